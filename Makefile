@@ -1,0 +1,163 @@
+# Ocop Field Registry. `make help` lists the targets.
+.DEFAULT_GOAL := all
+MAKEFLAGS += --no-builtin-rules
+B ?= build
+CC ?= gcc
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+SAN ?=
+OPT ?= -O2 -g
+
+WARN := -std=c11 -Wall -Wextra -Wshadow -Wconversion -Wformat=2 -Wstrict-prototypes \
+	-Wmissing-prototypes -Wvla -Wundef -Wimplicit-fallthrough -Werror
+CFLAGS += $(OPT) $(WARN) -D_POSIX_C_SOURCE=200809L -fvisibility=hidden -fstack-protector-strong -fPIC \
+	-D_FORTIFY_SOURCE=2 $(SAN)
+ifneq ($(SAN),)
+CFLAGS := $(filter-out -D_FORTIFY_SOURCE=2,$(CFLAGS))
+endif
+GENFLAGS := $(OPT) -std=c11 -fvisibility=default -fPIC $(SAN)
+
+# Each layer sees only what it may include.
+I_base := -Iproto/base
+I_schema := $(I_base) -Iproto/schema -I$(B)/gen
+I_change := $(I_schema) -Iproto/change
+I_data := $(I_change) -Iproto/data
+I_wire := $(I_base) -Iproto/wire
+I_proto := $(I_data) -Iproto/wire
+I_client := $(I_proto) -Iclient-lib
+I_cli := -Iproto/base -Iclient-lib -I$(B)/gen
+I_server := $(I_proto) -Iserver
+I_test := $(I_proto) -Iclient-lib -Iserver -Itests/lib
+
+LIBS := -lsqlite3 -lprotobuf-c -lsodium -lz -ljansson -lutf8proc -lpthread
+SERVER_LIBS := -lnanomsg -lcsv -linih -lqrencode $(LIBS)
+CLIENT_LIBS := -lnanomsg $(LIBS)
+
+obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
+GEN_C := $(B)/gen/records.pb-c.c $(B)/gen/sync.pb-c.c $(B)/gen/migrations.c
+GEN_O := $(GEN_C:.c=.o)
+BASE_C := $(wildcard proto/base/*.c)
+SCHEMA_C := $(wildcard proto/schema/*.c)
+CHANGE_C := $(wildcard proto/change/*.c)
+DATA_C := $(wildcard proto/data/*.c)
+WIRE_C := $(wildcard proto/wire/*.c)
+PROTO_C := $(BASE_C) $(SCHEMA_C) $(CHANGE_C) $(DATA_C) $(WIRE_C)
+CLIENT_C := $(wildcard client-lib/*.c)
+CLI_C := $(wildcard client-lib/cli/*.c)
+SERVER_MAIN_C := $(wildcard server/ocopd*.c)
+SERVER_C := $(filter-out $(SERVER_MAIN_C),$(wildcard server/*.c))
+TEST_LIB_C := $(wildcard tests/lib/*.c)
+TEST_C := $(wildcard tests/unit/test_*.c tests/integration/test_*.c)
+BENCH_C := $(wildcard bench/*.c)
+FUZZ_C := $(wildcard tests/fuzz/fuzz_*.c)
+
+PROTO_A := $(B)/libproto.a
+CLIENT_A := $(B)/libocop.a
+SERVER_A := $(B)/libocopd.a
+OCOP := $(B)/ocop
+OCOPD := $(B)/ocopd
+TESTS := $(patsubst tests/%.c,$(B)/tests/%,$(TEST_C))
+FUZZ_REPLAY := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(FUZZ_C))
+BENCHES := $(patsubst bench/%.c,$(B)/bench/%,$(filter bench/bench_%.c,$(BENCH_C)))
+
+.PHONY: all
+all: $(OCOP) $(OCOPD) $(B)/libocop.so ## build everything
+
+# --- generated ---
+$(B)/gen/records.pb-c.c $(B)/gen/records.pb-c.h &: proto/schema/records.proto
+	@mkdir -p $(B)/gen
+	protoc-c --proto_path=proto/schema --c_out=$(B)/gen records.proto
+$(B)/gen/sync.pb-c.c $(B)/gen/sync.pb-c.h &: proto/schema/sync.proto
+	@mkdir -p $(B)/gen
+	protoc-c --proto_path=proto/schema --c_out=$(B)/gen sync.proto
+$(B)/gen/migrations.c: migrations/embed.sh $(wildcard migrations/*.sql)
+	@mkdir -p $(B)/gen
+	sh migrations/embed.sh migrations/*.sql > $@.tmp && mv $@.tmp $@
+$(B)/gen/%.o: $(B)/gen/%.c
+	@$(CC) $(GENFLAGS) -Iproto/base -Iproto/data -I$(B)/gen -c $< -o $@
+GEN_H := $(B)/gen/records.pb-c.h $(B)/gen/sync.pb-c.h
+
+# --- objects, each with the include path of its layer ---
+define compile
+$(B)/obj/$(1)/%.o: $(1)/%.c | $(GEN_H)
+	@mkdir -p $$(@D)
+	@echo CC $$<
+	@$$(CC) $$(CFLAGS) $(2) -MMD -MP -c $$< -o $$@
+endef
+$(eval $(call compile,proto/base,$(I_base)))
+$(eval $(call compile,proto/schema,$(I_schema)))
+$(eval $(call compile,proto/change,$(I_change)))
+$(eval $(call compile,proto/data,$(I_data)))
+$(eval $(call compile,proto/wire,$(I_wire)))
+$(eval $(call compile,client-lib/cli,$(I_cli)))
+$(eval $(call compile,client-lib,$(I_client)))
+$(eval $(call compile,server,$(I_server)))
+$(eval $(call compile,tests,$(I_test)))
+$(eval $(call compile,bench,$(I_test) -Ibench))
+
+$(PROTO_A): $(call obj,$(PROTO_C)) $(GEN_O)
+	@rm -f $@ && ar rcs $@ $^
+$(CLIENT_A): $(call obj,$(CLIENT_C))
+	@rm -f $@ && ar rcs $@ $^
+$(SERVER_A): $(call obj,$(SERVER_C))
+	@rm -f $@ && ar rcs $@ $^
+$(B)/libocop.so: $(CLIENT_A) $(PROTO_A)
+	$(CC) $(CFLAGS) -shared -o $@ -Wl,--whole-archive $(CLIENT_A) -Wl,--no-whole-archive $(PROTO_A) \
+		-Wl,-z,relro,-z,now $(CLIENT_LIBS)
+$(OCOP): $(call obj,$(CLI_C)) $(CLIENT_A) $(PROTO_A)
+	$(CC) $(CFLAGS) -o $@ $^ $(CLIENT_LIBS)
+$(OCOPD): $(call obj,$(SERVER_MAIN_C)) $(SERVER_A) $(PROTO_A)
+	$(CC) $(CFLAGS) -o $@ $^ $(SERVER_LIBS)
+
+$(B)/tests/%: $(B)/obj/tests/%.o $(call obj,$(TEST_LIB_C)) $(CLIENT_A) $(SERVER_A) $(PROTO_A)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -o $@ $^ -lcmocka $(SERVER_LIBS)
+$(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(B)/obj/tests/fuzz/replay.o $(call obj,$(TEST_LIB_C)) $(CLIENT_A) $(SERVER_A) $(PROTO_A)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -o $@ $^ -lcmocka $(SERVER_LIBS)
+$(B)/bench/%: $(B)/obj/bench/%.o $(call obj,$(filter-out bench/bench_%.c,$(BENCH_C))) $(CLIENT_A) $(SERVER_A) $(PROTO_A)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -o $@ $^ $(SERVER_LIBS)
+
+.SECONDARY:
+-include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
+
+# --- the two commands, and the rest ---
+PACKAGES := gcc make pkg-config libsqlite3-dev libprotobuf-c-dev protobuf-c-compiler protobuf-compiler \
+	libnanomsg-dev zlib1g-dev libsodium-dev libjansson-dev libutf8proc-dev libcsv-dev libinih-dev \
+	libqrencode-dev
+TEST_PACKAGES := libcmocka-dev
+CHECK_PACKAGES := clang clang-format cppcheck libclang-rt-14-dev
+
+.PHONY: run demo test check bench deps deps-test deps-check unit integration san fuzz-replay help
+run: deps ## install what is missing, build, show the main job, and stay up
+	$(MAKE) -s all
+	bash tests/integration/demo.sh $(B) stay
+demo: deps ## the same without staying up; fails unless what it shows is right
+	$(MAKE) -s all
+	bash tests/integration/demo.sh $(B)
+deps: ; @sh .ci/packages.sh $(PACKAGES)
+deps-test: ; @sh .ci/packages.sh $(PACKAGES) $(TEST_PACKAGES)
+deps-check: ; @sh .ci/packages.sh $(PACKAGES) $(TEST_PACKAGES) $(CHECK_PACKAGES)
+
+test: deps-test ## install what is missing, build and run all tests
+	$(MAKE) -s all tests
+	sh .ci/run-tests.sh $(B)
+	$(MAKE) -s demo
+.PHONY: tests
+tests: $(TESTS) $(FUZZ_REPLAY)
+
+check: deps-check ## the gates: format, static analysis, clang, sanitizers
+	sh .ci/check.sh
+
+bench: deps ## measure; one line per figure
+	$(MAKE) -s $(BENCHES)
+	@for b in $(BENCHES); do $$b || exit 1; done
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf $(B)

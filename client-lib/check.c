@@ -1,0 +1,244 @@
+/* ocop_check: reads all that is stored and holds it against itself. Changes nothing; knows no SQL.
+ */
+#include <ctype.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "sync.h"
+
+struct check {
+    struct ocop_store *s;
+    ocop_check_fn each;
+    void *user;
+    unsigned findings;
+    struct arena arena; /* of one record or set */
+    struct id replica;  /* of the set before */
+    uint64_t seq;
+    uint8_t hash[HASH_LEN];
+};
+
+static void found(struct check *c, const char *format, ...) OCOP_PRINTF(2, 3);
+static void found(struct check *c, const char *format, ...)
+{
+    char line[320];
+    va_list ap;
+
+    va_start(ap, format);
+    (void)vsnprintf(line, sizeof line, format, ap);
+    va_end(ap);
+    c->findings++;
+    if (c->each)
+        c->each(c->user, line);
+}
+
+static void found_in_file(void *self, const char *line)
+{
+    found(self, "file: %s", line);
+}
+
+/* Damage is a finding; anything else ends the check. */
+static bool is_finding(enum ocop_status st)
+{
+    return st == OCOP_EDAMAGED || st == OCOP_EPROTO || st == OCOP_ELIMIT || st == OCOP_EAUTH ||
+           st == OCOP_EINVAL || st == OCOP_EVERSION;
+}
+
+/* --- sealed sets ----------------------------------------------------------------------------- */
+
+static enum ocop_status check_sealed(void *self, struct id replica, const struct sealed_row *row,
+                                     struct ocop_error *err)
+{
+    struct check *c = self;
+    struct change_set set;
+    struct ocop_error why = {0};
+    char text[ID_TEXT_LEN + 1];
+    enum ocop_status st;
+
+    (void)err;
+    arena_reset(&c->arena);
+    (void)id_text(replica, text);
+    st = changeset_open(row->set.body, &c->arena, &set, &why);
+    if (!st && (memcmp(set.hash, row->set.hash, HASH_LEN) != 0 || set.seq != row->seq ||
+                !id_eq(&set.replica, &replica)))
+        st = err_set(&why, OCOP_EDAMAGED, "its bytes are not those that were sealed");
+    if (!st)
+        st = changeset_verify(set.hash, row->set.signature, c->s->me.sign.public_key, &why);
+    if (!st && id_eq(&replica, &c->replica) && row->seq == c->seq + 1 &&
+        memcmp(set.prev_hash, c->hash, HASH_LEN) != 0)
+        st = err_set(&why, OCOP_EDAMAGED, "it does not continue the set before");
+    if (!st && id_eq(&replica, &c->replica) && row->seq != c->seq + 1)
+        st = err_set(&why, OCOP_EDAMAGED, "the set before it is missing");
+    if (st && !is_finding(st)) {
+        if (err)
+            *err = why;
+        return st;
+    }
+    if (st)
+        found(c, "change-set %s %llu: %s", text, (unsigned long long)row->seq, why.text);
+    c->replica = replica;
+    c->seq = row->seq;
+    memcpy(c->hash, row->set.hash, HASH_LEN);
+    return OCOP_OK;
+}
+
+/* --- records --------------------------------------------------------------------------------- */
+
+/* The index takes ASCII letters and digits and everything beyond ASCII as parts of words. */
+static bool is_word(uint8_t c)
+{
+    return c >= 0x80 || isalnum(c);
+}
+
+/* Is it found under the first word of its text? */
+static enum ocop_status check_search(struct check *c, const struct kind *k, const struct id *id,
+                                     const struct fields *f, struct ocop_error *err)
+{
+    char word[80] = "\"", name[ID_TEXT_LEN + 1];
+    size_t from = 0, len = 0;
+    struct buf text;
+    bool there = true;
+    enum ocop_status st = OCOP_OK;
+
+    buf_init(&text, MIB(1));
+    store_search_text(k, f, &text);
+    while (from < text.len && !is_word(text.p[from]))
+        from++;
+    while (from + len < text.len && len < 64 && is_word(text.p[from + len]))
+        len++;
+    if (len > 0) {
+        memcpy(word + 1, text.p + from, len);
+        memcpy(word + 1 + len, "\"*", 3);
+        st = store_search_finds(c->s, k->number, id, word, &there, err);
+    }
+    if (!there && !st)
+        found(c, "%s %s: the search index does not know it", k->name, id_text(*id, name));
+    buf_fini(&text);
+    return st;
+}
+
+/* Does the row show what its base and the changes over it say? */
+static enum ocop_status check_shown(struct check *c, const struct kind *k, const struct id *id,
+                                    const struct fields *f, struct ocop_error *err)
+{
+    struct outbox_rows rows;
+    struct fields state, diff;
+    uint64_t version;
+    bool there;
+    char name[ID_TEXT_LEN + 1];
+    enum ocop_status st =
+        pending_state(c->s, k->number, id, true, &c->arena, &rows, &there, &state, &version, err);
+
+    if (!st && rows.count > 0)
+        st = fields_diff(&state, f, 0, &c->arena, &diff, err);
+    if (!st && rows.count > 0 && (!there || diff.count > 0))
+        found(c, "%s %s: the row is not what its changes say", k->name, id_text(*id, name));
+    return st;
+}
+
+static enum ocop_status check_record(struct check *c, const struct kind *k, const struct id *id,
+                                     struct ocop_error *err)
+{
+    struct ocop_error why = {0};
+    struct fields f;
+    uint64_t version;
+    char name[ID_TEXT_LEN + 1];
+    enum ocop_status st;
+
+    arena_reset(&c->arena);
+    st = store_record(c->s, k->number, id, &c->arena, &f, &version, &why);
+    if (!st)
+        st = rules_check(k, &f, RULES_DRAFT, &(struct rules_lookup){NULL, NULL}, &why);
+    if (!st)
+        st = check_shown(c, k, id, &f, &why);
+    if (!st)
+        st = check_search(c, k, id, &f, &why);
+    if (!st)
+        return OCOP_OK;
+    if (!is_finding(st)) {
+        if (err)
+            *err = why;
+        return st;
+    }
+    found(c, "%s %s: %s", k->name, id_text(*id, name), why.text);
+    return OCOP_OK;
+}
+
+static enum ocop_status check_records(struct check *c, struct ocop_error *err)
+{
+    enum ocop_status st = OCOP_OK;
+
+    for (size_t k = 0; !st && k < kind_count(); k++) {
+        struct arena ids_arena;
+        struct id *ids = NULL;
+        size_t count = 0;
+        arena_init(&ids_arena, ARENA_REQUEST_MAX);
+        st = store_record_ids(c->s, kind_at(k)->number, NULL, &ids_arena, &ids, &count, err);
+        for (size_t i = 0; !st && i < count; i++)
+            st = check_record(c, kind_at(k), &ids[i], err);
+        arena_fini(&ids_arena);
+    }
+    return st;
+}
+
+/* --- outbox ---------------------------------------------------------------------------------- */
+
+static enum ocop_status check_outbox(struct check *c, struct ocop_error *err)
+{
+    struct arena a;
+    struct outbox_rows rows;
+    struct change change;
+    unsigned orphans = 0;
+    char name[ID_TEXT_LEN + 1];
+    enum ocop_status st;
+
+    arena_init(&a, ARENA_REQUEST_MAX);
+    st = store_outbox_all(c->s, &a, &rows, err);
+    for (size_t i = 0; !st && i < rows.count; i++) {
+        const struct outbox_row *r = &rows.v[i];
+        bool there = false;
+        arena_reset(&c->arena);
+        st = pending_change(r, &c->arena, &change, err);
+        if (st == OCOP_EDAMAGED) {
+            found(c, "outbox %lld: the change cannot be read", (long long)r->n);
+            st = OCOP_OK;
+            continue;
+        }
+        if (!st)
+            st = store_record_exists(c->s, r->kind, &r->record, &there, err);
+        if (!st && !there)
+            found(c, "outbox %lld: its record %s is not there", (long long)r->n,
+                  id_text(r->record, name));
+    }
+    if (!st)
+        st = store_base_orphans(c->s, &orphans, err);
+    if (!st && orphans)
+        found(c, "%u records are kept as before changes that are not there", orphans);
+    arena_fini(&a);
+    return st;
+}
+
+enum ocop_status ocop_check(struct ocop_store *s, ocop_check_fn each, void *user,
+                            unsigned *findings, struct ocop_error *err)
+{
+    struct check c = {0};
+    enum ocop_status st = client_enter(s, err);
+
+    *findings = 0;
+    if (st)
+        return st;
+    c.s = s;
+    c.each = each;
+    c.user = user;
+    arena_init(&c.arena, ARENA_REQUEST_MAX);
+    st = store_integrity(s, found_in_file, &c, err);
+    if (!st)
+        st = store_sealed_each(s, check_sealed, &c, err);
+    if (!st)
+        st = check_outbox(&c, err);
+    if (!st)
+        st = check_records(&c, err);
+    *findings = c.findings;
+    arena_fini(&c.arena);
+    client_leave(s);
+    return st;
+}

@@ -1,0 +1,287 @@
+/* export: every record of a kind, or of all kinds, into one file that appears whole or not at all.
+ * Knows no kind's fields. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "input.h"
+#include "message.h"
+
+enum { PAGE_RECORDS = 1000, PATH_BYTES_MAX = 4096, NAME_BYTES_MAX = 64 };
+
+struct export
+{
+    FILE *file;
+    char temporary[PATH_BYTES_MAX]; /* "": written in place */
+    struct out page;
+    bool csv;
+    size_t count; /* records of the kind at hand */
+};
+
+/* --- the file -------------------------------------------------------------------------------- */
+
+static enum ocop_status cannot_write(const char *path, struct ocop_error *err)
+{
+    return command_fail(err, OCOP_EIO, NULL, "%s cannot be written: %s", path, strerror(errno));
+}
+
+/* Beside the file that it shall become; a device or pipe is written as it is. */
+static enum ocop_status open_file(struct export *e, const char *path, struct ocop_error *err)
+{
+    struct stat st;
+    int fd;
+
+    if (!path || strcmp(path, "-") == 0) {
+        e->file = stdout;
+        return OCOP_OK;
+    }
+    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
+        e->file = fopen(path, "wb");
+        return e->file ? OCOP_OK : cannot_write(path, err);
+    }
+    if (snprintf(e->temporary, sizeof e->temporary, "%s.XXXXXX", path) >=
+        (int)sizeof e->temporary) {
+        e->temporary[0] = '\0';
+        return command_fail(err, OCOP_EINVAL, NULL, "the path is too long");
+    }
+    fd = mkstemp(e->temporary);
+    if (fd < 0) {
+        e->temporary[0] = '\0';
+        return cannot_write(path, err);
+    }
+    e->file = fdopen(fd, "wb");
+    if (e->file)
+        return OCOP_OK;
+    (void)close(fd);
+    return cannot_write(path, err);
+}
+
+static enum ocop_status write_page(struct export *e, struct ocop_error *err)
+{
+    if (e->page.failed)
+        return command_fail(err, OCOP_ENOMEM, NULL, "out of memory");
+    if (e->page.len && fwrite(e->page.p, 1, e->page.len, e->file) != e->page.len)
+        return cannot_write("the export", err);
+    e->page.len = 0;
+    return OCOP_OK;
+}
+
+/* On failure nothing stands at `path` that did not stand there before. */
+static enum ocop_status close_file(struct export *e, const char *path, enum ocop_status st,
+                                   struct ocop_error *err)
+{
+    if (e->file && fflush(e->file) != 0 && !st)
+        st = cannot_write("the export", err);
+    if (e->temporary[0] && e->file && !st && fsync(fileno(e->file)) != 0)
+        st = cannot_write(path, err);
+    if (e->file && e->file != stdout && fclose(e->file) != 0 && !st)
+        st = cannot_write(path, err);
+    if (e->temporary[0] && !st && rename(e->temporary, path) != 0)
+        st = cannot_write(path, err);
+    if (e->temporary[0] && st)
+        (void)unlink(e->temporary);
+    out_fini(&e->page);
+    return st;
+}
+
+/* --- CSV ------------------------------------------------------------------------------------- */
+
+/* "inspected_date" -> "inspectedDate", its name in JSON. */
+static void json_name(const char *name, char out[NAME_BYTES_MAX])
+{
+    size_t len = 0;
+
+    for (const char *c = name; *c && len < NAME_BYTES_MAX - 1; c++) {
+        bool raise = *c == '_' && c[1] >= 'a' && c[1] <= 'z';
+        if (raise)
+            c++;
+        out[len++] = raise ? (char)(*c - 'a' + 'A') : *c;
+    }
+    out[len] = '\0';
+}
+
+/* Behind the string that begins at p. */
+static const char *skip_string(const char *p)
+{
+    for (p++; *p && *p != '"'; p++)
+        if (*p == '\\' && p[1])
+            p++;
+    return *p ? p + 1 : p;
+}
+
+/* Behind the value that begins at p, in compact JSON. */
+static const char *skip_value(const char *p)
+{
+    unsigned depth = 0;
+
+    while (*p) {
+        if (depth == 0 && (*p == ',' || *p == '}' || *p == ']'))
+            return p;
+        if (*p == '"') {
+            p = skip_string(p);
+            continue;
+        }
+        depth += *p == '{' || *p == '[';
+        depth -= *p == '}' || *p == ']';
+        p++;
+    }
+    return p;
+}
+
+/* Append the value of a member of a compact JSON object, as it stands; nothing without one. */
+static void put_member(const char *json, const char *name, struct out *o)
+{
+    size_t len = strlen(name);
+
+    for (const char *p = json + 1; *p == '"';) {
+        const char *end = skip_string(p), *value = end + 1;
+        bool found = (size_t)(end - p) == len + 2 && strncmp(p + 1, name, len) == 0;
+        p = skip_value(value);
+        if (found) {
+            out_put(o, value, (size_t)(p - value));
+            return;
+        }
+        p += *p == ',';
+    }
+}
+
+/* The names of all fields, also where there is no record. */
+static enum ocop_status csv_titles(struct session *s, const char *kind, struct out *o,
+                                   struct ocop_error *err)
+{
+    ProtobufCMessage *empty = NULL;
+    enum ocop_status st = ocop_from_json(s->store, kind, NULL, "{}", &empty, err);
+
+    for (unsigned i = 0; !st && i < empty->descriptor->n_fields; i++) {
+        out_put(o, ",", i > 0);
+        out_csv(o, empty->descriptor->fields[i].name, true);
+    }
+    out_str(o, "\r\n");
+    ocop_free(empty);
+    return st;
+}
+
+/* One line: scalars as they are, lists as JSON. */
+static enum ocop_status csv_record(struct export *e, const ProtobufCMessage *m,
+                                   struct ocop_error *err)
+{
+    const ProtobufCMessageDescriptor *desc = m->descriptor;
+    struct out cell = {0};
+    char name[NAME_BYTES_MAX], *json = NULL;
+    enum ocop_status st = ocop_to_json(m, false, &json, err);
+
+    for (unsigned i = 0; !st && i < desc->n_fields; i++) {
+        const ProtobufCFieldDescriptor *d = &desc->fields[i];
+        cell.len = 0;
+        if (message_is_list(d)) {
+            json_name(d->name, name);
+            put_member(json, name, &cell);
+        } else {
+            message_value(m, d, false, &cell);
+        }
+        out_put(&e->page, ",", i > 0);
+        out_csv(&e->page, out_text(&cell), d->type == PROTOBUF_C_TYPE_STRING);
+    }
+    out_str(&e->page, "\r\n");
+    e->page.failed = e->page.failed || cell.failed;
+    out_fini(&cell);
+    ocop_text_free(json);
+    return st;
+}
+
+/* --- records --------------------------------------------------------------------------------- */
+
+static enum ocop_status json_record(struct export *e, const ProtobufCMessage *m,
+                                    struct ocop_error *err)
+{
+    char *json = NULL;
+    enum ocop_status st = ocop_to_json(m, false, &json, err);
+
+    if (!st)
+        out_printf(&e->page, "%s\n%s", e->count ? "," : "", json);
+    ocop_text_free(json);
+    return st;
+}
+
+static enum ocop_status export_page(struct session *s, struct export *e,
+                                    const struct ocop_list *list, struct ocop_error *err)
+{
+    enum ocop_status st = OCOP_OK;
+
+    for (size_t i = 0; !st && i < list->count; i++) {
+        ProtobufCMessage *m = NULL;
+        st = ocop_load(s->store, &list->items[i].id, &m, err);
+        if (!st)
+            st = e->csv ? csv_record(e, m, err) : json_record(e, m, err);
+        ocop_free(m);
+        e->count++;
+    }
+    return st ? st : write_page(e, err);
+}
+
+static enum ocop_status export_kind(struct session *s, struct export *e, const char *kind,
+                                    struct ocop_error *err)
+{
+    struct ocop_query q = {.kind = kind, .voided_too = true, .limit = PAGE_RECORDS};
+    enum ocop_status st = OCOP_OK;
+    bool more = true;
+
+    e->count = 0;
+    while (!st && more) {
+        struct ocop_list *list = NULL;
+        st = ocop_find(s->store, &q, &list, err);
+        if (st)
+            break;
+        st = export_page(s, e, list, err);
+        more = list->more;
+        q.offset += PAGE_RECORDS;
+        ocop_list_free(list);
+    }
+    return st;
+}
+
+static enum ocop_status export_json(struct session *s, struct export *e, struct ocop_error *err)
+{
+    bool all = strcmp(s->words[0], "all") == 0;
+    enum ocop_status st = OCOP_OK;
+
+    out_str(&e->page, all ? "{" : "[");
+    if (!all)
+        st = export_kind(s, e, s->words[0], err);
+    for (size_t i = 0; all && !st && input_kinds[i]; i++) {
+        out_printf(&e->page, "%s\n\"%s\":[", i ? "," : "", input_kinds[i]);
+        st = export_kind(s, e, input_kinds[i], err);
+        out_str(&e->page, "]");
+    }
+    out_str(&e->page, all ? "\n}\n" : "\n]\n");
+    return st ? st : write_page(e, err);
+}
+
+static enum ocop_status export_csv(struct session *s, struct export *e, struct ocop_error *err)
+{
+    enum ocop_status st = csv_titles(s, s->words[0], &e->page, err);
+
+    return st ? st : export_kind(s, e, s->words[0], err);
+}
+
+enum ocop_status export_run(struct session *s, struct ocop_error *err)
+{
+    const char *path = s->value[OPT_OUTPUT];
+    struct export e = {.csv = s->value[OPT_CSV] != NULL};
+    enum ocop_status st;
+
+    if (e.csv == (s->value[OPT_JSON] != NULL))
+        return command_usage(s, err, "give one of --json and --csv");
+    if (e.csv && strcmp(s->words[0], "all") == 0)
+        return command_usage(s, err, "a CSV file holds one kind; name it, or use --json");
+    st = input_kind(strcmp(s->words[0], "all") == 0 ? NULL : s->words[0], err);
+    if (!st)
+        st = open_file(&e, path, err);
+    if (!st)
+        st = e.csv ? export_csv(s, &e, err) : export_json(s, &e, err);
+    return close_file(&e, path, st, err);
+}

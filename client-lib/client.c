@@ -1,0 +1,389 @@
+/* The handle: open, close, its lock, its transactions, enrolment. Knows no SQL and no records. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "frame.h"
+#include "invitation.h"
+#include "store.h"
+#include "sync.h"
+#include "sync.pb-c.h"
+
+#define OCOP_VERSION_TEXT "0.1.0"
+
+enum { CONNECT_MS = 10000, EXCHANGE_MS = 60000 };
+
+_Static_assert(sizeof(struct ocop_id) == sizeof(struct id), "ids are passed on as they are");
+
+/* kinds_init may run in one thread only; this is all that the process shares. */
+static pthread_once_t kinds_once = PTHREAD_ONCE_INIT;
+
+void client_init(void)
+{
+    (void)pthread_once(&kinds_once, kinds_init);
+}
+
+const char *ocop_version(void)
+{
+    return OCOP_VERSION_TEXT;
+}
+
+const char *ocop_status_name(enum ocop_status status)
+{
+    return err_name(status);
+}
+
+const char *ocop_id_text(struct ocop_id id, char *out)
+{
+    struct id v;
+
+    memcpy(v.b, id.b, ID_LEN);
+    return id_text(v, out);
+}
+
+bool ocop_id_parse(const char *text, struct ocop_id *out)
+{
+    struct id v;
+
+    if (!text || !id_parse(text, &v))
+        return false;
+    memcpy(out->b, v.b, ID_LEN);
+    return true;
+}
+
+/* --- lock and transactions ------------------------------------------------------------------- */
+
+enum ocop_status client_enter(struct ocop_store *s, struct ocop_error *err)
+{
+    if (!s)
+        return err_set(err, OCOP_EINVAL, "no store was given; open one first");
+    (void)pthread_mutex_lock(&s->lock);
+    if (s->broken) {
+        (void)pthread_mutex_unlock(&s->lock);
+        return err_set(err, OCOP_EBROKEN,
+                       "this handle met an error that it cannot undo; close it and open the store "
+                       "again");
+    }
+    arena_reset(&s->arena);
+    return OCOP_OK;
+}
+
+void client_leave(struct ocop_store *s)
+{
+    (void)pthread_mutex_unlock(&s->lock);
+}
+
+enum ocop_status client_broken(struct ocop_store *s, const char *what, struct ocop_error *err)
+{
+    s->broken = true;
+    env_log(s->env, ENV_ERROR, "store_broken", "status=%s", err_name(OCOP_EBROKEN));
+    return err_set(err, OCOP_EBROKEN, "%s; close the handle and open the store again", what);
+}
+
+enum ocop_status client_begin(struct ocop_store *s, struct ocop_error *err)
+{
+    return store_begin(s, err);
+}
+
+enum ocop_status client_end(struct ocop_store *s, enum ocop_status st, struct ocop_error *err)
+{
+    if (!st)
+        st = store_commit(s, err);
+    if (!st)
+        return OCOP_OK;
+    if (!store_rollback(s) || store_identity(s, NULL) != OCOP_OK)
+        s->broken = true;
+    return st;
+}
+
+enum ocop_status client_begin_exchange(struct ocop_store *s, struct ocop_error *err)
+{
+    if (s->busy || s->closing)
+        return err_set(err, OCOP_EBUSY, "another sync of this store is running; wait for its end");
+    s->busy = true;
+    atomic_store(&s->cancel, false);
+    return OCOP_OK;
+}
+
+void client_end_exchange(struct ocop_store *s)
+{
+    s->busy = false;
+    (void)pthread_cond_broadcast(&s->idle);
+}
+
+enum ocop_status client_link(struct ocop_store *s, const char *address, struct link **out,
+                             struct ocop_error *err)
+{
+    *out = s->link;
+    return s->link ? OCOP_OK : link_nn_open(address, out, err);
+}
+
+void client_unlink(struct ocop_store *s, struct link *link)
+{
+    if (link && link != s->link)
+        link->close(link);
+}
+
+void ocop_cancel(struct ocop_store *s)
+{
+    if (s)
+        atomic_store(&s->cancel, true);
+}
+
+/* --- open and close -------------------------------------------------------------------------- */
+
+enum ocop_status ocop_open(const char *path, const struct ocop_options *options,
+                           struct ocop_store **out, struct ocop_error *err)
+{
+    static const struct ocop_options none = {false, NULL, NULL, NULL};
+    const struct ocop_options *o = options ? options : &none;
+    struct ocop_store *s;
+    enum ocop_status st;
+
+    *out = NULL;
+    if (!path || !*path)
+        return err_set(err, OCOP_EINVAL, "no path of a store was given");
+    client_init();
+    s = calloc(1, sizeof *s);
+    if (!s)
+        return err_nomem(err);
+    s->env = o->env ? (const struct env *)o->env : env_system();
+    s->link = (struct link *)o->link;
+    atomic_init(&s->cancel, false);
+    (void)pthread_mutex_init(&s->lock, NULL);
+    (void)pthread_cond_init(&s->idle, NULL);
+    arena_init(&s->arena, ARENA_SAVE_MAX);
+    arena_init(&s->codes.arena, MIB(16));
+    st = store_open(s, path, o->must_exist, o->vfs, err);
+    if (!st)
+        st = store_identity(s, err);
+    if (st) {
+        s->link = NULL; /* not ours unless the store is */
+        ocop_close(s);
+        return st;
+    }
+    id_source_init(&s->ids, s->env);
+    *out = s;
+    return OCOP_OK;
+}
+
+void ocop_close(struct ocop_store *s)
+{
+    if (!s)
+        return;
+    (void)pthread_mutex_lock(&s->lock);
+    s->closing = true;
+    while (s->busy) {
+        atomic_store(&s->cancel, true);
+        (void)pthread_cond_wait(&s->idle, &s->lock);
+    }
+    (void)pthread_mutex_unlock(&s->lock);
+    if (s->link)
+        s->link->close(s->link);
+    store_close(s);
+    arena_fini(&s->arena);
+    arena_fini(&s->codes.arena);
+    sign_key_wipe(&s->me.sign);
+    channel_key_wipe(&s->me.channel);
+    (void)pthread_cond_destroy(&s->idle);
+    (void)pthread_mutex_destroy(&s->lock);
+    free(s);
+}
+
+struct ocop_id ocop_new_key(struct ocop_store *s)
+{
+    struct ocop_id out;
+    struct id id;
+
+    (void)pthread_mutex_lock(&s->lock);
+    id = id_next(&s->ids, s->env);
+    (void)pthread_mutex_unlock(&s->lock);
+    memcpy(out.b, id.b, ID_LEN);
+    return out;
+}
+
+/* --- enrolment ------------------------------------------------------------------------------- */
+
+/* Keys and replica id are made once and stored before anything is sent, so that repeating an
+ * enrolment whose answer was lost is the same enrolment. */
+static enum ocop_status make_keys(struct ocop_store *s, struct ocop_error *err)
+{
+    struct identity *me = &s->me;
+    enum ocop_status st;
+
+    if (!id_is_zero(&me->replica))
+        return OCOP_OK;
+    st = client_begin(s, err);
+    if (st)
+        return st;
+    me->replica = id_next(&s->ids, s->env);
+    sign_key_new(&me->sign, s->env);
+    channel_key_new(&me->channel, s->env);
+    st = store_meta_set(s, "replica", id_span(&me->replica), err);
+    if (!st)
+        st = store_meta_set(s, "sign_public", span_of(me->sign.public_key, SIGN_PUBLIC_LEN), err);
+    if (!st)
+        st = store_meta_set(s, "sign_secret", span_of(me->sign.secret, SIGN_SECRET_LEN), err);
+    if (!st)
+        st = store_meta_set(s, "channel_secret", span_of(me->channel.secret, CHANNEL_KEY_LEN), err);
+    return client_end(s, st, err);
+}
+
+enum ocop_status client_enrolment(struct ocop_store *s, const Ocop__Sync__Enrolment *e,
+                                  struct ocop_error *err)
+{
+    uint8_t scope[SCOPE_UNITS_MAX * ID_LEN];
+    struct id id;
+    const char *name = e->officer_name ? e->officer_name : "";
+    enum ocop_status st;
+
+    if (!e->has_replica || !id_from(span_of(e->replica.data, e->replica.len), &id) ||
+        !id_eq(&id, &s->me.replica) || !e->has_officer || e->officer.len != ID_LEN ||
+        e->n_scope > SCOPE_UNITS_MAX)
+        return err_set(err, OCOP_EPROTO, "the server enrolled something else than this store");
+    for (size_t i = 0; i < e->n_scope; i++) {
+        if (e->scope[i].len != ID_LEN)
+            return err_set(err, OCOP_EPROTO, "the server sent a scope that is not one");
+        memcpy(scope + i * ID_LEN, e->scope[i].data, ID_LEN);
+    }
+    st = store_meta_set_int(s, "number", e->number, err);
+    if (!st)
+        st = store_meta_set(s, "officer", span_of(e->officer.data, e->officer.len), err);
+    if (!st)
+        st = store_meta_set(s, "officer_name",
+                            span_of(name, strnlen(name, sizeof s->me.officer_name - 1)), err);
+    if (!st)
+        st = store_meta_set(s, "scope", span_of(scope, e->n_scope * ID_LEN), err);
+    if (!st && e->has_lineage && e->lineage.len == ID_LEN && id_is_zero(&s->me.lineage))
+        st = store_meta_set(s, "lineage", span_of(e->lineage.data, e->lineage.len), err);
+    if (!st)
+        st = store_meta_set_int(s, "enrolled", 1, err);
+    if (!st)
+        st = store_meta_set_int(s, "forked", 0, err);
+    return st ? st : store_identity(s, err);
+}
+
+static enum ocop_status enrol_request(struct ocop_store *s, const struct invitation *in,
+                                      const char *name, struct noise *n, struct buf *frame,
+                                      struct ocop_error *err)
+{
+    Ocop__Sync__Request request = OCOP__SYNC__REQUEST__INIT;
+    Ocop__Sync__EnrolRequest enrol = OCOP__SYNC__ENROL_REQUEST__INIT;
+    struct id replica = s->me.replica;
+    uint8_t sign_public[SIGN_PUBLIC_LEN], token[INVITATION_TOKEN_MAX];
+    char label[200];
+    struct span message;
+    uint8_t *packed;
+
+    memcpy(sign_public, s->me.sign.public_key, sizeof sign_public);
+    memcpy(token, in->token, sizeof token);
+    enrol.has_token = enrol.has_replica = enrol.has_sign_key = enrol.has_schema = 1;
+    enrol.token = (ProtobufCBinaryData){in->token_len, token};
+    enrol.replica = (ProtobufCBinaryData){ID_LEN, replica.b};
+    enrol.sign_key = (ProtobufCBinaryData){sizeof sign_public, sign_public};
+    enrol.schema = SCHEMA_VERSION;
+    if (name && *name) {
+        (void)snprintf(label, sizeof label, "%s", name);
+        enrol.name = label;
+    }
+    request.enrol = &enrol;
+    packed = arena_alloc(&s->arena, ocop__sync__request__get_packed_size(&request));
+    if (!packed)
+        return err_nomem(err);
+    message = span_of(packed, ocop__sync__request__pack(&request, packed));
+    return frame_seal_request(n, s->env, &s->me.channel, in->channel_key, message, frame, err);
+}
+
+static enum ocop_status enrol_apply(struct ocop_store *s, const struct invitation *in,
+                                    const Ocop__Sync__Reply *reply, struct ocop_error *err)
+{
+    enum ocop_status st = sync_reply_status(reply, err);
+
+    if (st)
+        return st;
+    if (!reply->enrolment)
+        return err_set(err, OCOP_EPROTO, "the server answered without an enrolment");
+    st = client_begin(s, err);
+    if (st)
+        return st;
+    st = store_meta_set(s, "server", span_str(in->address), err);
+    if (!st)
+        st = store_meta_set(s, "server_key", span_of(in->channel_key, CHANNEL_KEY_LEN), err);
+    if (!st)
+        st = store_meta_set(s, "root_key", span_of(in->root_key, INVITATION_ROOT_LEN), err);
+    if (!st)
+        st = client_enrolment(s, reply->enrolment, err);
+    return client_end(s, st, err);
+}
+
+/* The exchange itself, without the lock. */
+static enum ocop_status enrol_exchange(struct ocop_store *s, const struct invitation *in,
+                                       struct span frame, struct buf *answer,
+                                       struct ocop_error *err)
+{
+    struct link *link = NULL;
+    enum ocop_status st = client_link(s, in->address, &link, err);
+
+    if (!st)
+        st = link->connect(link, CONNECT_MS, &s->cancel, err);
+    if (!st)
+        st = link->exchange(link, frame, EXCHANGE_MS, &s->cancel, answer, err);
+    client_unlink(s, link);
+    return st;
+}
+
+enum ocop_status ocop_enrol(struct ocop_store *s, const char *code, const char *name,
+                            struct ocop_error *err)
+{
+    struct invitation in;
+    struct noise n;
+    struct buf frame, answer;
+    struct arena a;
+    struct span message;
+    Ocop__Sync__Reply *reply = NULL;
+    ProtobufCAllocator allocator;
+    enum ocop_status st = invitation_decode(code ? code : "", &in, err);
+
+    if (st)
+        return st;
+    st = client_enter(s, err);
+    if (st)
+        return st;
+    if (s->me.enrolled) {
+        client_leave(s);
+        return err_set(err, OCOP_ESTATE, "this store is enrolled already");
+    }
+    st = client_begin_exchange(s, err);
+    if (st) {
+        client_leave(s);
+        return st;
+    }
+    memset(&n, 0, sizeof n);
+    buf_init(&frame, FRAME_BYTES_MAX);
+    buf_init(&answer, FRAME_BYTES_MAX);
+    arena_init(&a, REPLY_INFLATED_MAX * 2);
+    allocator = arena_allocator(&a);
+    st = make_keys(s, err);
+    if (!st)
+        st = enrol_request(s, &in, name, &n, &frame, err);
+    if (st)
+        goto out;
+    client_leave(s);
+    st = enrol_exchange(s, &in, buf_span(&frame), &answer, err);
+    (void)pthread_mutex_lock(&s->lock);
+    if (!st)
+        st = frame_open_reply(&n, buf_span(&answer), &a, &message, err);
+    if (st)
+        goto out;
+    reply = ocop__sync__reply__unpack(&allocator, message.len, message.p);
+    st = reply ? enrol_apply(s, &in, reply, err)
+               : err_set(err, OCOP_EPROTO, "the server's answer cannot be read");
+out:
+    client_end_exchange(s);
+    client_leave(s);
+    noise_fini(&n);
+    buf_fini(&frame);
+    buf_fini(&answer);
+    arena_fini(&a);
+    return st;
+}

@@ -1,0 +1,181 @@
+/* The rules as this device can ask them: its code lists, the roles of its officer, the records it
+ * has. Knows no outbox and no network. */
+#include "record_api.h"
+#include "text.h"
+
+enum { FIELD_LIST_CODE = 10, FIELD_LIST_ITEMS = 12, FIELD_ROLES = 15 };
+enum { ITEM_FROM = 3, ITEM_TO = 4, ROLE_FROM = 2, ROLE_TO = 3 };
+
+/* --- code lists ------------------------------------------------------------------------------ */
+
+void device_codes_forget(struct ocop_store *s)
+{
+    arena_reset(&s->codes.arena);
+    s->codes.v = NULL;
+    s->codes.count = 0;
+    s->codes.loaded = false;
+}
+
+/* The elements of list `number`: they stand together. */
+static struct fields elements(const struct fields *f, uint32_t number)
+{
+    struct fields out = {NULL, 0};
+
+    for (size_t i = 0; i < f->count; i++) {
+        if (f->v[i].number != number || f->v[i].type != VALUE_ELEMENT)
+            continue;
+        if (!out.v)
+            out.v = &f->v[i];
+        out.count++;
+    }
+    return out;
+}
+
+static enum ocop_status codes_load(struct ocop_store *s, struct ocop_error *err)
+{
+    struct codes *c = &s->codes;
+    struct id *ids = NULL;
+    size_t count = 0;
+    enum ocop_status st;
+
+    if (c->loaded)
+        return OCOP_OK;
+    device_codes_forget(s);
+    st = store_record_ids(s, KIND_CODE_LIST, NULL, &c->arena, &ids, &count, err);
+    if (!st && !(c->v = arena_calloc(&c->arena, count + 1, sizeof *c->v)))
+        st = err_nomem(err);
+    for (size_t i = 0; !st && i < count; i++) {
+        struct fields f;
+        struct field *code;
+        uint64_t version;
+        st = store_record(s, KIND_CODE_LIST, &ids[i], &c->arena, &f, &version, err);
+        if (st)
+            break;
+        code = fields_find(&f, FIELD_LIST_CODE, span_of(NULL, 0));
+        if (!code)
+            continue;
+        c->v[c->count].code = code->bytes;
+        c->v[c->count++].items = elements(&f, FIELD_LIST_ITEMS);
+    }
+    if (st)
+        device_codes_forget(s);
+    else
+        c->loaded = true;
+    return st;
+}
+
+/* Does `day` lie between the dates that two fields of an element hold? Absent dates are open. */
+static bool in_force(struct span element, uint32_t from, uint32_t to, const char *day)
+{
+    struct field v;
+
+    if (element_get(element, from, &v) && v.bytes.len && span_cmp(span_str(day), v.bytes) < 0)
+        return false;
+    return !(element_get(element, to, &v) && v.bytes.len && span_cmp(span_str(day), v.bytes) > 0);
+}
+
+static enum code_answer code_known(void *self, const char *list, struct span code, const char *day)
+{
+    const struct codes *c = self;
+    enum code_answer answer = CODE_UNKNOWN_LIST;
+
+    for (size_t i = 0; i < c->count; i++) {
+        const struct field *item;
+        if (!span_eq(c->v[i].code, span_str(list)))
+            continue;
+        answer = CODE_WRONG;
+        item = fields_find(&c->v[i].items, FIELD_LIST_ITEMS, code);
+        if (item && in_force(item->bytes, ITEM_FROM, ITEM_TO, day))
+            return CODE_OK;
+    }
+    return answer;
+}
+
+enum ocop_status device_rules(struct ocop_store *s, const struct record *r, enum rules_stage stage,
+                              struct ocop_error *err)
+{
+    struct rules_lookup lookup = {code_known, &s->codes};
+    enum ocop_status st = codes_load(s, err);
+
+    return st ? st : rules_check(r->k, &r->f, stage, &lookup, err);
+}
+
+/* --- roles ----------------------------------------------------------------------------------- */
+
+enum ocop_status device_roles(struct ocop_store *s, unsigned *out, struct ocop_error *err)
+{
+    char today[11];
+    struct fields f, roles;
+    uint64_t version;
+    bool there;
+    enum ocop_status st = store_record_exists(s, KIND_OFFICER, &s->me.officer, &there, err);
+
+    *out = ~0u;
+    if (st || !there)
+        return st;
+    st = store_record(s, KIND_OFFICER, &s->me.officer, &s->arena, &f, &version, err);
+    if (st)
+        return st;
+    *out = 0;
+    text_day_of(env_now_ms(s->env), today);
+    roles = elements(&f, FIELD_ROLES);
+    for (size_t i = 0; i < roles.count; i++)
+        if (in_force(roles.v[i].bytes, ROLE_FROM, ROLE_TO, today))
+            *out |= role_by_name(roles.v[i].key);
+    return OCOP_OK;
+}
+
+enum ocop_status device_permit(struct ocop_store *s, const struct kind *k, const struct change *c,
+                               struct span maker, struct ocop_error *err)
+{
+    unsigned roles;
+    bool own = c->verb == VERB_CREATE || span_eq(maker, id_span(&s->me.officer));
+    enum ocop_status st = device_roles(s, &roles, err);
+
+    if (st || roles == ~0u)
+        return st;
+    return rules_permit(k, c, roles, own, err);
+}
+
+/* --- references ------------------------------------------------------------------------------ */
+
+static enum ocop_status refers(struct ocop_store *s, const struct field_rule *r,
+                               const struct field *v, struct ocop_error *err)
+{
+    struct id id;
+    bool there = false;
+    enum ocop_status st = OCOP_OK;
+
+    if (!id_from(v->bytes, &id))
+        return OCOP_OK; /* rules_check has said so */
+    if (r->lo != 0) {
+        st = store_record_exists(s, (uint32_t)r->lo, &id, &there, err);
+    } else {
+        uint32_t kind = 0;
+        st = store_record_kind(s, &id, &kind, err);
+        there = kind != 0;
+    }
+    if (!st && !there)
+        st = store_stub_exists(s, &id, &there, err);
+    if (st || there)
+        return st;
+    return err_field(err, OCOP_EINVAL, r->desc->name,
+                     "%s names a record that is not on this device; choose one that is, or sync "
+                     "first",
+                     r->desc->name);
+}
+
+enum ocop_status device_references(struct ocop_store *s, const struct kind *k,
+                                   const struct change *c, struct ocop_error *err)
+{
+    enum ocop_status st = OCOP_OK;
+
+    for (size_t i = 0; s->me.synced && !st && i < c->fields.count; i++) {
+        const struct field *v = &c->fields.v[i];
+        const struct field_rule *r = kind_field(k, v->number);
+        if (r && r->check == CHECK_REF && v->op == FIELD_SET && v->type == VALUE_BYTES &&
+            !(v->number == FIELD_OFFICER && span_eq(v->bytes, id_span(&s->me.officer))))
+            st = refers(s, r, v, err);
+    }
+    return st;
+}

@@ -1,0 +1,369 @@
+/**
+ * libocop: record inspections, samples and environmental checks offline; sync when there is signal.
+ *
+ *     struct ocop_store *store;
+ *     struct ocop_error err;
+ *     if (ocop_open("field.ocop", NULL, &store, &err) != OCOP_OK) ...
+ *     if (ocop_enrol(store, code, NULL, &err) != OCOP_OK) ...      once, with signal
+ *
+ *     ProtobufCMessage *m;
+ *     ocop_new(store, "inspection", &m, &err);
+ *     Ocop__Inspection *i = (Ocop__Inspection *)m;                 fill in fields
+ *     ocop_submit(store, m, &err);                                 safe from here on
+ *     ocop_sync(store, NULL, &summary, &err);                      when there is signal
+ *
+ * Rules that hold for every call:
+ *  - Inputs are borrowed for the call and never kept. What comes through a `**out` is the caller's
+ *    to free with the function named; a `const` pointer inside a struct lives as long as the
+ * struct.
+ *  - `err` may be NULL. On failure outputs are NULL or 0 and what is stored is unchanged, unless
+ * the function says otherwise.
+ *  - A handle may be used from any thread; calls exclude one another, but for ocop_sync, which
+ * holds nothing while it waits for the network: recording goes on meanwhile. ocop_close must be the
+ *    last call on a handle.
+ *  - Text is UTF-8. Moments are ms since 1970 UTC. Ids are 16 bytes.
+ *  - Statuses OCOP_EDB, OCOP_ENOMEM (nothing changed, may be tried again) and OCOP_EBROKEN (close
+ *    the handle and open it again) can come from any call and are not repeated below.
+ */
+#ifndef OCOP_H
+#define OCOP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <protobuf-c/protobuf-c.h>
+
+#include "ocop_status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define OCOP_API __attribute__((visibility("default")))
+#else
+#define OCOP_API
+#endif
+
+struct ocop_store; /**< an open store; made by ocop_open, freed by ocop_close */
+
+struct ocop_id {
+    uint8_t b[16];
+};
+enum { OCOP_ID_TEXT_LEN = 36 };
+
+/** "0192...-8...": out has room for OCOP_ID_TEXT_LEN + 1. Returns out. */
+OCOP_API const char *ocop_id_text(struct ocop_id id, char *out);
+/** False when `text` is not an id. */
+OCOP_API bool ocop_id_parse(const char *text, struct ocop_id *out);
+/** "EINVAL" and the like; never NULL. */
+OCOP_API const char *ocop_status_name(enum ocop_status status);
+/** Version of the library, such as "0.1.0". */
+OCOP_API const char *ocop_version(void);
+
+/* --- open and close -------------------------------------------------------------------------- */
+
+struct ocop_options {
+    bool must_exist; /**< do not make a new store */
+    const void *env; /**< NULL; the simulator's clock and randomness */
+    const char *vfs; /**< NULL; name of a SQLite VFS */
+    void *link;      /**< NULL; a struct link the store uses and closes in place of the network */
+};
+
+/**
+ * Open a store, making or upgrading the file as needed.
+ *
+ * @param options may be NULL
+ * @return OCOP_OK; OCOP_ENOTFOUND (must_exist); OCOP_EVERSION made by a newer program;
+ *         OCOP_EDAMAGED not a store, or damaged; the file is unchanged
+ */
+OCOP_API OCOP_MUST_USE enum ocop_status ocop_open(const char *path,
+                                                  const struct ocop_options *options,
+                                                  struct ocop_store **out, struct ocop_error *err);
+
+/** Close. NULL is allowed. A sync in another thread is cancelled and waited for. Nothing is lost.
+ */
+OCOP_API void ocop_close(struct ocop_store *store);
+
+/* --- enrol ----------------------------------------------------------------------------------- */
+
+/**
+ * Enrol this store with an invitation's code. Needs the network. Repeating the call with the same
+ * code after any failure is safe: the server gives the same answer.
+ *
+ * @param name what the office shall call this device; may be NULL
+ * @return OCOP_OK; OCOP_EINVAL the code is damaged; OCOP_EAUTH unknown code or wrong server;
+ *         OCOP_ESTATE expired, used by another device, or this store is enrolled already;
+ *         OCOP_ENET, OCOP_ETIMEOUT, OCOP_ECANCELLED
+ */
+OCOP_API OCOP_MUST_USE enum ocop_status ocop_enrol(struct ocop_store *store, const char *code,
+                                                   const char *name, struct ocop_error *err);
+
+/* --- record ---------------------------------------------------------------------------------- */
+
+/**
+ * Make an empty record of a kind ("inspection", "sample", "environmental_check", "producer",
+ * "product", ...) with its id, officer, time of recording, day and rule set filled in. Nothing is
+ * stored yet.
+ *
+ * @param out a message of records.proto; free with ocop_free
+ * @return OCOP_OK; OCOP_ENOTFOUND no such kind; OCOP_EPERM the officer's roles do not allow it;
+ *         OCOP_ENOTENROLLED
+ */
+OCOP_API OCOP_MUST_USE enum ocop_status ocop_new(struct ocop_store *store, const char *kind,
+                                                 ProtobufCMessage **out, struct ocop_error *err);
+
+/** Free a message made by this library. NULL is allowed. */
+OCOP_API void ocop_free(ProtobufCMessage *record);
+
+/** A new key for a list element whose key is an id (findings, participants, parts, ...). */
+OCOP_API struct ocop_id ocop_new_key(struct ocop_store *store);
+
+/**
+ * Save a draft: the whole record as it shall be. It stays on this device until submitted. For a
+ * submitted record this begins or changes the draft of an amendment.
+ *
+ * @param record any message of records.proto; fields are checked but none is required yet
+ * @return OCOP_OK saved; OCOP_EINVAL, OCOP_ELIMIT a field breaks its rule, err names it;
+ *         OCOP_EPERM; OCOP_ESTATE the record is voided
+ * Blocks for the disk, never for the network.
+ */
+OCOP_API OCOP_MUST_USE enum ocop_status
+ocop_save(struct ocop_store *store, const ProtobufCMessage *record, struct ocop_error *err);
+
+/**
+ * Submit a new record: checks all, gives the paper number, and puts it in the outbox. The row and
+ * its outbox entry are one transaction: after OCOP_OK the record survives power loss and will reach
+ * the registry.
+ *
+ * @param record as for ocop_save; an earlier draft of it is replaced
+ * @return OCOP_OK; OCOP_EINVAL, OCOP_ELIMIT err names the field; OCOP_EPERM;
+ *         OCOP_ESTATE submitted already (use ocop_amend), or this store is a copy that waits for a
+ *         new device number and can number no paper yet
+ */
+OCOP_API OCOP_MUST_USE enum ocop_status
+ocop_submit(struct ocop_store *store, const ProtobufCMessage *record, struct ocop_error *err);
+
+/** Submit the draft that is stored: of a new record, or (with a reason) of an amendment. */
+OCOP_API OCOP_MUST_USE enum ocop_status ocop_submit_draft(struct ocop_store *store,
+                                                          const struct ocop_id *id,
+                                                          const char *reason,
+                                                          struct ocop_error *err);
+
+/**
+ * Amend a submitted record: what differs from the stored one is a change of its own.
+ *
+ * @param reason why; required
+ * @return OCOP_OK (also when nothing differs: then nothing is stored); OCOP_EINVAL; OCOP_EPERM;
+ *         OCOP_ENOTFOUND; OCOP_ESTATE not submitted yet, or voided
+ */
+OCOP_API OCOP_MUST_USE enum ocop_status ocop_amend(struct ocop_store *store,
+                                                   const ProtobufCMessage *record,
+                                                   const char *reason, struct ocop_error *err);
+
+/**
+ * Add an element to a list that is open to others (custody steps of a sample).
+ *
+ * @param list    field name, such as "custody"
+ * @param element a message such as Ocop__CustodyStep; without a key it gets one
+ * @return as ocop_amend; OCOP_EPERM the list is not open
+ */
+OCOP_API OCOP_MUST_USE enum ocop_status ocop_add(struct ocop_store *store, const struct ocop_id *id,
+                                                 const char *list, const ProtobufCMessage *element,
+                                                 const char *reason, struct ocop_error *err);
+
+/** Void a submitted record, with a reason. It stays, marked. A draft that was never submitted is
+ *  discarded instead. */
+OCOP_API OCOP_MUST_USE enum ocop_status ocop_void(struct ocop_store *store,
+                                                  const struct ocop_id *id, const char *reason,
+                                                  struct ocop_error *err);
+
+/** Discard the draft of a record (its submitted state stays); where it has none, what the registry
+ *  refused of it. OCOP_ENOTFOUND when there is neither. */
+OCOP_API OCOP_MUST_USE enum ocop_status
+ocop_discard(struct ocop_store *store, const struct ocop_id *id, struct ocop_error *err);
+
+/** Load a record as this device sees it: the registry's state with its own pending edits.
+ *  @param out free with ocop_free. OCOP_ENOTFOUND. */
+OCOP_API OCOP_MUST_USE enum ocop_status ocop_load(struct ocop_store *store,
+                                                  const struct ocop_id *id, ProtobufCMessage **out,
+                                                  struct ocop_error *err);
+
+/* --- JSON ------------------------------------------------------------------------------------ */
+
+/** A record as JSON with protobuf's canonical names; *out is freed with ocop_text_free. */
+OCOP_API OCOP_MUST_USE enum ocop_status ocop_to_json(const ProtobufCMessage *record, bool pretty,
+                                                     char **out, struct ocop_error *err);
+/** And back. `base` (may be NULL) is copied first and the members of `json` put over it. Free *out
+ *  with ocop_free. @return OCOP_EINVAL with the field named. */
+OCOP_API OCOP_MUST_USE enum ocop_status ocop_from_json(struct ocop_store *store, const char *kind,
+                                                       const ProtobufCMessage *base,
+                                                       const char *json, ProtobufCMessage **out,
+                                                       struct ocop_error *err);
+/** Set one field from "name=value", "answers[NC.1].answer=fail"; "name=" clears. Replaces *record.
+ */
+OCOP_API OCOP_MUST_USE enum ocop_status ocop_set_text(struct ocop_store *store,
+                                                      ProtobufCMessage **record,
+                                                      const char *assignment,
+                                                      struct ocop_error *err);
+OCOP_API void ocop_text_free(char *text);
+
+/* --- find ------------------------------------------------------------------------------------ */
+
+/* A record that is in several at once shows the first of: refused, in a case, waiting, draft,
+ * merged, accepted. Its status tells the rest. */
+enum ocop_record_state {
+    OCOP_DRAFT = 1, /**< on this device only; submit it */
+    OCOP_WAITING =
+        2, /**< submitted, not acknowledged; or the registry waits for what it refers to */
+    OCOP_ACCEPTED = 3, /**< in the registry as submitted */
+    OCOP_MERGED = 4,   /**< in the registry, with later changes of others */
+    OCOP_IN_CASE = 5,  /**< stands in a case for central staff */
+    OCOP_REFUSED = 6   /**< a change was refused; its reason is in the status */
+};
+
+struct ocop_query {
+    const char *kind; /**< NULL: all that have a unit */
+    const struct ocop_id *unit, *product, *producer;
+    const char *from_date, *to_date; /**< "YYYY-MM-DD", both included, by the record's day */
+    int state;                       /**< enum ocop_record_state; 0: any */
+    const char *text; /**< words or beginnings of words, with or without diacritics */
+    bool voided_too;
+    int limit; /**< 0: 100; newest first */
+    int offset;
+};
+
+struct ocop_item {
+    struct ocop_id id;
+    const char *kind;
+    enum ocop_record_state state;
+    bool voided;
+    const char *day;       /**< "" when it has none */
+    const char *label;     /**< minutes number, name or the like */
+    const char *unit_name; /**< "" when unknown here */
+};
+
+struct ocop_list {
+    struct ocop_item *items;
+    size_t count;
+    bool more;
+};
+
+/** @param out free with ocop_list_free. OCOP_EINVAL names what is wrong in the query. */
+OCOP_API OCOP_MUST_USE enum ocop_status ocop_find(struct ocop_store *store,
+                                                  const struct ocop_query *query,
+                                                  struct ocop_list **out, struct ocop_error *err);
+OCOP_API void ocop_list_free(struct ocop_list *list);
+
+/* --- status ---------------------------------------------------------------------------------- */
+
+struct ocop_case {
+    struct ocop_id id;
+    const char *field;                /**< "" for a void */
+    const char *base, *theirs, *mine; /**< JSON text: before, the registry's, this officer's own */
+    bool closed;
+    const char *resolution; /**< "" while open */
+};
+
+struct ocop_record_status {
+    struct ocop_id id;
+    const char *kind;
+    enum ocop_record_state state;
+    bool has_draft;
+    uint64_t version;   /**< of the registry as seen here; 0: not there yet */
+    unsigned waiting;   /**< changes not acknowledged yet */
+    const char *reason; /**< why refused or what it waits for; "" else */
+    const char *reason_field;
+    struct ocop_case *cases;
+    size_t case_count;
+};
+/** @param out free with ocop_record_status_free. OCOP_ENOTFOUND. */
+OCOP_API OCOP_MUST_USE enum ocop_status ocop_record_status(struct ocop_store *store,
+                                                           const struct ocop_id *id,
+                                                           struct ocop_record_status **out,
+                                                           struct ocop_error *err);
+OCOP_API void ocop_record_status_free(struct ocop_record_status *status);
+
+struct ocop_store_status {
+    bool enrolled;
+    bool encrypted; /**< is the file encrypted at rest */
+    bool forked;    /**< a copy that waits for its new device number */
+    bool revoked;
+    unsigned device_number;
+    struct ocop_id replica, officer;
+    char officer_name[128];
+    char server[256];
+    unsigned drafts, waiting, refused, cases, records;
+    uint64_t version;     /**< cursor: seen of the registry up to here */
+    int64_t last_sync_ms; /**< 0: never */
+    int64_t skew_ms;      /**< this device's clock minus the server's, as last seen */
+};
+OCOP_API OCOP_MUST_USE enum ocop_status
+ocop_store_status(struct ocop_store *store, struct ocop_store_status *out, struct ocop_error *err);
+
+/* --- sync ------------------------------------------------------------------------------------ */
+
+struct ocop_sync_summary {
+    unsigned round_trips;
+    uint64_t bytes_sent, bytes_received;
+    unsigned pushed;                                    /**< changes acknowledged by this sync */
+    unsigned applied, equal, waiting, refused, in_case; /**< their outcomes */
+    unsigned pulled;                                    /**< records received */
+    unsigned departed;
+    unsigned left; /**< changes that still wait on this device */
+    bool complete; /**< all sent and all received */
+    bool forked;   /**< the store took a new replica id */
+};
+
+/** Where a sync is. Return false to cancel. Called on the caller's thread, holding nothing. */
+typedef bool (*ocop_progress_fn)(void *user, const struct ocop_sync_summary *so_far,
+                                 const char *doing);
+
+struct ocop_sync_options {
+    int connect_timeout_ms;    /**< 0: 10,000 */
+    int exchange_timeout_ms;   /**< 0: 60,000 */
+    ocop_progress_fn progress; /**< may be NULL */
+    void *user;
+    unsigned max_round_trips; /**< 0: until all is done */
+};
+
+/**
+ * Exchange with the server until nothing is left to send or to receive. What was acknowledged
+ * before a failure stays acknowledged; the next sync goes on where this one stopped.
+ *
+ * @param options may be NULL
+ * @param summary filled on success and on failure: what was done
+ * @return OCOP_OK; OCOP_ENOTENROLLED; OCOP_ENET, OCOP_ETIMEOUT, OCOP_ECANCELLED; OCOP_EBUSY the
+ *         server asks to come back later, or another sync of this store is running; OCOP_EAUTH not
+ *         our server; OCOP_EREVOKED this device was revoked (nothing on it was deleted);
+ *         OCOP_EVERSION the server does not speak this version
+ * Blocks for the network. Call it on a thread of its own; one at a time.
+ */
+OCOP_API OCOP_MUST_USE enum ocop_status ocop_sync(struct ocop_store *store,
+                                                  const struct ocop_sync_options *options,
+                                                  struct ocop_sync_summary *summary,
+                                                  struct ocop_error *err);
+
+/** Cancel a running sync from any thread, a signal handler included. */
+OCOP_API void ocop_cancel(struct ocop_store *store);
+
+/** Send a refused change again as it is, its cause being gone. OCOP_ESTATE when none is refused. */
+OCOP_API OCOP_MUST_USE enum ocop_status
+ocop_resend(struct ocop_store *store, const struct ocop_id *id, struct ocop_error *err);
+
+/* --- integrity ------------------------------------------------------------------------------- */
+
+/** Called once per finding of ocop_check, with one line of text. */
+typedef void (*ocop_check_fn)(void *user, const char *finding);
+
+/** Check the file: SQLite's own check, every row, every sealed change-set's hash and chain, the
+ *  outbox against the records, the search index. @param findings how many; 0 is good. */
+OCOP_API OCOP_MUST_USE enum ocop_status ocop_check(struct ocop_store *store, ocop_check_fn each,
+                                                   void *user, unsigned *findings,
+                                                   struct ocop_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

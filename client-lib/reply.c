@@ -1,0 +1,782 @@
+/* Taking a reply, inside one transaction: outcomes settle what waits, records go under the pending
+ * changes, and the cursor moves with them. Knows no SQL, no link and no request. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "columns.h"
+#include "sync.h"
+
+struct taking {
+    struct ocop_store *s;
+    const Ocop__Sync__SyncReply *reply;
+    struct arena *arena; /* of the decoded page */
+    struct arena work;   /* of one record */
+    struct ocop_sync_summary *sum;
+    struct reply_result *result;
+    bool pending;   /* the outbox is not empty */
+    bool rereading; /* everything is read again */
+    bool forked;    /* by this reply */
+    bool reset;     /* the cursor is forgotten */
+};
+
+static bool id_of(const ProtobufCBinaryData *b, struct id *out)
+{
+    return id_from(span_of(b->data, b->len), out);
+}
+
+static const char *text_of(const char *s)
+{
+    return s ? s : "";
+}
+
+static enum ocop_status malformed(const char *what, struct ocop_error *err)
+{
+    return err_set(err, OCOP_EPROTO, "the server's reply is malformed: %s; update this program",
+                   what);
+}
+
+/* --- lineage --------------------------------------------------------------------------------- */
+
+/* Last version that our history shares with the server's: the smallest of the forks between. */
+static uint64_t shared_version(const struct taking *t, const struct id *from, const struct id *to)
+{
+    const Ocop__Sync__SyncReply *r = t->reply;
+    struct id at = *to;
+    uint64_t shared = UINT64_MAX;
+
+    for (size_t step = 0; step < r->n_lineages && !id_eq(&at, from); step++) {
+        bool found = false;
+        for (size_t i = 0; !found && i < r->n_lineages; i++) {
+            struct id of;
+            if (!id_of(&r->lineages[i]->lineage, &of) || !id_eq(&of, &at) ||
+                !id_of(&r->lineages[i]->parent, &at))
+                continue;
+            found = true;
+            if (r->lineages[i]->fork_version < shared)
+                shared = r->lineages[i]->fork_version;
+        }
+        if (!found)
+            return 0;
+    }
+    return id_eq(&at, from) ? shared : 0;
+}
+
+/* Changes not sealed yet were based on versions of the lost history: they count as its end. */
+static enum ocop_status clamp_outbox(struct taking *t, uint64_t shared, struct ocop_error *err)
+{
+    struct outbox_rows rows;
+    enum ocop_status st = store_outbox_all(t->s, t->arena, &rows, err);
+
+    for (size_t i = 0; !st && i < rows.count; i++) {
+        struct change c;
+        if (rows.v[i].state != OUTBOX_DRAFT && rows.v[i].state != OUTBOX_READY)
+            continue;
+        arena_reset(&t->work);
+        st = pending_change(&rows.v[i], &t->work, &c, err);
+        if (st)
+            break;
+        c.base = c.base > shared ? shared : c.base;
+        for (size_t f = 0; f < c.fields.count; f++)
+            if (c.fields.v[f].base > shared)
+                c.fields.v[f].base = shared;
+        st = store_outbox_rewrite(t->s, rows.v[i].n, &c, err);
+    }
+    return st;
+}
+
+static enum ocop_status take_lineage(struct taking *t, struct ocop_error *err)
+{
+    struct id lineage;
+    enum ocop_status st = OCOP_OK;
+
+    if (!t->reply->has_lineage)
+        return OCOP_OK;
+    if (!id_of(&t->reply->lineage, &lineage))
+        return malformed("its lineage", err);
+    if (id_eq(&lineage, &t->s->me.lineage))
+        return OCOP_OK;
+    if (!id_is_zero(&t->s->me.lineage)) {
+        uint64_t shared = shared_version(t, &t->s->me.lineage, &lineage);
+        t->result->progress = true;
+        st = store_record_clamp(t->s, shared, err);
+        if (!st)
+            st = clamp_outbox(t, shared, err);
+    }
+    t->s->me.lineage = lineage;
+    return st ? st : store_meta_set(t->s, "lineage", id_span(&lineage), err);
+}
+
+/* --- outcomes -------------------------------------------------------------------------------- */
+
+static const Ocop__Sync__Outcome *outcome_of(const Ocop__Sync__SyncReply *r, uint64_t seq,
+                                             uint32_t index)
+{
+    for (size_t i = 0; i < r->n_outcomes; i++)
+        if (r->outcomes[i]->seq == seq && r->outcomes[i]->index == index)
+            return r->outcomes[i];
+    return NULL;
+}
+
+/* Does a case of this record hold the field back? */
+static bool held(const struct taking *t, const struct change *c, const struct field *f)
+{
+    const struct kind *k = kind_by_number(c->kind);
+    char path[160];
+
+    (void)field_path(k, f, path, sizeof path);
+    for (size_t i = 0; i < t->reply->n_cases; i++) {
+        const Ocop__Sync__CaseNote *note = t->reply->cases[i];
+        struct id record;
+        if (!id_of(&note->record, &record) || !id_eq(&record, &c->record) ||
+            note->cause == CASE_COLLISION)
+            continue;
+        if (!*text_of(note->field) || strcmp(text_of(note->field), path) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The registry took the change (but for what a case holds back): it becomes part of the base.
+ * Where nothing else is pending there is no base to keep: the row is the registry's state. */
+static enum ocop_status take_effect(struct taking *t, const struct outbox_row *row,
+                                    struct change *c, bool in_case, struct ocop_error *err)
+{
+    struct ocop_store *s = t->s;
+    struct outbox_rows left;
+    struct fields base;
+    uint64_t version;
+    bool found, known;
+    size_t kept = 0;
+    enum ocop_status st = store_outbox_delete(s, row->n, err);
+
+    if (!st)
+        st = store_outbox_of(s, &row->record, &t->work, &left, err);
+    if (!st)
+        st = store_base(s, &row->record, &t->work, &found, &base, &version, err);
+    if (st)
+        return st;
+    known = found || c->verb == VERB_CREATE;
+    if (left.count == 0 && !in_case)
+        return store_base_delete(s, &row->record, err);
+    for (size_t i = 0; i < c->fields.count; i++)
+        if (!in_case || !held(t, c, &c->fields.v[i]))
+            c->fields.v[kept++] = c->fields.v[i];
+    c->fields.count = kept;
+    if (known)
+        st = fields_apply(&base, &c->fields, version, false, &t->work, &base, err);
+    if (!st && known && left.count == 0)
+        st = store_record_put(s, row->kind, &row->record, &base, version, err);
+    if (!st && left.count == 0)
+        return store_base_delete(s, &row->record, err);
+    if (!st && known)
+        st = store_base_put(s, row->kind, &row->record, &base, version, err);
+    return st || !in_case ? st : pending_show(s, row->kind, &row->record, &t->work, err);
+}
+
+static enum ocop_status settle(struct taking *t, const struct outbox_row *row,
+                               const Ocop__Sync__Outcome *o, uint64_t version,
+                               struct ocop_error *err)
+{
+    struct ocop_store *s = t->s;
+    uint32_t code = o ? o->code : OUTCOME_APPLIED;
+    struct change c;
+    enum ocop_status st;
+
+    arena_reset(&t->work);
+    st = pending_change(row, &t->work, &c, err);
+    if (!st && code != OUTCOME_REFUSED && code != OUTCOME_WAITING)
+        st = store_own_taken(s, row->kind, &row->record, version, err);
+    if (st)
+        return st;
+    switch (code) {
+    case OUTCOME_WAITING:
+        t->sum->waiting++;
+        return store_outbox_settled(s, row->n, OUTBOX_WAITING, text_of(o->text), text_of(o->field),
+                                    err);
+    case OUTCOME_REFUSED:
+        t->sum->refused++;
+        st = store_outbox_settled(s, row->n, OUTBOX_REFUSED, text_of(o->text), text_of(o->field),
+                                  err);
+        return st ? st : pending_show(s, row->kind, &row->record, &t->work, err);
+    case OUTCOME_CASE:
+        t->sum->in_case++;
+        return take_effect(t, row, &c, true, err);
+    case OUTCOME_EQUAL:
+        t->sum->equal++;
+        return take_effect(t, row, &c, false, err);
+    case OUTCOME_APPLIED:
+    case OUTCOME_DANGLING:
+        t->sum->applied++;
+        return take_effect(t, row, &c, false, err);
+    default:
+        return malformed("an outcome that this program does not know", err);
+    }
+}
+
+static enum ocop_status acknowledge(struct taking *t, const Ocop__Sync__SetOutcome *o,
+                                    struct ocop_error *err)
+{
+    struct ocop_store *s = t->s;
+    uint8_t hash[HASH_LEN];
+    struct outbox_rows rows;
+    uint64_t acked;
+    bool found;
+    enum ocop_status st = store_sealed_acked(s, &s->me.replica, o->seq, &found, &acked, hash, err);
+
+    if (st || !found || acked)
+        return st;
+    st = store_sealed_ack(s, &s->me.replica, o->seq, o->version ? o->version : 1, err);
+    if (!st)
+        st = store_outbox_of_set(s, o->seq, t->arena, &rows, err);
+    for (size_t i = 0; !st && i < rows.count; i++) {
+        if (rows.v[i].state != OUTBOX_SEALED)
+            continue; /* settled before; said again after a restored registry */
+        t->sum->pushed++;
+        st = settle(t, &rows.v[i], outcome_of(t->reply, o->seq, rows.v[i].idx), o->version, err);
+    }
+    t->result->progress = true;
+    return st;
+}
+
+/* Outcomes of sets acknowledged before: what waited there has its answer now. */
+static enum ocop_status take_late_outcomes(struct taking *t, struct ocop_error *err)
+{
+    enum ocop_status st = OCOP_OK;
+
+    for (size_t i = 0; !st && i < t->reply->n_outcomes; i++) {
+        const Ocop__Sync__Outcome *o = t->reply->outcomes[i];
+        struct outbox_rows rows;
+        st = store_outbox_of_set(t->s, o->seq, t->arena, &rows, err);
+        for (size_t r = 0; !st && r < rows.count; r++)
+            if (rows.v[r].idx == o->index && rows.v[r].state == OUTBOX_WAITING &&
+                o->code != OUTCOME_WAITING) {
+                st = settle(t, &rows.v[r], o, 0, err);
+                t->result->progress = true;
+            }
+    }
+    return st;
+}
+
+/* --- sets that were not taken ---------------------------------------------------------------- */
+
+/* Make `seq` the last sealed set of this replica. */
+static enum ocop_status go_back_to(struct taking *t, uint64_t seq, struct ocop_error *err)
+{
+    struct ocop_store *s = t->s;
+    uint8_t hash[HASH_LEN] = {0};
+    uint64_t acked;
+    bool found = true;
+    enum ocop_status st = OCOP_OK;
+
+    if (seq > 0)
+        st = store_sealed_acked(s, &s->me.replica, seq, &found, &acked, hash, err);
+    if (!st && !found)
+        return malformed("it speaks of a change-set that was never sealed", err);
+    if (!st)
+        st = store_meta_set_int(s, "seq", seq, err);
+    if (!st)
+        st = store_meta_set(s, "prev_hash", span_of(hash, HASH_LEN), err);
+    s->me.seq = seq;
+    memcpy(s->me.prev_hash, hash, HASH_LEN);
+    return st;
+}
+
+/* The server will never take this set as it is, so its number is free: its changes are sealed
+ * again, each alone, until the one that it cannot take is found and refused. */
+static enum ocop_status unseal(struct taking *t, const Ocop__Sync__SetOutcome *o,
+                               struct ocop_error *err)
+{
+    struct ocop_store *s = t->s;
+    uint8_t hash[HASH_LEN];
+    struct outbox_rows rows;
+    uint64_t acked;
+    bool found;
+    enum ocop_status st = store_sealed_acked(s, &s->me.replica, o->seq, &found, &acked, hash, err);
+
+    if (st || !found || acked || t->result->unsealed)
+        return st;
+    st = store_outbox_of_set(s, o->seq, t->arena, &rows, err);
+    if (!st && rows.count == 1) {
+        Ocop__Sync__Outcome refused = OCOP__SYNC__OUTCOME__INIT;
+        refused.code = OUTCOME_REFUSED;
+        refused.text = o->text;
+        st = settle(t, &rows.v[0], &refused, 0, err);
+    }
+    if (!st)
+        st = store_outbox_unseal(s, o->seq, err);
+    if (!st)
+        st = store_sealed_forget(s, &s->me.replica, o->seq, err);
+    if (!st)
+        st = go_back_to(t, o->seq - 1, err);
+    if (!st)
+        st = store_meta_set_int(s, "budget", 1, err); /* one change at a time */
+    t->result->unsealed = t->result->progress = true;
+    return st;
+}
+
+/* Sets that this registry lost when it was restored, and that another author now has the numbers
+ * of: their changes, settled long ago, are to be sent once more. */
+static enum ocop_status reopen_lost(struct taking *t, uint64_t from, struct ocop_error *err)
+{
+    struct ocop_store *s = t->s;
+    struct sealed_row *sets;
+    size_t count;
+    enum ocop_status st = store_sealed_unacked(s, &s->me.replica, SIZE_MAX / 2, SIZE_MAX, t->arena,
+                                               &sets, &count, err);
+
+    for (size_t i = 0; !st && i < count; i++) {
+        struct change_set set;
+        struct outbox_rows rows;
+        if (sets[i].seq < from)
+            continue;
+        st = store_outbox_of_set(s, sets[i].seq, t->arena, &rows, err);
+        if (!st && rows.count == 0)
+            st = changeset_open(sets[i].set.body, t->arena, &set, err);
+        for (size_t c = 0; !st && rows.count == 0 && c < set.changes.count; c++)
+            st = store_outbox_add(s, &set.changes.v[c], OUTBOX_READY, err);
+    }
+    return st;
+}
+
+/*  the registry:  ... 7  8'            8' came from another copy of this store
+ *  this store:    ... 7  8  9          -> a new replica, predecessor (this one, 7, its hash):
+ *  the new replica:   1  2             the changes of 8 and 9, their bases kept */
+static enum ocop_status take_fork(struct taking *t, uint64_t fork_seq, struct ocop_error *err)
+{
+    struct ocop_store *s = t->s;
+    struct id old = s->me.replica, fresh;
+    enum ocop_status st;
+
+    if (fork_seq == 0 || t->forked)
+        return t->forked ? OCOP_OK : malformed("a fork without a place", err);
+    st = reopen_lost(t, fork_seq, err);
+    if (!st)
+        st = go_back_to(t, fork_seq - 1, err); /* finds the hash of the last common set */
+    if (!st)
+        st = store_meta_set(s, "predecessor_hash", span_of(s->me.prev_hash, HASH_LEN), err);
+    if (!st)
+        st = store_outbox_unseal(s, 1, err);
+    if (!st)
+        st = store_outbox_disown(s, err);
+    if (!st)
+        st = store_sealed_forget(s, &old, 1, err);
+    t->result->again = true;
+    id_source_init(&s->ids, s->env);
+    fresh = id_next(&s->ids, s->env);
+    if (!st)
+        st = store_meta_set(s, "predecessor", id_span(&old), err);
+    if (!st)
+        st = store_meta_set_int(s, "predecessor_seq", fork_seq - 1, err);
+    if (!st)
+        st = store_meta_set(s, "replica", id_span(&fresh), err);
+    if (!st)
+        st = store_meta_set_int(s, "forked", 1, err);
+    s->me.replica = fresh;
+    if (!st)
+        st = go_back_to(t, 0, err);
+    t->forked = t->sum->forked = t->result->progress = true;
+    return st ? st : store_identity(s, err);
+}
+
+static enum ocop_status fail_with(struct taking *t, enum ocop_status status, const char *text)
+{
+    t->result->failed = status;
+    (void)snprintf(t->result->text, sizeof t->result->text, "%s", text);
+    return OCOP_OK;
+}
+
+static enum ocop_status take_set(struct taking *t, const Ocop__Sync__SetOutcome *o,
+                                 struct ocop_error *err)
+{
+    switch (o->code) {
+    case SET_ACCEPTED:
+    case SET_DUPLICATE:
+        return acknowledge(t, o, err);
+    case SET_FORK:
+        return take_fork(t, t->reply->fork_seq ? t->reply->fork_seq : o->seq, err);
+    case SET_CHAIN:
+        return t->reply->has_fork_seq ? take_fork(t, t->reply->fork_seq, err)
+                                      : fail_with(t, OCOP_EDAMAGED,
+                                                  "this store's change-sets do not continue those "
+                                                  "of the registry; check the store");
+    case SET_MALFORMED:
+    case SET_TOO_LARGE:
+        return unseal(t, o, err);
+    case SET_SIGNATURE:
+        return fail_with(t, OCOP_EAUTH,
+                         "the registry has another key for this device; ask for a "
+                         "new invitation");
+    case SET_UNKNOWN_REPLICA:
+        return fail_with(t, OCOP_ENOTENROLLED,
+                         "the registry does not know this device; ask its office");
+    case SET_REVOKED:
+        t->s->me.revoked = true;
+        (void)fail_with(t, OCOP_EREVOKED, "this device was revoked; nothing on it was deleted");
+        return store_meta_set_int(t->s, "revoked", 1, err);
+    default: /* SET_GAP, SET_RETRY, and what a newer server may say: it is sent again */
+        return OCOP_OK;
+    }
+}
+
+static enum ocop_status take_sets(struct taking *t, struct ocop_error *err)
+{
+    struct ocop_store *s = t->s;
+    size_t before = 0, after = 0;
+    enum ocop_status st = OCOP_OK;
+
+    /* A restored registry has fewer of our sets than it once acknowledged. */
+    if (t->reply->has_acked_seq) {
+        st = store_sealed_unacked_count(s, &s->me.replica, &before, err);
+        if (!st)
+            st = store_sealed_unack(s, &s->me.replica, t->reply->acked_seq, err);
+        if (!st)
+            st = store_sealed_unacked_count(s, &s->me.replica, &after, err);
+        if (after > before)
+            t->result->progress = true;
+    }
+    for (size_t i = 0; !st && i < t->reply->n_sets; i++)
+        st = take_set(t, t->reply->sets[i], err);
+    if (!st && t->reply->fork_seq &&
+        !t->forked) /* the registry has sets that this store never made */
+        st = take_fork(t, t->reply->fork_seq, err);
+    if (!st && !t->forked)
+        st = take_late_outcomes(t, err);
+    return st;
+}
+
+/* --- cases ----------------------------------------------------------------------------------- */
+
+static enum ocop_status take_cases(struct taking *t, struct ocop_error *err)
+{
+    enum ocop_status st = OCOP_OK;
+
+    for (size_t i = 0; !st && i < t->reply->n_cases; i++) {
+        const Ocop__Sync__CaseNote *n = t->reply->cases[i];
+        struct case_row row = {.kind = n->kind, .cause = n->cause};
+        if (!id_of(&n->id, &row.id) || !id_of(&n->record, &row.record) ||
+            (n->has_other && n->other.len && !id_of(&n->other, &row.other)))
+            return malformed("a case", err);
+        row.field = text_of(n->field);
+        row.base = text_of(n->base_value);
+        row.theirs = text_of(n->theirs);
+        row.mine = text_of(n->mine);
+        row.resolution = n->closed ? text_of(n->resolution) : NULL;
+        st = store_case_put(t->s, &row, err);
+        t->result->progress = true;
+    }
+    return st;
+}
+
+/* --- records --------------------------------------------------------------------------------- */
+
+/* The server sent a part of a record that is not here: only reading from the start helps. */
+static enum ocop_status lacking(struct taking *t, struct ocop_error *err)
+{
+    struct span cursor;
+    enum ocop_status st = store_meta(t->s, "cursor", t->arena, &cursor, err);
+
+    if (!st && cursor.len == 0)
+        return malformed("a part of a record that this store never had", err);
+    t->reset = t->result->again = true;
+    return st;
+}
+
+static enum ocop_status note_merged(struct taking *t, const struct id *record,
+                                    const struct fields *from, const struct fields *to,
+                                    struct ocop_error *err)
+{
+    struct fields diff;
+    uint64_t version;
+    bool own, merged;
+    enum ocop_status st = store_own(t->s, record, &own, &merged, &version, err);
+
+    if (st || !own || merged)
+        return st;
+    st = fields_diff(from, to, 0, &t->work, &diff, err);
+    return st || diff.count == 0 ? st : store_own_merged(t->s, record, err);
+}
+
+/* What waited at the registry under an earlier replica id applies when its record comes. */
+static enum ocop_status drop_disowned(struct taking *t, const struct id *record, size_t *left,
+                                      struct ocop_error *err)
+{
+    struct outbox_rows rows;
+    enum ocop_status st = store_outbox_of(t->s, record, &t->work, &rows, err);
+
+    *left = rows.count;
+    for (size_t i = 0; !st && i < rows.count; i++) {
+        if (rows.v[i].state != OUTBOX_WAITING || rows.v[i].seq != 0)
+            continue;
+        st = store_outbox_delete(t->s, rows.v[i].n, err);
+        --*left;
+    }
+    return st;
+}
+
+/* A record with changes of this device over it: the registry's state goes under them. */
+static enum ocop_status take_under(struct taking *t, const struct change *c, uint64_t version,
+                                   struct ocop_error *err)
+{
+    struct ocop_store *s = t->s;
+    struct fields base, next = c->fields;
+    uint64_t old;
+    size_t left;
+    bool found;
+    enum ocop_status st = store_base(s, &c->record, &t->work, &found, &base, &old, err);
+
+    if (!st && c->verb == VERB_DELTA && !found)
+        return lacking(t, err);
+    if (!st && c->verb == VERB_DELTA)
+        st = fields_apply(&base, &c->fields, version, false, &t->work, &next, err);
+    if (!st && found)
+        st = note_merged(t, &c->record, &base, &next, err);
+    if (!st)
+        st = drop_disowned(t, &c->record, &left, err);
+    if (!st && left == 0) {
+        st = store_record_put(s, c->kind, &c->record, &next, version, err);
+        return st ? st : store_base_delete(s, &c->record, err);
+    }
+    if (!st)
+        st = store_base_put(s, c->kind, &c->record, &next, version, err);
+    return st ? st : pending_show(s, c->kind, &c->record, &t->work, err);
+}
+
+static enum ocop_status take_over(struct taking *t, struct change *c, uint64_t version,
+                                  struct ocop_error *err)
+{
+    struct ocop_store *s = t->s;
+    struct fields old, next = c->fields;
+    uint64_t own_version, old_version;
+    bool own, merged, there = true;
+    enum ocop_status st = store_own(s, &c->record, &own, &merged, &own_version, err);
+
+    if (!st && !own && c->verb == VERB_STATE) /* by far the most: a record of others, as a whole */
+        return store_record_put(s, c->kind, &c->record, &c->fields, version, err);
+    if (!st)
+        st = store_record_exists(s, c->kind, &c->record, &there, err);
+    if (!st && !there)
+        return c->verb == VERB_DELTA
+                   ? lacking(t, err)
+                   : store_record_put(s, c->kind, &c->record, &c->fields, version, err);
+    if (!st)
+        st = store_record(s, c->kind, &c->record, &t->work, &old, &old_version, err);
+    if (!st && c->verb == VERB_DELTA)
+        st = fields_apply(&old, &c->fields, version, false, &t->work, &next, err);
+    if (!st)
+        st = note_merged(t, &c->record, &old, &next, err);
+    return st ? st : store_record_put(s, c->kind, &c->record, &next, version, err);
+}
+
+static enum ocop_status take_stub(struct taking *t, const struct change *c, struct ocop_error *err)
+{
+    const struct kind *k = kind_by_number(c->kind);
+    struct span label = {NULL, 0};
+
+    for (size_t i = 0; k && i < c->fields.count && label.len == 0; i++) {
+        const struct field_rule *r = kind_field(k, c->fields.v[i].number);
+        if (r && (r->flags & FIELD_LABEL) && c->fields.v[i].type == VALUE_BYTES)
+            label = c->fields.v[i].bytes;
+    }
+    return store_stub_put(t->s, c->kind, &c->record, label, err);
+}
+
+/* A page holds what stands: markers of removed elements mean nothing here. */
+static void drop_markers(struct fields *f)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < f->count; i++)
+        if (f->v[i].op != FIELD_CLEAR)
+            f->v[kept++] = f->v[i];
+    f->count = kept;
+}
+
+static enum ocop_status take_record(struct taking *t, struct change *c, uint64_t version,
+                                    struct ocop_error *err)
+{
+    bool pending = false;
+    enum ocop_status st = OCOP_OK;
+
+    if (c->kind == 0 || id_is_zero(&c->record))
+        return malformed("a record without a name", err);
+    if (c->verb == VERB_STUB)
+        return take_stub(t, c, err);
+    if (c->verb != VERB_STATE && c->verb != VERB_DELTA)
+        return malformed("a record that is neither whole nor a part", err);
+    arena_reset(&t->work);
+    if (c->verb == VERB_STATE)
+        drop_markers(&c->fields);
+    if (t->rereading)
+        st = store_unseen_met(t->s, &c->record, err);
+    if (!st && t->pending)
+        st = store_outbox_has(t->s, &c->record, &pending, err);
+    t->sum->pulled++;
+    if (st)
+        return st;
+    return pending ? take_under(t, c, version, err) : take_over(t, c, version, err);
+}
+
+static enum ocop_status take_records(struct taking *t, struct ocop_error *err)
+{
+    const Ocop__Sync__SyncReply *r = t->reply;
+    struct changes page;
+    uint64_t version = 0, run = 0;
+    size_t at = 0;
+    enum ocop_status st;
+
+    if (!r->records)
+        return OCOP_OK;
+    st = columns_decode(r->records, t->arena, &page, err);
+    if (!st && page.count > PAGE_RECORDS_MAX * 2)
+        return malformed("a page of too many records", err);
+    for (size_t i = 0; !st && i < page.count; i++) {
+        while (run == 0) {
+            if (r->n_versions - at < 2)
+                return malformed("records without versions", err);
+            version += r->versions[at];
+            run = r->versions[at + 1];
+            at += 2;
+        }
+        run--;
+        st = take_record(t, &page.v[i], version, err);
+        t->result->progress = true;
+    }
+    return st;
+}
+
+/* --- departures ------------------------------------------------------------------------------ */
+
+static enum ocop_status depart(struct taking *t, uint32_t kind, const struct id *id,
+                               struct ocop_error *err)
+{
+    bool pending, there;
+    enum ocop_status st = store_outbox_has(t->s, id, &pending, err);
+
+    /* What the officer has not sent yet is never taken away. */
+    if (!st && !pending)
+        st = store_record_exists(t->s, kind, id, &there, err);
+    if (st || pending || !there)
+        return st;
+    t->sum->departed++;
+    t->result->progress = true;
+    return store_record_delete(t->s, kind, id, err);
+}
+
+static enum ocop_status take_departures(struct taking *t, struct ocop_error *err)
+{
+    enum ocop_status st = OCOP_OK;
+
+    for (size_t i = 0; !st && i < t->reply->n_departures; i++) {
+        const Ocop__Sync__Departure *d = t->reply->departures[i];
+        struct id id, unit;
+        if (d->has_id && id_of(&d->id, &id)) {
+            st = depart(t, d->kind, &id, err);
+            continue;
+        }
+        if (!d->has_unit || !id_of(&d->unit, &unit))
+            return malformed("a departure", err);
+        for (size_t k = 0; !st && k < kind_count(); k++) {
+            struct id *ids = NULL;
+            size_t count = 0;
+            if (kind_at(k)->reference)
+                continue;
+            st = store_record_ids(t->s, kind_at(k)->number, &unit, t->arena, &ids, &count, err);
+            for (size_t n = 0; !st && n < count; n++)
+                st = depart(t, kind_at(k)->number, &ids[n], err);
+        }
+    }
+    return st;
+}
+
+/* --- the cursor ------------------------------------------------------------------------------ */
+
+static enum ocop_status take_cursor(struct taking *t, struct ocop_error *err)
+{
+    const Ocop__Sync__Cursor *c = t->reply->cursor;
+    struct span old;
+    uint8_t *p;
+    size_t len;
+    enum ocop_status st;
+
+    if (t->reset)
+        return store_meta_set(t->s, "cursor", span_of(NULL, 0), err);
+    if (!c)
+        return OCOP_OK;
+    len = ocop__sync__cursor__get_packed_size(c);
+    p = arena_alloc(t->arena, len + 1);
+    if (!p)
+        return err_nomem(err);
+    ocop__sync__cursor__pack(c, p);
+    st = store_meta(t->s, "cursor", t->arena, &old, err);
+    if (st)
+        return st;
+    if (t->reply->more && !span_eq(old, span_of(p, len)))
+        t->result->progress = true; /* a page may hold nothing for this device */
+    st = store_meta_set(t->s, "cursor", span_of(p, len), err);
+    return st ? st : store_meta_set_int(t->s, "seen", c->version, err);
+}
+
+/* Mark when the server says so; sweep when it has nothing more to tell. The mark outlives the
+ * exchange, so that reading again may take several. */
+static enum ocop_status take_reread(struct taking *t, bool begins, struct ocop_error *err)
+{
+    struct span mark;
+    unsigned swept = 0;
+    enum ocop_status st;
+
+    if (begins) {
+        st = store_meta(t->s, "rereading", t->arena, &mark, err);
+        t->rereading = t->reply->reread || (mark.len == 1 && mark.p[0] == 1);
+        if (st || !t->reply->reread)
+            return st;
+        t->result->progress = true;
+        st = store_unseen_mark(t->s, err);
+        return st ? st : store_meta_set(t->s, "rereading", span_of("\1", 1), err);
+    }
+    if (!t->rereading || t->reply->more || t->reset)
+        return OCOP_OK;
+    st = store_unseen_sweep(t->s, &t->work, &swept, err);
+    t->sum->departed += swept;
+    return st ? st : store_meta_set(t->s, "rereading", span_of("\0", 1), err);
+}
+
+static enum ocop_status take_all(struct taking *t, struct ocop_error *err)
+{
+    unsigned count[6];
+    enum ocop_status st = take_lineage(t, err);
+
+    if (!st)
+        st = take_sets(t, err);
+    if (!st)
+        st = take_cases(t, err);
+    if (!st)
+        st = take_reread(t, true, err);
+    if (!st)
+        st = store_outbox_count(t->s, count, err);
+    for (int i = OUTBOX_DRAFT; !st && i <= OUTBOX_WAITING; i++)
+        t->pending = t->pending || count[i] > 0;
+    if (!st)
+        st = take_records(t, err);
+    if (!st)
+        st = take_departures(t, err);
+    if (!st)
+        st = take_cursor(t, err);
+    if (!st)
+        st = take_reread(t, false, err);
+    if (!st && t->reply->enrolment && !t->forked)
+        st = client_enrolment(t->s, t->reply->enrolment, err);
+    return st;
+}
+
+enum ocop_status reply_apply(struct ocop_store *s, const Ocop__Sync__SyncReply *reply,
+                             struct arena *a, struct ocop_sync_summary *sum,
+                             struct reply_result *result, struct ocop_error *err)
+{
+    struct taking t = {.s = s, .reply = reply, .arena = a, .sum = sum, .result = result};
+    enum ocop_status st;
+
+    arena_init(&t.work, ARENA_SAVE_MAX * 2);
+    st = take_all(&t, err);
+    arena_fini(&t.work);
+    return st;
+}

@@ -1,0 +1,135 @@
+/* Sealing: ready changes become one numbered, signed change-set that never changes again. Called
+ * only when there is a connection. Knows the outbox; nothing of requests. */
+#include "sync.h"
+
+/* Compressed columns are a small part of the changes row-wise; more is never worth reading. */
+enum { PACKED_PER_SEALED = 12 };
+
+static enum ocop_status unpack(const struct outbox_rows *rows, size_t count, struct arena *a,
+                               struct changes *out, struct ocop_error *err)
+{
+    enum ocop_status st = OCOP_OK;
+
+    out->count = count;
+    out->v = arena_calloc(a, count + 1, sizeof *out->v);
+    if (!out->v)
+        return err_nomem(err);
+    for (size_t i = 0; !st && i < count; i++)
+        st = pending_change(&rows->v[i], a, &out->v[i], err);
+    return st;
+}
+
+static void fill_header(const struct ocop_store *s, struct change_set *set)
+{
+    const struct identity *me = &s->me;
+
+    memset(set, 0, sizeof *set);
+    set->replica = me->replica;
+    set->seq = me->seq + 1;
+    memcpy(set->prev_hash, me->prev_hash, HASH_LEN);
+    set->device_time_ms = env_now_ms(s->env);
+    set->schema = SCHEMA_VERSION;
+    set->lineage = me->lineage;
+    if (set->seq == 1 && !id_is_zero(&me->predecessor)) {
+        set->predecessor = me->predecessor;
+        set->predecessor_seq = me->predecessor_seq;
+        memcpy(set->predecessor_hash, me->predecessor_hash, HASH_LEN);
+    }
+}
+
+/* Seal as many of the rows as fit the budget, but one at least. *count: how many. */
+static enum ocop_status seal_within(struct ocop_store *s, const struct outbox_rows *rows,
+                                    struct arena *a, size_t *count, struct change_set *set,
+                                    struct sealed *out, struct ocop_error *err)
+{
+    size_t budget = (size_t)s->me.budget;
+    enum ocop_status st;
+
+    for (*count = rows->count;; arena_reset(a)) {
+        fill_header(s, set);
+        st = unpack(rows, *count, a, &set->changes, err);
+        if (!st)
+            st = changeset_seal(set, &s->me.sign, a, out, err);
+        if (st == OCOP_ELIMIT && *count > 1) {
+            *count /= 2;
+            continue;
+        }
+        if (st || *count <= 1 || out->body.len <= budget)
+            return st;
+        /* Sets of similar changes shrink in proportion; a little less saves another round. */
+        size_t fits = *count * budget / out->body.len * 9 / 10;
+        *count = fits == 0 ? 1 : fits;
+    }
+}
+
+static enum ocop_status store_set(struct ocop_store *s, const struct outbox_rows *rows,
+                                  size_t count, const struct change_set *set,
+                                  const struct sealed *sealed, struct ocop_error *err)
+{
+    enum ocop_status st = client_begin(s, err);
+
+    if (st)
+        return st;
+    st = store_sealed_add(s, &set->replica, set->seq, sealed, err);
+    for (size_t i = 0; !st && i < count; i++)
+        st = store_outbox_sealed(s, rows->v[i].n, set->seq, (uint32_t)i, err);
+    if (!st)
+        st = store_meta_set_int(s, "seq", set->seq, err);
+    if (!st)
+        st = store_meta_set(s, "prev_hash", span_of(sealed->hash, HASH_LEN), err);
+    st = client_end(s, st, err);
+    if (!st) {
+        s->me.seq = set->seq;
+        memcpy(s->me.prev_hash, sealed->hash, HASH_LEN);
+    }
+    return st;
+}
+
+/* A successor introduces itself by its first set, and has one even when it has nothing to say: till
+ * then the registry does not know it, and it may number no paper. */
+static bool introduces(const struct ocop_store *s)
+{
+    return s->me.forked && s->me.seq == 0;
+}
+
+/* One change that no request can carry: it must not stand before the others for ever. */
+static enum ocop_status refuse(struct ocop_store *s, const struct outbox_row *row, struct arena *a,
+                               struct ocop_error *err)
+{
+    enum ocop_status st = client_begin(s, err);
+
+    if (st)
+        return st;
+    st = store_outbox_settled(s, row->n, OUTBOX_REFUSED,
+                              "the change is too large to be sent; make it in several parts", "",
+                              err);
+    if (!st)
+        st = pending_show(s, row->kind, &row->record, a, err);
+    return client_end(s, st, err);
+}
+
+enum ocop_status seal_one(struct ocop_store *s, struct arena *a, bool *sealed,
+                          struct ocop_error *err)
+{
+    struct outbox_rows rows;
+    struct change_set set;
+    struct sealed out;
+    struct arena attempt;
+    size_t count = 0;
+    enum ocop_status st;
+
+    *sealed = false;
+    st = store_outbox_ready(s, SET_CHANGES_MAX, (size_t)s->me.budget * PACKED_PER_SEALED, a, &rows,
+                            err);
+    if (st || (rows.count == 0 && !introduces(s)))
+        return st;
+    arena_init(&attempt, ARENA_REQUEST_MAX);
+    st = seal_within(s, &rows, &attempt, &count, &set, &out, err);
+    if (!st && count > 0 && out.body.len > SET_SEALED_BYTES_MAX)
+        st = refuse(s, &rows.v[0], a, err);
+    else if (!st)
+        st = store_set(s, &rows, count, &set, &out, err);
+    *sealed = !st;
+    arena_fini(&attempt);
+    return st;
+}

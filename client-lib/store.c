@@ -1,0 +1,1716 @@
+/* The store's database: all SQL of the client stands in the tables at the top, and each question
+ * is a function with a name. Knows rows and statements; decides nothing about changes or syncs. */
+#include "store.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "migrate.h"
+#include "row.h"
+#include "text.h"
+
+/* --- SQL ------------------------------------------------------------------------------------- */
+
+#define OUTBOX_COLUMNS "n, record, kind, state, seq, idx, change, reason, field"
+
+enum question {
+    Q_META,
+    Q_META_ALL,
+    Q_META_SET,
+    Q_SEARCH_PUT,
+    Q_SEARCH_DELETE,
+    Q_SEARCH_FINDS,
+    Q_OUTBOX_ADD,
+    Q_OUTBOX_OF,
+    Q_OUTBOX_HAS,
+    Q_OUTBOX_READY,
+    Q_OUTBOX_OF_SET,
+    Q_OUTBOX_ALL,
+    Q_OUTBOX_SEALED,
+    Q_OUTBOX_SETTLED,
+    Q_OUTBOX_REWRITE,
+    Q_OUTBOX_DELETE,
+    Q_OUTBOX_UNSEAL,
+    Q_OUTBOX_DISOWN,
+    Q_OUTBOX_COUNT,
+    Q_SEALED_ADD,
+    Q_SEALED_UNACKED,
+    Q_SEALED_UNACKED_COUNT,
+    Q_SEALED_ONE,
+    Q_SEALED_ACK,
+    Q_SEALED_UNACK,
+    Q_SEALED_FORGET,
+    Q_SEALED_EACH,
+    Q_BASE,
+    Q_BASE_PUT,
+    Q_BASE_DELETE,
+    Q_BASE_CLAMP,
+    Q_BASE_ORPHANS,
+    Q_OWN,
+    Q_OWN_MERGED,
+    Q_OWN_TAKEN,
+    Q_CASE_PUT,
+    Q_CASES_OF,
+    Q_STUB_PUT,
+    Q_STUB_EXISTS,
+    Q_COUNTER_NEXT,
+    Q_UNSEEN_CLEAR,
+    Q_UNSEEN_MET,
+    Q_UNSEEN_SOME,
+    Q_STATE,
+    Q_COUNTS,
+    Q_COUNT
+};
+
+/* The state of a record, as enum ocop_record_state: what needs attention first. */
+#define STATE_OF(id)                                                                               \
+    "CASE WHEN EXISTS (SELECT 1 FROM outbox WHERE record = " id " AND state = 4) THEN 6 "          \
+    "WHEN EXISTS (SELECT 1 FROM cases WHERE record = " id " AND resolution IS NULL) THEN 5 "       \
+    "WHEN EXISTS (SELECT 1 FROM cases WHERE other = " id " AND resolution IS NULL) THEN 5 "        \
+    "WHEN EXISTS (SELECT 1 FROM outbox WHERE record = " id " AND state <> 1) THEN 2 "              \
+    "WHEN EXISTS (SELECT 1 FROM outbox WHERE record = " id ") THEN 1 "                             \
+    "WHEN EXISTS (SELECT 1 FROM own WHERE record = " id " AND merged = 1) THEN 4 ELSE 3 END"
+
+static const char *const questions[Q_COUNT] = {
+    [Q_META] = "SELECT value FROM meta WHERE key = ?1",
+    [Q_META_ALL] = "SELECT key, value FROM meta",
+    [Q_META_SET] = "INSERT INTO meta (key, value) VALUES (?1, ?2) "
+                   "ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+    [Q_SEARCH_PUT] = "INSERT INTO search (rowid, text) VALUES (?1, ?2)",
+    [Q_SEARCH_DELETE] = "INSERT INTO search (search, rowid, text) VALUES ('delete', ?1, ?2)",
+    [Q_SEARCH_FINDS] = "SELECT 1 FROM search WHERE search MATCH ?1 AND rowid = ?2",
+    [Q_OUTBOX_ADD] = "INSERT INTO outbox (record, kind, state, change) VALUES (?1, ?2, ?3, ?4)",
+    [Q_OUTBOX_OF] = "SELECT " OUTBOX_COLUMNS " FROM outbox WHERE record = ?1 ORDER BY state = 1, n",
+    [Q_OUTBOX_HAS] = "SELECT 1 FROM outbox WHERE record = ?1 LIMIT 1",
+    [Q_OUTBOX_READY] = "SELECT " OUTBOX_COLUMNS " FROM outbox WHERE state = 2 ORDER BY n LIMIT ?1",
+    [Q_OUTBOX_OF_SET] = "SELECT " OUTBOX_COLUMNS " FROM outbox WHERE seq = ?1 ORDER BY idx",
+    [Q_OUTBOX_ALL] = "SELECT " OUTBOX_COLUMNS " FROM outbox ORDER BY n",
+    [Q_OUTBOX_SEALED] = "UPDATE outbox SET state = 3, seq = ?2, idx = ?3 WHERE n = ?1",
+    [Q_OUTBOX_SETTLED] = "UPDATE outbox SET state = ?2, reason = ?3, field = ?4 WHERE n = ?1",
+    [Q_OUTBOX_REWRITE] = "UPDATE outbox SET change = ?2 WHERE n = ?1",
+    [Q_OUTBOX_DELETE] = "DELETE FROM outbox WHERE n = ?1",
+    [Q_OUTBOX_UNSEAL] = "UPDATE outbox SET state = 2, seq = NULL, idx = NULL "
+                        "WHERE seq >= ?1 AND state = 3",
+    [Q_OUTBOX_DISOWN] = "UPDATE outbox SET seq = -seq WHERE seq > 0 AND state IN (4, 5)",
+    [Q_OUTBOX_COUNT] = "SELECT state, count(*) FROM outbox GROUP BY state",
+    [Q_SEALED_ADD] = "INSERT INTO sealed (replica, seq, hash, signature, body, acked) "
+                     "VALUES (?1, ?2, ?3, ?4, ?5, 0)",
+    [Q_SEALED_UNACKED] = "SELECT replica, seq, hash, signature, body, acked FROM sealed "
+                         "WHERE acked = 0 AND replica = ?1 ORDER BY seq LIMIT ?2",
+    [Q_SEALED_UNACKED_COUNT] = "SELECT count(*) FROM sealed WHERE acked = 0 AND replica = ?1",
+    [Q_SEALED_ONE] = "SELECT acked, hash FROM sealed WHERE replica = ?1 AND seq = ?2",
+    [Q_SEALED_ACK] = "UPDATE sealed SET acked = ?3 WHERE replica = ?1 AND seq = ?2",
+    [Q_SEALED_UNACK] = "UPDATE sealed SET acked = 0 WHERE replica = ?1 AND seq > ?2 AND acked > 0",
+    [Q_SEALED_FORGET] = "DELETE FROM sealed WHERE replica = ?1 AND seq >= ?2 AND acked = 0",
+    [Q_SEALED_EACH] = "SELECT replica, seq, hash, signature, body, acked FROM sealed "
+                      "ORDER BY replica, seq",
+    [Q_BASE] = "SELECT version, fields FROM base WHERE record = ?1",
+    [Q_BASE_PUT] = "INSERT INTO base (record, kind, version, born, fields) "
+                   "VALUES (?1, ?2, ?3, ?3, ?4) ON CONFLICT (record) "
+                   "DO UPDATE SET version = excluded.version, fields = excluded.fields",
+    [Q_BASE_DELETE] = "DELETE FROM base WHERE record = ?1",
+    [Q_BASE_CLAMP] = "UPDATE base SET version = ?1 WHERE version > ?1",
+    [Q_BASE_ORPHANS] = "SELECT count(*) FROM base WHERE NOT EXISTS "
+                       "(SELECT 1 FROM outbox WHERE outbox.record = base.record)",
+    [Q_OWN] = "SELECT merged, version FROM own WHERE record = ?1",
+    [Q_OWN_MERGED] = "UPDATE own SET merged = 1 WHERE record = ?1",
+    [Q_OWN_TAKEN] = "INSERT INTO own (record, kind, merged, version) VALUES (?1, ?2, 0, ?3) "
+                    "ON CONFLICT (record) DO UPDATE SET version = max(version, excluded.version)",
+    [Q_CASE_PUT] =
+        "INSERT INTO cases (id, kind, record, cause, field, base, theirs, mine, other, resolution) "
+        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (id) DO UPDATE "
+        "SET base = excluded.base, theirs = excluded.theirs, mine = excluded.mine, "
+        "other = excluded.other, resolution = excluded.resolution",
+    [Q_CASES_OF] = "SELECT id, kind, record, cause, field, base, theirs, mine, other, resolution "
+                   "FROM cases WHERE record = ?1 OR other = ?1 ORDER BY resolution IS NOT NULL, id",
+    [Q_STUB_PUT] = "INSERT INTO stub (id, kind, label) VALUES (?1, ?2, ?3) "
+                   "ON CONFLICT (id) DO UPDATE SET kind = excluded.kind, label = excluded.label",
+    [Q_STUB_EXISTS] = "SELECT 1 FROM stub WHERE id = ?1",
+    [Q_COUNTER_NEXT] = "INSERT INTO counter (name, value) VALUES (?1, 1) "
+                       "ON CONFLICT (name) DO UPDATE SET value = value + 1 RETURNING value",
+    [Q_UNSEEN_CLEAR] = "DELETE FROM unseen",
+    [Q_UNSEEN_MET] = "DELETE FROM unseen WHERE record = ?1",
+    [Q_UNSEEN_SOME] = "SELECT record, kind FROM unseen LIMIT 500",
+    [Q_STATE] = "SELECT " STATE_OF("?1"),
+    [Q_COUNTS] = "SELECT (SELECT count(*) FROM producer) + (SELECT count(*) FROM product) + "
+                 "(SELECT count(*) FROM certificate) + (SELECT count(*) FROM inspection) + "
+                 "(SELECT count(*) FROM sample) + (SELECT count(*) FROM environmental_check) + "
+                 "(SELECT count(*) FROM unknown_kind), "
+                 "(SELECT count(*) FROM cases WHERE resolution IS NULL)",
+};
+
+/* Per kind, what a query can ask for and what it shows; NULL where the kind has none. */
+static const struct columns {
+    const char *day, *label, *producer, *product;
+    bool day_is_moment;
+} columns[KIND_COUNT_PLUS_1] = {
+    [KIND_UNIT] = {NULL, "t.name", NULL, NULL, false},
+    [KIND_OFFICER] = {NULL, "t.name", NULL, NULL, false},
+    [KIND_PRODUCER] = {NULL, "t.name", "t.id", NULL, false},
+    [KIND_PRODUCT] = {NULL, "t.name", "t.producer_id", "t.id", false},
+    [KIND_CERTIFICATE] = {"t.issue_date", "t.certificate_no", "t.producer_id", "t.product_id",
+                          false},
+    [KIND_CHECKLIST] = {NULL, "t.code", NULL, NULL, false},
+    [KIND_CODE_LIST] = {NULL, "t.code", NULL, NULL, false},
+    [KIND_INSPECTION] = {"t.inspected_date", "coalesce(t.minutes_no, t.facility)", "t.producer_id",
+                         "t.product_id", false},
+    [KIND_SAMPLE] = {"t.taken_ms", "coalesce(t.sample_code, t.place)", "t.producer_id",
+                     "t.product_id", true},
+    [KIND_ENVIRONMENTAL_CHECK] = {"t.checked_date", "t.minutes_no", "t.producer_id", NULL, false},
+};
+
+/* Statements about one kind's table are put together from these pieces and row_table(). */
+#define FIND_HEAD                                                                                  \
+    "SELECT t.n, t.id, coalesce(t.voided, 0), %s, coalesce(%s, ''), coalesce((SELECT name FROM "   \
+    "unit WHERE unit.id = t.unit_id), ''), " STATE_OF("t.id") " AS status FROM %s AS t WHERE 1"
+#define FIND_UNIT " AND t.unit_id = ?1"
+#define FIND_PRODUCER " AND %s = ?2"
+#define FIND_PRODUCT " AND %s = ?3"
+#define FIND_FROM " AND %s >= ?4"
+#define FIND_TO " AND %s <= ?5"
+#define FIND_VALID " AND t.voided IS NOT 1"
+#define FIND_TEXT                                                                                  \
+    " AND t.n IN (SELECT rowid / 64 FROM search WHERE search MATCH ?6 "                            \
+    "AND rowid %% 64 = %d)"
+#define FIND_STATE " AND status = ?7"
+#define FIND_ORDER " ORDER BY %s DESC, t.n DESC LIMIT ?8"
+static const char *const find_among[] = {
+    [OCOP_DRAFT] = " AND t.id IN (SELECT record FROM outbox)",
+    [OCOP_WAITING] = " AND t.id IN (SELECT record FROM outbox)",
+    [OCOP_ACCEPTED] = "",
+    [OCOP_MERGED] = " AND t.id IN (SELECT record FROM own WHERE merged = 1)",
+    [OCOP_IN_CASE] = " AND t.id IN (SELECT record FROM cases UNION SELECT other FROM cases)",
+    [OCOP_REFUSED] = " AND t.id IN (SELECT record FROM outbox)",
+};
+#define CHECK_FILE "PRAGMA integrity_check"
+#define CHECK_SEARCH "INSERT INTO search (search) VALUES ('integrity-check')"
+#define IDS_OF_UNIT "SELECT id FROM %s WHERE unit_id = ?1"
+#define IDS_OF_ALL "SELECT id FROM %s"
+#define CLAMP "UPDATE %s SET version = ?1, born = min(born, ?1) WHERE version > ?1"
+#define UNSEEN_MARK                                                                                \
+    "INSERT INTO unseen (record, kind) SELECT id, %" PRIu32                                        \
+    " FROM %s WHERE id NOT IN (SELECT record FROM own)"
+
+struct db {
+    sqlite3 *sqlite;
+    struct rows *rows;
+    struct buf old_text, new_text; /* of search; kept for their memory */
+    sqlite3_stmt *stmt[Q_COUNT];
+};
+
+enum { SEARCH_TEXT_MAX = 1 << 20, KIND_BITS = 64 };
+_Static_assert((int)KIND_COUNT_PLUS_1 <= (int)KIND_BITS, "a kind fits beside n in search's rowid");
+
+/* --- statements ------------------------------------------------------------------------------ */
+
+static enum ocop_status ask(struct ocop_store *s, enum question q, sqlite3_stmt **out,
+                            struct ocop_error *err)
+{
+    struct db *db = s->db;
+
+    if (!db->stmt[q] && sqlite3_prepare_v3(db->sqlite, questions[q], -1, SQLITE_PREPARE_PERSISTENT,
+                                           &db->stmt[q], NULL) != SQLITE_OK)
+        return db_error(db->sqlite, err, "preparing a statement");
+    *out = db->stmt[q];
+    return OCOP_OK;
+}
+
+static void put_bytes(sqlite3_stmt *st, int at, struct span v)
+{
+    /* Binding fails only for memory or a wrong index; the step then fails with the same code. */
+    (void)sqlite3_bind_blob64(st, at, v.len ? (const void *)v.p : "", v.len, SQLITE_STATIC);
+}
+
+static void put_id(sqlite3_stmt *st, int at, const struct id *id)
+{
+    put_bytes(st, at, id_span(id));
+}
+
+static void put_int(sqlite3_stmt *st, int at, uint64_t v)
+{
+    (void)sqlite3_bind_int64(st, at, (sqlite3_int64)v);
+}
+
+static void put_text(sqlite3_stmt *st, int at, const char *v)
+{
+    (void)sqlite3_bind_text(st, at, v, -1, SQLITE_STATIC);
+}
+
+static void done(sqlite3_stmt *st)
+{
+    (void)sqlite3_reset(st);
+    (void)sqlite3_clear_bindings(st);
+}
+
+/* One row or none. The caller calls done(). */
+static enum ocop_status step(struct ocop_store *s, sqlite3_stmt *st, bool *row,
+                             struct ocop_error *err)
+{
+    int code = sqlite3_step(st);
+
+    *row = code == SQLITE_ROW;
+    if (code == SQLITE_ROW || code == SQLITE_DONE)
+        return OCOP_OK;
+    return db_error(s->db->sqlite, err, "the store");
+}
+
+/* A statement without rows, and the end of it. */
+static enum ocop_status run(struct ocop_store *s, sqlite3_stmt *st, struct ocop_error *err)
+{
+    bool row;
+    enum ocop_status status = step(s, st, &row, err);
+
+    done(st);
+    return status;
+}
+
+/* Prepare what was put together for one kind; the caller finalises. */
+static enum ocop_status prepare(struct ocop_store *s, struct buf *sql, sqlite3_stmt **out,
+                                struct ocop_error *err)
+{
+    *out = NULL;
+    if (sql->failed)
+        return err_nomem(err);
+    if (sqlite3_prepare_v2(s->db->sqlite, buf_cstr(sql), -1, out, NULL) != SQLITE_OK)
+        return db_error(s->db->sqlite, err, "preparing a statement");
+    return OCOP_OK;
+}
+
+static bool get_id(sqlite3_stmt *st, int at, struct id *out)
+{
+    const void *p = sqlite3_column_blob(st, at);
+
+    memset(out, 0, sizeof *out);
+    return id_from(span_of(p, (size_t)sqlite3_column_bytes(st, at)), out);
+}
+
+static bool get_bytes(sqlite3_stmt *st, int at, struct arena *a, struct span *out)
+{
+    const void *p = sqlite3_column_blob(st, at);
+    size_t len = (size_t)sqlite3_column_bytes(st, at);
+    char *copy = arena_dup(a, p ? p : "", len);
+
+    *out = span_of(copy, copy ? len : 0);
+    return copy != NULL;
+}
+
+/* "" for NULL. */
+static const char *get_text(sqlite3_stmt *st, int at, struct arena *a)
+{
+    const void *p = sqlite3_column_text(st, at);
+
+    return arena_dup(a, p ? p : "", p ? (size_t)sqlite3_column_bytes(st, at) : 0);
+}
+
+/* Room for one more in an array that grows by doubling inside an arena. */
+static void *grow(struct arena *a, void *v, size_t count, size_t size)
+{
+    void *more;
+
+    if (count != 0 && (count < 8 || (count & (count - 1)) != 0))
+        return v;
+    more = arena_alloc(a, (count < 8 ? 8 : count * 2) * size);
+    if (more && count)
+        memcpy(more, v, count * size);
+    return more;
+}
+
+static enum ocop_status damaged(const char *what, struct ocop_error *err)
+{
+    return err_set(err, OCOP_EDAMAGED,
+                   "the store is damaged: %s; check it and restore it from a backup", what);
+}
+
+/* --- open and close -------------------------------------------------------------------------- */
+
+enum ocop_status store_open(struct ocop_store *s, const char *path, bool must_exist,
+                            const char *vfs, struct ocop_error *err)
+{
+    struct db *db;
+    enum ocop_status st;
+
+    if (must_exist && !vfs && access(path, F_OK) != 0)
+        return err_set(err, OCOP_ENOTFOUND, "there is no store at %s", path);
+    db = calloc(1, sizeof *db);
+    if (!db)
+        return err_nomem(err);
+    buf_init(&db->old_text, SEARCH_TEXT_MAX);
+    buf_init(&db->new_text, SEARCH_TEXT_MAX);
+    s->db = db;
+    st = db_open(path, !must_exist, false, vfs, &db->sqlite, err);
+    if (!st)
+        st = migrate(db->sqlite, MIGRATE_STORE, NULL, err);
+    if (!st)
+        st = rows_open(db->sqlite, &db->rows, err);
+    if (st)
+        store_close(s);
+    return st;
+}
+
+void store_close(struct ocop_store *s)
+{
+    if (!s->db)
+        return;
+    for (int q = 0; q < Q_COUNT; q++)
+        (void)sqlite3_finalize(s->db->stmt[q]);
+    rows_close(s->db->rows);
+    (void)sqlite3_close(s->db->sqlite);
+    buf_fini(&s->db->old_text);
+    buf_fini(&s->db->new_text);
+    free(s->db);
+    s->db = NULL;
+}
+
+enum ocop_status store_begin(struct ocop_store *s, struct ocop_error *err)
+{
+    return db_exec(s->db->sqlite, "BEGIN IMMEDIATE", err);
+}
+
+enum ocop_status store_commit(struct ocop_store *s, struct ocop_error *err)
+{
+    return db_exec(s->db->sqlite, "COMMIT", err);
+}
+
+bool store_rollback(struct ocop_store *s)
+{
+    /* A full disk may have rolled back by itself. */
+    if (!sqlite3_get_autocommit(s->db->sqlite))
+        (void)sqlite3_exec(s->db->sqlite, "ROLLBACK", NULL, NULL, NULL);
+    return sqlite3_get_autocommit(s->db->sqlite) != 0;
+}
+
+/* --- meta ------------------------------------------------------------------------------------ */
+
+enum ocop_status store_meta(struct ocop_store *s, const char *key, struct arena *a,
+                            struct span *out, struct ocop_error *err)
+{
+    sqlite3_stmt *st = NULL;
+    bool row;
+    enum ocop_status status = ask(s, Q_META, &st, err);
+
+    *out = (struct span){NULL, 0};
+    if (status)
+        return status;
+    put_text(st, 1, key);
+    status = step(s, st, &row, err);
+    if (!status && row && !get_bytes(st, 0, a, out))
+        status = err_nomem(err);
+    done(st);
+    return status;
+}
+
+enum ocop_status store_meta_set(struct ocop_store *s, const char *key, struct span value,
+                                struct ocop_error *err)
+{
+    sqlite3_stmt *st = NULL;
+    enum ocop_status status = ask(s, Q_META_SET, &st, err);
+
+    if (status)
+        return status;
+    put_text(st, 1, key);
+    put_bytes(st, 2, value);
+    return run(s, st, err);
+}
+
+enum ocop_status store_meta_set_int(struct ocop_store *s, const char *key, uint64_t value,
+                                    struct ocop_error *err)
+{
+    uint8_t b[8];
+
+    for (int i = 0; i < 8; i++)
+        b[i] = (uint8_t)(value >> (56 - 8 * i));
+    return store_meta_set(s, key, span_of(b, sizeof b), err);
+}
+
+enum ocop_status store_seen(struct ocop_store *s, struct arena *a, uint64_t *version,
+                            struct ocop_error *err)
+{
+    struct span v;
+    enum ocop_status st = store_meta(s, "seen", a, &v, err);
+
+    *version = 0;
+    for (size_t i = 0; !st && i < v.len && i < 8; i++)
+        *version = *version << 8 | v.p[i];
+    return st;
+}
+
+enum meta_form { META_EXACT, META_TEXT, META_INT, META_INT32, META_BOOL };
+
+/* Where each key of table meta goes in struct identity. */
+#define MEMBER(name) offsetof(struct identity, name), sizeof(((struct identity *)0)->name)
+static const struct {
+    const char *key;
+    size_t offset, size;
+    enum meta_form form;
+} identity_keys[] = {
+    {"enrolled", MEMBER(enrolled), META_BOOL},
+    {"forked", MEMBER(forked), META_BOOL},
+    {"revoked", MEMBER(revoked), META_BOOL},
+    {"synced", MEMBER(synced), META_BOOL},
+    {"replica", MEMBER(replica), META_EXACT},
+    {"officer", MEMBER(officer), META_EXACT},
+    {"lineage", MEMBER(lineage), META_EXACT},
+    {"predecessor", MEMBER(predecessor), META_EXACT},
+    {"predecessor_seq", MEMBER(predecessor_seq), META_INT},
+    {"predecessor_hash", MEMBER(predecessor_hash), META_EXACT},
+    {"number", MEMBER(number), META_INT32},
+    {"officer_name", MEMBER(officer_name), META_TEXT},
+    {"server", MEMBER(server), META_TEXT},
+    {"rule_set", MEMBER(rule_set), META_TEXT},
+    {"server_key", MEMBER(server_key), META_EXACT},
+    {"sign_public", MEMBER(sign.public_key), META_EXACT},
+    {"sign_secret", MEMBER(sign.secret), META_EXACT},
+    {"seq", MEMBER(seq), META_INT},
+    {"prev_hash", MEMBER(prev_hash), META_EXACT},
+    {"budget", MEMBER(budget), META_INT},
+    {"last_sync_ms", MEMBER(last_sync_ms), META_INT},
+    {"skew_ms", MEMBER(skew_ms), META_INT},
+};
+
+static bool identity_take(struct identity *me, size_t i, struct span v)
+{
+    uint8_t *to = (uint8_t *)me + identity_keys[i].offset;
+    size_t size = identity_keys[i].size;
+    uint64_t n = 0;
+
+    for (size_t b = 0; b < v.len && b < 8; b++)
+        n = n << 8 | v.p[b];
+    switch (identity_keys[i].form) {
+    case META_EXACT:
+        if (v.len != size)
+            return false;
+        memcpy(to, v.p, size);
+        return true;
+    case META_TEXT:
+        if (v.len >= size)
+            return false;
+        memcpy(to, v.p, v.len);
+        to[v.len] = 0;
+        return true;
+    case META_INT:
+        memcpy(to, &n, sizeof n);
+        return v.len == 8;
+    case META_INT32:
+        memcpy(to, &(uint32_t){(uint32_t)n}, sizeof(uint32_t));
+        return v.len == 8 && n <= UINT32_MAX;
+    case META_BOOL:
+        memcpy(to, &(bool){n != 0}, sizeof(bool));
+        return v.len == 8;
+    }
+    return false;
+}
+
+static bool identity_key(struct identity *me, const char *key, struct span v)
+{
+    if (strcmp(key, "channel_secret") == 0) {
+        if (v.len != CHANNEL_KEY_LEN)
+            return false;
+        channel_key_from_secret(&me->channel, v.p);
+        return true;
+    }
+    if (strcmp(key, "scope") == 0) {
+        me->scope_count = v.len / ID_LEN;
+        if (v.len % ID_LEN || me->scope_count > SCOPE_UNITS_MAX)
+            return false;
+        if (v.len)
+            memcpy(me->scope, v.p, v.len);
+        return true;
+    }
+    for (size_t i = 0; i < sizeof identity_keys / sizeof *identity_keys; i++)
+        if (strcmp(key, identity_keys[i].key) == 0)
+            return identity_take(me, i, v);
+    return true;
+}
+
+enum ocop_status store_identity(struct ocop_store *s, struct ocop_error *err)
+{
+    sqlite3_stmt *st = NULL;
+    bool row = true;
+    struct identity *me = &s->me;
+    enum ocop_status status = ask(s, Q_META_ALL, &st, err);
+
+    if (status)
+        return status;
+    memset(me, 0, sizeof *me);
+    me->budget = SET_SEALED_BYTES_START;
+    (void)snprintf(me->rule_set, sizeof me->rule_set, "ocop-26-2026");
+    for (;;) {
+        status = step(s, st, &row, err);
+        if (status || !row)
+            break;
+        const char *key = (const char *)sqlite3_column_text(st, 0);
+        const void *value = sqlite3_column_blob(st, 1);
+        if (!identity_key(me, key ? key : "",
+                          span_of(value, (size_t)sqlite3_column_bytes(st, 1)))) {
+            status = damaged("what it knows about itself", err);
+            break;
+        }
+    }
+    done(st);
+    return status;
+}
+
+/* --- records --------------------------------------------------------------------------------- */
+
+static void search_list(struct buf *out, const struct field_rule *list, struct span element)
+{
+    struct field v;
+
+    for (const struct field_rule *r = list->items; r && r->number; r++) {
+        if (!(r->flags & FIELD_SEARCH) || !element_get(element, r->number, &v) ||
+            v.type != VALUE_BYTES)
+            continue;
+        buf_byte(out, ' ');
+        text_fold(out, v.bytes);
+    }
+}
+
+void store_search_text(const struct kind *k, const struct fields *f, struct buf *out)
+{
+    buf_clear(out);
+    for (size_t i = 0; k && i < f->count; i++) {
+        const struct field *v = &f->v[i];
+        const struct field_rule *r = kind_field(k, v->number);
+        if (!r || v->op != FIELD_SET)
+            continue;
+        if (rule_is_list(r) && v->type == VALUE_ELEMENT) {
+            search_list(out, r, v->bytes);
+        } else if ((r->flags & (FIELD_SEARCH | FIELD_LABEL)) && v->type == VALUE_BYTES) {
+            buf_byte(out, ' ');
+            text_fold(out, v->bytes);
+        }
+    }
+}
+
+static enum ocop_status search_write(struct ocop_store *s, enum question q, uint32_t kind,
+                                     int64_t n, struct buf *text, struct ocop_error *err)
+{
+    sqlite3_stmt *st = NULL;
+    enum ocop_status status;
+
+    if (text->failed)
+        return err_nomem(err);
+    if (text->len == 0)
+        return OCOP_OK;
+    status = ask(s, q, &st, err);
+    if (status)
+        return status;
+    put_int(st, 1, (uint64_t)(n * KIND_BITS + (int64_t)kind));
+    (void)sqlite3_bind_text64(st, 2, (const char *)text->p, text->len, SQLITE_STATIC, SQLITE_UTF8);
+    return run(s, st, err);
+}
+
+enum ocop_status store_record(struct ocop_store *s, uint32_t kind, const struct id *id,
+                              struct arena *a, struct fields *out, uint64_t *version,
+                              struct ocop_error *err)
+{
+    struct row_meta meta = {0};
+    enum ocop_status st = row_load(s->db->rows, kind, id, a, out, &meta, err);
+
+    *version = st ? 0 : meta.version;
+    return st;
+}
+
+/* The row is there: replace it, and its words where they differ. */
+static enum ocop_status record_replace(struct ocop_store *s, uint32_t kind, const struct id *id,
+                                       const struct fields *f, struct row_meta *meta,
+                                       struct ocop_error *err)
+{
+    struct db *db = s->db;
+    const struct kind *k = kind_by_number(kind);
+    struct row_meta old_meta;
+    struct fields old;
+    struct arena a;
+    enum ocop_status st;
+
+    arena_init(&a, ARENA_SAVE_MAX);
+    st = row_load(db->rows, kind, id, &a, &old, &old_meta, err);
+    if (!st)
+        st = row_update(db->rows, kind, id, f, meta, err);
+    if (st || !k)
+        goto out;
+    store_search_text(k, &old, &db->old_text);
+    store_search_text(k, f, &db->new_text);
+    if (!db->old_text.failed && span_eq(buf_span(&db->old_text), buf_span(&db->new_text)))
+        goto out;
+    st = search_write(s, Q_SEARCH_DELETE, kind, old_meta.n, &db->old_text, err);
+    if (!st)
+        st = search_write(s, Q_SEARCH_PUT, kind, old_meta.n, &db->new_text, err);
+out:
+    arena_fini(&a);
+    return st;
+}
+
+enum ocop_status store_record_put(struct ocop_store *s, uint32_t kind, const struct id *id,
+                                  struct fields *f, uint64_t version, struct ocop_error *err)
+{
+    struct row_meta meta = {.version = version, .born = version};
+    const struct kind *k = kind_by_number(kind);
+    struct ocop_error why = {0};
+    enum ocop_status st;
+    int64_t n = 0;
+
+    /* The device merges nothing, so it keeps no version per field. */
+    for (size_t i = 0; i < f->count; i++)
+        f->v[i].base = version;
+    st = row_insert(s->db->rows, kind, id, f, &meta, &n, &why);
+    if (st == OCOP_ESTATE)
+        return record_replace(s, kind, id, f, &meta, err);
+    if (st) {
+        if (err)
+            *err = why;
+        return st;
+    }
+    if (!k)
+        return OCOP_OK;
+    store_search_text(k, f, &s->db->new_text);
+    return search_write(s, Q_SEARCH_PUT, kind, n, &s->db->new_text, err);
+}
+
+enum ocop_status store_record_delete(struct ocop_store *s, uint32_t kind, const struct id *id,
+                                     struct ocop_error *err)
+{
+    struct db *db = s->db;
+    struct row_meta meta;
+    struct fields old;
+    struct arena a;
+    bool there = false;
+    enum ocop_status st = row_exists(db->rows, kind, id, &there, err);
+
+    if (st || !there)
+        return st;
+    arena_init(&a, ARENA_SAVE_MAX);
+    st = row_load(db->rows, kind, id, &a, &old, &meta, err);
+    if (!st && kind_by_number(kind)) {
+        store_search_text(kind_by_number(kind), &old, &db->old_text);
+        st = search_write(s, Q_SEARCH_DELETE, kind, meta.n, &db->old_text, err);
+    }
+    if (!st)
+        st = row_delete(db->rows, kind, id, err);
+    arena_fini(&a);
+    return st;
+}
+
+enum ocop_status store_record_exists(struct ocop_store *s, uint32_t kind, const struct id *id,
+                                     bool *out, struct ocop_error *err)
+{
+    return row_exists(s->db->rows, kind, id, out, err);
+}
+
+enum ocop_status store_record_kind(struct ocop_store *s, const struct id *id, uint32_t *kind,
+                                   struct ocop_error *err)
+{
+    *kind = 0;
+    for (uint32_t k = (uint32_t)kind_count(); k >= 1; k--) {
+        bool there = false;
+        enum ocop_status st = row_exists(s->db->rows, k, id, &there, err);
+        if (st)
+            return st;
+        if (there) {
+            *kind = k;
+            return OCOP_OK;
+        }
+    }
+    return OCOP_OK;
+}
+
+enum ocop_status store_record_ids(struct ocop_store *s, uint32_t kind, const struct id *unit,
+                                  struct arena *a, struct id **out, size_t *count,
+                                  struct ocop_error *err)
+{
+    sqlite3_stmt *st = NULL;
+    struct buf sql;
+    bool row;
+    enum ocop_status status;
+
+    *out = NULL;
+    *count = 0;
+    buf_init(&sql, KIB(4));
+    buf_printf(&sql, unit ? IDS_OF_UNIT : IDS_OF_ALL, row_table(kind));
+    status = prepare(s, &sql, &st, err);
+    if (!status && unit)
+        put_id(st, 1, unit);
+    while (!status) {
+        status = step(s, st, &row, err);
+        if (status || !row)
+            break;
+        *out = grow(a, *out, *count, sizeof **out);
+        if (!*out)
+            status = err_nomem(err);
+        else if (!get_id(st, 0, &(*out)[*count]))
+            status = damaged("an id", err);
+        else
+            ++*count;
+    }
+    (void)sqlite3_finalize(st);
+    buf_fini(&sql);
+    return status;
+}
+
+/* One statement for the table of every kind. `format` is CLAMP or the like. */
+static enum ocop_status in_every_table(struct ocop_store *s, bool mark, uint64_t value,
+                                       struct ocop_error *err)
+{
+    enum ocop_status status = OCOP_OK;
+
+    for (uint32_t k = 1; !status && k <= kind_count(); k++) {
+        sqlite3_stmt *st = NULL;
+        struct buf sql;
+        buf_init(&sql, KIB(4));
+        if (mark)
+            buf_printf(&sql, UNSEEN_MARK, k, row_table(k));
+        else
+            buf_printf(&sql, CLAMP, row_table(k));
+        status = prepare(s, &sql, &st, err);
+        if (!status) {
+            if (!mark)
+                put_int(st, 1, value);
+            status = run(s, st, err);
+        }
+        (void)sqlite3_finalize(st);
+        buf_fini(&sql);
+    }
+    return status;
+}
+
+enum ocop_status store_record_clamp(struct ocop_store *s, uint64_t version, struct ocop_error *err)
+{
+    sqlite3_stmt *st = NULL;
+    enum ocop_status status = in_every_table(s, false, version, err);
+
+    if (!status)
+        status = ask(s, Q_BASE_CLAMP, &st, err);
+    if (status)
+        return status;
+    put_int(st, 1, version);
+    return run(s, st, err);
+}
+
+/* --- outbox ---------------------------------------------------------------------------------- */
+
+static enum ocop_status pack(const struct change *c, struct buf *out, struct ocop_error *err)
+{
+    enum ocop_status st;
+
+    buf_init(out, MIB(1));
+    st = change_pack(c, out, err);
+    if (!st && out->failed)
+        st = err_nomem(err);
+    return st;
+}
+
+enum ocop_status store_outbox_add(struct ocop_store *s, const struct change *c,
+                                  enum outbox_state state, struct ocop_error *err)
+{
+    sqlite3_stmt *st = NULL;
+    struct buf packed;
+    enum ocop_status status = pack(c, &packed, err);
+
+    if (!status)
+        status = ask(s, Q_OUTBOX_ADD, &st, err);
+    if (!status) {
+        put_id(st, 1, &c->record);
+        put_int(st, 2, c->kind);
+        put_int(st, 3, state);
+        put_bytes(st, 4, buf_span(&packed));
+        status = run(s, st, err);
+    }
+    buf_fini(&packed);
+    return status;
+}
+
+static enum ocop_status outbox_row(sqlite3_stmt *st, struct arena *a, struct outbox_row *out,
+                                   struct ocop_error *err)
+{
+    int64_t state = sqlite3_column_int64(st, 3);
+
+    memset(out, 0, sizeof *out);
+    out->n = sqlite3_column_int64(st, 0);
+    if (!get_id(st, 1, &out->record) || state < OUTBOX_DRAFT || state > OUTBOX_WAITING)
+        return damaged("a change of the outbox", err);
+    out->kind = (uint32_t)sqlite3_column_int64(st, 2);
+    out->state = (enum outbox_state)state;
+    out->seq = sqlite3_column_int64(st, 4) > 0 ? (uint64_t)sqlite3_column_int64(st, 4) : 0;
+    out->idx = (uint32_t)sqlite3_column_int64(st, 5);
+    out->reason = get_text(st, 7, a);
+    out->field = get_text(st, 8, a);
+    if (!get_bytes(st, 6, a, &out->change) || !out->reason || !out->field)
+        return err_nomem(err);
+    return OCOP_OK;
+}
+
+/* All rows of a statement; or, with `bytes`, as many as make that much. */
+static enum ocop_status outbox_rows(struct ocop_store *s, sqlite3_stmt *st, size_t bytes,
+                                    struct arena *a, struct outbox_rows *out,
+                                    struct ocop_error *err)
+{
+    enum ocop_status status = OCOP_OK;
+    size_t total = 0;
+
+    *out = (struct outbox_rows){NULL, 0};
+    while (!status) {
+        bool row;
+        status = step(s, st, &row, err);
+        if (status || !row)
+            break;
+        total += (size_t)sqlite3_column_bytes(st, 6);
+        if (out->count > 0 && total > bytes)
+            break;
+        out->v = grow(a, out->v, out->count, sizeof *out->v);
+        if (!out->v)
+            status = err_nomem(err);
+        else
+            status = outbox_row(st, a, &out->v[out->count], err);
+        if (!status)
+            out->count++;
+    }
+    done(st);
+    return status;
+}
+
+enum ocop_status store_outbox_of(struct ocop_store *s, const struct id *record, struct arena *a,
+                                 struct outbox_rows *out, struct ocop_error *err)
+{
+    sqlite3_stmt *st = NULL;
+    enum ocop_status status = ask(s, Q_OUTBOX_OF, &st, err);
+
+    if (status)
+        return status;
+    put_id(st, 1, record);
+    return outbox_rows(s, st, SIZE_MAX, a, out, err);
+}
+
+/* Is there a row at all, with `id` as the only parameter? */
+static enum ocop_status any(struct ocop_store *s, enum question q, const struct id *id, bool *out,
+                            struct ocop_error *err)
+{
+    sqlite3_stmt *st = NULL;
+    enum ocop_status status = ask(s, q, &st, err);
+
+    *out = false;
+    if (status)
+        return status;
+    put_id(st, 1, id);
+    status = step(s, st, out, err);
+    done(st);
+    return status;
+}
+
+enum ocop_status store_outbox_has(struct ocop_store *s, const struct id *record, bool *out,
+                                  struct ocop_error *err)
+{
+    return any(s, Q_OUTBOX_HAS, record, out, err);
+}
+
+enum ocop_status store_outbox_ready(struct ocop_store *s, size_t max, size_t bytes, struct arena *a,
+                                    struct outbox_rows *out, struct ocop_error *err)
+{
+    sqlite3_stmt *st = NULL;
+    enum ocop_status status = ask(s, Q_OUTBOX_READY, &st, err);
+
+    if (status)
+        return status;
+    put_int(st, 1, max);
+    return outbox_rows(s, st, bytes, a, out, err);
+}
+
+enum ocop_status store_outbox_of_set(struct ocop_store *s, uint64_t seq, struct arena *a,
+                                     struct outbox_rows *out, struct ocop_error *err)
+{
+    sqlite3_stmt *st = NULL;
+    enum ocop_status status = ask(s, Q_OUTBOX_OF_SET, &st, err);
+
+    if (status)
+        return status;
+    put_int(st, 1, seq);
+    return outbox_rows(s, st, SIZE_MAX, a, out, err);
+}
+
+enum ocop_status store_outbox_all(struct ocop_store *s, struct arena *a, struct outbox_rows *out,
+                                  struct ocop_error *err)
+{
+    sqlite3_stmt *st = NULL;
+    enum ocop_status status = ask(s, Q_OUTBOX_ALL, &st, err);
+
+    return status ? status : outbox_rows(s, st, SIZE_MAX, a, out, err);
+}
+
+enum ocop_status store_outbox_sealed(struct ocop_store *s, int64_t n, uint64_t seq, uint32_t idx,
+                                     struct ocop_error *err)
+{
+    sqlite3_stmt *st = NULL;
+    enum ocop_status status = ask(s, Q_OUTBOX_SEALED, &st, err);
+
+    if (status)
+        return status;
+    put_int(st, 1, (uint64_t)n);
+    put_int(st, 2, seq);
+    put_int(st, 3, idx);
+    return run(s, st, err);
+}
+
+enum ocop_status store_outbox_settled(struct ocop_store *s, int64_t n, enum outbox_state state,
+                                      const char *reason, const char *field, struct ocop_error *err)
+{
+    sqlite3_stmt *st = NULL;
+    enum ocop_status status = ask(s, Q_OUTBOX_SETTLED, &st, err);
+
+    if (status)
+        return status;
+    put_int(st, 1, (uint64_t)n);
+    put_int(st, 2, state);
+    put_text(st, 3, reason);
+    put_text(st, 4, field);
+    return run(s, st, err);
+}
+
+enum ocop_status store_outbox_rewrite(struct ocop_store *s, int64_t n, const struct change *c,
+                                      struct ocop_error *err)
+{
+    sqlite3_stmt *st = NULL;
+    struct buf packed;
+    enum ocop_status status = pack(c, &packed, err);
+
+    if (!status)
+        status = ask(s, Q_OUTBOX_REWRITE, &st, err);
+    if (!status) {
+        put_int(st, 1, (uint64_t)n);
+        put_bytes(st, 2, buf_span(&packed));
+        status = run(s, st, err);
+    }
+    buf_fini(&packed);
+    return status;
+}
+
+/* A statement with one number and no rows. */
+static enum ocop_status run_int(struct ocop_store *s, enum question q, uint64_t v,
+                                struct ocop_error *err)
+{
+    sqlite3_stmt *st = NULL;
+    enum ocop_status status = ask(s, q, &st, err);
+
+    if (status)
+        return status;
+    put_int(st, 1, v);
+    return run(s, st, err);
+}
+
+/* A statement with one id (and a number) and no rows. */
+static enum ocop_status run_id(struct ocop_store *s, enum question q, const struct id *id,
+                               uint64_t v, struct ocop_error *err)
+{
+    sqlite3_stmt *st = NULL;
+    enum ocop_status status = ask(s, q, &st, err);
+
+    if (status)
+        return status;
+    put_id(st, 1, id);
+    if (sqlite3_bind_parameter_count(st) > 1)
+        put_int(st, 2, v);
+    return run(s, st, err);
+}
+
+enum ocop_status store_outbox_delete(struct ocop_store *s, int64_t n, struct ocop_error *err)
+{
+    return run_int(s, Q_OUTBOX_DELETE, (uint64_t)n, err);
+}
+
+enum ocop_status store_outbox_unseal(struct ocop_store *s, uint64_t seq, struct ocop_error *err)
+{
+    return run_int(s, Q_OUTBOX_UNSEAL, seq, err);
+}
+
+enum ocop_status store_outbox_disown(struct ocop_store *s, struct ocop_error *err)
+{
+    sqlite3_stmt *st = NULL;
+    enum ocop_status status = ask(s, Q_OUTBOX_DISOWN, &st, err);
+
+    return status ? status : run(s, st, err);
+}
+
+enum ocop_status store_outbox_count(struct ocop_store *s, unsigned count[6], struct ocop_error *err)
+{
+    sqlite3_stmt *st = NULL;
+    bool row = true;
+    enum ocop_status status = ask(s, Q_OUTBOX_COUNT, &st, err);
+
+    memset(count, 0, 6 * sizeof *count);
+    if (status)
+        return status;
+    while (!(status = step(s, st, &row, err)) && row) {
+        int64_t state = sqlite3_column_int64(st, 0);
+        if (state >= OUTBOX_DRAFT && state <= OUTBOX_WAITING)
+            count[state] = (unsigned)sqlite3_column_int64(st, 1);
+    }
+    done(st);
+    return status;
+}
+
+/* --- sealed sets ----------------------------------------------------------------------------- */
+
+enum ocop_status store_sealed_add(struct ocop_store *s, const struct id *replica, uint64_t seq,
+                                  const struct sealed *set, struct ocop_error *err)
+{
+    sqlite3_stmt *st = NULL;
+    enum ocop_status status = ask(s, Q_SEALED_ADD, &st, err);
+
+    if (status)
+        return status;
+    put_id(st, 1, replica);
+    put_int(st, 2, seq);
+    put_bytes(st, 3, span_of(set->hash, HASH_LEN));
+    put_bytes(st, 4, span_of(set->signature, SIGNATURE_LEN));
+    put_bytes(st, 5, set->body);
+    return run(s, st, err);
+}
+
+static enum ocop_status sealed_row(sqlite3_stmt *st, struct arena *a, struct id *replica,
+                                   struct sealed_row *out, struct ocop_error *err)
+{
+    struct span hash, signature;
+
+    out->seq = (uint64_t)sqlite3_column_int64(st, 1);
+    out->acked = (uint64_t)sqlite3_column_int64(st, 5);
+    if (!get_bytes(st, 2, a, &hash) || !get_bytes(st, 3, a, &signature) ||
+        !get_bytes(st, 4, a, &out->set.body))
+        return err_nomem(err);
+    if (!get_id(st, 0, replica) || hash.len != HASH_LEN || signature.len != SIGNATURE_LEN)
+        return damaged("a sealed change-set", err);
+    memcpy(out->set.hash, hash.p, HASH_LEN);
+    memcpy(out->set.signature, signature.p, SIGNATURE_LEN);
+    return OCOP_OK;
+}
+
+enum ocop_status store_sealed_unacked(struct ocop_store *s, const struct id *replica, size_t max,
+                                      size_t bytes, struct arena *a, struct sealed_row **out,
+                                      size_t *count, struct ocop_error *err)
+{
+    sqlite3_stmt *st = NULL;
+    struct id of;
+    bool row;
+    size_t total = 0;
+    enum ocop_status status = ask(s, Q_SEALED_UNACKED, &st, err);
+
+    *out = NULL;
+    *count = 0;
+    if (status)
+        return status;
+    put_id(st, 1, replica);
+    put_int(st, 2, max);
+    while (!(status = step(s, st, &row, err)) && row) {
+        total += (size_t)sqlite3_column_bytes(st, 4) + SIGNATURE_LEN + 16;
+        if (*count > 0 && total > bytes)
+            break;
+        *out = grow(a, *out, *count, sizeof **out);
+        if (!*out)
+            status = err_nomem(err);
+        else
+            status = sealed_row(st, a, &of, &(*out)[*count], err);
+        if (status)
+            break;
+        ++*count;
+    }
+    done(st);
+    return status;
+}
+
+enum ocop_status store_sealed_unacked_count(struct ocop_store *s, const struct id *replica,
+                                            size_t *count, struct ocop_error *err)
+{
+    sqlite3_stmt *st = NULL;
+    bool row;
+    enum ocop_status status = ask(s, Q_SEALED_UNACKED_COUNT, &st, err);
+
+    *count = 0;
+    if (status)
+        return status;
+    put_id(st, 1, replica);
+    status = step(s, st, &row, err);
+    if (!status && row)
+        *count = (size_t)sqlite3_column_int64(st, 0);
+    done(st);
+    return status;
+}
+
+enum ocop_status store_sealed_acked(struct ocop_store *s, const struct id *replica, uint64_t seq,
+                                    bool *found, uint64_t *version, uint8_t hash[HASH_LEN],
+                                    struct ocop_error *err)
+{
+    sqlite3_stmt *st = NULL;
+    enum ocop_status status = ask(s, Q_SEALED_ONE, &st, err);
+
+    *found = false;
+    *version = 0;
+    memset(hash, 0, HASH_LEN);
+    if (status)
+        return status;
+    put_id(st, 1, replica);
+    put_int(st, 2, seq);
+    status = step(s, st, found, err);
+    if (!status && *found) {
+        const void *p = sqlite3_column_blob(st, 1);
+        *version = (uint64_t)sqlite3_column_int64(st, 0);
+        if (p && sqlite3_column_bytes(st, 1) == HASH_LEN)
+            memcpy(hash, p, HASH_LEN);
+        else
+            status = damaged("a sealed change-set's hash", err);
+    }
+    done(st);
+    return status;
+}
+
+enum ocop_status store_sealed_ack(struct ocop_store *s, const struct id *replica, uint64_t seq,
+                                  uint64_t version, struct ocop_error *err)
+{
+    sqlite3_stmt *st = NULL;
+    enum ocop_status status = ask(s, Q_SEALED_ACK, &st, err);
+
+    if (status)
+        return status;
+    put_id(st, 1, replica);
+    put_int(st, 2, seq);
+    put_int(st, 3, version);
+    return run(s, st, err);
+}
+
+enum ocop_status store_sealed_unack(struct ocop_store *s, const struct id *replica, uint64_t seq,
+                                    struct ocop_error *err)
+{
+    return run_id(s, Q_SEALED_UNACK, replica, seq, err);
+}
+
+enum ocop_status store_sealed_forget(struct ocop_store *s, const struct id *replica, uint64_t seq,
+                                     struct ocop_error *err)
+{
+    return run_id(s, Q_SEALED_FORGET, replica, seq, err);
+}
+
+enum ocop_status store_sealed_each(struct ocop_store *s, store_sealed_fn each, void *self,
+                                   struct ocop_error *err)
+{
+    sqlite3_stmt *st = NULL;
+    struct arena a;
+    bool row;
+    enum ocop_status status = ask(s, Q_SEALED_EACH, &st, err);
+
+    if (status)
+        return status;
+    arena_init(&a, MIB(1));
+    while (!(status = step(s, st, &row, err)) && row) {
+        struct sealed_row r;
+        struct id replica;
+        arena_reset(&a);
+        status = sealed_row(st, &a, &replica, &r, err);
+        if (!status)
+            status = each(self, replica, &r, err);
+        if (status)
+            break;
+    }
+    done(st);
+    arena_fini(&a);
+    return status;
+}
+
+/* --- base, own, cases, stubs, counters ------------------------------------------------------- */
+
+enum ocop_status store_base(struct ocop_store *s, const struct id *record, struct arena *a,
+                            bool *found, struct fields *out, uint64_t *version,
+                            struct ocop_error *err)
+{
+    sqlite3_stmt *st = NULL;
+    struct span packed = {NULL, 0};
+    struct change c;
+    bool row;
+    enum ocop_status status = ask(s, Q_BASE, &st, err);
+
+    *found = false;
+    *out = (struct fields){NULL, 0};
+    *version = 0;
+    if (status)
+        return status;
+    put_id(st, 1, record);
+    status = step(s, st, &row, err);
+    if (!status && row && sqlite3_column_type(st, 1) != SQLITE_NULL) {
+        *version = (uint64_t)sqlite3_column_int64(st, 0);
+        *found = true;
+        if (!get_bytes(st, 1, a, &packed))
+            status = err_nomem(err);
+    }
+    done(st);
+    if (status || !*found)
+        return status;
+    status = change_unpack(packed, a, &c, err);
+    if (!status)
+        *out = c.fields;
+    return status;
+}
+
+enum ocop_status store_base_put(struct ocop_store *s, uint32_t kind, const struct id *record,
+                                const struct fields *f, uint64_t version, struct ocop_error *err)
+{
+    struct change c = {.kind = kind, .verb = VERB_STATE, .record = *record, .base = version};
+    sqlite3_stmt *st = NULL;
+    struct buf packed;
+    enum ocop_status status;
+
+    c.fields = *f;
+    for (size_t i = 0; i < f->count; i++)
+        f->v[i].base = version;
+    status = pack(&c, &packed, err);
+    if (!status)
+        status = ask(s, Q_BASE_PUT, &st, err);
+    if (!status) {
+        put_id(st, 1, record);
+        put_int(st, 2, kind);
+        put_int(st, 3, version);
+        put_bytes(st, 4, buf_span(&packed));
+        status = run(s, st, err);
+    }
+    buf_fini(&packed);
+    return status;
+}
+
+enum ocop_status store_base_delete(struct ocop_store *s, const struct id *record,
+                                   struct ocop_error *err)
+{
+    return run_id(s, Q_BASE_DELETE, record, 0, err);
+}
+
+/* The only number of a statement's only row. */
+static enum ocop_status one_number(struct ocop_store *s, sqlite3_stmt *st, int64_t *out,
+                                   struct ocop_error *err)
+{
+    bool row;
+    enum ocop_status status = step(s, st, &row, err);
+
+    *out = !status && row ? sqlite3_column_int64(st, 0) : 0;
+    done(st);
+    return status;
+}
+
+enum ocop_status store_base_orphans(struct ocop_store *s, unsigned *count, struct ocop_error *err)
+{
+    sqlite3_stmt *st = NULL;
+    int64_t n = 0;
+    enum ocop_status status = ask(s, Q_BASE_ORPHANS, &st, err);
+
+    if (!status)
+        status = one_number(s, st, &n, err);
+    *count = (unsigned)n;
+    return status;
+}
+
+enum ocop_status store_own(struct ocop_store *s, const struct id *record, bool *own, bool *merged,
+                           uint64_t *version, struct ocop_error *err)
+{
+    sqlite3_stmt *st = NULL;
+    enum ocop_status status = ask(s, Q_OWN, &st, err);
+
+    *own = *merged = false;
+    *version = 0;
+    if (status)
+        return status;
+    put_id(st, 1, record);
+    status = step(s, st, own, err);
+    if (!status && *own) {
+        *merged = sqlite3_column_int64(st, 0) != 0;
+        *version = (uint64_t)sqlite3_column_int64(st, 1);
+    }
+    done(st);
+    return status;
+}
+
+enum ocop_status store_own_merged(struct ocop_store *s, const struct id *record,
+                                  struct ocop_error *err)
+{
+    return run_id(s, Q_OWN_MERGED, record, 0, err);
+}
+
+enum ocop_status store_own_taken(struct ocop_store *s, uint32_t kind, const struct id *record,
+                                 uint64_t version, struct ocop_error *err)
+{
+    sqlite3_stmt *st = NULL;
+    enum ocop_status status = ask(s, Q_OWN_TAKEN, &st, err);
+
+    if (status)
+        return status;
+    put_id(st, 1, record);
+    put_int(st, 2, kind);
+    put_int(st, 3, version);
+    return run(s, st, err);
+}
+
+enum ocop_status store_case_put(struct ocop_store *s, const struct case_row *row,
+                                struct ocop_error *err)
+{
+    sqlite3_stmt *st = NULL;
+    enum ocop_status status = ask(s, Q_CASE_PUT, &st, err);
+
+    if (status)
+        return status;
+    put_id(st, 1, &row->id);
+    put_int(st, 2, row->kind);
+    put_id(st, 3, &row->record);
+    put_int(st, 4, row->cause);
+    put_text(st, 5, row->field);
+    put_text(st, 6, row->base);
+    put_text(st, 7, row->theirs);
+    put_text(st, 8, row->mine);
+    if (!id_is_zero(&row->other))
+        put_id(st, 9, &row->other);
+    if (row->resolution)
+        put_text(st, 10, row->resolution);
+    return run(s, st, err);
+}
+
+static enum ocop_status case_row(sqlite3_stmt *st, struct arena *a, struct case_row *out,
+                                 struct ocop_error *err)
+{
+    memset(out, 0, sizeof *out);
+    if (!get_id(st, 0, &out->id) || !get_id(st, 2, &out->record))
+        return damaged("a case", err);
+    (void)get_id(st, 8, &out->other);
+    out->kind = (uint32_t)sqlite3_column_int64(st, 1);
+    out->cause = (uint32_t)sqlite3_column_int64(st, 3);
+    out->field = get_text(st, 4, a);
+    out->base = get_text(st, 5, a);
+    out->theirs = get_text(st, 6, a);
+    out->mine = get_text(st, 7, a);
+    if (sqlite3_column_type(st, 9) != SQLITE_NULL && !(out->resolution = get_text(st, 9, a)))
+        return err_nomem(err);
+    if (!out->field || !out->base || !out->theirs || !out->mine)
+        return err_nomem(err);
+    return OCOP_OK;
+}
+
+enum ocop_status store_cases_of(struct ocop_store *s, const struct id *record, struct arena *a,
+                                struct case_row **out, size_t *count, struct ocop_error *err)
+{
+    sqlite3_stmt *st = NULL;
+    bool row;
+    enum ocop_status status = ask(s, Q_CASES_OF, &st, err);
+
+    *out = NULL;
+    *count = 0;
+    if (status)
+        return status;
+    put_id(st, 1, record);
+    while (!(status = step(s, st, &row, err)) && row) {
+        *out = grow(a, *out, *count, sizeof **out);
+        if (!*out)
+            status = err_nomem(err);
+        else
+            status = case_row(st, a, &(*out)[*count], err);
+        if (status)
+            break;
+        ++*count;
+    }
+    done(st);
+    return status;
+}
+
+enum ocop_status store_stub_put(struct ocop_store *s, uint32_t kind, const struct id *id,
+                                struct span label, struct ocop_error *err)
+{
+    sqlite3_stmt *st = NULL;
+    enum ocop_status status = ask(s, Q_STUB_PUT, &st, err);
+
+    if (status)
+        return status;
+    put_id(st, 1, id);
+    put_int(st, 2, kind);
+    (void)sqlite3_bind_text64(st, 3, label.len ? (const char *)label.p : "", label.len,
+                              SQLITE_STATIC, SQLITE_UTF8);
+    return run(s, st, err);
+}
+
+enum ocop_status store_stub_exists(struct ocop_store *s, const struct id *id, bool *out,
+                                   struct ocop_error *err)
+{
+    return any(s, Q_STUB_EXISTS, id, out, err);
+}
+
+enum ocop_status store_counter_next(struct ocop_store *s, const char *name, uint64_t *out,
+                                    struct ocop_error *err)
+{
+    sqlite3_stmt *st = NULL;
+    int64_t n = 0;
+    enum ocop_status status = ask(s, Q_COUNTER_NEXT, &st, err);
+
+    if (!status) {
+        put_text(st, 1, name);
+        status = one_number(s, st, &n, err);
+    }
+    *out = (uint64_t)n;
+    return status;
+}
+
+/* --- reading everything again ---------------------------------------------------------------- */
+
+enum ocop_status store_unseen_mark(struct ocop_store *s, struct ocop_error *err)
+{
+    sqlite3_stmt *st = NULL;
+    enum ocop_status status = ask(s, Q_UNSEEN_CLEAR, &st, err);
+
+    if (!status)
+        status = run(s, st, err);
+    return status ? status : in_every_table(s, true, 0, err);
+}
+
+enum ocop_status store_unseen_met(struct ocop_store *s, const struct id *record,
+                                  struct ocop_error *err)
+{
+    return run_id(s, Q_UNSEEN_MET, record, 0, err);
+}
+
+/* Some of what is left; *count 0 when nothing is. */
+static enum ocop_status unseen_some(struct ocop_store *s, struct arena *a, struct outbox_row **out,
+                                    size_t *count, struct ocop_error *err)
+{
+    sqlite3_stmt *st = NULL;
+    bool row;
+    enum ocop_status status = ask(s, Q_UNSEEN_SOME, &st, err);
+
+    *out = NULL;
+    *count = 0;
+    if (status)
+        return status;
+    while (!(status = step(s, st, &row, err)) && row) {
+        *out = grow(a, *out, *count, sizeof **out);
+        if (!*out || !get_id(st, 0, &(*out)[*count].record)) {
+            status = *out ? damaged("an id", err) : err_nomem(err);
+            break;
+        }
+        (*out)[(*count)++].kind = (uint32_t)sqlite3_column_int64(st, 1);
+    }
+    done(st);
+    return status;
+}
+
+enum ocop_status store_unseen_sweep(struct ocop_store *s, struct arena *a, unsigned *count,
+                                    struct ocop_error *err)
+{
+    enum ocop_status status = OCOP_OK;
+
+    *count = 0;
+    while (!status) {
+        struct outbox_row *v;
+        size_t n;
+        arena_reset(a);
+        status = unseen_some(s, a, &v, &n, err);
+        if (status || n == 0)
+            break;
+        for (size_t i = 0; !status && i < n; i++) {
+            bool pending;
+            status = store_outbox_has(s, &v[i].record, &pending, err);
+            if (!status && !pending) {
+                status = store_record_delete(s, v[i].kind, &v[i].record, err);
+                ++*count;
+            }
+            if (!status)
+                status = store_unseen_met(s, &v[i].record, err);
+        }
+    }
+    return status;
+}
+
+/* --- find, status, check --------------------------------------------------------------------- */
+
+bool store_find_knows(uint32_t kind, bool product, bool producer, bool day)
+{
+    const struct columns *c = &columns[kind];
+
+    return (!product || c->product) && (!producer || c->producer) && (!day || c->day);
+}
+
+static void find_sql(const struct find *q, const struct columns *c, struct buf *sql)
+{
+    const char *day = c->day ? c->day : "NULL";
+
+    buf_printf(sql, FIND_HEAD, day, c->label, row_table(q->kind));
+    if (q->unit)
+        buf_str(sql, FIND_UNIT);
+    if (q->producer)
+        buf_printf(sql, FIND_PRODUCER, c->producer);
+    if (q->product)
+        buf_printf(sql, FIND_PRODUCT, c->product);
+    if (q->from)
+        buf_printf(sql, FIND_FROM, day);
+    if (q->to)
+        buf_printf(sql, FIND_TO, day);
+    if (!q->voided_too)
+        buf_str(sql, FIND_VALID);
+    if (q->match)
+        buf_printf(sql, FIND_TEXT, (int)q->kind);
+    if (q->state) {
+        buf_str(sql, find_among[q->state]);
+        buf_str(sql, FIND_STATE);
+    }
+    buf_printf(sql, FIND_ORDER, c->day ? c->day : "t.n");
+}
+
+static void find_bind(const struct find *q, const struct columns *c, sqlite3_stmt *st)
+{
+    if (q->unit)
+        put_id(st, 1, q->unit);
+    if (q->producer)
+        put_id(st, 2, q->producer);
+    if (q->product)
+        put_id(st, 3, q->product);
+    if (q->from && c->day_is_moment)
+        put_int(st, 4, (uint64_t)q->from_ms);
+    else if (q->from)
+        put_text(st, 4, q->from);
+    if (q->to && c->day_is_moment)
+        put_int(st, 5, (uint64_t)(q->to_ms - 1));
+    else if (q->to)
+        put_text(st, 5, q->to);
+    if (q->match)
+        put_text(st, 6, q->match);
+    if (q->state)
+        put_int(st, 7, (uint64_t)q->state);
+    put_int(st, 8, (uint64_t)q->limit);
+}
+
+static enum ocop_status find_row(sqlite3_stmt *st, const struct find *q, const struct columns *c,
+                                 struct arena *a, struct find_row *out, struct ocop_error *err)
+{
+    memset(out, 0, sizeof *out);
+    out->kind = q->kind;
+    out->n = sqlite3_column_int64(st, 0);
+    if (!get_id(st, 1, &out->id))
+        return damaged("an id", err);
+    out->voided = sqlite3_column_int64(st, 2) != 0;
+    if (sqlite3_column_type(st, 3) != SQLITE_NULL) {
+        if (c->day_is_moment)
+            text_day_of(sqlite3_column_int64(st, 3), out->day);
+        else
+            (void)snprintf(out->day, sizeof out->day, "%s",
+                           (const char *)sqlite3_column_text(st, 3));
+    }
+    out->label = get_text(st, 4, a);
+    out->unit_name = get_text(st, 5, a);
+    out->state = sqlite3_column_int(st, 6);
+    return out->label && out->unit_name ? OCOP_OK : err_nomem(err);
+}
+
+enum ocop_status store_find(struct ocop_store *s, const struct find *q, struct arena *a,
+                            struct find_row **out, size_t *count, struct ocop_error *err)
+{
+    const struct columns *c = &columns[q->kind];
+    sqlite3_stmt *st = NULL;
+    struct buf sql;
+    bool row;
+    enum ocop_status status;
+
+    *out = NULL;
+    *count = 0;
+    buf_init(&sql, KIB(16));
+    find_sql(q, c, &sql);
+    status = prepare(s, &sql, &st, err);
+    if (!status)
+        find_bind(q, c, st);
+    while (!status) {
+        status = step(s, st, &row, err);
+        if (status || !row)
+            break;
+        *out = grow(a, *out, *count, sizeof **out);
+        if (!*out)
+            status = err_nomem(err);
+        else
+            status = find_row(st, q, c, a, &(*out)[*count], err);
+        if (!status)
+            ++*count;
+    }
+    (void)sqlite3_finalize(st);
+    buf_fini(&sql);
+    return status;
+}
+
+enum ocop_status store_state(struct ocop_store *s, const struct id *record, int *out,
+                             struct ocop_error *err)
+{
+    sqlite3_stmt *st = NULL;
+    int64_t n = 0;
+    enum ocop_status status = ask(s, Q_STATE, &st, err);
+
+    if (!status) {
+        put_id(st, 1, record);
+        status = one_number(s, st, &n, err);
+    }
+    *out = (int)n;
+    return status;
+}
+
+enum ocop_status store_counts(struct ocop_store *s, struct store_counts *out,
+                              struct ocop_error *err)
+{
+    sqlite3_stmt *st = NULL;
+    unsigned count[6];
+    bool row;
+    enum ocop_status status = ask(s, Q_COUNTS, &st, err);
+
+    memset(out, 0, sizeof *out);
+    if (status)
+        return status;
+    status = step(s, st, &row, err);
+    if (!status && row) {
+        out->records = (unsigned)sqlite3_column_int64(st, 0);
+        out->cases = (unsigned)sqlite3_column_int64(st, 1);
+    }
+    done(st);
+    if (!status)
+        status = store_outbox_count(s, count, err);
+    if (status)
+        return status;
+    out->drafts = count[OUTBOX_DRAFT];
+    out->waiting = count[OUTBOX_READY] + count[OUTBOX_SEALED] + count[OUTBOX_WAITING];
+    out->refused = count[OUTBOX_REFUSED];
+    return OCOP_OK;
+}
+
+enum ocop_status store_search_finds(struct ocop_store *s, uint32_t kind, const struct id *id,
+                                    const char *word, bool *out, struct ocop_error *err)
+{
+    struct row_meta meta;
+    struct fields f;
+    struct arena a;
+    sqlite3_stmt *st = NULL;
+    enum ocop_status status;
+
+    *out = false;
+    arena_init(&a, ARENA_SAVE_MAX);
+    status = row_load(s->db->rows, kind, id, &a, &f, &meta, err);
+    if (!status)
+        status = ask(s, Q_SEARCH_FINDS, &st, err);
+    if (!status) {
+        put_text(st, 1, word);
+        put_int(st, 2, (uint64_t)(meta.n * KIND_BITS + (int64_t)kind));
+        status = step(s, st, out, err);
+        done(st);
+    }
+    arena_fini(&a);
+    return status;
+}
+
+enum ocop_status store_integrity(struct ocop_store *s, void (*each)(void *self, const char *line),
+                                 void *self, struct ocop_error *err)
+{
+    sqlite3_stmt *st = NULL;
+    enum ocop_status status = OCOP_OK;
+    bool row;
+
+    if (sqlite3_prepare_v2(s->db->sqlite, CHECK_FILE, -1, &st, NULL) != SQLITE_OK)
+        return db_error(s->db->sqlite, err, "checking the file");
+    while (!(status = step(s, st, &row, err)) && row) {
+        const char *line = (const char *)sqlite3_column_text(st, 0);
+        if (line && strcmp(line, "ok") != 0)
+            each(self, line);
+    }
+    (void)sqlite3_finalize(st);
+    if (!status && sqlite3_exec(s->db->sqlite, CHECK_SEARCH, NULL, NULL, NULL) != SQLITE_OK)
+        each(self, "the search index is damaged");
+    return status;
+}

@@ -1,0 +1,353 @@
+/* The open store, and every question that libocop puts to its database. The answers' memory is in
+ * the arena given. Unless it says otherwise, the caller holds the lock. Only store.c knows SQL. */
+#ifndef CLIENT_STORE_H
+#define CLIENT_STORE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "bounds.h"
+#include "changeset.h"
+#include "link.h"
+#include "merge.h"
+#include "noise.h"
+#include "ocop.h"
+#include "rules.h"
+
+enum outbox_state {
+    OUTBOX_DRAFT = 1,
+    OUTBOX_READY = 2,
+    OUTBOX_SEALED = 3,
+    OUTBOX_REFUSED = 4,
+    OUTBOX_WAITING = 5 /* accepted; the registry waits for what it refers to */
+};
+
+/* Who this store is: table meta, in memory. */
+struct identity {
+    bool enrolled, forked, revoked;
+    bool synced; /* a first sync was completed */
+    struct id replica, officer;
+    struct id lineage;     /* zero: not known yet */
+    struct id predecessor; /* zero unless the replica continues another */
+    uint64_t predecessor_seq;
+    uint8_t predecessor_hash[HASH_LEN];
+    uint32_t number; /* of the device, in paper numbers */
+    char officer_name[128];
+    char server[256];
+    char rule_set[64];
+    uint8_t server_key[CHANNEL_KEY_LEN];
+    struct sign_key sign;
+    struct channel_key channel;
+    struct id scope[SCOPE_UNITS_MAX];
+    size_t scope_count;
+    uint64_t seq; /* last sealed; 0: none */
+    uint8_t prev_hash[HASH_LEN];
+    uint64_t budget; /* bytes of the next sealed set */
+    int64_t last_sync_ms, skew_ms;
+};
+
+/* The code lists, read once and again after a sync. */
+struct codes {
+    bool loaded;
+    struct arena arena;
+    struct code_list {
+        struct span code;
+        struct fields items;
+    } * v;
+    size_t count;
+};
+
+struct ocop_store {
+    pthread_mutex_t lock;
+    pthread_cond_t idle; /* signalled when `busy` ends */
+    bool busy;           /* an exchange is running; it holds the lock only now and then */
+    bool closing, broken;
+    atomic_bool cancel;
+    struct db *db; /* store.c */
+    const struct env *env;
+    struct link *link; /* given by the caller; NULL: the network */
+    struct id_source ids;
+    struct identity me;
+    struct codes codes;
+    struct arena arena; /* of the call that holds the lock */
+};
+
+/* --- the handle (client.c) ------------------------------------------------------------------- */
+
+/** Take the lock and make the arena empty; OCOP_EBROKEN (then the lock is not held). */
+OCOP_MUST_USE enum ocop_status client_enter(struct ocop_store *s, struct ocop_error *err);
+void client_leave(struct ocop_store *s);
+
+/** Begin a transaction; and end it by what `st` says. A failure rolls back, reads the identity
+ *  again and marks the handle broken where even that fails. Returns the status to give back. */
+OCOP_MUST_USE enum ocop_status client_begin(struct ocop_store *s, struct ocop_error *err);
+OCOP_MUST_USE enum ocop_status client_end(struct ocop_store *s, enum ocop_status st,
+                                          struct ocop_error *err);
+
+/** An invariant does not hold: the handle is of no use any more. Returns OCOP_EBROKEN. */
+enum ocop_status client_broken(struct ocop_store *s, const char *what, struct ocop_error *err);
+
+/** One exchange at a time: sets `busy`, or OCOP_EBUSY. The lock is held on entry and on return. */
+OCOP_MUST_USE enum ocop_status client_begin_exchange(struct ocop_store *s, struct ocop_error *err);
+void client_end_exchange(struct ocop_store *s);
+
+/** The link given with the options, or one over the network to `address`. */
+OCOP_MUST_USE enum ocop_status client_link(struct ocop_store *s, const char *address,
+                                           struct link **out, struct ocop_error *err);
+void client_unlink(struct ocop_store *s, struct link *link);
+
+/** Kinds, once in a process. */
+void client_init(void);
+
+/* --- open and close (store.c from here on) --------------------------------------------------- */
+
+OCOP_MUST_USE enum ocop_status store_open(struct ocop_store *s, const char *path, bool must_exist,
+                                          const char *vfs, struct ocop_error *err);
+void store_close(struct ocop_store *s);
+OCOP_MUST_USE enum ocop_status store_begin(struct ocop_store *s, struct ocop_error *err);
+OCOP_MUST_USE enum ocop_status store_commit(struct ocop_store *s, struct ocop_error *err);
+bool store_rollback(struct ocop_store *s);
+
+/* --- meta ------------------------------------------------------------------------------------ */
+
+/** len 0 when there is none. */
+OCOP_MUST_USE enum ocop_status store_meta(struct ocop_store *s, const char *key, struct arena *a,
+                                          struct span *out, struct ocop_error *err);
+OCOP_MUST_USE enum ocop_status store_meta_set(struct ocop_store *s, const char *key,
+                                              struct span value, struct ocop_error *err);
+OCOP_MUST_USE enum ocop_status store_meta_set_int(struct ocop_store *s, const char *key,
+                                                  uint64_t value, struct ocop_error *err);
+/** How far the store has seen the registry. */
+OCOP_MUST_USE enum ocop_status store_seen(struct ocop_store *s, struct arena *a, uint64_t *version,
+                                          struct ocop_error *err);
+/** Read s->me anew. */
+OCOP_MUST_USE enum ocop_status store_identity(struct ocop_store *s, struct ocop_error *err);
+
+/* --- records --------------------------------------------------------------------------------- */
+
+/** The row that the officer sees. OCOP_ENOTFOUND. */
+OCOP_MUST_USE enum ocop_status store_record(struct ocop_store *s, uint32_t kind,
+                                            const struct id *id, struct arena *a,
+                                            struct fields *out, uint64_t *version,
+                                            struct ocop_error *err);
+/** Put it, with its text for searching; whether it is there or not. `f` gets equal bases. */
+OCOP_MUST_USE enum ocop_status store_record_put(struct ocop_store *s, uint32_t kind,
+                                                const struct id *id, struct fields *f,
+                                                uint64_t version, struct ocop_error *err);
+/** No error when it is not there. */
+OCOP_MUST_USE enum ocop_status store_record_delete(struct ocop_store *s, uint32_t kind,
+                                                   const struct id *id, struct ocop_error *err);
+OCOP_MUST_USE enum ocop_status store_record_exists(struct ocop_store *s, uint32_t kind,
+                                                   const struct id *id, bool *out,
+                                                   struct ocop_error *err);
+/** Which kind has it; 0: none. */
+OCOP_MUST_USE enum ocop_status store_record_kind(struct ocop_store *s, const struct id *id,
+                                                 uint32_t *kind, struct ocop_error *err);
+/** Ids of a kind: of one unit, or (NULL) of all. */
+OCOP_MUST_USE enum ocop_status store_record_ids(struct ocop_store *s, uint32_t kind,
+                                                const struct id *unit, struct arena *a,
+                                                struct id **out, size_t *count,
+                                                struct ocop_error *err);
+/** No version above `version` stays: they were of a history that was lost. */
+OCOP_MUST_USE enum ocop_status store_record_clamp(struct ocop_store *s, uint64_t version,
+                                                  struct ocop_error *err);
+
+/* --- outbox ---------------------------------------------------------------------------------- */
+
+struct outbox_row {
+    int64_t n;
+    struct id record;
+    uint32_t kind;
+    enum outbox_state state;
+    uint64_t seq; /* 0: not sealed */
+    uint32_t idx;
+    struct span change;         /* ChangeRow */
+    const char *reason, *field; /* "" when there is none */
+};
+
+struct outbox_rows {
+    struct outbox_row *v;
+    size_t count;
+};
+
+OCOP_MUST_USE enum ocop_status store_outbox_add(struct ocop_store *s, const struct change *c,
+                                                enum outbox_state state, struct ocop_error *err);
+/** Changes over one record, oldest first, the draft last. */
+OCOP_MUST_USE enum ocop_status store_outbox_of(struct ocop_store *s, const struct id *record,
+                                               struct arena *a, struct outbox_rows *out,
+                                               struct ocop_error *err);
+OCOP_MUST_USE enum ocop_status store_outbox_has(struct ocop_store *s, const struct id *record,
+                                                bool *out, struct ocop_error *err);
+/** Ready ones, oldest first: at most `max`, and of the packed changes at most `bytes` (but one). */
+OCOP_MUST_USE enum ocop_status store_outbox_ready(struct ocop_store *s, size_t max, size_t bytes,
+                                                  struct arena *a, struct outbox_rows *out,
+                                                  struct ocop_error *err);
+OCOP_MUST_USE enum ocop_status store_outbox_of_set(struct ocop_store *s, uint64_t seq,
+                                                   struct arena *a, struct outbox_rows *out,
+                                                   struct ocop_error *err);
+/** Those that wait at the registry or were refused, or all (`all`). */
+OCOP_MUST_USE enum ocop_status store_outbox_all(struct ocop_store *s, struct arena *a,
+                                                struct outbox_rows *out, struct ocop_error *err);
+OCOP_MUST_USE enum ocop_status store_outbox_sealed(struct ocop_store *s, int64_t n, uint64_t seq,
+                                                   uint32_t idx, struct ocop_error *err);
+OCOP_MUST_USE enum ocop_status store_outbox_settled(struct ocop_store *s, int64_t n,
+                                                    enum outbox_state state, const char *reason,
+                                                    const char *field, struct ocop_error *err);
+OCOP_MUST_USE enum ocop_status store_outbox_rewrite(struct ocop_store *s, int64_t n,
+                                                    const struct change *c, struct ocop_error *err);
+OCOP_MUST_USE enum ocop_status store_outbox_delete(struct ocop_store *s, int64_t n,
+                                                   struct ocop_error *err);
+/** Changes of sets from `seq` on are ready again, unless the registry has them. */
+OCOP_MUST_USE enum ocop_status store_outbox_unseal(struct ocop_store *s, uint64_t seq,
+                                                   struct ocop_error *err);
+/** What waits at the registry was sent by another replica: no sequence of ours means it. */
+OCOP_MUST_USE enum ocop_status store_outbox_disown(struct ocop_store *s, struct ocop_error *err);
+/** count[state], states 1 to 5. */
+OCOP_MUST_USE enum ocop_status store_outbox_count(struct ocop_store *s, unsigned count[6],
+                                                  struct ocop_error *err);
+
+/* --- sealed sets ----------------------------------------------------------------------------- */
+
+struct sealed_row {
+    uint64_t seq;
+    struct sealed set;
+    uint64_t acked;
+};
+
+OCOP_MUST_USE enum ocop_status store_sealed_add(struct ocop_store *s, const struct id *replica,
+                                                uint64_t seq, const struct sealed *set,
+                                                struct ocop_error *err);
+/** Not acknowledged, in order, at most `max` and (but for the first) `bytes` together. */
+OCOP_MUST_USE enum ocop_status store_sealed_unacked(struct ocop_store *s, const struct id *replica,
+                                                    size_t max, size_t bytes, struct arena *a,
+                                                    struct sealed_row **out, size_t *count,
+                                                    struct ocop_error *err);
+OCOP_MUST_USE enum ocop_status store_sealed_unacked_count(struct ocop_store *s,
+                                                          const struct id *replica, size_t *count,
+                                                          struct ocop_error *err);
+/** Version the registry gave a set: 0 not acknowledged. *found: is there such a set? */
+OCOP_MUST_USE enum ocop_status store_sealed_acked(struct ocop_store *s, const struct id *replica,
+                                                  uint64_t seq, bool *found, uint64_t *version,
+                                                  uint8_t hash[HASH_LEN], struct ocop_error *err);
+OCOP_MUST_USE enum ocop_status store_sealed_ack(struct ocop_store *s, const struct id *replica,
+                                                uint64_t seq, uint64_t version,
+                                                struct ocop_error *err);
+/** The registry has only those up to `seq`. */
+OCOP_MUST_USE enum ocop_status store_sealed_unack(struct ocop_store *s, const struct id *replica,
+                                                  uint64_t seq, struct ocop_error *err);
+/** Forget sets from `seq` on that the registry never took. */
+OCOP_MUST_USE enum ocop_status store_sealed_forget(struct ocop_store *s, const struct id *replica,
+                                                   uint64_t seq, struct ocop_error *err);
+typedef enum ocop_status (*store_sealed_fn)(void *self, struct id replica,
+                                            const struct sealed_row *row, struct ocop_error *err);
+OCOP_MUST_USE enum ocop_status store_sealed_each(struct ocop_store *s, store_sealed_fn each,
+                                                 void *self, struct ocop_error *err);
+
+/* --- base, own, cases, stubs, counters ------------------------------------------------------- */
+
+/** The registry's state under pending changes; *found false: not in the registry (as far as the
+ *  store knows), or nothing is pending. */
+OCOP_MUST_USE enum ocop_status store_base(struct ocop_store *s, const struct id *record,
+                                          struct arena *a, bool *found, struct fields *out,
+                                          uint64_t *version, struct ocop_error *err);
+OCOP_MUST_USE enum ocop_status store_base_put(struct ocop_store *s, uint32_t kind,
+                                              const struct id *record, const struct fields *f,
+                                              uint64_t version, struct ocop_error *err);
+OCOP_MUST_USE enum ocop_status store_base_delete(struct ocop_store *s, const struct id *record,
+                                                 struct ocop_error *err);
+/** Base rows whose record has nothing pending: for the check. */
+OCOP_MUST_USE enum ocop_status store_base_orphans(struct ocop_store *s, unsigned *count,
+                                                  struct ocop_error *err);
+
+OCOP_MUST_USE enum ocop_status store_own(struct ocop_store *s, const struct id *record, bool *own,
+                                         bool *merged, uint64_t *version, struct ocop_error *err);
+OCOP_MUST_USE enum ocop_status store_own_merged(struct ocop_store *s, const struct id *record,
+                                                struct ocop_error *err);
+/** The registry took a change of this device, at `version`. */
+OCOP_MUST_USE enum ocop_status store_own_taken(struct ocop_store *s, uint32_t kind,
+                                               const struct id *record, uint64_t version,
+                                               struct ocop_error *err);
+
+struct case_row {
+    struct id id, record, other; /* other is zero but for collisions */
+    uint32_t kind, cause;
+    const char *field, *base, *theirs, *mine;
+    const char *resolution; /* NULL: open */
+};
+OCOP_MUST_USE enum ocop_status store_case_put(struct ocop_store *s, const struct case_row *row,
+                                              struct ocop_error *err);
+OCOP_MUST_USE enum ocop_status store_cases_of(struct ocop_store *s, const struct id *record,
+                                              struct arena *a, struct case_row **out, size_t *count,
+                                              struct ocop_error *err);
+
+OCOP_MUST_USE enum ocop_status store_stub_put(struct ocop_store *s, uint32_t kind,
+                                              const struct id *id, struct span label,
+                                              struct ocop_error *err);
+OCOP_MUST_USE enum ocop_status store_stub_exists(struct ocop_store *s, const struct id *id,
+                                                 bool *out, struct ocop_error *err);
+/** The next value of a counter, from 1. */
+OCOP_MUST_USE enum ocop_status store_counter_next(struct ocop_store *s, const char *name,
+                                                  uint64_t *out, struct ocop_error *err);
+
+/* --- reading everything again ---------------------------------------------------------------- */
+
+/** Mark every record but those of this device as not met yet. */
+OCOP_MUST_USE enum ocop_status store_unseen_mark(struct ocop_store *s, struct ocop_error *err);
+OCOP_MUST_USE enum ocop_status store_unseen_met(struct ocop_store *s, const struct id *record,
+                                                struct ocop_error *err);
+/** Remove those never met that have nothing pending; the mark is gone. *count: how many. */
+OCOP_MUST_USE enum ocop_status store_unseen_sweep(struct ocop_store *s, struct arena *a,
+                                                  unsigned *count, struct ocop_error *err);
+
+/* --- find, status, check --------------------------------------------------------------------- */
+
+/* What a query asks for, checked and folded. */
+struct find {
+    uint32_t kind;
+    const struct id *unit, *product, *producer; /* NULL: any */
+    const char *from, *to;                      /* days; NULL: any */
+    int64_t from_ms, to_ms; /* the same as moments: from included, to excluded */
+    int state;              /* 0: any */
+    const char *match;      /* for the index; NULL: any */
+    bool voided_too;
+    int limit;
+};
+
+struct find_row {
+    struct id id;
+    uint32_t kind;
+    int64_t n;
+    int state;
+    bool voided;
+    char day[11];
+    const char *label, *unit_name;
+};
+
+/** Newest first. *out has at most q->limit rows. */
+OCOP_MUST_USE enum ocop_status store_find(struct ocop_store *s, const struct find *q,
+                                          struct arena *a, struct find_row **out, size_t *count,
+                                          struct ocop_error *err);
+/** enum ocop_record_state of one record. */
+OCOP_MUST_USE enum ocop_status store_state(struct ocop_store *s, const struct id *record, int *out,
+                                           struct ocop_error *err);
+/** Can a query of this kind ask for its product, producer, unit, day? */
+bool store_find_knows(uint32_t kind, bool product, bool producer, bool day);
+
+struct store_counts {
+    unsigned records, cases, refused, waiting, drafts;
+};
+OCOP_MUST_USE enum ocop_status store_counts(struct ocop_store *s, struct store_counts *out,
+                                            struct ocop_error *err);
+
+/** The words that search finds a record by, folded. */
+void store_search_text(const struct kind *k, const struct fields *f, struct buf *out);
+/** Is the record in the index under the first of its words? */
+OCOP_MUST_USE enum ocop_status store_search_finds(struct ocop_store *s, uint32_t kind,
+                                                  const struct id *id, const char *word, bool *out,
+                                                  struct ocop_error *err);
+/** SQLite's own checks; each finding is one line. */
+OCOP_MUST_USE enum ocop_status store_integrity(struct ocop_store *s,
+                                               void (*each)(void *self, const char *line),
+                                               void *self, struct ocop_error *err);
+
+#endif

@@ -1,0 +1,376 @@
+/* ocop_sync: round trips until nothing is left. The lock is held while a request is made and while
+ * a reply is taken, never while waiting. Knows neither SQL nor what a reply means (reply.c). */
+#include "sync.h"
+#include "frame.h"
+#include "record_api.h"
+
+enum { CONNECT_MS = 10000, EXCHANGE_MS = 60000, REQUEST_ROOM = 1024 };
+
+/* A decoded page takes some forty times its compressed bytes: this keeps a phone's memory small. */
+enum { PAGE_WANTED = 96 * 1024, PAGE_ON_BAD_LINE = 16 * 1024 };
+
+/* One sync, from connecting to the last reply. */
+struct run {
+    struct ocop_store *s;
+    const struct ocop_sync_options *options;
+    struct ocop_sync_summary *sum;
+    struct link *link;
+    struct noise noise;
+    struct buf frame, answer;
+    struct arena arena;
+    size_t set_bytes; /* of change-sets in the request */
+    size_t limit;     /* for them: little until something got through */
+    bool more;
+};
+
+/* --- the request ----------------------------------------------------------------------------- */
+
+/* Seal what is ready until the request is full. *out: the sets to send, in order. */
+static enum ocop_status gather(struct run *r, struct sealed_row **out, size_t *count,
+                               struct ocop_error *err)
+{
+    struct ocop_store *s = r->s;
+    size_t all;
+    bool sealed;
+
+    for (;;) {
+        enum ocop_status st = store_sealed_unacked(s, &s->me.replica, REQUEST_SETS_MAX, r->limit,
+                                                   &r->arena, out, count, err);
+        if (!st)
+            st = store_sealed_unacked_count(s, &s->me.replica, &all, err);
+        if (st)
+            return st;
+        r->set_bytes = 0;
+        for (size_t i = 0; i < *count; i++)
+            r->set_bytes += (*out)[i].set.body.len + SIGNATURE_LEN + 16;
+        if (all > *count || all >= REQUEST_SETS_MAX ||
+            (all > 0 && r->set_bytes + SET_SEALED_BYTES_MIN > r->limit))
+            return OCOP_OK;
+        st = seal_one(s, &r->arena, &sealed, err);
+        if (st || !sealed)
+            return st;
+    }
+}
+
+static ProtobufCBinaryData bytes_of(const void *p, size_t len)
+{
+    /* protobuf-c takes what it only reads as not const. */
+    union {
+        const void *in;
+        uint8_t *out;
+    } u = {p};
+
+    return (ProtobufCBinaryData){len, u.out};
+}
+
+static enum ocop_status put_sets(struct run *r, Ocop__Sync__SyncRequest *sync,
+                                 struct ocop_error *err)
+{
+    struct sealed_row *rows;
+    size_t count;
+    enum ocop_status st = gather(r, &rows, &count, err);
+
+    if (st)
+        return st;
+    sync->sets = arena_calloc(&r->arena, count + 1, sizeof *sync->sets);
+    for (size_t i = 0; sync->sets && i < count; i++) {
+        Ocop__Sync__Sealed *m = arena_alloc(&r->arena, sizeof *m);
+        if (!m)
+            return err_nomem(err);
+        ocop__sync__sealed__init(m);
+        m->has_body = m->has_signature = 1;
+        m->body = bytes_of(rows[i].set.body.p, rows[i].set.body.len);
+        m->signature = bytes_of(rows[i].set.signature, SIGNATURE_LEN);
+        sync->sets[i] = m;
+    }
+    sync->n_sets = count;
+    return sync->sets ? OCOP_OK : err_nomem(err);
+}
+
+static enum ocop_status put_cursor(struct run *r, Ocop__Sync__SyncRequest *sync,
+                                   struct ocop_error *err)
+{
+    ProtobufCAllocator allocator = arena_allocator(&r->arena);
+    struct span cursor;
+    enum ocop_status st = store_meta(r->s, "cursor", &r->arena, &cursor, err);
+
+    if (st || cursor.len == 0)
+        return st;
+    sync->cursor = ocop__sync__cursor__unpack(&allocator, cursor.len, cursor.p);
+    return sync->cursor ? OCOP_OK
+                        : err_set(err, OCOP_EDAMAGED, "the store is damaged: its cursor; check it");
+}
+
+/* With the lock. */
+static enum ocop_status make_request(struct run *r, struct ocop_error *err)
+{
+    struct ocop_store *s = r->s;
+    Ocop__Sync__Request request = OCOP__SYNC__REQUEST__INIT;
+    Ocop__Sync__SyncRequest sync = OCOP__SYNC__SYNC_REQUEST__INIT;
+    struct store_counts counts;
+    uint8_t *packed;
+    enum ocop_status st;
+
+    arena_reset(&r->arena);
+    buf_clear(&r->frame);
+    st = put_sets(r, &sync, err);
+    if (!st)
+        st = put_cursor(r, &sync, err);
+    if (!st)
+        st = store_counts(s, &counts, err);
+    if (st)
+        return st;
+    request.sync = &sync;
+    sync.has_replica = sync.has_last_seq = sync.has_device_time_ms = sync.has_schema = 1;
+    sync.replica = bytes_of(s->me.replica.b, ID_LEN);
+    sync.has_lineage = !id_is_zero(&s->me.lineage);
+    sync.lineage = bytes_of(s->me.lineage.b, ID_LEN);
+    sync.last_seq = s->me.seq;
+    sync.device_time_ms = env_now_ms(s->env);
+    sync.schema = SCHEMA_VERSION;
+    sync.has_waiting = counts.waiting > 0;
+    sync.waiting = counts.waiting;
+    sync.has_page_bytes = 1;
+    sync.page_bytes = s->me.budget < SET_SEALED_BYTES_START ? PAGE_ON_BAD_LINE : PAGE_WANTED;
+    packed = arena_alloc(&r->arena, ocop__sync__request__get_packed_size(&request));
+    if (!packed)
+        return err_nomem(err);
+    noise_fini(&r->noise);
+    return frame_seal_request(&r->noise, s->env, &s->me.channel, s->me.server_key,
+                              span_of(packed, ocop__sync__request__pack(&request, packed)),
+                              &r->frame, err);
+}
+
+/* --- the reply ------------------------------------------------------------------------------- */
+
+enum ocop_status sync_reply_status(const Ocop__Sync__Reply *reply, struct ocop_error *err)
+{
+    const char *text = reply->text && *reply->text ? reply->text : "the server gave no reason";
+
+    if (reply->code == OCOP_OK)
+        return OCOP_OK;
+    if (reply->code > OCOP_ENOTENROLLED)
+        return err_set(err, OCOP_EVERSION, "the server refused with code %u: %.200s", reply->code,
+                       text);
+    return err_set(err, (enum ocop_status)reply->code, "the server says: %.240s", text);
+}
+
+/* What got through may be larger next time. */
+static enum ocop_status adapt(struct ocop_store *s, bool got_through, struct ocop_error *err)
+{
+    uint64_t old = s->me.budget;
+    uint64_t budget = got_through ? old * 2 : old / 2;
+
+    if (budget < SET_SEALED_BYTES_MIN)
+        budget = SET_SEALED_BYTES_MIN;
+    if (budget > SET_SEALED_BYTES_MAX)
+        budget = SET_SEALED_BYTES_MAX;
+    if (budget == old)
+        return OCOP_OK;
+    s->me.budget = budget;
+    return store_meta_set_int(s, "budget", budget, err);
+}
+
+static enum ocop_status note_revoked(struct ocop_store *s, struct ocop_error *err)
+{
+    enum ocop_status st = client_begin(s, err);
+
+    if (st)
+        return st;
+    s->me.revoked = true;
+    return client_end(s, store_meta_set_int(s, "revoked", 1, err), err);
+}
+
+/* Inside the transaction: the reply, and what the store notes of every exchange. */
+static enum ocop_status take(struct run *r, const Ocop__Sync__SyncReply *reply,
+                             struct reply_result *result, struct ocop_error *err)
+{
+    struct ocop_store *s = r->s;
+    int64_t now = env_now_ms(s->env);
+    enum ocop_status st = reply_apply(s, reply, &r->arena, r->sum, result, err);
+
+    if (!st && r->set_bytes > 0 && !result->unsealed)
+        st = adapt(s, true, err);
+    if (!st && reply->has_server_time_ms)
+        st = store_meta_set_int(s, "skew_ms", (uint64_t)(now - reply->server_time_ms), err);
+    if (!st)
+        st = store_meta_set_int(s, "last_sync_ms", (uint64_t)now, err);
+    if (!st && !reply->more && !result->again && !s->me.synced)
+        st = store_meta_set_int(s, "synced", 1, err);
+    return st;
+}
+
+/* What is left to do after a reply. */
+static enum ocop_status look_on(struct run *r, const Ocop__Sync__SyncReply *reply,
+                                const struct reply_result *result, struct ocop_error *err)
+{
+    unsigned count[6];
+    size_t unacked;
+    enum ocop_status st = store_outbox_count(r->s, count, err);
+
+    if (!st)
+        st = store_sealed_unacked_count(r->s, &r->s->me.replica, &unacked, err);
+    if (st)
+        return st;
+    r->sum->left = count[OUTBOX_READY] + count[OUTBOX_SEALED] + count[OUTBOX_WAITING];
+    r->more = reply->more || result->again || unacked > 0 || count[OUTBOX_READY] > 0;
+    r->sum->complete = !r->more;
+    r->limit = REQUEST_BYTES_MAX - REQUEST_ROOM;
+    if (result->failed)
+        return err_set(err, result->failed, "%s", result->text);
+    if (r->more && !result->progress)
+        return err_set(err, OCOP_EBUSY,
+                       "the server could not take the changes now; they stay on this device, sync "
+                       "again later");
+    return OCOP_OK;
+}
+
+/* With the lock. */
+static enum ocop_status take_reply(struct run *r, struct ocop_error *err)
+{
+    struct ocop_store *s = r->s;
+    ProtobufCAllocator allocator = arena_allocator(&r->arena);
+    struct ocop_sync_summary before = *r->sum;
+    struct reply_result result = {0};
+    struct span message;
+    Ocop__Sync__Reply *reply;
+    enum ocop_status st;
+
+    arena_reset(&r->arena);
+    st = frame_open_reply(&r->noise, buf_span(&r->answer), &r->arena, &message, err);
+    if (st)
+        return st;
+    reply = ocop__sync__reply__unpack(&allocator, message.len, message.p);
+    if (!reply)
+        return err_set(err, OCOP_EPROTO, "the server's reply cannot be read");
+    st = sync_reply_status(reply, err);
+    if (st == OCOP_EREVOKED && note_revoked(s, NULL) != OCOP_OK)
+        env_log(s->env, ENV_WARN, "revoked_not_noted", "status=%s", err_name(OCOP_EDB));
+    if (st)
+        return st;
+    if (!reply->sync)
+        return err_set(err, OCOP_EPROTO, "the server's reply lacks what was asked for");
+    st = client_begin(s, err);
+    if (st)
+        return st;
+    st = client_end(s, take(r, reply->sync, &result, err), err);
+    if (st) {
+        *r->sum = before;
+        return st;
+    }
+    st = store_identity(s, err);
+    return st ? st : look_on(r, reply->sync, &result, err);
+}
+
+/* --- round trips ----------------------------------------------------------------------------- */
+
+static enum ocop_status tell(struct run *r, const char *doing, struct ocop_error *err)
+{
+    const struct ocop_sync_options *o = r->options;
+
+    if (atomic_load(&r->s->cancel) || (o->progress && !o->progress(o->user, r->sum, doing)))
+        return err_set(err, OCOP_ECANCELLED,
+                       "the sync was cancelled; the next one goes on from here");
+    return OCOP_OK;
+}
+
+static enum ocop_status round_trip(struct run *r, struct ocop_error *err)
+{
+    struct ocop_store *s = r->s;
+    int timeout = r->options->exchange_timeout_ms ? r->options->exchange_timeout_ms : EXCHANGE_MS;
+    enum ocop_status st;
+
+    (void)pthread_mutex_lock(&s->lock);
+    st = make_request(r, err);
+    (void)pthread_mutex_unlock(&s->lock);
+    if (!st)
+        st = tell(r, "exchanging", err);
+    if (st)
+        return st;
+    buf_clear(&r->answer);
+    st = r->link->exchange(r->link, buf_span(&r->frame), timeout, &s->cancel, &r->answer, err);
+    r->sum->bytes_sent += r->frame.len;
+    r->sum->bytes_received += r->answer.len;
+    (void)pthread_mutex_lock(&s->lock);
+    if (!st) {
+        r->sum->round_trips++;
+        st = take_reply(r, err);
+    } else if (st != OCOP_ECANCELLED && r->set_bytes > 0 && client_begin(s, NULL) == OCOP_OK &&
+               client_end(s, adapt(s, false, NULL), NULL) != OCOP_OK) {
+        env_log(s->env, ENV_WARN, "budget_not_noted", "status=%s", err_name(OCOP_EDB));
+    }
+    if (s->broken)
+        st = err_set(err, OCOP_EBROKEN,
+                     "this handle met an error that it cannot undo; open the store again");
+    (void)pthread_mutex_unlock(&s->lock);
+    return st;
+}
+
+/* Without the lock; `busy` is set. */
+static enum ocop_status exchange(struct run *r, const char *server, struct ocop_error *err)
+{
+    int timeout = r->options->connect_timeout_ms ? r->options->connect_timeout_ms : CONNECT_MS;
+    unsigned most = r->options->max_round_trips;
+    enum ocop_status st = tell(r, "connecting", err);
+
+    if (!st)
+        st = client_link(r->s, server, &r->link, err);
+    if (!st)
+        st = r->link->connect(r->link, timeout, &r->s->cancel, err);
+    for (r->more = true; !st && r->more && (most == 0 || r->sum->round_trips < most);)
+        st = round_trip(r, err);
+    client_unlink(r->s, r->link);
+    return st;
+}
+
+static enum ocop_status begin(struct ocop_store *s, char server[256], size_t *limit, unsigned *left,
+                              struct ocop_error *err)
+{
+    struct store_counts counts;
+    enum ocop_status st = client_enter(s, err);
+
+    if (st)
+        return st;
+    if (!s->me.enrolled)
+        st = err_set(err, OCOP_ENOTENROLLED,
+                     "this store is not enrolled; enrol it with an invitation first");
+    if (!st)
+        st = store_counts(s, &counts, err);
+    if (!st) {
+        *left = counts.waiting;
+        st = client_begin_exchange(s, err);
+    }
+    memcpy(server, s->me.server, sizeof s->me.server);
+    *limit = (size_t)s->me.budget;
+    client_leave(s);
+    return st;
+}
+
+enum ocop_status ocop_sync(struct ocop_store *s, const struct ocop_sync_options *options,
+                           struct ocop_sync_summary *summary, struct ocop_error *err)
+{
+    static const struct ocop_sync_options none = {0};
+    struct ocop_sync_summary mine;
+    struct run r = {.s = s, .options = options ? options : &none};
+    char server[256];
+    enum ocop_status st;
+
+    r.sum = summary ? summary : &mine;
+    memset(r.sum, 0, sizeof *r.sum);
+    st = begin(s, server, &r.limit, &r.sum->left, err);
+    if (st)
+        return st;
+    buf_init(&r.frame, FRAME_BYTES_MAX);
+    buf_init(&r.answer, FRAME_BYTES_MAX);
+    arena_init(&r.arena, ARENA_REQUEST_MAX);
+    st = exchange(&r, server, err);
+    (void)pthread_mutex_lock(&s->lock);
+    device_codes_forget(s);
+    client_end_exchange(s);
+    (void)pthread_mutex_unlock(&s->lock);
+    noise_fini(&r.noise);
+    buf_fini(&r.frame);
+    buf_fini(&r.answer);
+    arena_fini(&r.arena);
+    return st;
+}

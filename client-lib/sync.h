@@ -1,0 +1,51 @@
+/* What sync.c and its neighbours share: sealing, requests, replies. */
+#ifndef CLIENT_SYNC_H
+#define CLIENT_SYNC_H
+
+#include "store.h"
+#include "sync.pb-c.h"
+
+/** The status that a reply as a whole carries, with its text. */
+OCOP_MUST_USE enum ocop_status sync_reply_status(const Ocop__Sync__Reply *reply,
+                                                 struct ocop_error *err);
+
+/** Store what an enrolment says; inside a transaction (client.c). */
+OCOP_MUST_USE enum ocop_status
+client_enrolment(struct ocop_store *s, const Ocop__Sync__Enrolment *e, struct ocop_error *err);
+
+/** Seal one change-set of ready changes within the budget, in one transaction with the outbox
+ *  (seal.c). *sealed false: nothing was ready. A change too large for any set
+ *  is refused here. */
+OCOP_MUST_USE enum ocop_status seal_one(struct ocop_store *s, struct arena *a, bool *sealed,
+                                        struct ocop_error *err);
+
+/** Take a reply, in one transaction that the caller began (reply.c). */
+struct reply_result {
+    bool progress;           /* something was acknowledged, received or changed */
+    bool again;              /* something must be asked for that the reply does not speak of */
+    bool unsealed;           /* a set was refused as a whole; its changes are ready again */
+    enum ocop_status failed; /* what the reply took is stored, but the sync cannot go on */
+    char text[200];          /* why */
+};
+OCOP_MUST_USE enum ocop_status reply_apply(struct ocop_store *s, const Ocop__Sync__SyncReply *reply,
+                                           struct arena *a, struct ocop_sync_summary *sum,
+                                           struct reply_result *result, struct ocop_error *err);
+
+/** What the officer sees of a record = base + changes over it; written to its row (pending.c). */
+OCOP_MUST_USE enum ocop_status pending_show(struct ocop_store *s, uint32_t kind,
+                                            const struct id *record, struct arena *a,
+                                            struct ocop_error *err);
+
+/** Base + changes over it, all or without the draft. *there false: no such record. `rows`: the
+ *  changes, whether counted or not. */
+OCOP_MUST_USE enum ocop_status pending_state(struct ocop_store *s, uint32_t kind,
+                                             const struct id *record, bool with_draft,
+                                             struct arena *a, struct outbox_rows *rows, bool *there,
+                                             struct fields *out, uint64_t *version,
+                                             struct ocop_error *err);
+
+/** Read a change of the outbox; one that cannot be read means a damaged store. */
+OCOP_MUST_USE enum ocop_status pending_change(const struct outbox_row *row, struct arena *a,
+                                              struct change *out, struct ocop_error *err);
+
+#endif

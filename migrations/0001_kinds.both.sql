@@ -1,0 +1,453 @@
+-- The tables of the kinds: one kind, one table, one row per record (proto/data/row.h).
+
+CREATE TABLE unit (
+    n INTEGER PRIMARY KEY,
+    id BLOB NOT NULL UNIQUE CHECK (length(id) = 16),
+    version INTEGER NOT NULL,
+    born INTEGER NOT NULL,
+    anchor BLOB,
+    versions BLOB,
+    extra BLOB,
+    unit_id BLOB,
+    officer_id BLOB,
+    recorded_ms INTEGER,
+    rule_set TEXT,
+    voided INTEGER,
+    void_reason TEXT,
+    code TEXT,
+    name TEXT,
+    level TEXT,
+    parent_id BLOB,
+    effective_from TEXT,
+    effective_to TEXT,
+    successors TEXT
+) STRICT;
+
+CREATE TABLE officer (
+    n INTEGER PRIMARY KEY,
+    id BLOB NOT NULL UNIQUE CHECK (length(id) = 16),
+    version INTEGER NOT NULL,
+    born INTEGER NOT NULL,
+    anchor BLOB,
+    versions BLOB,
+    extra BLOB,
+    unit_id BLOB,
+    officer_id BLOB,
+    recorded_ms INTEGER,
+    rule_set TEXT,
+    voided INTEGER,
+    void_reason TEXT,
+    name TEXT,
+    agency TEXT,
+    title TEXT,
+    phone TEXT,
+    email TEXT,
+    roles TEXT
+) STRICT;
+
+CREATE TABLE producer (
+    n INTEGER PRIMARY KEY,
+    id BLOB NOT NULL UNIQUE CHECK (length(id) = 16),
+    version INTEGER NOT NULL,
+    born INTEGER NOT NULL,
+    anchor BLOB,
+    versions BLOB,
+    extra BLOB,
+    unit_id BLOB,
+    officer_id BLOB,
+    recorded_ms INTEGER,
+    rule_set TEXT,
+    voided INTEGER,
+    void_reason TEXT,
+    name TEXT,
+    producer_type TEXT,
+    tax_code TEXT,
+    representative TEXT,
+    representative_title TEXT,
+    address TEXT,
+    phone TEXT,
+    email TEXT,
+    registration_no TEXT,
+    registration_date TEXT,
+    lat_e6 INTEGER,
+    lon_e6 INTEGER,
+    notes TEXT
+) STRICT;
+
+CREATE TABLE product (
+    n INTEGER PRIMARY KEY,
+    id BLOB NOT NULL UNIQUE CHECK (length(id) = 16),
+    version INTEGER NOT NULL,
+    born INTEGER NOT NULL,
+    anchor BLOB,
+    versions BLOB,
+    extra BLOB,
+    unit_id BLOB,
+    officer_id BLOB,
+    recorded_ms INTEGER,
+    rule_set TEXT,
+    voided INTEGER,
+    void_reason TEXT,
+    name TEXT,
+    producer_id BLOB,
+    product_code TEXT,
+    criteria_set INTEGER,
+    stars INTEGER,
+    rated_year INTEGER,
+    packaging TEXT,
+    standard TEXT,
+    declaration_no TEXT,
+    barcode TEXT,
+    ingredients TEXT,
+    notes TEXT
+) STRICT;
+
+CREATE TABLE certificate (
+    n INTEGER PRIMARY KEY,
+    id BLOB NOT NULL UNIQUE CHECK (length(id) = 16),
+    version INTEGER NOT NULL,
+    born INTEGER NOT NULL,
+    anchor BLOB,
+    versions BLOB,
+    extra BLOB,
+    unit_id BLOB,
+    officer_id BLOB,
+    recorded_ms INTEGER,
+    rule_set TEXT,
+    voided INTEGER,
+    void_reason TEXT,
+    certificate_no TEXT,
+    product_id BLOB,
+    producer_id BLOB,
+    stars INTEGER,
+    decision_no TEXT,
+    decision_date TEXT,
+    issuer TEXT,
+    issue_date TEXT,
+    expiry_date TEXT,
+    extended_to_date TEXT,
+    revoked_date TEXT,
+    revocation_ground TEXT,
+    revocation_decision_no TEXT
+) STRICT;
+
+CREATE TABLE checklist (
+    n INTEGER PRIMARY KEY,
+    id BLOB NOT NULL UNIQUE CHECK (length(id) = 16),
+    version INTEGER NOT NULL,
+    born INTEGER NOT NULL,
+    anchor BLOB,
+    versions BLOB,
+    extra BLOB,
+    unit_id BLOB,
+    officer_id BLOB,
+    recorded_ms INTEGER,
+    rule_set TEXT,
+    voided INTEGER,
+    void_reason TEXT,
+    code TEXT,
+    title TEXT,
+    applies_to TEXT,
+    effective_from TEXT,
+    effective_to TEXT,
+    superseded_by BLOB,
+    suspended_from TEXT,
+    suspended_to TEXT,
+    questions TEXT
+) STRICT;
+
+CREATE TABLE code_list (
+    n INTEGER PRIMARY KEY,
+    id BLOB NOT NULL UNIQUE CHECK (length(id) = 16),
+    version INTEGER NOT NULL,
+    born INTEGER NOT NULL,
+    anchor BLOB,
+    versions BLOB,
+    extra BLOB,
+    unit_id BLOB,
+    officer_id BLOB,
+    recorded_ms INTEGER,
+    rule_set TEXT,
+    voided INTEGER,
+    void_reason TEXT,
+    code TEXT,
+    title TEXT,
+    items TEXT
+) STRICT;
+
+CREATE TABLE inspection (
+    n INTEGER PRIMARY KEY,
+    id BLOB NOT NULL UNIQUE CHECK (length(id) = 16),
+    version INTEGER NOT NULL,
+    born INTEGER NOT NULL,
+    anchor BLOB,
+    versions BLOB,
+    extra BLOB,
+    unit_id BLOB,
+    officer_id BLOB,
+    recorded_ms INTEGER,
+    rule_set TEXT,
+    voided INTEGER,
+    void_reason TEXT,
+    producer_id BLOB,
+    product_id BLOB,
+    facility TEXT,
+    plan_no TEXT,
+    inspection_type TEXT,
+    decision_no TEXT,
+    decision_date TEXT,
+    inspected_date TEXT,
+    started_ms INTEGER,
+    ended_ms INTEGER,
+    minutes_no TEXT,
+    checklist_id BLOB,
+    lot_code TEXT,
+    lat_e6 INTEGER,
+    lon_e6 INTEGER,
+    accuracy_m INTEGER,
+    conclusion TEXT,
+    score INTEGER,
+    grade TEXT,
+    answers TEXT,
+    findings TEXT,
+    participants TEXT,
+    producer_opinion TEXT,
+    recommendations TEXT,
+    notes TEXT,
+    follow_up_required INTEGER,
+    follow_up_date TEXT,
+    sanction_decision_no TEXT,
+    sanction_decision_date TEXT,
+    total_fine_vnd INTEGER,
+    copies INTEGER
+) STRICT;
+
+CREATE TABLE sample (
+    n INTEGER PRIMARY KEY,
+    id BLOB NOT NULL UNIQUE CHECK (length(id) = 16),
+    version INTEGER NOT NULL,
+    born INTEGER NOT NULL,
+    anchor BLOB,
+    versions BLOB,
+    extra BLOB,
+    unit_id BLOB,
+    officer_id BLOB,
+    recorded_ms INTEGER,
+    rule_set TEXT,
+    voided INTEGER,
+    void_reason TEXT,
+    producer_id BLOB,
+    product_id BLOB,
+    inspection_id BLOB,
+    sample_code TEXT,
+    taken_ms INTEGER,
+    place TEXT,
+    decision_no TEXT,
+    decision_date TEXT,
+    lot_code TEXT,
+    lot_size TEXT,
+    lot_unit TEXT,
+    manufacture_date TEXT,
+    expiry_date TEXT,
+    quantity TEXT,
+    quantity_unit TEXT,
+    method TEXT,
+    method_departure TEXT,
+    storage_conditions TEXT,
+    state TEXT,
+    declaration_no TEXT,
+    parts TEXT,
+    parameters TEXT,
+    custody TEXT,
+    participants TEXT,
+    destination TEXT,
+    deliver_by_date TEXT,
+    lat_e6 INTEGER,
+    lon_e6 INTEGER,
+    notes TEXT
+) STRICT;
+
+CREATE TABLE environmental_check (
+    n INTEGER PRIMARY KEY,
+    id BLOB NOT NULL UNIQUE CHECK (length(id) = 16),
+    version INTEGER NOT NULL,
+    born INTEGER NOT NULL,
+    anchor BLOB,
+    versions BLOB,
+    extra BLOB,
+    unit_id BLOB,
+    officer_id BLOB,
+    recorded_ms INTEGER,
+    rule_set TEXT,
+    voided INTEGER,
+    void_reason TEXT,
+    producer_id BLOB,
+    inspection_type TEXT,
+    decision_no TEXT,
+    decision_date TEXT,
+    checked_date TEXT,
+    minutes_no TEXT,
+    environment_group TEXT,
+    instrument_type TEXT,
+    instrument_no TEXT,
+    instrument_date TEXT,
+    instrument_issuer TEXT,
+    wastewater_m3_day TEXT,
+    treatment TEXT,
+    outlet_lat_e6 INTEGER,
+    outlet_lon_e6 INTEGER,
+    receiving_water TEXT,
+    discharge_column TEXT,
+    gas_sources TEXT,
+    gas_m3_hour TEXT,
+    solid_waste_kg_day TEXT,
+    waste_contract TEXT,
+    hazardous_waste_kg_month TEXT,
+    transfer_documents TEXT,
+    noise_source TEXT,
+    measurements TEXT,
+    findings TEXT,
+    conclusion TEXT,
+    participants TEXT,
+    producer_opinion TEXT,
+    lat_e6 INTEGER,
+    lon_e6 INTEGER,
+    checklist_id BLOB,
+    answers TEXT,
+    notes TEXT
+) STRICT;
+
+CREATE TABLE replica (
+    n INTEGER PRIMARY KEY,
+    id BLOB NOT NULL UNIQUE CHECK (length(id) = 16),
+    version INTEGER NOT NULL,
+    born INTEGER NOT NULL,
+    anchor BLOB,
+    versions BLOB,
+    extra BLOB,
+    unit_id BLOB,
+    officer_id BLOB,
+    recorded_ms INTEGER,
+    rule_set TEXT,
+    voided INTEGER,
+    void_reason TEXT,
+    replica_type TEXT,
+    number INTEGER,
+    name TEXT,
+    sign_key BLOB,
+    channel_key BLOB,
+    scope TEXT,
+    state TEXT,
+    state_reason TEXT,
+    predecessor BLOB,
+    predecessor_seq INTEGER
+) STRICT;
+
+CREATE TABLE registry (
+    n INTEGER PRIMARY KEY,
+    id BLOB NOT NULL UNIQUE CHECK (length(id) = 16),
+    version INTEGER NOT NULL,
+    born INTEGER NOT NULL,
+    anchor BLOB,
+    versions BLOB,
+    extra BLOB,
+    unit_id BLOB,
+    officer_id BLOB,
+    recorded_ms INTEGER,
+    rule_set TEXT,
+    voided INTEGER,
+    void_reason TEXT,
+    name TEXT,
+    epoch INTEGER,
+    lineages TEXT
+) STRICT;
+
+-- Records of kinds that this program does not know.
+CREATE TABLE unknown_kind (
+    n INTEGER PRIMARY KEY,
+    id BLOB NOT NULL UNIQUE CHECK (length(id) = 16),
+    version INTEGER NOT NULL,
+    born INTEGER NOT NULL,
+    anchor BLOB,
+    versions BLOB,
+    extra BLOB,
+    kind INTEGER NOT NULL
+) STRICT;
+
+-- Natural keys are found, not enforced: a collision is a case.
+CREATE INDEX unit_code ON unit (code) WHERE code IS NOT NULL;
+CREATE INDEX producer_tax_code ON producer (tax_code) WHERE tax_code IS NOT NULL;
+CREATE INDEX product_product_code ON product (product_code) WHERE product_code IS NOT NULL;
+CREATE INDEX certificate_certificate_no ON certificate (certificate_no) WHERE certificate_no IS NOT NULL;
+CREATE INDEX inspection_minutes_no ON inspection (minutes_no) WHERE minutes_no IS NOT NULL;
+CREATE INDEX sample_sample_code ON sample (sample_code) WHERE sample_code IS NOT NULL;
+CREATE INDEX environmental_check_minutes_no ON environmental_check (minutes_no) WHERE minutes_no IS NOT NULL;
+
+-- Lists as rows, for people who ask in SQL.
+CREATE VIEW unit_successors AS
+    SELECT t.id AS record_id, json_extract(e.value, '$.unitId') AS unit_id, json_extract(e.value, '$.extent') AS extent
+    FROM unit AS t, json_each(t.successors) AS e;
+
+CREATE VIEW officer_roles AS
+    SELECT t.id AS record_id, json_extract(e.value, '$.role') AS role, json_extract(e.value, '$.fromDate') AS from_date, json_extract(e.value, '$.toDate') AS to_date
+    FROM officer AS t, json_each(t.roles) AS e;
+
+CREATE VIEW checklist_questions AS
+    SELECT t.id AS record_id, json_extract(e.value, '$.question') AS question, json_extract(e.value, '$.position') AS position, json_extract(e.value, '$.section') AS section, json_extract(e.value, '$.text') AS text, json_extract(e.value, '$.clause') AS clause, json_extract(e.value, '$.severity') AS severity, json_extract(e.value, '$.required') AS required
+    FROM checklist AS t, json_each(t.questions) AS e;
+
+CREATE VIEW code_list_items AS
+    SELECT t.id AS record_id, json_extract(e.value, '$.code') AS code, json_extract(e.value, '$.title') AS title, json_extract(e.value, '$.effectiveFrom') AS effective_from, json_extract(e.value, '$.effectiveTo') AS effective_to, json_extract(e.value, '$.supersededBy') AS superseded_by
+    FROM code_list AS t, json_each(t.items) AS e;
+
+CREATE VIEW inspection_answers AS
+    SELECT t.id AS record_id, json_extract(e.value, '$.question') AS question, json_extract(e.value, '$.answer') AS answer, json_extract(e.value, '$.remark') AS remark
+    FROM inspection AS t, json_each(t.answers) AS e;
+
+CREATE VIEW inspection_findings AS
+    SELECT t.id AS record_id, json_extract(e.value, '$.key') AS key, json_extract(e.value, '$.code') AS code, json_extract(e.value, '$.description') AS description, json_extract(e.value, '$.clause') AS clause, json_extract(e.value, '$.severity') AS severity, json_extract(e.value, '$.remedy') AS remedy, json_extract(e.value, '$.deadlineDate') AS deadline_date, json_extract(e.value, '$.fineVnd') AS fine_vnd, json_extract(e.value, '$.remediedDate') AS remedied_date, json_extract(e.value, '$.remedyNote') AS remedy_note
+    FROM inspection AS t, json_each(t.findings) AS e;
+
+CREATE VIEW inspection_participants AS
+    SELECT t.id AS record_id, json_extract(e.value, '$.key') AS key, json_extract(e.value, '$.name') AS name, json_extract(e.value, '$.title') AS title, json_extract(e.value, '$.side') AS side, json_extract(e.value, '$.officerId') AS officer_id
+    FROM inspection AS t, json_each(t.participants) AS e;
+
+CREATE VIEW sample_parts AS
+    SELECT t.id AS record_id, json_extract(e.value, '$.key') AS key, json_extract(e.value, '$.role') AS role, json_extract(e.value, '$.sealNo') AS seal_no, json_extract(e.value, '$.quantity') AS quantity, json_extract(e.value, '$.quantityUnit') AS quantity_unit, json_extract(e.value, '$.holder') AS holder, json_extract(e.value, '$.retainUntilDate') AS retain_until_date
+    FROM sample AS t, json_each(t.parts) AS e;
+
+CREATE VIEW sample_parameters AS
+    SELECT t.id AS record_id, json_extract(e.value, '$.parameter') AS parameter, json_extract(e.value, '$.method') AS method, json_extract(e.value, '$.limitText') AS limit_text
+    FROM sample AS t, json_each(t.parameters) AS e;
+
+CREATE VIEW sample_custody AS
+    SELECT t.id AS record_id, json_extract(e.value, '$.key') AS key, json_extract(e.value, '$.partKey') AS part_key, json_extract(e.value, '$.fromHolder') AS from_holder, json_extract(e.value, '$.toHolder') AS to_holder, json_extract(e.value, '$.atMs') AS at_ms, json_extract(e.value, '$.sealState') AS seal_state, json_extract(e.value, '$.note') AS note
+    FROM sample AS t, json_each(t.custody) AS e;
+
+CREATE VIEW sample_participants AS
+    SELECT t.id AS record_id, json_extract(e.value, '$.key') AS key, json_extract(e.value, '$.name') AS name, json_extract(e.value, '$.title') AS title, json_extract(e.value, '$.side') AS side, json_extract(e.value, '$.officerId') AS officer_id
+    FROM sample AS t, json_each(t.participants) AS e;
+
+CREATE VIEW environmental_check_measurements AS
+    SELECT t.id AS record_id, json_extract(e.value, '$.key') AS key, json_extract(e.value, '$.medium') AS medium, json_extract(e.value, '$.parameter') AS parameter, json_extract(e.value, '$.qualifier') AS qualifier, json_extract(e.value, '$.value') AS value, json_extract(e.value, '$.valueUnit') AS value_unit, json_extract(e.value, '$.limitValue') AS limit_value, json_extract(e.value, '$.regulation') AS regulation, json_extract(e.value, '$.verdict') AS verdict, json_extract(e.value, '$.point') AS point
+    FROM environmental_check AS t, json_each(t.measurements) AS e;
+
+CREATE VIEW environmental_check_findings AS
+    SELECT t.id AS record_id, json_extract(e.value, '$.key') AS key, json_extract(e.value, '$.code') AS code, json_extract(e.value, '$.description') AS description, json_extract(e.value, '$.clause') AS clause, json_extract(e.value, '$.severity') AS severity, json_extract(e.value, '$.remedy') AS remedy, json_extract(e.value, '$.deadlineDate') AS deadline_date, json_extract(e.value, '$.fineVnd') AS fine_vnd, json_extract(e.value, '$.remediedDate') AS remedied_date, json_extract(e.value, '$.remedyNote') AS remedy_note
+    FROM environmental_check AS t, json_each(t.findings) AS e;
+
+CREATE VIEW environmental_check_participants AS
+    SELECT t.id AS record_id, json_extract(e.value, '$.key') AS key, json_extract(e.value, '$.name') AS name, json_extract(e.value, '$.title') AS title, json_extract(e.value, '$.side') AS side, json_extract(e.value, '$.officerId') AS officer_id
+    FROM environmental_check AS t, json_each(t.participants) AS e;
+
+CREATE VIEW environmental_check_answers AS
+    SELECT t.id AS record_id, json_extract(e.value, '$.question') AS question, json_extract(e.value, '$.answer') AS answer, json_extract(e.value, '$.remark') AS remark
+    FROM environmental_check AS t, json_each(t.answers) AS e;
+
+CREATE VIEW replica_scope AS
+    SELECT t.id AS record_id, json_extract(e.value, '$.unitId') AS unit_id
+    FROM replica AS t, json_each(t.scope) AS e;
+
+CREATE VIEW registry_lineages AS
+    SELECT t.id AS record_id, json_extract(e.value, '$.lineage') AS lineage, json_extract(e.value, '$.parent') AS parent, json_extract(e.value, '$.forkVersion') AS fork_version
+    FROM registry AS t, json_each(t.lineages) AS e;

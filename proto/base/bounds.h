@@ -1,0 +1,54 @@
+/* Every limit of the system, and how they relate. */
+#ifndef BASE_BOUNDS_H
+#define BASE_BOUNDS_H
+
+#include <stddef.h>
+
+#define KIB(n) ((size_t)(n)*1024)
+#define MIB(n) ((size_t)(n)*1024 * 1024)
+
+/* A record. */
+#define RECORD_BYTES_MAX KIB(32) /* packed; refused at save */
+#define LIST_ITEMS_MAX 1000      /* elements of one list */
+#define TEXT_BYTES_MAX KIB(8)    /* one text field, unless its rule says less */
+#define KEY_BYTES_MAX 64         /* an element's key */
+#define REASON_BYTES_MAX 1000
+#define FIELDS_MAX 4000       /* fields and elements of one change */
+#define NESTING_MAX 4         /* lists inside lists, unknown ones included */
+#define ELEMENT_NUMBER_MAX 63 /* field numbers inside elements */
+
+/* A change-set. */
+#define SET_CHANGES_MAX 5000
+#define SET_FIELDS_MAX 400000 /* fields and elements of all its changes; of a page too */
+#define SET_CELLS_MAX 2000000 /* cells of all its columns, empty ones included; of a page too */
+#define SET_VALUE_BYTES_MAX MIB(16) /* bytes of all their values; of a page too */
+#define STATE_BYTES_MAX                                                                            \
+    (8 * RECORD_BYTES_MAX)          /* a record in a page: several may have added to it */
+#define SET_BODY_BYTES_MAX MIB(4)   /* inflated: the cap of the decompression bomb */
+#define SET_SEALED_BYTES_MIN KIB(4) /* the client's budget for one set shrinks to this ... */
+#define SET_SEALED_BYTES_START KIB(16)
+#define SET_SEALED_BYTES_MAX KIB(60) /* ... and grows to this */
+
+/* An exchange. Noise caps one message at 65,535 bytes and message 1 carries the request. */
+#define NOISE_MESSAGE_MAX 65535
+#define REQUEST_BYTES_MAX (NOISE_MESSAGE_MAX - 96 - 1) /* before encryption, compressed */
+#define REQUEST_INFLATED_MAX KIB(256)
+#define REQUEST_SETS_MAX 64
+#define REPLY_BYTES_MAX KIB(512) /* compressed, before encryption */
+#define REPLY_INFLATED_MAX MIB(8)
+#define PAGE_BYTES_DEFAULT KIB(192)
+#define PAGE_RECORDS_MAX 4000
+#define FRAME_BYTES_MAX KIB(640) /* on either socket */
+#define ARENA_REQUEST_MAX MIB(64)
+#define ARENA_SAVE_MAX MIB(4)
+
+/* The server. */
+#define BATCH_REQUESTS_MAX 256 /* that share one transaction */
+#define SCOPE_UNITS_MAX 64     /* units named in one device's scope */
+
+_Static_assert(SET_SEALED_BYTES_MAX + 2048 < REQUEST_BYTES_MAX, "a full set fits one request");
+_Static_assert(RECORD_BYTES_MAX < SET_SEALED_BYTES_MAX, "a record fits a set");
+_Static_assert(PAGE_BYTES_DEFAULT < REPLY_BYTES_MAX, "a page fits a reply");
+_Static_assert(REPLY_BYTES_MAX + KIB(64) < FRAME_BYTES_MAX, "a reply fits a frame");
+
+#endif

@@ -1,0 +1,32 @@
+/* A growing run of bytes. Growth past the cap or out of memory sets `failed`; writes after that
+ * do nothing, so that a writer checks once, at the end. */
+#ifndef BASE_BUF_H
+#define BASE_BUF_H
+
+#include "span.h"
+
+struct buf {
+    uint8_t *p;
+    size_t len, room, cap;
+    bool failed;
+};
+
+void buf_init(struct buf *b, size_t cap); /* cap: bytes it may hold at most */
+void buf_fini(struct buf *b);
+void buf_clear(struct buf *b); /* empty, memory kept, failed = false */
+bool buf_reserve(struct buf *b, size_t more);
+void buf_put(struct buf *b, const void *p, size_t len);
+void buf_byte(struct buf *b, uint8_t byte);
+void buf_varint(struct buf *b, uint64_t v); /* as protobuf writes it */
+void buf_str(struct buf *b, const char *s);
+void buf_printf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
+const char *buf_cstr(struct buf *b); /* with a NUL behind; "" when failed */
+static inline struct span buf_span(const struct buf *b)
+{
+    return (struct span){b->p, b->len};
+}
+
+/** Read a varint at *at; false at the end of `s` or when it is longer than 10 bytes. */
+bool span_varint(struct span s, size_t *at, uint64_t *v);
+
+#endif

@@ -1,0 +1,27 @@
+/* Setting struct ocop_error, and CHECK for what must never be false. */
+#ifndef BASE_ERR_H
+#define BASE_ERR_H
+
+#include "ocop_status.h"
+
+/** Fill *err (may be NULL) and return `status`. Call where the error arises, never on the way up.
+ */
+enum ocop_status err_set(struct ocop_error *err, enum ocop_status status, const char *format, ...)
+    OCOP_PRINTF(3, 4);
+
+/** The same with the field that is wrong. */
+enum ocop_status err_field(struct ocop_error *err, enum ocop_status status, const char *field,
+                           const char *format, ...) OCOP_PRINTF(4, 5);
+
+/** A word for a status, such as "EINVAL"; never NULL. */
+const char *err_name(enum ocop_status status);
+
+/** Out-of-memory, everywhere with the same words. */
+enum ocop_status err_nomem(struct ocop_error *err);
+
+/** A programming error: says where and aborts. For the server and for tests; the library checks
+ *  what it can and returns OCOP_EBROKEN instead. */
+_Noreturn void check_failed(const char *condition, const char *file, int line);
+#define CHECK(condition) ((condition) ? (void)0 : check_failed(#condition, __FILE__, __LINE__))
+
+#endif

@@ -1,0 +1,43 @@
+/* Vietnamese text: checking, comparing, folding for search; dates and decimals. */
+#ifndef BASE_TEXT_H
+#define BASE_TEXT_H
+
+#include "arena.h"
+#include "buf.h"
+
+/** Valid UTF-8 without NUL, surrogates and overlong forms. */
+bool text_is_utf8(struct span s);
+
+/** No control characters but tab and line feed. */
+bool text_is_printable(struct span s);
+
+/** Equal after NFC and after trimming nothing else; falls back to bytes when one is invalid. */
+bool text_equal(struct span a, struct span b);
+
+/** Append the form that search compares: NFKD, case folded, marks stripped, d for đ, runs of
+ *  space as one and none at the ends. Invalid bytes become spaces. */
+void text_fold(struct buf *out, struct span s);
+
+/** Append NFC with the tone mark on the vowel of the old style (hoà = hòa): for comparing names. */
+void text_name_key(struct buf *out, struct span s);
+
+/** "2026-08-05"; checks month lengths and leap years; years 1900 to 2999. */
+bool text_is_date(struct span s);
+
+/** An optional minus, digits, an optional point with digits; at most 18 digits. */
+bool text_is_decimal(struct span s);
+
+/** The Vietnamese day (UTC+7) of a moment as "YYYY-MM-DD"; out has room for 11. Returns out. */
+const char *text_day_of(int64_t ms, char *out);
+
+/** "05/08/2026 14:03" in Vietnam time; out has room for 17. Returns out. */
+const char *text_moment(int64_t ms, char *out);
+
+/** The day `months` after `date`, the last of the month where the day does not exist.
+ *  05/8/2026 + 36 months = 05/8/2029. out has room for 11. False if `date` is not one. */
+bool text_add_months(const char *date, int months, char *out);
+
+/** "05/8/2026", "5-8-2026" and "2026-08-05" to "2026-08-05"; false if it is no date. */
+bool text_parse_date(struct span s, char *out);
+
+#endif

@@ -1,0 +1,61 @@
+/* A change-set: sealed, signed, numbered, chained. The unit of exchange and of evidence. */
+#ifndef CHANGE_CHANGESET_H
+#define CHANGE_CHANGESET_H
+
+#include "columns.h"
+
+enum { HASH_LEN = 32, SIGNATURE_LEN = 64, SIGN_PUBLIC_LEN = 32, SIGN_SECRET_LEN = 64 };
+
+struct sign_key {
+    uint8_t public_key[SIGN_PUBLIC_LEN];
+    uint8_t secret[SIGN_SECRET_LEN]; /* wipe with sign_key_wipe */
+};
+
+struct change_set {
+    struct id replica;
+    uint64_t seq;
+    uint8_t prev_hash[HASH_LEN]; /* zero for seq 1 */
+    int64_t device_time_ms;
+    uint32_t schema;
+    struct id lineage;     /* zero when the replica knows none yet */
+    struct id predecessor; /* zero when there is none */
+    uint64_t predecessor_seq;
+    uint8_t predecessor_hash[HASH_LEN];
+    struct changes changes;
+    uint8_t hash[HASH_LEN]; /* filled by seal and open */
+};
+
+/** What is kept and sent. */
+struct sealed {
+    struct span body; /* zlib of the canonical body */
+    uint8_t signature[SIGNATURE_LEN];
+    uint8_t hash[HASH_LEN];
+};
+
+void sign_key_new(struct sign_key *key, const struct env *env);
+void sign_key_wipe(struct sign_key *key);
+
+/** Encode, hash, sign, deflate. Fills set->hash. The body lives in the arena.
+ *  @return OCOP_ELIMIT when the body would pass SET_BODY_BYTES_MAX (sealed size is the caller's
+ *          to check) */
+OCOP_MUST_USE enum ocop_status changeset_seal(struct change_set *set, const struct sign_key *key,
+                                              struct arena *a, struct sealed *out,
+                                              struct ocop_error *err);
+
+/** Inflate (capped), hash and decode. Does not check the signature: who may sign is known only
+ *  when the replica is. @return OCOP_EPROTO, OCOP_ELIMIT, OCOP_ENOMEM */
+OCOP_MUST_USE enum ocop_status changeset_open(struct span body, struct arena *a,
+                                              struct change_set *out, struct ocop_error *err);
+
+/** Only the hash and header (no changes): for repeated sets. */
+OCOP_MUST_USE enum ocop_status changeset_peek(struct span body, struct arena *a,
+                                              struct change_set *out, struct ocop_error *err);
+
+/** OCOP_EAUTH when the signature is not `public_key`'s over `hash`. */
+OCOP_MUST_USE enum ocop_status changeset_verify(const uint8_t hash[HASH_LEN],
+                                                const uint8_t signature[SIGNATURE_LEN],
+                                                const uint8_t public_key[SIGN_PUBLIC_LEN],
+                                                struct ocop_error *err);
+void hash_bytes(struct span s, uint8_t out[HASH_LEN]);
+
+#endif

@@ -1,0 +1,37 @@
+/* Is a record valid? The same answer at save on the device and at apply in the registry. */
+#ifndef CHANGE_RULES_H
+#define CHANGE_RULES_H
+
+#include "change.h"
+
+enum code_answer { CODE_OK, CODE_UNKNOWN_LIST, CODE_WRONG };
+
+/* What rules must look up. A NULL function answers "known". */
+struct rules_lookup {
+    /* Is `code` in list `list` on `day` ("YYYY-MM-DD")? A list nobody has is no reason to refuse.
+     */
+    enum code_answer (*code)(void *self, const char *list, struct span code, const char *day);
+    void *self;
+};
+
+enum rules_stage { RULES_DRAFT, RULES_SUBMIT };
+
+/** Check fields of a record: UTF-8, sizes, ranges, dates, decimals, codes, element keys, orders
+ *  of dates; required fields only for RULES_SUBMIT (a voided record needs none). References are
+ *  checked for form only. `recorded_ms` gives the day for codes when the kind's day field is
+ *  absent.
+ *  @return OCOP_EINVAL with err->field set, OCOP_ELIMIT likewise */
+OCOP_MUST_USE enum ocop_status rules_check(const struct kind *k, const struct fields *record,
+                                           enum rules_stage stage,
+                                           const struct rules_lookup *lookup,
+                                           struct ocop_error *err);
+
+/** May an author with these roles make this change (verb, and each field: CENTRAL, FIXED, OPEN)?
+ *  `own` when the author made the record. @return OCOP_EPERM with err->field set */
+OCOP_MUST_USE enum ocop_status rules_permit(const struct kind *k, const struct change *c,
+                                            unsigned roles, bool own, struct ocop_error *err);
+
+/** The day by which a record's rules are chosen. out has room for 11. */
+const char *rules_day(const struct kind *k, const struct fields *record, char *out);
+
+#endif

@@ -1,0 +1,37 @@
+/* Bringing a database to this program's schema. Migrations are embedded at build time from
+ * migrations/NNNN_name.(both|registry|store).sql; each runs in one transaction, which also sets
+ * user_version to NNNN. */
+#ifndef DATA_MIGRATE_H
+#define DATA_MIGRATE_H
+
+#include <sqlite3.h>
+
+#include <stdbool.h>
+
+#include "err.h"
+
+enum migrate_side { MIGRATE_REGISTRY = 1, MIGRATE_STORE = 2 };
+
+struct migration {
+    int number;
+    int sides; /* MIGRATE_REGISTRY | MIGRATE_STORE */
+    const char *name, *sql;
+};
+extern const struct migration migrations[]; /* generated; ends with number 0 */
+
+/** Apply what is missing. application_id tells the side ("OCPR", "OCPS").
+ *  @param applied how many ran; may be NULL
+ *  @return OCOP_EVERSION the file is of a newer program; OCOP_EDAMAGED it is not ours or of the
+ *          other side; OCOP_EDB. The file is unchanged but for migrations that completed. */
+OCOP_MUST_USE enum ocop_status migrate(sqlite3 *db, enum migrate_side side, int *applied,
+                                       struct ocop_error *err);
+
+/** Open a database with our settings: WAL, synchronous FULL, foreign keys, no double-quoted
+ *  strings, busy timeout. `create` allows a new file; `vfs` may be NULL. */
+OCOP_MUST_USE enum ocop_status db_open(const char *path, bool create, bool read_only,
+                                       const char *vfs, sqlite3 **out, struct ocop_error *err);
+
+/** Run SQL without results. */
+OCOP_MUST_USE enum ocop_status db_exec(sqlite3 *db, const char *sql, struct ocop_error *err);
+
+#endif

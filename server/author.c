@@ -1,0 +1,106 @@
+/* Server-side authors: imports, reviewers' sessions, and the registry itself. They write by
+ * change-sets like every device, so the log stays the only way into the registry. */
+#include <stdio.h>
+
+#include "bounds.h"
+#include "ingest.h"
+
+static enum ocop_status field_put(struct fields *f, uint32_t number, struct span bytes, int64_t i,
+                                  bool is_int)
+{
+    f->v[f->count++] = (struct field){.number = number,
+                                      .op = FIELD_SET,
+                                      .type = is_int ? VALUE_INT : VALUE_BYTES,
+                                      .i = i,
+                                      .bytes = bytes};
+    return OCOP_OK;
+}
+
+/* The record of a new replica, written by the registry's own. */
+static enum ocop_status enrol(struct registry *r, const struct sign_key *registry_key,
+                              const struct author *au, const char *type, const char *name,
+                              struct ocop_error *err)
+{
+    struct author registry;
+    struct arena a;
+    struct field v[8];
+    struct fields f = {v, 0};
+    uint64_t version;
+    arena_init(&a, MIB(1));
+    if (!id_is_zero(&au->officer))
+        field_put(&f, FIELD_OFFICER, id_span(&au->officer), 0, false);
+    field_put(&f, FIELD_RECORDED_MS, span_of(NULL, 0), env_now_ms(r->env), true);
+    field_put(&f, 10, span_str(type), 0, false);
+    field_put(&f, 12, span_str(name), 0, false);
+    field_put(&f, 13, span_of(au->key.public_key, SIGN_PUBLIC_LEN), 0, false);
+    field_put(&f, 16, span_str("active"), 0, false);
+    struct change c = {.kind = KIND_REPLICA,
+                       .verb = VERB_CREATE,
+                       .record = au->replica,
+                       .device_time_ms = env_now_ms(r->env),
+                       .fields = f};
+    struct changes changes = {&c, 1};
+    enum ocop_status st = author_registry(r, registry_key, &registry, err);
+    if (st == OCOP_OK)
+        st = author_write(&registry, &changes, &a, &version, err);
+    author_end(&registry);
+    arena_fini(&a);
+    return st;
+}
+
+enum ocop_status author_begin(struct registry *r, const struct sign_key *registry_key,
+                              const char *type, const char *name, const struct id *officer,
+                              struct author *out, struct ocop_error *err)
+{
+    *out = (struct author){.r = r, .replica = id_next(&r->ids, r->env)};
+    if (officer)
+        out->officer = *officer;
+    sign_key_new(&out->key, r->env);
+    return enrol(r, registry_key, out, type, name, err);
+}
+
+enum ocop_status author_registry(struct registry *r, const struct sign_key *registry_key,
+                                 struct author *out, struct ocop_error *err)
+{
+    struct replica_info info;
+    *out = (struct author){.r = r, .replica = r->self, .key = *registry_key};
+    enum ocop_status st = registry_replica(r, &r->self, &info, err);
+    out->seq = info.acked_seq;
+    memcpy(out->prev_hash, info.acked_hash, HASH_LEN);
+    return st;
+}
+
+enum ocop_status author_write(struct author *au, const struct changes *changes, struct arena *a,
+                              uint64_t *version, struct ocop_error *err)
+{
+    int64_t now = env_now_ms(au->r->env);
+    struct change_set set = {.replica = au->replica,
+                             .seq = au->seq + 1,
+                             .device_time_ms = now,
+                             .schema = SCHEMA_VERSION,
+                             .lineage = au->r->lineage,
+                             .changes = *changes};
+    struct sealed sealed;
+    enum log_answer answer;
+    memcpy(set.prev_hash, au->prev_hash, HASH_LEN);
+    enum ocop_status st = changeset_seal(&set, &au->key, a, &sealed, err);
+    if (st == OCOP_OK) /* applied as any reader of the log will: from the sealed bytes */
+        st = changeset_open(sealed.body, a, &set, err);
+    if (st == OCOP_OK)
+        st = log_append(au->r, &set, &sealed, now, &answer, version, err);
+    if (st == OCOP_OK && answer != LOG_APPENDED)
+        st = err_set(err, OCOP_EDAMAGED, "the log already holds sequence %llu of this author",
+                     (unsigned long long)set.seq);
+    if (st == OCOP_OK)
+        st = apply_set(au->r, &set, *version, now, a, err);
+    if (st != OCOP_OK)
+        return st;
+    au->seq = set.seq;
+    memcpy(au->prev_hash, set.hash, HASH_LEN);
+    return OCOP_OK;
+}
+
+void author_end(struct author *au)
+{
+    sign_key_wipe(&au->key);
+}

@@ -1,0 +1,235 @@
+/* Answers remembered between transactions. Only what cannot become wrong without our knowing is
+ * kept: a record that exists goes on existing; codes change only through apply or another process,
+ * and then the cache is told. */
+#include "cache.h"
+
+#include <stdlib.h>
+
+#include "bounds.h"
+#include "json.h"
+#include "registry_stmts.h"
+#include "text.h"
+
+enum { SEEN_SLOTS = 1 << 15, CODE_SLOTS = 1 << 12, CODES_ARENA = 4 << 20 };
+
+struct code_entry {
+    const char *list;
+    struct span code;
+    char from[11], to[11]; /* "" open */
+};
+
+struct registry_cache {
+    struct id seen[SEEN_SLOTS];
+    struct arena codes;         /* texts of the code lists */
+    struct code_entry *entries; /* CODE_SLOTS; NULL list: empty */
+    size_t entry_count;
+    bool codes_loaded;
+};
+
+enum ocop_status cache_open(struct registry *r, struct registry_cache **out, struct ocop_error *err)
+{
+    (void)r;
+    *out = calloc(1, sizeof **out);
+    if (!*out)
+        return err_nomem(err);
+    arena_init(&(*out)->codes, CODES_ARENA);
+    return OCOP_OK;
+}
+
+void cache_close(struct registry_cache *c)
+{
+    if (!c)
+        return;
+    arena_fini(&c->codes);
+    free(c);
+}
+
+void cache_forget(struct registry_cache *c)
+{
+    if (!c)
+        return;
+    memset(c->seen, 0, sizeof c->seen);
+    c->codes_loaded = false;
+}
+
+/* --- existence -----------------------------------------------------------------------------------
+ */
+
+static struct id *seen_slot(struct registry_cache *c, const struct id *id)
+{
+    uint32_t h = 2166136261u;
+    for (size_t i = 0; i < ID_LEN; i++)
+        h = (h ^ id->b[i]) * 16777619u;
+    return &c->seen[(h ^ h >> 15) % SEEN_SLOTS];
+}
+
+void cache_note(struct registry *r, const struct id *id)
+{
+    *seen_slot(r->cache, id) = *id;
+}
+
+enum ocop_status cache_exists(struct registry *r, uint32_t kind, const struct id *id, bool *out,
+                              struct ocop_error *err)
+{
+    *out = id_eq(seen_slot(r->cache, id), id);
+    if (*out)
+        return OCOP_OK;
+    enum ocop_status st = OCOP_OK;
+    if (kind)
+        st = row_exists(r->rows, kind, id, out, err);
+    for (size_t i = 0; !kind && st == OCOP_OK && !*out && i < kind_count(); i++)
+        st = row_exists(r->rows, kind_at(i)->number, id, out, err);
+    if (st == OCOP_OK && *out)
+        cache_note(r, id);
+    return st;
+}
+
+/* --- codes ---------------------------------------------------------------------------------------
+ */
+
+static size_t code_hash(const char *list, struct span code)
+{
+    uint32_t h = 2166136261u;
+    for (; *list; list++)
+        h = (h ^ (uint8_t)*list) * 16777619u;
+    for (size_t i = 0; i < code.len; i++)
+        h = (h ^ code.p[i]) * 16777619u;
+    return h % CODE_SLOTS;
+}
+
+/* The slot of a code, or the free one where it would go. A list itself is the entry with code "".
+ */
+static struct code_entry *code_slot(struct registry_cache *c, const char *list, struct span code)
+{
+    for (size_t i = code_hash(list, code);; i = (i + 1) % CODE_SLOTS) {
+        struct code_entry *e = &c->entries[i];
+        if (!e->list || (strcmp(e->list, list) == 0 && span_eq(e->code, code)))
+            return e;
+    }
+}
+
+static void date_copy(struct span element, uint32_t number, char *out)
+{
+    struct field f;
+    out[0] = 0;
+    if (element_get(element, number, &f) && f.bytes.len == 10) {
+        memcpy(out, f.bytes.p, 10);
+        out[10] = 0;
+    }
+}
+
+static enum ocop_status code_put(struct registry_cache *c, const char *list, struct span code,
+                                 struct span element, struct ocop_error *err)
+{
+    if (c->entry_count + 1 >= CODE_SLOTS / 2)
+        return err_set(err, OCOP_ELIMIT, "the code lists hold more than %d codes", CODE_SLOTS / 2);
+    struct code_entry *e = code_slot(c, list, code);
+    c->entry_count += !e->list;
+    e->list = list;
+    e->code = code;
+    date_copy(element, 3, e->from);
+    date_copy(element, 4, e->to);
+    return OCOP_OK;
+}
+
+static enum ocop_status list_load(struct registry_cache *c, const char *name, struct span json,
+                                  struct ocop_error *err)
+{
+    const struct field_rule *rule = kind_field(kind_by_number(KIND_CODE_LIST), 12);
+    struct fields items = {0};
+    const char *list = arena_dup(&c->codes, name, strlen(name));
+    const char *text = arena_dup(&c->codes, json.p, json.len);
+    if (!list || !text)
+        return err_nomem(err);
+    enum ocop_status st = code_put(c, list, span_of(NULL, 0), span_of(NULL, 0), err);
+    if (st == OCOP_OK && json.len)
+        st = json_list_read(rule, span_of(text, json.len), &c->codes, &items, err);
+    for (size_t i = 0; st == OCOP_OK && i < items.count; i++)
+        st = code_put(c, list, items.v[i].key, items.v[i].bytes, err);
+    return st;
+}
+
+static enum ocop_status codes_load(struct registry *r, struct ocop_error *err)
+{
+    struct registry_cache *c = r->cache;
+    arena_reset(&c->codes);
+    c->entry_count = 0;
+    c->entries = arena_calloc(&c->codes, CODE_SLOTS, sizeof *c->entries);
+    if (!c->entries)
+        return err_nomem(err);
+    sqlite3_stmt *s = registry_stmt(r, SQL_CODE_LISTS, err);
+    enum ocop_status st = s ? OCOP_OK : OCOP_EDB;
+    int rc = SQLITE_DONE;
+    while (st == OCOP_OK && (rc = sqlite3_step(s)) == SQLITE_ROW) {
+        const char *name = (const char *)sqlite3_column_text(s, 0);
+        struct span json = span_of(sqlite3_column_text(s, 1), (size_t)sqlite3_column_bytes(s, 1));
+        st = list_load(c, name ? name : "", json, err);
+    }
+    sqlite3_reset(s);
+    if (st == OCOP_OK && rc != SQLITE_DONE)
+        st = db_error(r->db, err, "reading the code lists");
+    c->codes_loaded = st == OCOP_OK;
+    return st;
+}
+
+void cache_codes_changed(struct registry *r)
+{
+    r->cache->codes_loaded = false;
+}
+
+enum code_answer cache_code(void *self, const char *list, struct span code, const char *day)
+{
+    struct registry *r = self;
+    /* A failure to read is not the author's fault: it must not become a refusal. */
+    if (!r->cache->codes_loaded && codes_load(r, NULL) != OCOP_OK)
+        return CODE_UNKNOWN_LIST;
+    if (!code_slot(r->cache, list, span_of(NULL, 0))->list)
+        return CODE_UNKNOWN_LIST;
+    const struct code_entry *e = code_slot(r->cache, list, code);
+    if (!e->list || code.len == 0)
+        return CODE_WRONG;
+    bool early = e->from[0] && strcmp(day, e->from) < 0;
+    bool late = e->to[0] && strcmp(day, e->to) > 0;
+    return early || late ? CODE_WRONG : CODE_OK;
+}
+
+/* --- roles ---------------------------------------------------------------------------------------
+ */
+
+static unsigned role_on(struct span element, const char *day)
+{
+    char from[11], to[11];
+    struct field role;
+    date_copy(element, 2, from);
+    date_copy(element, 3, to);
+    if ((from[0] && strcmp(day, from) < 0) || (to[0] && strcmp(day, to) > 0) ||
+        !element_get(element, 1, &role))
+        return 0;
+    return role_by_name(role.bytes);
+}
+
+enum ocop_status cache_roles(struct registry *r, const struct id *officer, int64_t at_ms,
+                             unsigned *roles, struct ocop_error *err)
+{
+    const struct field_rule *rule = kind_field(kind_by_number(KIND_OFFICER), 15);
+    char day[11];
+    struct arena a;
+    struct fields list = {0};
+    *roles = 0;
+    sqlite3_stmt *s = registry_stmt(r, SQL_OFFICER_ROLES, err);
+    if (!s)
+        return OCOP_EDB;
+    text_day_of(at_ms, day);
+    sqlite3_bind_blob(s, 1, officer->b, ID_LEN, SQLITE_STATIC);
+    arena_init(&a, KIB(256));
+    enum ocop_status st = OCOP_OK;
+    if (sqlite3_step(s) == SQLITE_ROW && sqlite3_column_type(s, 0) != SQLITE_NULL)
+        st = json_list_read(rule,
+                            span_of(sqlite3_column_text(s, 0), (size_t)sqlite3_column_bytes(s, 0)),
+                            &a, &list, err);
+    for (size_t i = 0; st == OCOP_OK && i < list.count; i++)
+        *roles |= role_on(list.v[i].bytes, day);
+    sqlite3_reset(s);
+    arena_fini(&a);
+    return st;
+}

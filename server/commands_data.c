@@ -1,0 +1,157 @@
+/* import, show, log, cases, case: reading and correcting what the registry holds. */
+#include <string.h>
+
+#include "cases.h"
+#include "command.h"
+#include "import.h"
+#include "show.h"
+
+static void print_result(FILE *out, const struct import_result *result, bool dry_run)
+{
+    fprintf(out, "%s%zu lines: %zu new, %zu changed, %zu as they were, %zu wrong",
+            dry_run ? "dry run, nothing written: " : "", result->rows, result->created,
+            result->amended, result->same, result->wrong);
+    if (result->cases)
+        fprintf(out, ", %zu in cases (see `ocopd cases`)", result->cases);
+    if (result->version)
+        fprintf(out, "; version %llu", (unsigned long long)result->version);
+    fputc('\n', out);
+}
+
+enum ocop_status command_import(const struct invocation *in, struct ocop_error *err)
+{
+    const enum import_what what = import_by_name(in->operands[0]);
+    const struct import_options options = {.path = in->operands[1],
+                                           .from = command_value(in, "--from"),
+                                           .to = command_value(in, "--to"),
+                                           .mapping = command_value(in, "--mapping"),
+                                           .skip_bad = command_has(in, "--skip-bad"),
+                                           .dry_run = command_has(in, "--dry-run"),
+                                           .ignore_columns = command_has(in, "--ignore-columns"),
+                                           .errors = stderr};
+    struct import_result result;
+    struct registry *r = NULL;
+    struct server_keys keys;
+
+    memset(&keys, 0, sizeof keys);
+    if (what == IMPORT_COUNT)
+        return err_set(err, OCOP_EINVAL,
+                       "\"%.40s\" is not units, officers, producers, products or certificates",
+                       in->operands[0]);
+    enum ocop_status st = command_open(in, &r, err);
+    if (st == OCOP_OK)
+        st = command_keys(in, &keys, err);
+    if (st == OCOP_OK)
+        st = import_run(r, &keys, what, &options, &result, err);
+    if (st == OCOP_OK)
+        print_result(in->out, &result, options.dry_run);
+    keys_wipe(&keys);
+    registry_close(r);
+    return st;
+}
+
+enum ocop_status command_show(const struct invocation *in, struct ocop_error *err)
+{
+    const struct kind *k = NULL;
+    struct registry *r = NULL;
+    struct id id;
+    const bool json = command_has(in, "--json");
+    const enum show_form form = json ? SHOW_JSON : command_has(in, "--csv") ? SHOW_CSV : SHOW_LINES;
+
+    enum ocop_status st = command_open(in, &r, err);
+    if (st != OCOP_OK)
+        return st;
+    if (in->operand_count > 0 && !(k = kind_by_name(in->operands[0])))
+        st = err_set(err, OCOP_EINVAL, "\"%.40s\" is no kind; `ocopd show` lists them",
+                     in->operands[0]);
+    else if (in->operand_count == 0)
+        st = show_counts(r, in->out, err);
+    else if (in->operand_count == 1)
+        st = show_kind(r, k->number, form, in->out, err);
+    else
+        st = show_find(r, k->number, in->operands[1], &id, err);
+    if (st == OCOP_OK && in->operand_count == 2)
+        st = show_record(r, k->number, &id, json, in->out, err);
+    registry_close(r);
+    return st;
+}
+
+enum ocop_status command_log(const struct invocation *in, struct ocop_error *err)
+{
+    struct registry *r = NULL;
+    uint64_t from, limit;
+    struct id record;
+
+    if (in->operand_count > 0 && (strcmp(in->operands[0], "show") != 0 || in->operand_count != 2 ||
+                                  !id_parse(in->operands[1], &record)))
+        return err_set(err, OCOP_EINVAL, "log takes nothing, or show and the id of a record");
+    enum ocop_status st = command_number(in, "--from", 1, 1, INT64_MAX, &from, err);
+    if (st == OCOP_OK)
+        st = command_number(in, "--limit", 100, 1, INT64_MAX, &limit, err);
+    if (st == OCOP_OK)
+        st = command_open(in, &r, err);
+    if (st != OCOP_OK)
+        return st;
+    st = in->operand_count ? show_story(r, &record, in->out, err)
+                           : show_log(r, from, limit, in->out, err);
+    registry_close(r);
+    return st;
+}
+
+enum ocop_status command_cases(const struct invocation *in, struct ocop_error *err)
+{
+    struct registry *r = NULL;
+
+    enum ocop_status st = command_open(in, &r, err);
+    if (st == OCOP_OK)
+        st = show_cases(r, command_has(in, "--all"), command_has(in, "--json"), in->out, err);
+    registry_close(r);
+    return st;
+}
+
+static enum ocop_status resolve(const struct invocation *in, struct registry *r,
+                                const struct id *id, struct ocop_error *err)
+{
+    const char *take = command_value(in, "--take"), *value = command_value(in, "--value");
+    const char *reason = command_value(in, "--reason"), *officer = command_value(in, "--officer");
+    enum case_take what = TAKE_VALUE;
+    struct server_keys keys;
+    struct id who;
+
+    memset(&keys, 0, sizeof keys);
+    if (!take == !value)
+        return err_set(err, OCOP_EINVAL, "say either --take theirs, --take mine or --value JSON");
+    if (take && strcmp(take, "theirs") != 0 && strcmp(take, "mine") != 0)
+        return err_set(err, OCOP_EINVAL, "--take is theirs or mine");
+    if (take)
+        what = take[0] == 't' ? TAKE_THEIRS : TAKE_MINE;
+    if (!reason || !reason[0] || !officer)
+        return err_set(err, OCOP_EINVAL, "a decision needs --reason and --officer");
+    enum ocop_status st = show_find(r, KIND_OFFICER, officer, &who, err);
+    if (st == OCOP_OK)
+        st = command_keys(in, &keys, err);
+    if (st == OCOP_OK)
+        st = case_resolve(r, &keys, id, what, value, reason, &who, err);
+    keys_wipe(&keys);
+    return st;
+}
+
+enum ocop_status command_case(const struct invocation *in, struct ocop_error *err)
+{
+    const bool show = strcmp(in->operands[0], "show") == 0;
+    struct registry *r = NULL;
+    struct id id;
+
+    if (!show && strcmp(in->operands[0], "resolve") != 0)
+        return err_set(err, OCOP_EINVAL, "case takes show or resolve");
+    if (!id_parse(in->operands[1], &id))
+        return err_set(err, OCOP_EINVAL, "\"%.60s\" is no case's id; `ocopd cases` lists them",
+                       in->operands[1]);
+    enum ocop_status st = command_open(in, &r, err);
+    if (st == OCOP_OK && !show)
+        st = resolve(in, r, &id, err);
+    if (st == OCOP_OK)
+        st = show_case(r, &id, in->out, err);
+    registry_close(r);
+    return st;
+}

@@ -1,0 +1,197 @@
+/* invite, devices, revoke: who may write. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "bounds.h"
+#include "command.h"
+#include "enrol.h"
+#include "import.h"
+#include "import_index.h"
+#include "qr.h"
+#include "query.h"
+#include "show.h"
+#include "text.h"
+
+/* "26734,26737" to ids of the units in force on a day. */
+static enum ocop_status find_units(struct registry *r, const char *codes, const char *day,
+                                   struct id *out, size_t *count, struct ocop_error *err)
+{
+    struct import_index x;
+    struct arena a;
+
+    *count = 0;
+    arena_init(&a, MIB(256));
+    enum ocop_status st = index_init(&x, &a, err);
+    if (st == OCOP_OK)
+        st = index_load(&x, r, KIND_UNIT, err);
+    while (st == OCOP_OK && *codes) {
+        const size_t len = strcspn(codes, ",");
+        const struct index_entry *e = index_unit(&x, span_of(codes, len), day);
+        if (!e)
+            st = err_set(err, OCOP_ENOTFOUND, "no unit with the code \"%.*s\" is in force on %s",
+                         (int)(len < 40 ? len : 40), codes, day);
+        else if (*count == SCOPE_UNITS_MAX)
+            st =
+                err_set(err, OCOP_ELIMIT, "more than %d units; name a larger one", SCOPE_UNITS_MAX);
+        else
+            out[(*count)++] = e->id;
+        codes += len + (codes[len] == ',');
+    }
+    arena_fini(&a);
+    return st;
+}
+
+static enum ocop_status find_officer(const struct invocation *in, struct registry *r,
+                                     const struct server_keys *keys, struct id *out,
+                                     struct ocop_error *err)
+{
+    const char *known = command_value(in, "--officer"), *made = command_value(in, "--new-officer");
+    const char *role = command_value(in, "--role"), *agency = command_value(in, "--agency");
+
+    if (!known == !made)
+        return err_set(err, OCOP_EINVAL, "say either --officer or --new-officer");
+    if (known && (role || agency))
+        return err_set(err, OCOP_EINVAL, "--role and --agency are for --new-officer");
+    if (known)
+        return show_find(r, KIND_OFFICER, known, out, err);
+    if (!role)
+        return err_set(err, OCOP_EINVAL, "a new officer needs --role, such as inspector,sampler");
+    return import_officer(r, keys, made, agency, role, out, err);
+}
+
+static enum ocop_status invite(const struct invocation *in, struct registry *r,
+                               const struct server_keys *keys, struct arena *a,
+                               struct ocop_error *err)
+{
+    const char *units = command_value(in, "--unit"), *from = command_value(in, "--from");
+    struct id scope[SCOPE_UNITS_MAX];
+    struct invitation_terms terms = {.scope = scope};
+    const char *listen[CONFIG_LISTEN_MAX] = {NULL}, *code;
+    char storage[CONFIG_VALUE_MAX], today[11], until[17];
+    uint64_t days;
+
+    config_listen(&in->config, storage, listen);
+    terms.address =
+        in->config.value[CONFIG_ADDRESS][0] ? in->config.value[CONFIG_ADDRESS] : listen[0];
+    text_day_of(env_now_ms(in->env), today);
+    if (!units || !units[0])
+        return err_set(err, OCOP_EINVAL, "invite needs --unit with the codes of the scope");
+    if (from && !text_is_date(span_str(from)))
+        return err_set(err, OCOP_EINVAL, "--from \"%.40s\" is not a date such as 2025-07-01", from);
+    enum ocop_status st = command_number(in, "--days", 7, 1, 90, &days, err);
+    if (st == OCOP_OK)
+        st = find_units(r, units, from ? from : today, scope, &terms.scope_count, err);
+    if (st == OCOP_OK)
+        st = find_officer(in, r, keys, &terms.officer, err);
+    terms.expires_ms = env_now_ms(in->env) + (int64_t)days * 24 * 3600 * 1000;
+    if (st == OCOP_OK)
+        st = invite_make(r, keys, &terms, a, &code, err);
+    if (st != OCOP_OK)
+        return st;
+    fprintf(in->out, "%s\n", code);
+    if (!command_has(in, "--no-qr"))
+        st = qr_print(code, in->out, err);
+    fprintf(in->out, "for one device, at %s, until %s\n", terms.address,
+            text_moment(terms.expires_ms, until));
+    return st;
+}
+
+enum ocop_status command_invite(const struct invocation *in, struct ocop_error *err)
+{
+    struct registry *r = NULL;
+    struct server_keys keys;
+    struct arena a;
+
+    memset(&keys, 0, sizeof keys);
+    arena_init(&a, MIB(16));
+    enum ocop_status st = command_open(in, &r, err);
+    if (st == OCOP_OK)
+        st = command_keys(in, &keys, err);
+    if (st == OCOP_OK)
+        st = invite(in, r, &keys, &a, err);
+    keys_wipe(&keys);
+    registry_close(r);
+    arena_fini(&a);
+    return st;
+}
+
+enum ocop_status command_devices(const struct invocation *in, struct ocop_error *err)
+{
+    struct registry *r = NULL;
+
+    enum ocop_status st = command_open(in, &r, err);
+    if (st == OCOP_OK)
+        st = show_devices(r, command_has(in, "--json"), in->out, err);
+    registry_close(r);
+    return st;
+}
+
+struct numbered {
+    int64_t number;
+    struct id id;
+    bool found;
+};
+
+static enum ocop_status match_number(void *self, const struct query_record *record,
+                                     struct ocop_error *err)
+{
+    struct numbered *n = self;
+    const struct field *f = fields_find(&record->fields, 11, span_of(NULL, 0));
+    (void)err;
+
+    if (f && f->op == FIELD_SET && f->i == n->number) {
+        n->id = record->id;
+        n->found = true;
+    }
+    return OCOP_OK;
+}
+
+static enum ocop_status find_device(struct registry *r, const char *text, struct id *out,
+                                    struct ocop_error *err)
+{
+    struct numbered n = {0};
+    struct replica_info info;
+    char *end;
+
+    enum ocop_status st = OCOP_OK;
+    if (!id_parse(text, out)) {
+        n.number = strtoll(text, &end, 10);
+        if (end == text || *end || n.number <= 0)
+            return err_set(err, OCOP_EINVAL, "\"%.60s\" is neither a device's number nor its id",
+                           text);
+        st = query_records(r, KIND_REPLICA, match_number, &n, err);
+        *out = n.id;
+    }
+    if (st == OCOP_OK)
+        st = registry_replica(r, out, &info, err);
+    if (st == OCOP_OK && (!info.known || strcmp(info.type, "device") != 0))
+        st = err_set(err, OCOP_ENOTFOUND, "there is no device %.60s; `ocopd devices` lists them",
+                     text);
+    if (st == OCOP_OK && info.revoked)
+        st = err_set(err, OCOP_ESTATE, "device %.60s is revoked already", text);
+    return st;
+}
+
+enum ocop_status command_revoke(const struct invocation *in, struct ocop_error *err)
+{
+    const char *reason = command_value(in, "--reason");
+    struct registry *r = NULL;
+    struct server_keys keys;
+    struct id id;
+
+    memset(&keys, 0, sizeof keys);
+    if (!reason || !reason[0])
+        return err_set(err, OCOP_EINVAL, "revoke needs --reason; it is shown on the device");
+    enum ocop_status st = command_open(in, &r, err);
+    if (st == OCOP_OK)
+        st = find_device(r, in->operands[0], &id, err);
+    if (st == OCOP_OK)
+        st = command_keys(in, &keys, err);
+    if (st == OCOP_OK)
+        st = replica_revoke(r, &keys, &id, reason, err);
+    if (st == OCOP_OK)
+        fprintf(in->out, "revoked device %s\n", in->operands[0]);
+    keys_wipe(&keys);
+    registry_close(r);
+    return st;
+}

@@ -1,0 +1,149 @@
+/* verify, rebuild, backup, restore: trust in the file. */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "backup.h"
+#include "command.h"
+#include "query.h"
+#include "replay.h"
+
+static void remove_scratch(const char *folder, const char *file)
+{
+    static const char *const parts[] = {"", "-wal", "-shm"};
+    char name[BACKUP_PATH_MAX];
+
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (backup_beside(file, parts[i], name, NULL) == OCOP_OK)
+            unlink(name);
+    rmdir(folder);
+}
+
+/* Replays into a private folder beside the registry: it may need as much room. */
+static enum ocop_status compare(const struct invocation *in, struct registry *r,
+                                struct replay_result *result, struct ocop_error *err)
+{
+    char folder[BACKUP_PATH_MAX], file[BACKUP_PATH_MAX + 16];
+
+    enum ocop_status st = backup_beside(r->path, ".verify-XXXXXX", folder, err);
+    if (st != OCOP_OK)
+        return st;
+    if (!mkdtemp(folder))
+        return err_set(err, OCOP_EIO, "cannot make a folder beside %.200s to replay the log in",
+                       in->config.value[CONFIG_DB]);
+    snprintf(file, sizeof file, "%s/replayed", folder);
+    st = replay_compare(r, file, result, err);
+    remove_scratch(folder, file);
+    return st;
+}
+
+enum ocop_status command_verify(const struct invocation *in, struct ocop_error *err)
+{
+    struct registry *r = NULL;
+    struct server_keys keys;
+    struct replay_result checked, replayed;
+    bool with_root = false;
+
+    memset(&keys, 0, sizeof keys);
+    enum ocop_status st = command_open(in, &r, err);
+    if (st == OCOP_OK)
+        st = query_integrity(r, err);
+    if (st == OCOP_OK)
+        fputs("file: whole\n", in->out);
+    /* A copy can be verified where the keys are not; then the first set says who signs. */
+    if (st == OCOP_OK)
+        with_root = command_keys(in, &keys, NULL) == OCOP_OK;
+    if (st == OCOP_OK)
+        st = replay_check(r, with_root ? keys.root.public_key : NULL, &checked, err);
+    if (st == OCOP_OK)
+        fprintf(in->out,
+                "log: %llu change-sets of %llu replicas with %llu changes; hashes, chains and "
+                "signatures hold%s\n",
+                (unsigned long long)checked.sets, (unsigned long long)checked.replicas,
+                (unsigned long long)checked.changes,
+                with_root ? "" : " (the root key is not here: taken from the log)");
+    if (st == OCOP_OK && checked.sets == 0)
+        st = err_set(err, OCOP_EDAMAGED, "the log is empty: not even the registry's own sets");
+    if (st == OCOP_OK)
+        st = compare(in, r, &replayed, err);
+    if (st == OCOP_OK)
+        fprintf(in->out, "tables: equal to a replay of %llu change-sets\n",
+                (unsigned long long)replayed.sets);
+    keys_wipe(&keys);
+    registry_close(r);
+    return st;
+}
+
+enum ocop_status command_rebuild(const struct invocation *in, struct ocop_error *err)
+{
+    const char *into = command_value(in, "--into");
+    struct registry *r = NULL, *fresh = NULL;
+    struct replay_result result;
+    struct stat s;
+
+    if (!into)
+        return err_set(err, OCOP_EINVAL, "rebuild needs --into: the new file");
+    if (lstat(into, &s) == 0)
+        return err_set(err, OCOP_ESTATE, "%.200s exists; name a new file or remove it", into);
+    enum ocop_status st = command_open(in, &r, err);
+    if (st != OCOP_OK)
+        return st;
+    st = registry_open(into, true, in->env, NULL, &fresh, err);
+    if (st == OCOP_OK)
+        st = replay(r, fresh, &result, err);
+    if (st == OCOP_OK)
+        st = query_copy_own(fresh, r->path, err);
+    registry_close(fresh);
+    registry_close(r);
+    if (st != OCOP_OK)
+        remove_scratch("", into);
+    else
+        fprintf(in->out, "rebuilt %s from %llu change-sets with %llu changes\n", into,
+                (unsigned long long)result.sets, (unsigned long long)result.changes);
+    return st;
+}
+
+enum ocop_status command_backup(const struct invocation *in, struct ocop_error *err)
+{
+    const char *to = command_value(in, "--to");
+    struct backup_result result;
+    struct registry *r = NULL;
+
+    if (!to)
+        return err_set(err, OCOP_EINVAL, "backup needs --to: the copy");
+    enum ocop_status st = command_open(in, &r, err);
+    if (st == OCOP_OK)
+        st = backup_make(r, to, command_has(in, "--with-keys"), &result, err);
+    if (st == OCOP_OK)
+        fprintf(in->out, "backup %s: version %llu, %lld bytes%s\n", to,
+                (unsigned long long)result.version, (long long)result.bytes,
+                command_has(in, "--with-keys") ? ", keys beside it" : ", without the keys");
+    registry_close(r);
+    return st;
+}
+
+enum ocop_status command_restore(const struct invocation *in, struct ocop_error *err)
+{
+    const char *from = command_value(in, "--from");
+    struct backup_result result;
+    char moved[BACKUP_PATH_MAX];
+
+    if (!from)
+        return err_set(err, OCOP_EINVAL, "restore needs --from: the backup");
+    enum ocop_status st =
+        backup_restore(from, in->config.value[CONFIG_DB], command_has(in, "--replace"), in->env,
+                       moved, &result, err);
+    if (st != OCOP_OK)
+        return st;
+    fprintf(in->out, "restored %s at version %llu; a new lineage begins there\n",
+            in->config.value[CONFIG_DB], (unsigned long long)result.version);
+    if (moved[0])
+        fprintf(in->out, "the registry before is now %s\n", moved);
+    if (result.revoked)
+        fprintf(in->out, "%zu devices revoked since the backup are revoked again\n",
+                result.revoked);
+    if (result.before_unread)
+        fputs("the registry before cannot be read: revoke again what it had revoked\n", in->out);
+    return OCOP_OK;
+}

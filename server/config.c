@@ -1,0 +1,234 @@
+/* Settings and where they come from. Knows no registry and no command. */
+#include "config.h"
+
+#include <errno.h>
+#include <ini.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bounds.h"
+
+const struct config_setting config_settings[CONFIG_COUNT] = {
+    [CONFIG_DB] = {"db", "OCOPD_DB", "/var/lib/ocopd/registry.db", "FILE", "the registry"},
+    [CONFIG_LISTEN] = {"listen", "OCOPD_LISTEN", "tcp://127.0.0.1:7070", "ADDRESS[,ADDRESS]",
+                       "where devices are served, at most 4 addresses"},
+    [CONFIG_ADDRESS] = {"address", "OCOPD_ADDRESS", "", "ADDRESS",
+                        "what invited devices connect to; else the first of listen"},
+    [CONFIG_LOG_LEVEL] = {"log_level", "OCOPD_LOG_LEVEL", "info", "LEVEL",
+                          "debug, info, warn or error"},
+    [CONFIG_BATCH] = {"batch", "OCOPD_BATCH", "256", "N",
+                      "requests that may share one transaction"},
+};
+
+static const char *const levels[] = {"debug", "info", "warn", "error"};
+static const char *const sources[] = {"default", "file", "environment", "flag"};
+
+void config_init(struct config *c)
+{
+    memset(c, 0, sizeof *c);
+    for (int i = 0; i < CONFIG_COUNT; i++)
+        strcpy(c->value[i], config_settings[i].initial);
+}
+
+static bool is_address(const char *text, size_t len)
+{
+    static const char *const schemes[] = {"tcp://", "ws://"};
+
+    for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++)
+        if (len > strlen(schemes[i]) && strncmp(text, schemes[i], strlen(schemes[i])) == 0)
+            return memchr(text, ' ', len) == NULL;
+    return false;
+}
+
+static bool is_address_list(const char *text)
+{
+    for (int n = 0; n < CONFIG_LISTEN_MAX; n++) {
+        const size_t len = strcspn(text, ",");
+        if (!is_address(text, len))
+            return false;
+        if (!text[len])
+            return true;
+        text += len + 1;
+    }
+    return false;
+}
+
+static enum ocop_status check_value(enum config_key key, const char *value, struct ocop_error *err)
+{
+    const char *name = config_settings[key].name;
+
+    if (strlen(value) >= CONFIG_VALUE_MAX)
+        return err_set(err, OCOP_EINVAL, "%s: longer than %d bytes", name, CONFIG_VALUE_MAX - 1);
+    if (key == CONFIG_DB && !value[0])
+        return err_set(err, OCOP_EINVAL, "%s: names no file", name);
+    if (key == CONFIG_LISTEN && !is_address_list(value))
+        return err_set(err, OCOP_EINVAL,
+                       "%s: \"%.100s\" is not one to %d addresses such as tcp://0.0.0.0:7070", name,
+                       value, CONFIG_LISTEN_MAX);
+    if (key == CONFIG_ADDRESS && value[0] && !is_address(value, strlen(value)))
+        return err_set(err, OCOP_EINVAL, "%s: \"%.100s\" is not such as tcp://ocop.example:7070",
+                       name, value);
+    if (key == CONFIG_LOG_LEVEL) {
+        for (size_t i = 0; i < sizeof levels / sizeof *levels; i++)
+            if (strcmp(value, levels[i]) == 0)
+                return OCOP_OK;
+        return err_set(err, OCOP_EINVAL, "%s: \"%.40s\" is not debug, info, warn or error", name,
+                       value);
+    }
+    if (key == CONFIG_BATCH) {
+        char *end;
+        errno = 0;
+        const long n = strtol(value, &end, 10);
+        if (errno || end == value || *end || n < 1 || n > BATCH_REQUESTS_MAX)
+            return err_set(err, OCOP_EINVAL, "%s: \"%.40s\" is not a number from 1 to %d", name,
+                           value, BATCH_REQUESTS_MAX);
+    }
+    return OCOP_OK;
+}
+
+enum ocop_status config_set(struct config *c, enum config_key key, const char *value,
+                            enum config_source source, struct ocop_error *err)
+{
+    enum ocop_status st = check_value(key, value, err);
+
+    if (st == OCOP_OK && source >= c->source[key]) {
+        strcpy(c->value[key], value);
+        c->source[key] = source;
+    }
+    return st;
+}
+
+struct reading {
+    struct config *c;
+    unsigned seen; /* a bit for each key */
+    struct ocop_error first;
+    bool failed;
+};
+
+static void complain(struct reading *r, const struct ocop_error *e)
+{
+    if (!r->failed)
+        r->first = *e;
+    r->failed = true;
+}
+
+/* 0 tells inih that this line is wrong; it remembers the first one. */
+static int on_line(void *self, const char *section, const char *name, const char *value)
+{
+    struct reading *r = self;
+    struct ocop_error e = {0};
+
+    if (section[0]) {
+        (void)err_set(&e, OCOP_EINVAL, "[%.40s]: there are no sections", section);
+        complain(r, &e);
+        return 0;
+    }
+    for (int i = 0; i < CONFIG_COUNT; i++) {
+        if (strcmp(name, config_settings[i].name) != 0)
+            continue;
+        if (r->seen & (1u << i))
+            (void)err_set(&e, OCOP_EINVAL, "%s is set twice", config_settings[i].name);
+        else if (config_set(r->c, (enum config_key)i, value, CONFIG_FILE, &e) == OCOP_OK)
+            e.status = OCOP_OK;
+        r->seen |= 1u << i;
+        if (e.status == OCOP_OK)
+            return 1;
+        complain(r, &e);
+        return 0;
+    }
+    (void)err_set(&e, OCOP_EINVAL, "\"%.40s\" is not a setting; `ocopd run --help` lists them",
+                  name);
+    complain(r, &e);
+    return 0;
+}
+
+enum ocop_status config_read(struct config *c, const char *path, bool optional,
+                             struct ocop_error *err)
+{
+    struct reading r = {.c = c};
+
+    FILE *f = fopen(path, "r");
+    if (!f && optional && errno == ENOENT)
+        return OCOP_OK;
+    if (!f)
+        return err_set(err, errno == ENOENT ? OCOP_ENOTFOUND : OCOP_EIO, "cannot read %s: %s", path,
+                       strerror(errno));
+    const int line = ini_parse_file(f, on_line, &r);
+    const bool unreadable = ferror(f) != 0;
+    fclose(f);
+    if (unreadable || line < 0)
+        return err_set(err, OCOP_EIO, "cannot read %s", path);
+    if (line > 0)
+        return err_set(err, OCOP_EINVAL, "%s:%d: %s", path, line,
+                       r.failed ? r.first.text : "is not \"name = value\"");
+    snprintf(c->file, sizeof c->file, "%s", path);
+    return OCOP_OK;
+}
+
+enum ocop_status config_environment(struct config *c, struct ocop_error *err)
+{
+    for (int i = 0; i < CONFIG_COUNT; i++) {
+        const char *value = getenv(config_settings[i].variable);
+        struct ocop_error e = {0};
+        if (value && config_set(c, (enum config_key)i, value, CONFIG_ENV, &e) != OCOP_OK)
+            return err_set(err, e.status, "%s in the environment: %s", config_settings[i].variable,
+                           e.text);
+    }
+    return OCOP_OK;
+}
+
+enum config_key config_by_flag(const char *flag)
+{
+    if (strncmp(flag, "--", 2) != 0)
+        return CONFIG_COUNT;
+    for (int i = 0; i < CONFIG_COUNT; i++) {
+        const char *a = flag + 2, *b = config_settings[i].name;
+        while (*a && (*a == *b || (*a == '-' && *b == '_')))
+            a++, b++;
+        if (!*a && !*b)
+            return (enum config_key)i;
+    }
+    return CONFIG_COUNT;
+}
+
+void config_show(const struct config *c, FILE *out)
+{
+    for (int i = 0; i < CONFIG_COUNT; i++) {
+        fprintf(out, "%s = %s\t# %s", config_settings[i].name, c->value[i], sources[c->source[i]]);
+        if (c->source[i] == CONFIG_ENV)
+            fprintf(out, " %s", config_settings[i].variable);
+        if (c->source[i] == CONFIG_FILE)
+            fprintf(out, " %s", c->file);
+        fputc('\n', out);
+    }
+}
+
+enum env_level config_log_level(const struct config *c)
+{
+    for (size_t i = 0; i < sizeof levels / sizeof *levels; i++)
+        if (strcmp(c->value[CONFIG_LOG_LEVEL], levels[i]) == 0)
+            return (enum env_level)i;
+    return ENV_INFO;
+}
+
+int config_batch(const struct config *c)
+{
+    return (int)strtol(c->value[CONFIG_BATCH], NULL, 10);
+}
+
+void config_listen(const struct config *c, char storage[CONFIG_VALUE_MAX],
+                   const char *out[CONFIG_LISTEN_MAX])
+{
+    size_t n = 0;
+
+    strcpy(storage, c->value[CONFIG_LISTEN]);
+    for (char *at = storage; at && n < CONFIG_LISTEN_MAX; n++) {
+        char *comma = strchr(at, ',');
+        if (comma)
+            *comma = '\0';
+        out[n] = at;
+        at = comma ? comma + 1 : NULL;
+    }
+    if (n < CONFIG_LISTEN_MAX)
+        out[n] = NULL;
+}

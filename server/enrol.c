@@ -1,0 +1,480 @@
+/* How replicas come to be known: genesis, invitations, enrolments, successors, revocations. All of
+ * it is written by the registry's own replica, as change-sets like any other. */
+#include "enrol.h"
+
+#include <sodium.h>
+#include <stdio.h>
+
+#include "bounds.h"
+#include "initial.h"
+#include "invitation.h"
+#include "json.h"
+#include "registry_stmts.h"
+
+enum { TOKEN_LEN = 16 };
+enum replica_field {
+    REPLICA_TYPE = 10,
+    REPLICA_NUMBER,
+    REPLICA_NAME,
+    REPLICA_SIGN_KEY,
+    REPLICA_CHANNEL_KEY,
+    REPLICA_SCOPE,
+    REPLICA_STATE,
+    REPLICA_STATE_REASON,
+    REPLICA_PREDECESSOR,
+    REPLICA_PREDECESSOR_SEQ
+};
+enum registry_field { REGISTRY_NAME = 10, REGISTRY_EPOCH, REGISTRY_LINEAGES };
+
+/* A record being composed. */
+struct draft {
+    struct field v[SCOPE_UNITS_MAX + 16];
+    struct fields f;
+};
+
+static void put_bytes(struct draft *d, uint32_t number, struct span s)
+{
+    d->v[d->f.count++] =
+        (struct field){.number = number, .op = FIELD_SET, .type = VALUE_BYTES, .bytes = s};
+}
+
+static void put_int(struct draft *d, uint32_t number, int64_t i)
+{
+    d->v[d->f.count++] =
+        (struct field){.number = number, .op = FIELD_SET, .type = VALUE_INT, .i = i};
+}
+
+/* An element that consists of its key, an id. */
+static enum ocop_status put_key_element(struct draft *d, uint32_t number, const struct id *key,
+                                        struct arena *a, struct ocop_error *err)
+{
+    uint8_t *packed = arena_alloc(a, 2 + ID_LEN);
+    if (!packed || d->f.count == sizeof d->v / sizeof *d->v)
+        return err_nomem(err);
+    packed[0] = 1 << 3 | 2;
+    packed[1] = ID_LEN;
+    memcpy(packed + 2, key->b, ID_LEN);
+    d->v[d->f.count++] = (struct field){.number = number,
+                                        .op = FIELD_SET,
+                                        .type = VALUE_ELEMENT,
+                                        .key = span_of(packed + 2, ID_LEN),
+                                        .bytes = span_of(packed, 2 + ID_LEN)};
+    return OCOP_OK;
+}
+
+static struct change change_of(struct draft *d, uint32_t kind, enum verb verb, struct id record,
+                               int64_t now)
+{
+    d->f.v = d->v;
+    fields_sort(&d->f);
+    return (struct change){.kind = kind,
+                           .verb = (uint8_t)verb,
+                           .record = record,
+                           .device_time_ms = now,
+                           .fields = d->f};
+}
+
+/* Write one change of the registry's own. Inside a transaction. */
+static enum ocop_status write_own(struct registry *r, const struct server_keys *keys,
+                                  struct change *change, size_t count, struct arena *a,
+                                  struct ocop_error *err)
+{
+    struct author au;
+    uint64_t version;
+    struct outcome_row *outcomes;
+    size_t n = 0;
+    struct changes changes = {change, count};
+    enum ocop_status st = author_registry(r, &keys->root, &au, err);
+    if (st == OCOP_OK)
+        st = author_write(&au, &changes, a, &version, err);
+    author_end(&au);
+    if (st == OCOP_OK)
+        st = outcomes_of(r, version, a, &outcomes, &n, err);
+    for (size_t i = 0; st == OCOP_OK && i < n; i++)
+        if (outcomes[i].code == OUTCOME_REFUSED)
+            st = err_field(err, OCOP_EINVAL, outcomes[i].field, "%s", outcomes[i].text);
+    return st;
+}
+
+/* --- genesis -------------------------------------------------------------------------------------
+ */
+
+static enum ocop_status first_records(struct registry *r, const struct server_keys *keys,
+                                      const char *name, struct arena *a, struct ocop_error *err)
+{
+    int64_t now = env_now_ms(r->env);
+    struct draft self = {.f = {0}}, registry = {.f = {0}};
+    put_int(&self, FIELD_RECORDED_MS, now);
+    put_bytes(&self, REPLICA_TYPE, span_str("registry"));
+    put_bytes(&self, REPLICA_NAME, span_str(name));
+    put_bytes(&self, REPLICA_SIGN_KEY, span_of(keys->root.public_key, SIGN_PUBLIC_LEN));
+    put_bytes(&self, REPLICA_CHANNEL_KEY, span_of(keys->channel[0].public_key, CHANNEL_KEY_LEN));
+    put_bytes(&self, REPLICA_STATE, span_str("active"));
+    put_bytes(&registry, REGISTRY_NAME, span_str(name));
+    put_int(&registry, REGISTRY_EPOCH, EPOCH);
+    enum ocop_status st = put_key_element(&registry, REGISTRY_LINEAGES, &r->lineage, a, err);
+    if (st != OCOP_OK)
+        return st;
+    struct change changes[] = {
+        change_of(&self, KIND_REPLICA, VERB_CREATE, r->self, now),
+        change_of(&registry, KIND_REGISTRY, VERB_CREATE, id_next(&r->ids, r->env), now)};
+    return write_own(r, keys, changes, 2, a, err);
+}
+
+enum ocop_status genesis(struct registry *r, const struct server_keys *keys, const char *name,
+                         struct ocop_error *err)
+{
+    struct arena a;
+    struct changes initial;
+    struct id self = id_next(&r->ids, r->env), lineage;
+    env_random(r->env, lineage.b, ID_LEN);
+    arena_init(&a, MIB(16));
+    enum ocop_status st = registry_begin(r, err);
+    if (st != OCOP_OK)
+        goto out;
+    if (!id_is_zero(&r->self))
+        st = err_set(err, OCOP_ESTATE, "this registry has its first records already");
+    if (st == OCOP_OK)
+        st = registry_meta_set(r, "self", id_span(&self), err);
+    if (st == OCOP_OK)
+        st = registry_meta_set(r, "lineage", id_span(&lineage), err);
+    if (st == OCOP_OK)
+        st = first_records(r, keys, name, &a, err);
+    if (st == OCOP_OK)
+        st = initial_changes(r, &a, &initial, err);
+    if (st == OCOP_OK)
+        st = write_own(r, keys, initial.v, initial.count, &a, err);
+    if (st == OCOP_OK)
+        st = registry_commit(r, err);
+    if (st != OCOP_OK)
+        registry_rollback(r);
+out:
+    arena_fini(&a);
+    return st;
+}
+
+/* --- invitations ---------------------------------------------------------------------------------
+ */
+
+static void token_hash(struct span token, uint8_t out[HASH_LEN])
+{
+    hash_bytes(token, out);
+}
+
+static enum ocop_status step_done(struct registry *r, sqlite3_stmt *s, struct ocop_error *err)
+{
+    int rc = sqlite3_step(s);
+    sqlite3_reset(s);
+    return rc == SQLITE_DONE ? OCOP_OK : db_error(r->db, err, "writing an invitation");
+}
+
+enum ocop_status invite_make(struct registry *r, const struct server_keys *keys,
+                             const struct invitation_terms *terms, struct arena *a,
+                             const char **code, struct ocop_error *err)
+{
+    struct invitation inv = {.token_len = TOKEN_LEN, .expires_ms = terms->expires_ms};
+    uint8_t hash[HASH_LEN];
+    struct buf text;
+    if (terms->scope_count == 0 || terms->scope_count > SCOPE_UNITS_MAX)
+        return err_set(err, OCOP_EINVAL, "a device has 1 to %d units", SCOPE_UNITS_MAX);
+    if (!terms->address || strlen(terms->address) > INVITATION_ADDRESS_MAX)
+        return err_set(err, OCOP_EINVAL, "the address is missing or too long");
+    snprintf(inv.address, sizeof inv.address, "%s", terms->address);
+    memcpy(inv.root_key, keys->root.public_key, sizeof inv.root_key);
+    memcpy(inv.channel_key, keys->channel[0].public_key, sizeof inv.channel_key);
+    invitation_sign(keys->root.secret, inv.channel_key, inv.channel_signature);
+    env_random(r->env, inv.token, TOKEN_LEN);
+    token_hash(span_of(inv.token, TOKEN_LEN), hash);
+    sqlite3_stmt *s = registry_stmt(r, SQL_INVITATION_ADD, err);
+    if (!s)
+        return OCOP_EDB;
+    sqlite3_bind_blob(s, 1, hash, HASH_LEN, SQLITE_STATIC);
+    sqlite3_bind_blob(s, 2, terms->officer.b, ID_LEN, SQLITE_STATIC);
+    sqlite3_bind_blob(s, 3, terms->scope, (int)(terms->scope_count * ID_LEN), SQLITE_STATIC);
+    sqlite3_bind_int64(s, 4, env_now_ms(r->env));
+    sqlite3_bind_int64(s, 5, terms->expires_ms);
+    enum ocop_status st = step_done(r, s, err);
+    buf_init(&text, INVITATION_TEXT_MAX * 2);
+    if (st == OCOP_OK)
+        st = invitation_encode(&inv, &text, err);
+    *code = st == OCOP_OK ? arena_dup(a, text.p, text.len) : NULL;
+    if (st == OCOP_OK && !*code)
+        st = err_nomem(err);
+    buf_fini(&text);
+    sodium_memzero(&inv, sizeof inv);
+    return st;
+}
+
+/* --- enrolment
+ * ------------------------------------------------------------------------------------ */
+
+struct invited {
+    struct id officer, replica;
+    struct id scope[SCOPE_UNITS_MAX];
+    size_t scope_count;
+    int64_t expires_ms;
+    bool used, same_keys;
+};
+
+static bool column_is(sqlite3_stmt *s, int column, const uint8_t *p, size_t len)
+{
+    return (size_t)sqlite3_column_bytes(s, column) == len &&
+           memcmp(sqlite3_column_blob(s, column), p, len) == 0;
+}
+
+static enum ocop_status invitation_find(struct registry *r, const uint8_t hash[HASH_LEN],
+                                        const Ocop__Sync__EnrolRequest *in,
+                                        const uint8_t channel_key[32], struct invited *out,
+                                        struct ocop_error *err)
+{
+    sqlite3_stmt *s = registry_stmt(r, SQL_INVITATION, err);
+    *out = (struct invited){0};
+    if (!s)
+        return OCOP_EDB;
+    sqlite3_bind_blob(s, 1, hash, HASH_LEN, SQLITE_STATIC);
+    int rc = sqlite3_step(s);
+    if (rc == SQLITE_ROW) {
+        id_from(span_of(sqlite3_column_blob(s, 0), (size_t)sqlite3_column_bytes(s, 0)),
+                &out->officer);
+        out->scope_count = (size_t)sqlite3_column_bytes(s, 1) / ID_LEN;
+        if (out->scope_count > SCOPE_UNITS_MAX)
+            out->scope_count = SCOPE_UNITS_MAX;
+        if (out->scope_count)
+            memcpy(out->scope, sqlite3_column_blob(s, 1), out->scope_count * ID_LEN);
+        out->expires_ms = sqlite3_column_int64(s, 2);
+        out->used = sqlite3_column_type(s, 3) != SQLITE_NULL;
+        out->same_keys = column_is(s, 4, in->sign_key.data, in->sign_key.len) &&
+                         column_is(s, 5, channel_key, 32);
+        if (out->used)
+            id_from(span_of(sqlite3_column_blob(s, 3), (size_t)sqlite3_column_bytes(s, 3)),
+                    &out->replica);
+    }
+    sqlite3_reset(s);
+    if (rc == SQLITE_DONE)
+        return err_set(err, OCOP_EAUTH, "this registry does not know the invitation");
+    return rc == SQLITE_ROW ? OCOP_OK : db_error(r->db, err, "reading an invitation");
+}
+
+static enum ocop_status next_number(struct registry *r, int64_t *out, struct ocop_error *err)
+{
+    sqlite3_stmt *s = registry_stmt(r, SQL_REPLICA_NUMBER, err);
+    if (!s || sqlite3_step(s) != SQLITE_ROW)
+        return s ? db_error(r->db, err, "giving a device number") : OCOP_EDB;
+    *out = sqlite3_column_int64(s, 0);
+    sqlite3_reset(s);
+    return OCOP_OK;
+}
+
+struct device {
+    struct id replica, officer;
+    struct span sign_key, channel_key, name;
+    const struct id *scope;
+    size_t scope_count;
+    struct id predecessor;
+    uint64_t predecessor_seq;
+};
+
+static enum ocop_status device_write(struct registry *r, const struct server_keys *keys,
+                                     const struct device *dev, struct arena *a,
+                                     struct ocop_error *err)
+{
+    struct draft d = {.f = {0}};
+    int64_t number = 0, now = env_now_ms(r->env);
+    enum ocop_status st = next_number(r, &number, err);
+    put_bytes(&d, FIELD_OFFICER, id_span(&dev->officer));
+    put_int(&d, FIELD_RECORDED_MS, now);
+    put_bytes(&d, REPLICA_TYPE, span_str("device"));
+    put_int(&d, REPLICA_NUMBER, number);
+    if (dev->name.len)
+        put_bytes(&d, REPLICA_NAME, dev->name);
+    put_bytes(&d, REPLICA_SIGN_KEY, dev->sign_key);
+    put_bytes(&d, REPLICA_CHANNEL_KEY, dev->channel_key);
+    put_bytes(&d, REPLICA_STATE, span_str("active"));
+    if (!id_is_zero(&dev->predecessor)) {
+        put_bytes(&d, REPLICA_PREDECESSOR, id_span(&dev->predecessor));
+        put_int(&d, REPLICA_PREDECESSOR_SEQ, (int64_t)dev->predecessor_seq);
+    }
+    for (size_t i = 0; st == OCOP_OK && i < dev->scope_count; i++)
+        st = put_key_element(&d, REPLICA_SCOPE, &dev->scope[i], a, err);
+    struct change c = change_of(&d, KIND_REPLICA, VERB_CREATE, dev->replica, now);
+    return st == OCOP_OK ? write_own(r, keys, &c, 1, a, err) : st;
+}
+
+static enum ocop_status refuse_used(struct registry *r, const uint8_t hash[HASH_LEN],
+                                    struct ocop_error *err)
+{
+    sqlite3_stmt *s = registry_stmt(r, SQL_INVITATION_REFUSE, err);
+    if (!s)
+        return OCOP_EDB;
+    sqlite3_bind_blob(s, 1, hash, HASH_LEN, SQLITE_STATIC);
+    enum ocop_status st = step_done(r, s, err);
+    env_log(r->env, ENV_WARN, "invitation_reused", "%s", "");
+    if (st != OCOP_OK)
+        return st;
+    return err_set(err, OCOP_ESTATE,
+                   "another device has used this invitation; ask the office for a new one");
+}
+
+static enum ocop_status enrol_device(struct registry *r, const struct server_keys *keys,
+                                     const Ocop__Sync__EnrolRequest *in,
+                                     const uint8_t hash[HASH_LEN], const uint8_t channel_key[32],
+                                     const struct invited *invited, struct arena *a,
+                                     struct id *replica, struct ocop_error *err)
+{
+    struct replica_info known;
+    struct device dev = {.officer = invited->officer,
+                         .sign_key = span_of(in->sign_key.data, in->sign_key.len),
+                         .channel_key = span_of(channel_key, 32),
+                         .name = span_str(in->name),
+                         .scope = invited->scope,
+                         .scope_count = invited->scope_count};
+    if (!id_from(span_of(in->replica.data, in->replica.len), &dev.replica) || dev.name.len > 200)
+        return err_set(err, OCOP_EINVAL, "the enrolment is not well formed");
+    enum ocop_status st = registry_replica(r, &dev.replica, &known, err);
+    if (st == OCOP_OK && known.known)
+        st = err_set(err, OCOP_EAUTH, "this replica is enrolled already");
+    if (st == OCOP_OK)
+        st = device_write(r, keys, &dev, a, err);
+    sqlite3_stmt *s = st == OCOP_OK ? registry_stmt(r, SQL_INVITATION_USE, err) : NULL;
+    if (!s)
+        return st == OCOP_OK ? OCOP_EDB : st;
+    sqlite3_bind_blob(s, 1, hash, HASH_LEN, SQLITE_STATIC);
+    sqlite3_bind_blob(s, 2, dev.replica.b, ID_LEN, SQLITE_STATIC);
+    sqlite3_bind_blob(s, 3, in->sign_key.data, (int)in->sign_key.len, SQLITE_STATIC);
+    sqlite3_bind_blob(s, 4, channel_key, 32, SQLITE_STATIC);
+    *replica = dev.replica;
+    return step_done(r, s, err);
+}
+
+enum ocop_status enrol_answer(struct registry *r, const struct server_keys *keys,
+                              const Ocop__Sync__EnrolRequest *in, const uint8_t channel_key[32],
+                              struct arena *a, Ocop__Sync__Enrolment **out, struct ocop_error *err)
+{
+    struct invited invited;
+    uint8_t hash[HASH_LEN];
+    *out = NULL;
+    if (in->token.len != TOKEN_LEN || in->sign_key.len != SIGN_PUBLIC_LEN)
+        return err_set(err, OCOP_EINVAL, "the enrolment is not well formed");
+    token_hash(span_of(in->token.data, in->token.len), hash);
+    enum ocop_status st = invitation_find(r, hash, in, channel_key, &invited, err);
+    if (st != OCOP_OK)
+        return st;
+    if (invited.used && !invited.same_keys)
+        return refuse_used(r, hash, err);
+    if (!invited.used && invited.expires_ms < env_now_ms(r->env))
+        return err_set(err, OCOP_ESTATE,
+                       "the invitation has expired; ask the office for a new one");
+    if (!invited.used)
+        st = enrol_device(r, keys, in, hash, channel_key, &invited, a, &invited.replica, err);
+    return st == OCOP_OK ? enrolment_of(r, &invited.replica, a, out, err) : st;
+}
+
+/* Units of a replica's scope as its record names them. */
+static enum ocop_status scope_of(struct registry *r, const struct id *replica, struct arena *a,
+                                 struct fields *out, struct ocop_error *err)
+{
+    const struct field_rule *rule = kind_field(kind_by_number(KIND_REPLICA), REPLICA_SCOPE);
+    sqlite3_stmt *s = registry_stmt(r, SQL_REPLICA_SCOPE, err);
+    *out = (struct fields){0};
+    if (!s)
+        return OCOP_EDB;
+    sqlite3_bind_blob(s, 1, replica->b, ID_LEN, SQLITE_STATIC);
+    enum ocop_status st = OCOP_OK;
+    if (sqlite3_step(s) == SQLITE_ROW && sqlite3_column_type(s, 0) != SQLITE_NULL)
+        st = json_list_read(rule,
+                            span_of(sqlite3_column_text(s, 0), (size_t)sqlite3_column_bytes(s, 0)),
+                            a, out, err);
+    sqlite3_reset(s);
+    return st;
+}
+
+enum ocop_status enrol_successor(struct registry *r, const struct server_keys *keys,
+                                 const struct change_set *first,
+                                 const struct replica_info *predecessor, struct ocop_error *err)
+{
+    struct arena a;
+    struct fields scope;
+    struct id units[SCOPE_UNITS_MAX];
+    struct device dev = {.replica = first->replica,
+                         .officer = predecessor->officer,
+                         .sign_key = span_of(predecessor->sign_key, SIGN_PUBLIC_LEN),
+                         .channel_key = span_of(predecessor->channel_key, 32),
+                         .scope = units,
+                         .predecessor = first->predecessor,
+                         .predecessor_seq = first->predecessor_seq};
+    arena_init(&a, MIB(1));
+    enum ocop_status st = scope_of(r, &first->predecessor, &a, &scope, err);
+    for (size_t i = 0; i < scope.count && dev.scope_count < SCOPE_UNITS_MAX; i++)
+        dev.scope_count += id_from(scope.v[i].key, &units[dev.scope_count]);
+    if (st == OCOP_OK)
+        st = device_write(r, keys, &dev, &a, err);
+    arena_fini(&a);
+    return st;
+}
+
+enum ocop_status replica_revoke(struct registry *r, const struct server_keys *keys,
+                                const struct id *replica, const char *reason,
+                                struct ocop_error *err)
+{
+    struct arena a;
+    struct replica_info info;
+    struct draft d = {.f = {0}};
+    arena_init(&a, MIB(1));
+    enum ocop_status st = registry_replica(r, replica, &info, err);
+    if (st == OCOP_OK && (!info.known || strcmp(info.type, "device") != 0))
+        st = err_set(err, OCOP_ENOTFOUND, "no such device");
+    if (st == OCOP_OK && info.revoked)
+        st = err_set(err, OCOP_ESTATE, "this device is revoked already");
+    put_bytes(&d, REPLICA_STATE, span_str("revoked"));
+    put_bytes(&d, REPLICA_STATE_REASON, span_str(reason));
+    struct change c = change_of(&d, KIND_REPLICA, VERB_AMEND, *replica, env_now_ms(r->env));
+    c.base = info.version;
+    c.reason = span_str(reason);
+    for (size_t i = 0; i < c.fields.count; i++)
+        c.fields.v[i].base = info.version;
+    if (st == OCOP_OK)
+        st = write_own(r, keys, &c, 1, &a, err);
+    arena_fini(&a);
+    return st;
+}
+
+static ProtobufCBinaryData copy_id(struct arena *a, const struct id *id)
+{
+    uint8_t *p = (uint8_t *)arena_dup(a, id->b, ID_LEN);
+    return (ProtobufCBinaryData){p ? ID_LEN : 0, p};
+}
+
+enum ocop_status enrolment_of(struct registry *r, const struct id *replica, struct arena *a,
+                              Ocop__Sync__Enrolment **out, struct ocop_error *err)
+{
+    struct replica_info info;
+    struct fields scope;
+    Ocop__Sync__Enrolment *e = arena_calloc(a, 1, sizeof *e);
+    if (!e)
+        return err_nomem(err);
+    enum ocop_status st = registry_replica(r, replica, &info, err);
+    if (st == OCOP_OK)
+        st = scope_of(r, replica, a, &scope, err);
+    if (st != OCOP_OK)
+        return st;
+    ocop__sync__enrolment__init(e);
+    e->has_replica = e->has_number = e->has_officer = e->has_lineage = 1;
+    e->replica = copy_id(a, replica);
+    e->number = info.number;
+    e->officer = copy_id(a, &info.officer);
+    e->lineage = copy_id(a, &r->lineage);
+    e->scope = arena_calloc(a, scope.count + 1, sizeof *e->scope);
+    for (size_t i = 0; e->scope && i < scope.count; i++)
+        e->scope[e->n_scope++] =
+            (ProtobufCBinaryData){scope.v[i].key.len, (uint8_t *)(uintptr_t)scope.v[i].key.p};
+    sqlite3_stmt *s = registry_stmt(r, SQL_OFFICER_NAME, err);
+    if (!s)
+        return OCOP_EDB;
+    sqlite3_bind_blob(s, 1, info.officer.b, ID_LEN, SQLITE_STATIC);
+    if (sqlite3_step(s) == SQLITE_ROW)
+        e->officer_name =
+            arena_dup(a, sqlite3_column_text(s, 0), (size_t)sqlite3_column_bytes(s, 0));
+    sqlite3_reset(s);
+    *out = e;
+    return e->scope && e->replica.data ? OCOP_OK : err_nomem(err);
+}

@@ -1,0 +1,46 @@
+/* Genesis of a registry, invitations, enrolments, revocations. */
+#ifndef SERVER_ENROL_H
+#define SERVER_ENROL_H
+
+#include "ingest.h"
+#include "keys.h"
+#include "sync.pb-c.h"
+
+/** Write the first sets: the registry's own replica, its lineage and epoch, and the code lists
+ *  and checklists built into the program (initial.c). In a transaction of its own. */
+OCOP_MUST_USE enum ocop_status genesis(struct registry *r, const struct server_keys *keys,
+                                       const char *name, struct ocop_error *err);
+
+struct invitation_terms {
+    struct id officer;
+    const struct id *scope;
+    size_t scope_count;
+    const char *address; /* what the device shall connect to */
+    int64_t expires_ms;
+};
+/** Make a one-time invitation; *code is its text (base32 groups), in the arena. */
+OCOP_MUST_USE enum ocop_status invite_make(struct registry *r, const struct server_keys *keys,
+                                           const struct invitation_terms *terms, struct arena *a,
+                                           const char **code, struct ocop_error *err);
+
+/** Answer an enrolment. The same keys and token again give the same answer.
+ *  @return OCOP_EAUTH unknown token, OCOP_ESTATE used by another or expired; text says which */
+OCOP_MUST_USE enum ocop_status enrol_answer(struct registry *r, const struct server_keys *keys,
+                                            const Ocop__Sync__EnrolRequest *in,
+                                            const uint8_t channel_key[32], struct arena *a,
+                                            Ocop__Sync__Enrolment **out, struct ocop_error *err);
+
+/** Enrol the successor of a forked replica. Called by ingest_set. */
+OCOP_MUST_USE enum ocop_status enrol_successor(struct registry *r, const struct server_keys *keys,
+                                               const struct change_set *first,
+                                               const struct replica_info *predecessor,
+                                               struct ocop_error *err);
+
+OCOP_MUST_USE enum ocop_status replica_revoke(struct registry *r, const struct server_keys *keys,
+                                              const struct id *replica, const char *reason,
+                                              struct ocop_error *err);
+/** The enrolment of a replica as sent to it. */
+OCOP_MUST_USE enum ocop_status enrolment_of(struct registry *r, const struct id *replica,
+                                            struct arena *a, Ocop__Sync__Enrolment **out,
+                                            struct ocop_error *err);
+#endif

@@ -1,0 +1,434 @@
+/* The server's core: request bytes in, reply bytes out. Requests that arrive together share one
+ * transaction; each has its savepoint, and no reply is written before the commit. Knows no socket.
+ */
+#include "exchange.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "bounds.h"
+#include "enrol.h"
+#include "feed.h"
+#include "frame.h"
+#include "ingest.h"
+#include "registry_stmts.h"
+
+enum { RETRY_MS = 5000, RETRY_SPREAD_MS = 10000, CONTACT_EVERY_MS = 600000 };
+
+/* One request while it is being answered. */
+struct work {
+    struct registry *r;
+    const struct server_keys *keys;
+    struct job *job;
+    struct noise noise;
+    struct arena arena;
+    Ocop__Sync__Request *request;
+    Ocop__Sync__Reply reply;
+    uint8_t sender[CHANNEL_KEY_LEN];
+    bool opened, writes;
+    struct ocop_error err;
+};
+
+static void *take(struct work *w, size_t count, size_t size)
+{
+    void *p = arena_calloc(&w->arena, count ? count : 1, size);
+    if (!p)
+        err_nomem(&w->err);
+    return p;
+}
+
+static ProtobufCBinaryData copy_bytes(struct work *w, const void *p, size_t len)
+{
+    ProtobufCBinaryData d = {len, (uint8_t *)arena_dup(&w->arena, p, len)};
+    if (!d.data)
+        d.len = 0;
+    return d;
+}
+
+/* --- opening ------------------------------------------------------------------------------------
+ */
+
+static void work_open(struct work *w)
+{
+    struct span message;
+    ocop__sync__reply__init(&w->reply);
+    enum ocop_status st =
+        frame_open_request(&w->noise, w->keys->channel, w->keys->channel_count, w->job->frame,
+                           &w->arena, &message, w->sender, &w->err);
+    w->job->status = st;
+    if (st == OCOP_ENOTFOUND)
+        frame_unknown_key(&w->job->reply);
+    if (st != OCOP_OK)
+        return; /* strangers get no answer */
+    w->opened = true;
+    ProtobufCAllocator from_arena = arena_allocator(&w->arena);
+    w->request = ocop__sync__request__unpack(&from_arena, message.len, message.p);
+    if (!w->request || (!w->request->enrol && !w->request->sync))
+        w->job->status = err_set(&w->err, OCOP_EPROTO, "the request is not well formed");
+    else
+        w->writes = w->request->enrol || w->request->sync->n_sets > 0;
+}
+
+/* --- sync
+ * ----------------------------------------------------------------------------------------- */
+
+static Ocop__Sync__SetOutcome *set_outcome(struct work *w, Ocop__Sync__SyncReply *reply,
+                                           const struct set_result *result)
+{
+    Ocop__Sync__SetOutcome *o = take(w, 1, sizeof *o);
+    if (!o)
+        return NULL;
+    ocop__sync__set_outcome__init(o);
+    o->has_seq = o->has_code = 1;
+    o->seq = result->seq;
+    o->has_version = result->version != 0;
+    o->version = result->version;
+    o->code = result->code;
+    if (result->text[0])
+        o->text = arena_dup(&w->arena, result->text, strlen(result->text));
+    reply->sets[reply->n_sets++] = o;
+    return o;
+}
+
+static bool outcomes_room(struct work *w, Ocop__Sync__SyncReply *reply, size_t more)
+{
+    Ocop__Sync__Outcome **v = take(w, reply->n_outcomes + more, sizeof *v);
+    if (!v)
+        return false;
+    if (reply->n_outcomes)
+        memcpy(v, reply->outcomes, reply->n_outcomes * sizeof *v);
+    reply->outcomes = v;
+    return true;
+}
+
+static Ocop__Sync__Outcome *outcome_add(struct work *w, Ocop__Sync__SyncReply *reply, uint64_t seq,
+                                        uint32_t index, int code, const char *field,
+                                        const char *text)
+{
+    Ocop__Sync__Outcome *o = take(w, 1, sizeof *o);
+    if (!o)
+        return NULL;
+    ocop__sync__outcome__init(o);
+    o->has_seq = o->has_index = o->has_code = 1;
+    o->seq = seq;
+    o->index = index;
+    o->code = (uint32_t)code;
+    if (field && field[0])
+        o->field = arena_dup(&w->arena, field, strlen(field));
+    if (text && text[0])
+        o->text = arena_dup(&w->arena, text, strlen(text));
+    reply->outcomes[reply->n_outcomes++] = o;
+    return o;
+}
+
+/* Everything the device must know of one case that its change opened. */
+static enum ocop_status case_notes(struct work *w, Ocop__Sync__SyncReply *reply,
+                                   Ocop__Sync__Outcome *o, uint64_t version)
+{
+    ProtobufCBinaryData ids[64];
+    size_t count = 0;
+    sqlite3_stmt *s = registry_stmt(w->r, SQL_OUTCOME_CASES, &w->err);
+    if (!s)
+        return OCOP_EDB;
+    sqlite3_bind_int64(s, 1, (sqlite3_int64)version);
+    sqlite3_bind_int64(s, 2, o->index);
+    while (count < 64 && sqlite3_step(s) == SQLITE_ROW)
+        ids[count++] = copy_bytes(w, sqlite3_column_blob(s, 0), ID_LEN);
+    sqlite3_reset(s);
+    o->cases = take(w, count, sizeof *o->cases);
+    if (!o->cases)
+        return OCOP_ENOMEM;
+    memcpy(o->cases, ids, count * sizeof *ids);
+    o->n_cases = count;
+    return feed_case_notes(w->r, ids, count, &w->arena, reply, &w->err);
+}
+
+static enum ocop_status outcomes_put(struct work *w, Ocop__Sync__SyncReply *reply,
+                                     const struct set_result *result)
+{
+    struct outcome_row *rows;
+    size_t count;
+    enum ocop_status st = outcomes_of(w->r, result->version, &w->arena, &rows, &count, &w->err);
+    if (st != OCOP_OK || count == 0)
+        return st;
+    if (!outcomes_room(w, reply, count))
+        return OCOP_ENOMEM;
+    for (size_t i = 0; st == OCOP_OK && i < count; i++) {
+        Ocop__Sync__Outcome *o = outcome_add(w, reply, result->seq, rows[i].index,
+                                             (int)rows[i].code, rows[i].field, rows[i].text);
+        st = o ? OCOP_OK : OCOP_ENOMEM;
+        if (st == OCOP_OK && rows[i].code == OUTCOME_CASE)
+            st = case_notes(w, reply, o, result->version);
+        w->job->outcomes += rows[i].code != OUTCOME_APPLIED;
+    }
+    return st;
+}
+
+/* Take one set in, in a savepoint of its own: what fails here by our fault is said to be sent
+ * again, and what was taken before it stands. */
+static enum ocop_status push_one(struct work *w, const Ocop__Sync__Sealed *in, int64_t now,
+                                 Ocop__Sync__SyncReply *reply, struct set_result *result)
+{
+    *result = (struct set_result){.code = SET_MALFORMED};
+    if (!in->has_body || in->signature.len != SIGNATURE_LEN ||
+        in->body.len > SET_SEALED_BYTES_MAX + KIB(4)) {
+        snprintf(result->text, sizeof result->text, "the sealed change-set is not well formed");
+        return set_outcome(w, reply, result) ? OCOP_OK : OCOP_ENOMEM;
+    }
+    enum ocop_status st = registry_savepoint(w->r, &w->err);
+    if (st != OCOP_OK)
+        return st;
+    st = ingest_set(w->r, span_of(in->body.data, in->body.len), in->signature.data, w->sender, now,
+                    &w->arena, result, &w->err);
+    if (st == OCOP_OK)
+        st = registry_release(w->r, &w->err);
+    if (st != OCOP_OK) {
+        registry_rollback_to(w->r);
+        return st;
+    }
+    return set_outcome(w, reply, result) ? OCOP_OK : OCOP_ENOMEM;
+}
+
+static enum ocop_status push(struct work *w, const Ocop__Sync__SyncRequest *in, int64_t now,
+                             struct id *replica, Ocop__Sync__SyncReply *reply)
+{
+    enum ocop_status st = OCOP_OK;
+    reply->sets = take(w, in->n_sets, sizeof *reply->sets);
+    if (!reply->sets)
+        return OCOP_ENOMEM;
+    if (in->n_sets > REQUEST_SETS_MAX)
+        return err_set(&w->err, OCOP_ELIMIT, "more than %d change-sets in one request",
+                       REQUEST_SETS_MAX);
+    for (size_t i = 0; st == OCOP_OK && i < in->n_sets; i++) {
+        struct set_result result;
+        st = push_one(w, in->sets[i], now, reply, &result);
+        if (st != OCOP_OK)
+            return st;
+        w->job->sets++;
+        bool in_log = result.code == SET_ACCEPTED || result.code == SET_DUPLICATE;
+        if (in_log)
+            st = outcomes_put(w, reply, &result);
+        if (st == OCOP_OK && result.enrolled_successor)
+            st = enrolment_of(w->r, replica, &w->arena, &reply->enrolment, &w->err);
+        if (result.code == SET_FORK) {
+            reply->has_fork_seq = 1;
+            reply->fork_seq = result.seq;
+        }
+        if (!in_log)
+            break; /* what follows cannot continue the chain */
+    }
+    return st;
+}
+
+/* Outcomes that came later than their set's reply. */
+static enum ocop_status late_outcomes(struct work *w, const struct id *replica, uint64_t since,
+                                      Ocop__Sync__SyncReply *reply)
+{
+    enum ocop_status st = OCOP_OK;
+    sqlite3_stmt *s = registry_stmt(w->r, SQL_OUTCOMES_CHANGED, &w->err);
+    if (!s)
+        return OCOP_EDB;
+    sqlite3_bind_blob(s, 1, replica->b, ID_LEN, SQLITE_STATIC);
+    sqlite3_bind_int64(s, 2, (sqlite3_int64)since);
+    while (st == OCOP_OK && sqlite3_step(s) == SQLITE_ROW) {
+        Ocop__Sync__Outcome *o =
+            outcomes_room(w, reply, 1)
+                ? outcome_add(w, reply, (uint64_t)sqlite3_column_int64(s, 0),
+                              (uint32_t)sqlite3_column_int64(s, 1), sqlite3_column_int(s, 2),
+                              (const char *)sqlite3_column_text(s, 3),
+                              (const char *)sqlite3_column_text(s, 4))
+                : NULL;
+        st = !o ? OCOP_ENOMEM
+             : o->code == OUTCOME_CASE
+                 ? case_notes(w, reply, o, (uint64_t)sqlite3_column_int64(s, 5))
+                 : OCOP_OK;
+    }
+    sqlite3_reset(s);
+    return st;
+}
+
+/* The device's last contact, moved by fresh requests only: a replayed one has an old device time.
+ */
+static enum ocop_status contact(struct work *w, const struct id *replica,
+                                const Ocop__Sync__SyncRequest *in, int64_t now)
+{
+    sqlite3_stmt *s = registry_stmt(w->r, SQL_CONTACT_SET, &w->err);
+    if (!s)
+        return OCOP_EDB;
+    sqlite3_bind_blob(s, 1, replica->b, ID_LEN, SQLITE_STATIC);
+    sqlite3_bind_int64(s, 2, now);
+    sqlite3_bind_int64(s, 3, in->device_time_ms - now);
+    sqlite3_bind_int64(s, 4, in->waiting);
+    sqlite3_bind_int64(s, 5, in->schema);
+    sqlite3_bind_int64(s, 6, w->job->outcomes);
+    int rc = sqlite3_step(s);
+    sqlite3_reset(s);
+    return rc == SQLITE_DONE ? OCOP_OK : db_error(w->r->db, &w->err, "noting a contact");
+}
+
+static enum ocop_status pull(struct work *w, const struct id *replica,
+                             const Ocop__Sync__SyncRequest *in, Ocop__Sync__SyncReply *reply)
+{
+    const Ocop__Sync__Cursor *cursor = in->cursor;
+    bool same = in->lineage.len == ID_LEN && memcmp(in->lineage.data, w->r->lineage.b, ID_LEN) == 0;
+    if (!same && in->lineage.len == ID_LEN) {
+        cursor = NULL; /* a history that was lost: read again from the start, then sweep */
+        reply->has_reread = 1;
+        reply->reread = 1;
+    }
+    size_t page = in->has_page_bytes && in->page_bytes < PAGE_BYTES_DEFAULT ? in->page_bytes
+                                                                            : PAGE_BYTES_DEFAULT;
+    enum ocop_status st = late_outcomes(w, replica, cursor ? cursor->version : 0, reply);
+    if (st == OCOP_OK)
+        st = feed_page(w->r, replica, cursor, page, &w->arena, reply, &w->err);
+    w->job->records = reply->records ? reply->records->count : 0;
+    return st;
+}
+
+static enum ocop_status sync_answer(struct work *w, const Ocop__Sync__SyncRequest *in)
+{
+    int64_t now = env_now_ms(w->r->env);
+    struct id replica;
+    struct replica_info info;
+    Ocop__Sync__SyncReply *reply = take(w, 1, sizeof *reply);
+    if (!reply)
+        return OCOP_ENOMEM;
+    ocop__sync__sync_reply__init(reply);
+    if (!in->has_replica || !id_from(span_of(in->replica.data, in->replica.len), &replica))
+        return err_set(&w->err, OCOP_EPROTO, "the request names no replica");
+    w->job->replica = replica;
+    enum ocop_status st = OCOP_OK;
+    if (in->n_sets)
+        st = push(w, in, now, &replica, reply);
+    if (st == OCOP_OK)
+        st = registry_replica(w->r, &replica, &info, &w->err);
+    if (st != OCOP_OK)
+        return st;
+    reply->has_server_time_ms = 1;
+    reply->server_time_ms = now;
+    reply->has_lineage = 1;
+    reply->lineage = copy_bytes(w, w->r->lineage.b, ID_LEN);
+    w->reply.sync = reply;
+    if (info.known && memcmp(info.channel_key, w->sender, 32) != 0)
+        return err_set(&w->err, OCOP_EAUTH, "this replica belongs to another device");
+    if (!info.known && in->n_sets == 0)
+        return err_set(&w->err, OCOP_ENOTENROLLED, "this device is not enrolled here");
+    if (info.revoked)
+        return info.known ? err_set(&w->err, OCOP_EREVOKED, "this device was revoked") : OCOP_OK;
+    reply->has_acked_seq = 1;
+    reply->acked_seq = info.acked_seq;
+    if (info.known && in->has_last_seq && in->last_seq < info.acked_seq && !reply->has_fork_seq) {
+        reply->has_fork_seq = 1; /* we hold sets that this store does not know: it is a copy */
+        reply->fork_seq = in->last_seq + 1;
+    }
+    if (w->writes)
+        st = contact(w, &replica, in, now);
+    return st == OCOP_OK && info.known ? pull(w, &replica, in, reply) : st;
+}
+
+static enum ocop_status enrol(struct work *w)
+{
+    return enrol_answer(w->r, w->keys, w->request->enrol, w->sender, &w->arena, &w->reply.enrolment,
+                        &w->err);
+}
+
+static void work_answer(struct work *w)
+{
+    struct job *job = w->job;
+    if (!w->opened || job->status != OCOP_OK)
+        return;
+    job->status = w->request->enrol ? enrol(w) : sync_answer(w, w->request->sync);
+}
+
+/* --- replying
+ * ------------------------------------------------------------------------------------- */
+
+static void reply_busy(struct work *w, const char *text)
+{
+    uint32_t spread;
+    env_random(w->r->env, &spread, sizeof spread);
+    ocop__sync__reply__init(&w->reply);
+    w->job->status = err_set(&w->err, OCOP_EBUSY, "%s", text);
+    w->reply.has_retry_after_ms = 1;
+    w->reply.retry_after_ms = RETRY_MS + spread % RETRY_SPREAD_MS;
+}
+
+/* Failures of memory and disk are ours: the device is asked to come again. */
+static bool is_ours(enum ocop_status st)
+{
+    return st == OCOP_EDB || st == OCOP_ENOMEM || st == OCOP_EIO || st == OCOP_EDAMAGED;
+}
+
+static void work_reply(struct work *w, bool committed)
+{
+    struct job *job = w->job;
+    struct buf packed;
+    if (!w->opened)
+        return;
+    if (is_ours(job->status)) {
+        env_log(w->r->env, ENV_ERROR, "failure", "status=%s", err_name(job->status));
+        reply_busy(w, "the registry could not store this now; send it again later");
+    } else if (w->writes && !committed) {
+        reply_busy(w, "the registry could not commit; send it again later");
+    }
+    w->reply.has_code = job->status != OCOP_OK;
+    w->reply.code = job->status;
+    w->reply.text = job->status != OCOP_OK ? w->err.text : NULL;
+    buf_init(&packed, REPLY_INFLATED_MAX);
+    size_t len = ocop__sync__reply__get_packed_size(&w->reply);
+    if (buf_reserve(&packed, len)) {
+        packed.len = ocop__sync__reply__pack(&w->reply, packed.p);
+        enum ocop_status st =
+            frame_seal_reply(&w->noise, w->r->env, buf_span(&packed), &job->reply, NULL);
+        if (st != OCOP_OK)
+            buf_clear(&job->reply);
+    }
+    buf_fini(&packed);
+}
+
+/* One savepoint for the whole answer: a request either takes effect and is answered, or neither. */
+static void answer_all(struct work *works, size_t count, bool *committed)
+{
+    struct registry *r = works[0].r;
+    bool writes = false;
+    for (size_t i = 0; i < count; i++)
+        writes = writes || works[i].writes;
+    struct ocop_error err = {0};
+    enum ocop_status st = writes ? registry_begin(r, &err) : registry_begin_read(r, &err);
+    for (size_t i = 0; i < count; i++) {
+        if (st == OCOP_OK)
+            work_answer(&works[i]);
+        else if (works[i].opened)
+            works[i].job->status = st;
+    }
+    *committed = st == OCOP_OK && registry_commit(r, &err) == OCOP_OK;
+    if (!*committed)
+        env_log(r->env, ENV_ERROR, "commit_failed", "status=%s", err_name(err.status));
+}
+
+void exchange_batch(struct registry *r, const struct server_keys *keys, struct job *jobs,
+                    size_t count)
+{
+    bool committed = false;
+    struct work *works = calloc(count ? count : 1, sizeof *works);
+    for (size_t i = 0; i < count; i++) {
+        buf_init(&jobs[i].reply, FRAME_BYTES_MAX);
+        jobs[i].status = OCOP_ENOMEM;
+    }
+    if (!works)
+        return; /* no answers: the devices send again */
+    r->keys = keys;
+    for (size_t i = 0; i < count; i++) {
+        works[i] = (struct work){.r = r, .keys = keys, .job = &jobs[i]};
+        arena_init(&works[i].arena, ARENA_REQUEST_MAX);
+        work_open(&works[i]);
+    }
+    if (count)
+        answer_all(works, count, &committed);
+    for (size_t i = 0; i < count; i++) {
+        work_reply(&works[i], committed);
+        noise_fini(&works[i].noise);
+        arena_fini(&works[i].arena);
+    }
+    free(works);
+}

@@ -1,0 +1,45 @@
+/* What a device receives: the records of its scope since its cursor, by state. */
+#ifndef SERVER_FEED_H
+#define SERVER_FEED_H
+
+#include "registry.h"
+#include "sync.pb-c.h"
+
+/* What turns the id of a province into the anchor of its units: the version nibble 8 into 9. */
+enum { SCOPE_MARK = 0x10 };
+
+/** Is this the anchor of a province's units rather than a unit? */
+bool scope_is_mark(const struct id *anchor);
+
+/** Bring the derived scope tables up to date after a set at `version` touched units or replicas.
+ *  Called by apply_set at its end when needed. Rewrites anchors of units whose province changed,
+ *  and scope rows (replica, anchor, since) of every device; writes scope_left rows. */
+OCOP_MUST_USE enum ocop_status scope_update(struct registry *r, uint64_t version, struct arena *a,
+                                            struct ocop_error *err);
+
+/** The anchor by which a record is fed: its unit; zero for reference data that goes to all; the
+ *  province (marked) for units. */
+struct id scope_anchor(struct registry *r, uint32_t kind, const struct fields *record);
+
+/** Is `unit` in the scope of the replica now? */
+OCOP_MUST_USE enum ocop_status scope_has(struct registry *r, const struct id *replica,
+                                         const struct id *unit, bool *out, struct ocop_error *err);
+
+/** Fill records, versions, cases, departures, cursor and more of the reply: one page. `in` may be
+ *  NULL (nothing seen yet). Read in the same transaction as the outcomes. Records whose only news
+ *  are the replica's own applied changes are left out. */
+OCOP_MUST_USE enum ocop_status feed_page(struct registry *r, const struct id *replica,
+                                         const Ocop__Sync__Cursor *in, size_t page_bytes,
+                                         struct arena *a, Ocop__Sync__SyncReply *reply,
+                                         struct ocop_error *err);
+
+/** Finalize the feed's statements. */
+void feed_close(struct registry *r);
+
+/** Append what a device must know of these cases to the reply. */
+OCOP_MUST_USE enum ocop_status feed_case_notes(struct registry *r, const ProtobufCBinaryData *ids,
+                                               size_t count, struct arena *a,
+                                               Ocop__Sync__SyncReply *reply,
+                                               struct ocop_error *err);
+
+#endif

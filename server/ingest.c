@@ -1,0 +1,177 @@
+/* Accepting: the envelope of a sealed change-set, and nothing of its content, decides whether it
+ * enters the log. What happens to its changes then is apply.c's. */
+#include "ingest.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "enrol.h"
+#include "registry_stmts.h"
+
+static enum ocop_status refuse(struct set_result *result, enum set_code code, const char *text)
+{
+    result->code = code;
+    snprintf(result->text, sizeof result->text, "%s", text);
+    return OCOP_OK;
+}
+
+/* What a revoked device still sends is kept for a person to judge. */
+static enum ocop_status quarantine(struct registry *r, const struct change_set *set,
+                                   struct span body, const uint8_t *signature, int64_t received_ms,
+                                   struct ocop_error *err)
+{
+    sqlite3_stmt *s = registry_stmt(r, SQL_QUARANTINE_ADD, err);
+    if (!s)
+        return OCOP_EDB;
+    sqlite3_bind_blob(s, 1, set->replica.b, ID_LEN, SQLITE_STATIC);
+    sqlite3_bind_blob(s, 2, set->hash, HASH_LEN, SQLITE_STATIC);
+    sqlite3_bind_int64(s, 3, received_ms);
+    sqlite3_bind_blob(s, 4, signature, SIGNATURE_LEN, SQLITE_STATIC);
+    sqlite3_bind_blob64(s, 5, body.p, body.len, SQLITE_STATIC);
+    int rc = sqlite3_step(s);
+    sqlite3_reset(s);
+    return rc == SQLITE_DONE ? OCOP_OK : db_error(r->db, err, "quarantining a change-set");
+}
+
+/* A forked replica's successor introduces itself by its first set: same device keys, a predecessor
+ * we know. Fills *replica with what was enrolled. */
+static enum ocop_status enrol_unknown(struct registry *r, const struct change_set *set,
+                                      const uint8_t *signature, const uint8_t *channel_key,
+                                      struct replica_info *replica, struct set_result *result,
+                                      struct ocop_error *err)
+{
+    struct replica_info before;
+    if (set->seq != 1 || id_is_zero(&set->predecessor) || !r->keys || !channel_key)
+        return refuse(result, SET_UNKNOWN_REPLICA, "this replica is not enrolled");
+    enum ocop_status st = registry_replica(r, &set->predecessor, &before, err);
+    if (st != OCOP_OK)
+        return st;
+    if (!before.known || before.revoked || memcmp(before.channel_key, channel_key, 32) != 0 ||
+        changeset_verify(set->hash, signature, before.sign_key, NULL) != OCOP_OK)
+        return refuse(result, SET_UNKNOWN_REPLICA, "this replica continues none of this device's");
+    if (set->predecessor_seq > before.acked_seq)
+        return refuse(result, SET_GAP, "its predecessor has not sent that much");
+    st = enrol_successor(r, r->keys, set, &before, err);
+    result->enrolled_successor = st == OCOP_OK;
+    return st == OCOP_OK ? registry_replica(r, &set->replica, replica, err) : st;
+}
+
+/* Does the set continue the replica's chain? result->code says why not. */
+static void check_chain(const struct change_set *set, const struct replica_info *replica,
+                        struct set_result *result)
+{
+    char text[160];
+    if (set->seq <= replica->acked_seq) {
+        refuse(result, SET_FORK, "another change-set has this sequence: the store is a copy");
+    } else if (set->seq > replica->acked_seq + 1) {
+        snprintf(text, sizeof text, "sequence %" PRIu64 " is missing", replica->acked_seq + 1);
+        refuse(result, SET_GAP, text);
+    } else if (memcmp(set->prev_hash, replica->acked_hash, HASH_LEN) != 0) {
+        refuse(result, SET_FORK, "it does not continue the last change-set that was accepted");
+    }
+}
+
+static enum ocop_status check_envelope(struct registry *r, const struct change_set *set,
+                                       struct span body, const uint8_t *signature,
+                                       const uint8_t *channel_key, int64_t received_ms,
+                                       struct set_result *result, struct ocop_error *err)
+{
+    struct replica_info replica;
+    enum ocop_status st = registry_replica(r, &set->replica, &replica, err);
+    if (st == OCOP_OK && !replica.known)
+        st = enrol_unknown(r, set, signature, channel_key, &replica, result, err);
+    if (st != OCOP_OK || result->code != SET_ACCEPTED)
+        return st;
+    if (channel_key && memcmp(replica.channel_key, channel_key, 32) != 0)
+        return refuse(result, SET_UNKNOWN_REPLICA, "this replica belongs to another device");
+    if (changeset_verify(set->hash, signature, replica.sign_key, NULL) != OCOP_OK)
+        return refuse(result, SET_SIGNATURE, "the signature is not this replica's");
+    if (replica.revoked) {
+        refuse(result, SET_REVOKED, "this device was revoked; the change-set is kept aside");
+        return quarantine(r, set, body, signature, received_ms, err);
+    }
+    check_chain(set, &replica, result);
+    return OCOP_OK;
+}
+
+static enum ocop_status malformed(enum ocop_status st, struct ocop_error *err,
+                                  struct set_result *result)
+{
+    if (st == OCOP_EPROTO)
+        return refuse(result, SET_MALFORMED, err->text);
+    if (st == OCOP_ELIMIT)
+        return refuse(result, SET_TOO_LARGE, err->text);
+    return st; /* memory or disk: never a refusal */
+}
+
+enum ocop_status ingest_set(struct registry *r, struct span body, const uint8_t *signature,
+                            const uint8_t *channel_key, int64_t received_ms, struct arena *a,
+                            struct set_result *result, struct ocop_error *err)
+{
+    struct ocop_error own_err = {0};
+    struct change_set set;
+    struct log_entry there;
+    *result = (struct set_result){0};
+    if (!err)
+        err = &own_err;
+    enum ocop_status st = changeset_peek(body, a, &set, err);
+    if (st != OCOP_OK)
+        return malformed(st, err, result);
+    result->seq = set.seq;
+    st = log_find(r, &set.replica, set.seq, &there, err);
+    if (st == OCOP_OK && memcmp(there.hash, set.hash, HASH_LEN) == 0) {
+        result->version = there.version;
+        return refuse(result, SET_DUPLICATE, "");
+    }
+    if (st != OCOP_OK && st != OCOP_ENOTFOUND)
+        return st;
+    st = check_envelope(r, &set, body, signature, channel_key, received_ms, result, err);
+    if (st != OCOP_OK || result->code != SET_ACCEPTED)
+        return st;
+    st = changeset_open(body, a, &set, err);
+    if (st != OCOP_OK)
+        return malformed(st, err, result);
+
+    struct sealed sealed = {.body = body};
+    enum log_answer answer;
+    memcpy(sealed.signature, signature, SIGNATURE_LEN);
+    st = log_append(r, &set, &sealed, received_ms, &answer, &result->version, err);
+    return st == OCOP_OK ? apply_set(r, &set, result->version, received_ms, a, err) : st;
+}
+
+enum ocop_status outcomes_of(struct registry *r, uint64_t version, struct arena *a,
+                             struct outcome_row **out, size_t *count, struct ocop_error *err)
+{
+    size_t room = 0;
+    struct outcome_row *rows = NULL;
+    *out = NULL;
+    *count = 0;
+    sqlite3_stmt *s = registry_stmt(r, SQL_OUTCOMES, err);
+    if (!s)
+        return OCOP_EDB;
+    sqlite3_bind_int64(s, 1, (sqlite3_int64)version);
+    int rc;
+    while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
+        if (*count == room) {
+            struct outcome_row *more = arena_calloc(a, room * 2 + 16, sizeof *more);
+            if (!more)
+                return err_nomem(err);
+            if (room)
+                memcpy(more, rows, room * sizeof *rows);
+            rows = more;
+            room = room * 2 + 16;
+        }
+        const char *field = (const char *)sqlite3_column_text(s, 2);
+        const char *text = (const char *)sqlite3_column_text(s, 3);
+        struct outcome_row *row = &rows[(*count)++];
+        row->index = (uint32_t)sqlite3_column_int64(s, 0);
+        row->code = (enum outcome_code)sqlite3_column_int(s, 1);
+        row->field = field ? arena_dup(a, field, strlen(field)) : "";
+        row->text = text ? arena_dup(a, text, strlen(text)) : "";
+        if (!row->field || !row->text)
+            return err_nomem(err);
+    }
+    sqlite3_reset(s);
+    *out = rows;
+    return rc == SQLITE_DONE ? OCOP_OK : db_error(r->db, err, "reading outcomes");
+}

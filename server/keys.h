@@ -1,0 +1,24 @@
+/* The server's secrets: in one file of mode 0600 beside the registry (FILE.keys). */
+#ifndef SERVER_KEYS_H
+#define SERVER_KEYS_H
+
+#include "changeset.h"
+#include "noise.h"
+
+enum { SERVER_CHANNEL_KEYS_MAX = 4 };
+
+struct server_keys {
+    struct sign_key root; /* Ed25519: pins the registry and signs its own sets */
+    struct channel_key channel[SERVER_CHANNEL_KEYS_MAX]; /* newest first */
+    size_t channel_count;
+};
+
+/** Make new ones and write the file; refuses to overwrite. */
+OCOP_MUST_USE enum ocop_status keys_create(const char *path, const struct env *env,
+                                           struct server_keys *out, struct ocop_error *err);
+/** Read; OCOP_EPERM when others may read the file. */
+OCOP_MUST_USE enum ocop_status keys_load(const char *path, struct server_keys *out,
+                                         struct ocop_error *err);
+void keys_wipe(struct server_keys *k);
+
+#endif

@@ -1,0 +1,211 @@
+/* SQL that answers people and keeps the file; nothing here takes part in applying the log. */
+#include "query.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "bounds.h"
+#include "migrate.h"
+
+enum { COPY_STEP_PAGES = 256, COPY_BUSY_TRIES = 600, COPY_BUSY_MS = 50 };
+
+static const char *const sql_contact =
+    "SELECT last_ms, skew_ms, waiting, refused FROM contact WHERE replica = ?1";
+static const char *const sql_integrity = "PRAGMA integrity_check(1)";
+static const char *const sql_backup_made =
+    "INSERT INTO backup (made_ms, version, path) VALUES (?1, ?2, ?3)";
+static const char *const sql_attach = "ATTACH DATABASE ?1 AS source";
+static const char *const sql_detach = "DETACH DATABASE source";
+static const char *const sql_copy_own =
+    "BEGIN IMMEDIATE;"
+    "INSERT INTO main.invitation SELECT * FROM source.invitation;"
+    "INSERT INTO main.contact SELECT * FROM source.contact;"
+    "INSERT INTO main.quarantine SELECT * FROM source.quarantine;"
+    "INSERT INTO main.backup SELECT * FROM source.backup;"
+    "COMMIT";
+static const char *const sql_snapshot = "BEGIN; SELECT count(*) FROM sqlite_schema";
+static const char *const sql_one_file = "PRAGMA journal_mode = DELETE";
+
+static enum ocop_status prepare(sqlite3 *db, const char *sql, sqlite3_stmt **out,
+                                struct ocop_error *err)
+{
+    if (sqlite3_prepare_v2(db, sql, -1, out, NULL) != SQLITE_OK)
+        return db_error(db, err, "prepare a question");
+    return OCOP_OK;
+}
+
+enum ocop_status query_records(struct registry *r, uint32_t kind, query_record_fn fn, void *self,
+                               struct ocop_error *err)
+{
+    sqlite3_stmt *stmt = NULL;
+    struct arena scratch;
+    struct buf sql;
+    int step = SQLITE_DONE;
+
+    arena_init(&scratch, ARENA_REQUEST_MAX);
+    buf_init(&sql, KIB(16));
+    buf_printf(&sql, "SELECT %s FROM \"%s\" ORDER BY n", row_columns(r->rows, kind),
+               row_table(kind));
+    enum ocop_status st = sql.failed ? err_nomem(err) : prepare(r->db, buf_cstr(&sql), &stmt, err);
+    while (st == OCOP_OK && (step = sqlite3_step(stmt)) == SQLITE_ROW) {
+        struct query_record record;
+        arena_reset(&scratch);
+        st = row_read(r->rows, kind, stmt, 0, &scratch, &record.id, &record.fields, &record.meta,
+                      err);
+        if (st == OCOP_OK)
+            st = fn(self, &record, err);
+    }
+    if (st == OCOP_OK && step != SQLITE_DONE)
+        st = db_error(r->db, err, "list records");
+    sqlite3_finalize(stmt);
+    buf_fini(&sql);
+    arena_fini(&scratch);
+    return st;
+}
+
+enum ocop_status query_count(struct registry *r, uint32_t kind, uint64_t *out,
+                             struct ocop_error *err)
+{
+    sqlite3_stmt *stmt = NULL;
+    char sql[100];
+
+    *out = 0;
+    snprintf(sql, sizeof sql, "SELECT count(*) FROM \"%s\"", row_table(kind));
+    enum ocop_status st = prepare(r->db, sql, &stmt, err);
+    if (st == OCOP_OK && sqlite3_step(stmt) != SQLITE_ROW)
+        st = db_error(r->db, err, "count records");
+    if (st == OCOP_OK)
+        *out = (uint64_t)sqlite3_column_int64(stmt, 0);
+    sqlite3_finalize(stmt);
+    return st;
+}
+
+enum ocop_status query_contact(struct registry *r, const struct id *replica,
+                               struct query_contact *out, struct ocop_error *err)
+{
+    sqlite3_stmt *stmt = NULL;
+
+    *out = (struct query_contact){0};
+    enum ocop_status st = prepare(r->db, sql_contact, &stmt, err);
+    if (st != OCOP_OK)
+        return st;
+    sqlite3_bind_blob(stmt, 1, replica->b, ID_LEN, SQLITE_STATIC);
+    const int step = sqlite3_step(stmt);
+    if (step == SQLITE_ROW) {
+        out->known = true;
+        out->last_ms = sqlite3_column_int64(stmt, 0);
+        out->skew_ms = sqlite3_column_int64(stmt, 1);
+        out->waiting = (uint32_t)sqlite3_column_int64(stmt, 2);
+        out->refused = (uint32_t)sqlite3_column_int64(stmt, 3);
+    } else if (step != SQLITE_DONE) {
+        st = db_error(r->db, err, "read what a device told");
+    }
+    sqlite3_finalize(stmt);
+    return st;
+}
+
+enum ocop_status query_integrity(struct registry *r, struct ocop_error *err)
+{
+    sqlite3_stmt *stmt = NULL;
+
+    enum ocop_status st = prepare(r->db, sql_integrity, &stmt, err);
+    if (st == OCOP_OK && sqlite3_step(stmt) != SQLITE_ROW)
+        st = db_error(r->db, err, "check the file");
+    if (st == OCOP_OK) {
+        const char *found = (const char *)sqlite3_column_text(stmt, 0);
+        if (!found || strcmp(found, "ok") != 0)
+            st = err_set(err, OCOP_EDAMAGED, "%s is damaged: %.200s; restore a backup or rebuild",
+                         r->path, found ? found : "no answer");
+    }
+    sqlite3_finalize(stmt);
+    return st;
+}
+
+enum ocop_status query_backup_made(struct registry *r, int64_t made_ms, uint64_t version,
+                                   const char *path, struct ocop_error *err)
+{
+    sqlite3_stmt *stmt = NULL;
+
+    enum ocop_status st = prepare(r->db, sql_backup_made, &stmt, err);
+    if (st != OCOP_OK)
+        return st;
+    sqlite3_bind_int64(stmt, 1, made_ms);
+    sqlite3_bind_int64(stmt, 2, (sqlite3_int64)version);
+    sqlite3_bind_text(stmt, 3, path, -1, SQLITE_STATIC);
+    if (sqlite3_step(stmt) != SQLITE_DONE)
+        st = db_error(r->db, err, "note the backup");
+    sqlite3_finalize(stmt);
+    return st;
+}
+
+enum ocop_status query_copy_own(struct registry *to, const char *from_path, struct ocop_error *err)
+{
+    sqlite3_stmt *stmt = NULL;
+
+    enum ocop_status st = prepare(to->db, sql_attach, &stmt, err);
+    if (st != OCOP_OK)
+        return st;
+    sqlite3_bind_text(stmt, 1, from_path, -1, SQLITE_STATIC);
+    if (sqlite3_step(stmt) != SQLITE_DONE)
+        st = db_error(to->db, err, "open the registry that is rebuilt");
+    sqlite3_finalize(stmt);
+    if (st != OCOP_OK)
+        return st;
+    st = db_exec(to->db, sql_copy_own, err);
+    if (st != OCOP_OK && !sqlite3_get_autocommit(to->db))
+        sqlite3_exec(to->db, "ROLLBACK", NULL, NULL, NULL);
+    const enum ocop_status detached = db_exec(to->db, sql_detach, st == OCOP_OK ? err : NULL);
+    return st != OCOP_OK ? st : detached;
+}
+
+static enum ocop_status copy_steps(sqlite3 *from, sqlite3 *to, struct ocop_error *err)
+{
+    enum ocop_status st = OCOP_OK;
+    int step, busy = 0;
+
+    sqlite3_backup *backup = sqlite3_backup_init(to, "main", from, "main");
+    if (!backup)
+        return db_error(to, err, "begin the copy");
+    do {
+        step = sqlite3_backup_step(backup, COPY_STEP_PAGES);
+        if (step == SQLITE_BUSY || step == SQLITE_LOCKED) {
+            sqlite3_sleep(COPY_BUSY_MS);
+            busy++;
+        }
+    } while (step == SQLITE_OK ||
+             ((step == SQLITE_BUSY || step == SQLITE_LOCKED) && busy < COPY_BUSY_TRIES));
+    if (sqlite3_backup_finish(backup) != SQLITE_OK)
+        st = db_error(to, err, "copy the registry");
+    else if (step != SQLITE_DONE)
+        st = err_set(err, OCOP_EBUSY, "the registry stayed busy; try the copy again");
+    return st;
+}
+
+enum ocop_status query_copy_file(const char *from, const char *path, struct ocop_error *err)
+{
+    sqlite3 *source = NULL, *copy = NULL;
+
+    enum ocop_status st = db_open(from, false, true, NULL, &source, err);
+    /* A read transaction pins one state: without it the copy starts over whenever a server
+     * commits, and beside a busy one it would never end. */
+    if (st == OCOP_OK)
+        st = db_exec(source, sql_snapshot, err);
+    if (st == OCOP_OK)
+        st = db_open(path, true, false, NULL, &copy, err);
+    if (st == OCOP_OK)
+        st = copy_steps(source, copy, err);
+    sqlite3_close(copy);
+    sqlite3_close(source);
+    return st;
+}
+
+enum ocop_status query_one_file(const char *path, struct ocop_error *err)
+{
+    sqlite3 *db = NULL;
+
+    enum ocop_status st = db_open(path, false, false, NULL, &db, err);
+    if (st == OCOP_OK)
+        st = db_exec(db, sql_one_file, err);
+    sqlite3_close(db);
+    return st;
+}

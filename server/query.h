@@ -1,0 +1,54 @@
+/* The registry's questions for people: lists, counts, and upkeep of the file. With registry.c the
+ * only place of the server's SQL; nothing here influences an outcome. */
+#ifndef SERVER_QUERY_H
+#define SERVER_QUERY_H
+
+#include "log.h"
+
+struct query_record {
+    struct id id;
+    struct fields fields; /* in the scratch arena: gone with the next record */
+    struct row_meta meta;
+};
+typedef enum ocop_status (*query_record_fn)(void *self, const struct query_record *record,
+                                            struct ocop_error *err);
+
+/** Every record of a kind, oldest first. What `fn` returns ends it unless OCOP_OK. */
+OCOP_MUST_USE enum ocop_status query_records(struct registry *r, uint32_t kind, query_record_fn fn,
+                                             void *self, struct ocop_error *err);
+
+OCOP_MUST_USE enum ocop_status query_count(struct registry *r, uint32_t kind, uint64_t *out,
+                                           struct ocop_error *err);
+
+/** What a device last told of itself. `known` is false when it was never heard of. */
+struct query_contact {
+    bool known;
+    int64_t last_ms, skew_ms;
+    uint32_t waiting, refused;
+};
+OCOP_MUST_USE enum ocop_status query_contact(struct registry *r, const struct id *replica,
+                                             struct query_contact *out, struct ocop_error *err);
+
+/** SQLite's own check of the whole file. @return OCOP_EDAMAGED with the first finding */
+OCOP_MUST_USE enum ocop_status query_integrity(struct registry *r, struct ocop_error *err);
+
+OCOP_MUST_USE enum ocop_status query_backup_made(struct registry *r, int64_t made_ms,
+                                                 uint64_t version, const char *path,
+                                                 struct ocop_error *err);
+
+/** Take over what is this node's own and not in the log: invitations, contacts, quarantine and
+ *  the list of backups. */
+OCOP_MUST_USE enum ocop_status query_copy_own(struct registry *to, const char *from_path,
+                                              struct ocop_error *err);
+
+/** Copy `from` as it stands now to the new file `path`, a step at a time beside a server that
+ *  writes.
+ *  @return OCOP_EDB, OCOP_EBUSY; the new file is then to be removed */
+OCOP_MUST_USE enum ocop_status query_copy_file(const char *from, const char *path,
+                                               struct ocop_error *err);
+
+/** Leave write-ahead mode, so that the file alone is everything and can be read from a medium that
+ *  cannot be written. */
+OCOP_MUST_USE enum ocop_status query_one_file(const char *path, struct ocop_error *err);
+
+#endif

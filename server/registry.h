@@ -1,0 +1,88 @@
+/* The master registry: one SQLite database, and every SQL question the server asks (the table at
+ * the top of registry.c). What influences an outcome is in the log; the rest of the tables is
+ * derived from it, but for `meta`, `invitation`, `contact`, `quarantine` and `backup`, which are
+ * this node's own. */
+#ifndef SERVER_REGISTRY_H
+#define SERVER_REGISTRY_H
+
+#include <sqlite3.h>
+
+#include "changeset.h"
+#include "merge.h"
+#include "row.h"
+#include "rules.h"
+
+struct server_keys;
+
+struct registry {
+    sqlite3 *db;
+    struct rows *rows;
+    const struct env *env;
+    struct id_source ids;
+    struct id self;    /* the registry's own replica */
+    struct id lineage; /* current one */
+    struct registry_cache *cache;
+    struct feed_stmts *feed;        /* feed.c's */
+    const struct server_keys *keys; /* set by who opens it for writing; borrowed, may be NULL */
+    char path[1024];
+};
+
+/** Open, lock nothing, migrate. `create`: make an empty database (no genesis, see genesis.h).
+ *  @return OCOP_ENOTFOUND, OCOP_EVERSION, OCOP_EDAMAGED, OCOP_EDB */
+OCOP_MUST_USE enum ocop_status registry_open(const char *path, bool create, const struct env *env,
+                                             const char *vfs, struct registry **out,
+                                             struct ocop_error *err);
+void registry_close(struct registry *r);
+
+/** Statement number `which` of the table in registry.c, reset and ready to bind; NULL on failure
+ *  (err is filled). Owned by the registry. */
+sqlite3_stmt *registry_stmt(struct registry *r, int which, struct ocop_error *err);
+
+/** BEGIN IMMEDIATE; forgets caches when another process has written meanwhile. */
+OCOP_MUST_USE enum ocop_status registry_begin(struct registry *r, struct ocop_error *err);
+/** BEGIN for reading only. */
+OCOP_MUST_USE enum ocop_status registry_begin_read(struct registry *r, struct ocop_error *err);
+OCOP_MUST_USE enum ocop_status registry_commit(struct registry *r, struct ocop_error *err);
+void registry_rollback(struct registry *r);
+OCOP_MUST_USE enum ocop_status registry_savepoint(struct registry *r, struct ocop_error *err);
+OCOP_MUST_USE enum ocop_status registry_release(struct registry *r, struct ocop_error *err);
+void registry_rollback_to(struct registry *r);
+
+/** What the registry knows of a replica. */
+struct replica_info {
+    bool known, revoked;
+    char type[12];
+    uint32_t number;
+    struct id officer;
+    unsigned roles; /* ROLE_REGISTRY for its own and imports; else see cache_roles */
+    uint8_t sign_key[SIGN_PUBLIC_LEN];
+    uint8_t channel_key[32];
+    struct id predecessor; /* zero when none */
+    uint64_t predecessor_seq;
+    uint64_t acked_seq; /* last sequence in the log; 0 none */
+    uint8_t acked_hash[HASH_LEN];
+    uint64_t version; /* of its record */
+};
+OCOP_MUST_USE enum ocop_status registry_replica(struct registry *r, const struct id *replica,
+                                                struct replica_info *out, struct ocop_error *err);
+/** The active replica (newest) with this channel key; OCOP_ENOTFOUND. */
+OCOP_MUST_USE enum ocop_status registry_replica_by_channel(struct registry *r,
+                                                           const uint8_t key[32], struct id *out,
+                                                           struct ocop_error *err);
+
+/** Version of the last set in the log. */
+OCOP_MUST_USE enum ocop_status registry_version(struct registry *r, uint64_t *out,
+                                                struct ocop_error *err);
+
+/** meta: small values of this node. OCOP_ENOTFOUND when not set. */
+OCOP_MUST_USE enum ocop_status registry_meta_get(struct registry *r, const char *key,
+                                                 struct arena *a, struct span *out,
+                                                 struct ocop_error *err);
+OCOP_MUST_USE enum ocop_status registry_meta_set(struct registry *r, const char *key,
+                                                 struct span value, struct ocop_error *err);
+
+/** Canonical dump: one hash over all derived tables; `line` (may be NULL) sees every row. */
+OCOP_MUST_USE enum ocop_status registry_dump(struct registry *r, row_dump_fn line, void *self,
+                                             uint8_t hash[HASH_LEN], struct ocop_error *err);
+
+#endif

@@ -1,0 +1,88 @@
+/* SQL of log, ingest and the registry's own bookkeeping. */
+#ifndef SERVER_REGISTRY_CORE_SQL_H
+#define SERVER_REGISTRY_CORE_SQL_H
+
+#define REGISTRY_CORE_SQL(X)                                                                       \
+    /* meta */                                                                                     \
+    X(SQL_META_GET, "SELECT value FROM meta WHERE key = ?1")                                       \
+    X(SQL_META_SET, "INSERT INTO meta (key, value) VALUES (?1, ?2)"                                \
+                    " ON CONFLICT (key) DO UPDATE SET value = ?2")                                 \
+    X(SQL_DATA_VERSION, "PRAGMA data_version")                                                     \
+    /* log: ?1 version, ?2 replica, ?3 seq, ?4 received, ?5 hash, ?6 signature, ?7 body */         \
+    X(SQL_LOG_LAST, "SELECT coalesce(max(version), 0) FROM log")                                   \
+    X(SQL_LOG_APPEND, "INSERT INTO log VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")                       \
+    X(SQL_LOG_READ, "SELECT version, replica, seq, received_ms, hash, signature, body"             \
+                    " FROM log WHERE version = ?1")                                                \
+    X(SQL_LOG_FIND, "SELECT version, replica, seq, received_ms, hash, signature"                   \
+                    " FROM log WHERE replica = ?1 AND seq = ?2")                                   \
+    X(SQL_LOG_REPLICA, "SELECT replica, seq FROM log WHERE version = ?1")                          \
+    X(SQL_CHAIN_GET, "SELECT seq, hash, version FROM chain WHERE replica = ?1")                    \
+    X(SQL_CHAIN_SET, "INSERT INTO chain VALUES (?1, ?2, ?3, ?4) ON CONFLICT (replica)"             \
+                     " DO UPDATE SET seq = ?2, hash = ?3, version = ?4")                           \
+    /* replicas */                                                                                 \
+    X(SQL_REPLICA, "SELECT version, replica_type, number, officer_id, sign_key, channel_key,"      \
+                   " state, predecessor, predecessor_seq FROM replica WHERE id = ?1")              \
+    X(SQL_REPLICA_BY_CHANNEL, "SELECT id FROM replica WHERE channel_key = ?1"                      \
+                              " ORDER BY born DESC, n DESC LIMIT 1")                               \
+    X(SQL_OFFICER_ROLES, "SELECT roles FROM officer WHERE id = ?1")                                \
+    /* outcomes, waiting and dangling */                                                           \
+    X(SQL_OUTCOME_SET, "INSERT INTO outcome (version, idx, code, field, text, changed_version,"    \
+                       " replica, seq) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"                    \
+                       " ON CONFLICT (version, idx) DO UPDATE SET code = ?3, field = ?4,"          \
+                       " text = ?5, changed_version = ?6")                                         \
+    X(SQL_OUTCOMES, "SELECT idx, code, field, text FROM outcome WHERE version = ?1 ORDER BY idx")  \
+    X(SQL_OUTCOMES_CHANGED, "SELECT seq, idx, code, field, text, version FROM outcome"             \
+                            " WHERE replica = ?1 AND changed_version > ?2"                         \
+                            " AND changed_version > version ORDER BY version, idx")                \
+    X(SQL_OUTCOME_CASES, "SELECT id FROM cases WHERE opened_version = ?1 AND idx = ?2")            \
+    X(SQL_WAITING_ANY, "SELECT EXISTS (SELECT 1 FROM waiting)")                                    \
+    X(SQL_WAITING_ADD, "INSERT INTO waiting VALUES (?1, ?2, ?3, ?4)")                              \
+    X(SQL_WAITING_OF, "SELECT version, idx FROM waiting WHERE record = ?1"                         \
+                      " ORDER BY version, idx")                                                    \
+    X(SQL_WAITING_DROP, "DELETE FROM waiting WHERE version = ?1 AND idx = ?2")                     \
+    X(SQL_DANGLING_ANY, "SELECT EXISTS (SELECT 1 FROM dangling)")                                  \
+    X(SQL_DANGLING_ADD, "INSERT OR REPLACE INTO dangling VALUES (?1, ?2, ?3, ?4, ?5, ?6)")         \
+    X(SQL_DANGLING_OF, "SELECT record, kind, version, idx FROM dangling WHERE target = ?1")        \
+    X(SQL_DANGLING_DROP, "DELETE FROM dangling WHERE target = ?1")                                 \
+    X(SQL_DANGLING_SETTLE, "UPDATE outcome SET code = 0, field = NULL, text = NULL,"               \
+                           " changed_version = ?3 WHERE version = ?1 AND idx = ?2 AND code = 3"    \
+                           " AND NOT EXISTS (SELECT 1 FROM dangling AS d"                          \
+                           " WHERE d.version = ?1 AND d.idx = ?2)")                                \
+    /* cases and history */                                                                        \
+    X(SQL_CASE_OPEN, "INSERT OR IGNORE INTO cases (id, kind, record, cause, field, element,"       \
+                     " other, base_version, theirs_version, base, theirs, mine, mine_value,"       \
+                     " opened_version, idx) VALUES"                                                \
+                     " (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)")        \
+    X(SQL_CASE_CLOSE, "UPDATE cases SET closed_version = ?2, resolution = ?3"                      \
+                      " WHERE id = ?1 AND closed_version IS NULL")                                 \
+    X(SQL_CASES_OPEN_OF, "SELECT id, cause, field, element, mine_value FROM cases"                 \
+                         " WHERE record = ?1 AND closed_version IS NULL")                          \
+    X(SQL_CASE_STATE, "SELECT record, mine, theirs, closed_version FROM cases WHERE id = ?1")      \
+    X(SQL_HISTORY_ADD, "INSERT OR IGNORE INTO history VALUES (?1, ?2, ?3, ?4, ?5)")                \
+    X(SQL_HISTORY_AT, "SELECT value FROM history WHERE record = ?1 AND field = ?2"                 \
+                      " AND element = ?3 AND version > ?4 ORDER BY version LIMIT 1")               \
+    /* rules data */                                                                               \
+    X(SQL_CODE_LISTS, "SELECT code, items FROM code_list WHERE voided IS NOT 1"                    \
+                      " ORDER BY born, id")                                                        \
+    /* The lowest fork on the way from the newest lineage back to lineage ?1; 0 when it is not on  \
+     * that way; NULL when it is the newest. */                                                    \
+    X(SQL_LINEAGE_FORK,                                                                            \
+      "WITH RECURSIVE l(id, parent, fork) AS (SELECT json_extract(e.value, '$.lineage'),"          \
+      " json_extract(e.value, '$.parent'),"                                                        \
+      " CAST(coalesce(json_extract(e.value, '$.forkVersion'), 0) AS INTEGER)"                      \
+      " FROM registry AS g, json_each(g.lineages) AS e),"                                          \
+      " way(id, parent, low) AS (SELECT id, parent, fork FROM l"                                   \
+      " WHERE id NOT IN (SELECT parent FROM l WHERE parent IS NOT NULL)"                           \
+      " UNION ALL SELECT l.id, l.parent, CASE WHEN l.id = ?1 THEN way.low"                         \
+      " ELSE min(way.low, l.fork) END FROM way JOIN l ON l.id = way.parent WHERE way.id <> ?1)"    \
+      " SELECT CASE WHEN (SELECT count(*) FROM way) = 1 AND (SELECT id FROM way) = ?1 THEN NULL"   \
+      " ELSE coalesce((SELECT low FROM way WHERE id = ?1), 0) END")                                \
+    X(SQL_LINEAGES, "SELECT lineages FROM registry LIMIT 1")                                       \
+    X(SQL_DEPARTURE_ADD, "INSERT OR IGNORE INTO departure VALUES (?1, ?2, ?3, ?4)")                \
+    /* this node's own */                                                                          \
+    X(SQL_CONTACT_SET, "INSERT INTO contact VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT"           \
+                       " (replica) DO UPDATE SET last_ms = ?2, skew_ms = ?3, waiting = ?4,"        \
+                       " schema = ?5, refused = refused + ?6")                                     \
+    X(SQL_QUARANTINE_ADD, "INSERT OR IGNORE INTO quarantine VALUES (?1, ?2, ?3, ?4, ?5)")
+
+#endif

@@ -1,0 +1,54 @@
+/* SQL of enrolment, cases, scope and feed. */
+#ifndef SERVER_REGISTRY_SQL_H
+#define SERVER_REGISTRY_SQL_H
+
+#define REGISTRY_SQL(X)                                                                            \
+    /* invitations */                                                                              \
+    X(SQL_INVITATION_ADD, "INSERT INTO invitation (token_hash, officer, scope, made_ms,"           \
+                          " expires_ms) VALUES (?1, ?2, ?3, ?4, ?5)")                              \
+    X(SQL_INVITATION, "SELECT officer, scope, expires_ms, replica, sign_key, channel_key"          \
+                      " FROM invitation WHERE token_hash = ?1")                                    \
+    X(SQL_INVITATION_USE, "UPDATE invitation SET replica = ?2, sign_key = ?3, channel_key = ?4"    \
+                          " WHERE token_hash = ?1")                                                \
+    X(SQL_INVITATION_REFUSE, "UPDATE invitation SET refused = refused + 1 WHERE token_hash = ?1")  \
+    X(SQL_REPLICA_NUMBER, "SELECT coalesce(max(number), 0) + 1 FROM replica")                      \
+    X(SQL_REPLICA_SCOPE, "SELECT scope FROM replica WHERE id = ?1")                                \
+    X(SQL_OFFICER_NAME, "SELECT name FROM officer WHERE id = ?1")                                  \
+    /* cases */                                                                                    \
+    X(SQL_CASE_LOAD, "SELECT id, kind, record, cause, field, element, other, base_version,"        \
+                     " theirs_version, base, theirs, mine, opened_version, idx,"                   \
+                     " coalesce(closed_version, 0), coalesce(resolution, ''), mine_value"          \
+                     " FROM cases WHERE id = ?1")                                                  \
+    X(SQL_CASE_IDS, "SELECT id FROM cases WHERE ?1 = 0 OR closed_version IS NULL"                  \
+                    " ORDER BY opened_version, idx, id")                                           \
+    X(SQL_CASES_NEWS, "SELECT id, record, other FROM cases WHERE opened_version > ?1"              \
+                      " UNION SELECT id, record, other FROM cases WHERE closed_version > ?1")      \
+    X(SQL_CASES_COLLIDING, "SELECT id, other, NULL FROM cases WHERE closed_version IS NULL"        \
+                           " AND other IS NOT NULL")                                               \
+    X(SQL_CASES_ANY_OPEN, "SELECT EXISTS (SELECT 1 FROM cases WHERE closed_version IS NULL)")      \
+    /* scope */                                                                                    \
+    X(SQL_SCOPE_HAS, "SELECT since FROM scope WHERE replica = ?1 AND anchor = ?2")                 \
+    X(SQL_SCOPE_OF, "SELECT anchor, since FROM scope WHERE replica = ?1 ORDER BY anchor")          \
+    X(SQL_SCOPE_ADD, "INSERT OR IGNORE INTO scope VALUES (?1, ?2, ?3)")                            \
+    X(SQL_SCOPE_DROP, "DELETE FROM scope WHERE replica = ?1 AND anchor = ?2")                      \
+    X(SQL_SCOPE_LEFT_ADD, "INSERT OR REPLACE INTO scope_left VALUES (?1, ?2, ?3)")                 \
+    X(SQL_SCOPE_LEFT_DROP, "DELETE FROM scope_left WHERE replica = ?1 AND anchor = ?2")            \
+    X(SQL_SCOPE_LEFT_SINCE, "SELECT anchor FROM scope_left WHERE replica = ?1 AND version > ?2")   \
+    X(SQL_DEVICES, "SELECT id, scope, state IS 'active' FROM replica"                              \
+                   " WHERE replica_type = 'device' ORDER BY id")                                   \
+    X(SQL_DEVICES_AT, "SELECT id, scope, state IS 'active' FROM replica"                           \
+                      " WHERE version = ?1 AND replica_type = 'device' ORDER BY id")               \
+    X(SQL_UNITS, "SELECT id, parent_id, successors, anchor, level, version FROM unit"              \
+                 " ORDER BY id")                                                                   \
+    X(SQL_UNIT_PARENT, "SELECT p.id FROM unit AS u JOIN unit AS p ON p.id = u.parent_id"           \
+                       " WHERE u.id = ?1 AND p.level IS NOT 'country'")                            \
+    X(SQL_DEPARTURE_DROP, "DELETE FROM departure WHERE anchor = ?1 AND version = ?2"               \
+                          " AND kind = ?3 AND id = ?4")                                            \
+    X(SQL_UNIT_ANCHOR, "UPDATE unit SET anchor = ?2, version = ?3 WHERE id = ?1")                  \
+    /* feed */                                                                                     \
+    X(SQL_UNITS_AT, "SELECT id FROM unit WHERE anchor = ?1 ORDER BY id")                           \
+    X(SQL_DEPARTURES, "SELECT d.version, d.kind, d.id FROM scope AS s CROSS JOIN departure AS d"   \
+                      " WHERE s.replica = ?1 AND d.anchor = s.anchor AND d.version > ?2"           \
+                      " ORDER BY d.version, d.kind, d.id")
+
+#endif

@@ -1,0 +1,22 @@
+/* The socket loop: nanomsg's only user in the server. Drains what has arrived, answers it as one
+ * batch, logs one line per event. */
+#ifndef SERVER_SERVE_H
+#define SERVER_SERVE_H
+
+#include <signal.h>
+
+#include "exchange.h"
+
+struct serve_options {
+    const char *listen[4]; /* "tcp://127.0.0.1:7070", "ws://[::]:7071"; NULL ends */
+    int batch_max;         /* requests in one transaction */
+    void (*ready)(void *self, const char *address); /* called once bound */
+    void *self;
+};
+
+/** Serve until *stop; then answer what has arrived and return.
+ *  @return OCOP_ENET when an address cannot be bound */
+OCOP_MUST_USE enum ocop_status serve(struct registry *r, const struct server_keys *keys,
+                                     const struct serve_options *options,
+                                     volatile sig_atomic_t *stop, struct ocop_error *err);
+#endif

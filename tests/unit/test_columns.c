@@ -1,0 +1,327 @@
+/* The columnar codec: what goes in comes out, it stays small, and nothing hostile gets through. */
+#include "test.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "bounds.h"
+#include "changeset.h"
+#include "zip.h"
+
+/* --- a world from a seed --- */
+
+struct world {
+    uint64_t seed;
+    struct arena a;
+    struct ocop_error err;
+};
+
+static int world_open(void **state)
+{
+    static struct world w;
+
+    w = (struct world){.seed = 20260805};
+    kinds_init();
+    arena_init(&w.a, MIB(256));
+    *state = &w;
+    return 0;
+}
+
+static int world_close(void **state)
+{
+    struct world *w = *state;
+
+    arena_fini(&w->a);
+    return 0;
+}
+
+static void ok(struct world *w, enum ocop_status status)
+{
+    if (status != OCOP_OK)
+        fail_msg("%s %s: %s", err_name(status), w->err.field, w->err.text);
+}
+
+static uint64_t draw(struct world *w)
+{
+    uint64_t x = w->seed += 0x9e3779b97f4a7c15u;
+
+    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
+    x = (x ^ x >> 27) * 0x94d049bb133111ebu;
+    return x ^ x >> 31;
+}
+
+static uint64_t below(struct world *w, uint64_t n)
+{
+    return draw(w) % n;
+}
+
+static void *get(struct world *w, size_t count, size_t size)
+{
+    void *p = arena_calloc(&w->a, count ? count : 1, size);
+
+    assert_non_null(p);
+    return p;
+}
+
+static struct span text(struct world *w, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+static struct span text(struct world *w, const char *format, ...)
+{
+    char line[512];
+    va_list args;
+
+    va_start(args, format);
+    int n = vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    char *copy = arena_dup(&w->a, line, (size_t)n);
+    assert_non_null(copy);
+    return span_of(copy, (size_t)n);
+}
+
+static struct id make_id(uint64_t prefix, uint32_t counter)
+{
+    struct id id;
+    struct world w = {.seed = prefix * 7919 + 1};
+
+    for (size_t i = 0; i < ID_LEN; i++)
+        id.b[i] = (uint8_t)draw(&w);
+    id.b[6] = (uint8_t)((id.b[6] & 0x0f) | 0x80);
+    id.b[8] = (uint8_t)((id.b[8] & 0x3f) | 0x80);
+    for (size_t i = 0; i < 4; i++)
+        id.b[ID_PREFIX_LEN + i] = (uint8_t)(counter >> (24 - 8 * i));
+    return id;
+}
+
+static struct span id_bytes(struct world *w, uint64_t prefix, uint32_t counter)
+{
+    struct id id = make_id(prefix, counter);
+
+    return span_of(arena_dup(&w->a, id.b, ID_LEN), ID_LEN);
+}
+
+static void add_int(struct change *c, uint32_t number, int64_t i)
+{
+    c->fields.v[c->fields.count++] = (struct field){
+        .number = number, .op = FIELD_SET, .type = VALUE_INT, .i = i, .base = c->base};
+}
+
+static void add_bytes(struct change *c, uint32_t number, struct span bytes)
+{
+    c->fields.v[c->fields.count++] = (struct field){
+        .number = number, .op = FIELD_SET, .type = VALUE_BYTES, .bytes = bytes, .base = c->base};
+}
+
+static void add_text(struct change *c, uint32_t number, const char *s)
+{
+    add_bytes(c, number, span_str(s));
+}
+
+/* An element whose fields 1, 2, ... are the spans that are not empty. */
+static void add_element(struct world *w, struct change *c, uint32_t number, const struct span *v,
+                        size_t count)
+{
+    struct buf b;
+
+    buf_init(&b, RECORD_BYTES_MAX);
+    for (size_t i = 0; i < count; i++) {
+        if (v[i].len == 0)
+            continue;
+        buf_varint(&b, (i + 1) << 3 | 2);
+        buf_varint(&b, v[i].len);
+        buf_put(&b, v[i].p, v[i].len);
+    }
+    c->fields.v[c->fields.count++] =
+        (struct field){.number = number,
+                       .op = FIELD_SET,
+                       .type = VALUE_ELEMENT,
+                       .key = v[0],
+                       .bytes = span_of(arena_dup(&w->a, b.p, b.len), b.len),
+                       .base = c->base};
+    buf_fini(&b);
+}
+
+/* --- the workload of the bars --- */
+
+enum { WORDS = 800, INSPECTIONS = 1000, AMENDMENTS = 100, PRODUCTS = 5000, QUESTIONS = 8 };
+
+static const char *const onsets[] = {"b",  "c", "ch", "d", "đ",  "g",  "gi", "h",
+                                     "kh", "l", "m",  "n", "ng", "nh", "p",  "ph",
+                                     "qu", "r", "s",  "t", "th", "tr", "v",  "x"};
+static const char *const rimes[] = {
+    "à",   "ả",   "á",   "ạ",   "an",  "ản",  "ang",  "áng", "ao",  "áo",  "ấp", "ât",
+    "ây",  "ẩm",  "ân",  "ắc",  "ăn",  "ằng", "e",    "ẹ",   "ên",  "ệnh", "êu", "iên",
+    "iểm", "iết", "iều", "inh", "ịch", "o",   "ò",    "ong", "ông", "ộng", "ơ",  "ời",
+    "ợp",  "u",   "ụ",   "ung", "ữ",   "ược", "ương", "ước", "y",   "ý"};
+
+static const char *word(struct world *w)
+{
+    static char words[WORDS][24];
+    static double upto[WORDS];
+
+    if (!words[0][0])
+        for (size_t i = 0; i < WORDS; i++) {
+            size_t at = i * 577 % (24 * 46);
+            snprintf(words[i], sizeof words[i], "%s%s", onsets[at % 24], rimes[at / 24]);
+            upto[i] = (i ? upto[i - 1] : 0) + 1.0 / (double)(i + 1);
+        }
+    double x = (double)(draw(w) >> 11) / 9007199254740992.0 * upto[WORDS - 1];
+    size_t lo = 0, hi = WORDS - 1;
+    while (lo < hi) {
+        size_t mid = (lo + hi) / 2;
+        if (upto[mid] < x)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return words[lo];
+}
+
+static struct span words(struct world *w, size_t least, size_t most)
+{
+    char line[256];
+    size_t len = 0, want = least + below(w, most - least);
+
+    while (len < want) {
+        const char *s = word(w);
+        len += (size_t)snprintf(line + len, sizeof line - len, "%s%s", len ? " " : "", s);
+    }
+    return text(w, "%s", line);
+}
+
+static void inspect(struct world *w, struct change *c, uint32_t i, int64_t now)
+{
+    static const char *const conclusions[] = {"pass", "pass",        "pass",
+                                              "pass", "conditional", "fail"};
+
+    c->kind = KIND_INSPECTION;
+    c->verb = VERB_CREATE;
+    c->record = make_id(1, i + 1);
+    c->author = make_id(2, 77);
+    c->device_time_ms = now;
+    c->fields.v = get(w, 40, sizeof *c->fields.v);
+    add_bytes(c, FIELD_UNIT, id_bytes(w, 3, 24664));
+    add_bytes(c, FIELD_OFFICER, id_bytes(w, 2, 77));
+    add_int(c, FIELD_RECORDED_MS, now);
+    add_text(c, FIELD_RULE_SET, "QD-148-2023");
+    add_bytes(c, 11, id_bytes(w, 4, (uint32_t)below(w, PRODUCTS)));
+    add_text(c, 14, "periodic");
+    add_bytes(c, 17, text(w, "2026-%02d-%02d", (int)(8 + i / 400), (int)(1 + i / 15 % 28)));
+    add_bytes(c, 20, text(w, "BB-24664-2026-017-%04u", i + 1));
+    add_bytes(c, 21, id_bytes(w, 3, 9));
+    add_bytes(c, 22, text(w, "L%02d%02d-%03d", 26, (int)(1 + below(w, 12)), (int)below(w, 1000)));
+    add_int(c, 23, 20950000 + (int64_t)below(w, 50000));
+    add_int(c, 24, 105750000 + (int64_t)below(w, 50000));
+    add_text(c, 26, conclusions[below(w, 6)]);
+    add_int(c, 27, (int64_t)(60 + below(w, 41)));
+    for (uint32_t q = 0; q < QUESTIONS; q++) {
+        bool pass = below(w, 20) != 0;
+        struct span v[] = {text(w, "NC.%u", q + 1), span_str(pass ? "pass" : "fail"),
+                           pass ? span_of(NULL, 0) : words(w, 15, 30)};
+        add_element(w, c, 29, v, 3);
+    }
+    add_bytes(c, 34, words(w, 60, 116));
+}
+
+static struct changes inspections(struct world *w)
+{
+    struct changes s = {get(w, INSPECTIONS, sizeof *s.v), INSPECTIONS};
+    int64_t now = INT64_C(1785888000000);
+
+    for (uint32_t i = 0; i < INSPECTIONS; i++) {
+        now += 300000 + (int64_t)below(w, 1500000);
+        inspect(w, &s.v[i], i, now);
+    }
+    return s;
+}
+
+static struct changes amendments(struct world *w)
+{
+    static const char *const reasons[] = {
+        "Nhập nhầm điểm khi ghi tại cơ sở", "Cơ sở đã bổ sung hồ sơ còn thiếu",
+        "Kết quả kiểm nghiệm đã có", "Đoàn kiểm tra thống nhất lại kết luận",
+        "Sửa theo ý kiến của chủ thể"};
+    static const char *const conclusions[] = {"pass", "conditional", "fail"};
+    struct changes s = {get(w, AMENDMENTS, sizeof *s.v), AMENDMENTS};
+
+    for (size_t i = 0; i < AMENDMENTS; i++) {
+        struct change *c = &s.v[i];
+        uint64_t of = below(w, 10);
+        *c = (struct change){.kind = KIND_INSPECTION,
+                             .verb = VERB_AMEND,
+                             .record = make_id(100 + of, (uint32_t)(1 + below(w, 1000))),
+                             .author = make_id(2, 77),
+                             .device_time_ms = INT64_C(1785974400000) + (int64_t)below(w, 86400000),
+                             .base = 5000 + of * 37,
+                             .reason = span_str(reasons[below(w, 5)])};
+        c->fields.v = get(w, 2, sizeof *c->fields.v);
+        add_text(c, 26, conclusions[below(w, 3)]);
+        add_int(c, 27, (int64_t)(50 + below(w, 51)));
+    }
+    return s;
+}
+
+static struct sealed seal(struct world *w, struct changes s)
+{
+    struct sign_key key = {0};
+    struct sealed out;
+    struct change_set set = {.replica = make_id(5, 0),
+                             .seq = 2,
+                             .device_time_ms = INT64_C(1785974400000),
+                             .schema = 1,
+                             .lineage = make_id(6, 0),
+                             .changes = s};
+
+    sign_key_new(&key, env_system());
+    for (size_t i = 0; i < HASH_LEN; i++)
+        set.prev_hash[i] = (uint8_t)draw(w);
+    ok(w, changeset_seal(&set, &key, &w->a, &out, &w->err));
+    return out;
+}
+
+static size_t zipped_notes(struct world *w, struct changes s)
+{
+    struct buf notes, zip;
+
+    buf_init(&notes, MIB(4));
+    buf_init(&zip, MIB(4));
+    for (size_t i = 0; i < s.count; i++) {
+        struct field *f = fields_find(&s.v[i].fields, 34, span_of(NULL, 0));
+        buf_put(&notes, f->bytes.p, f->bytes.len);
+    }
+    ok(w, zip_deflate(buf_span(&notes), 9, &zip, &w->err));
+    size_t len = zip.len;
+    buf_fini(&notes);
+    buf_fini(&zip);
+    return len;
+}
+
+static void a_thousand_inspections_cost_little_beside_their_notes(void **state)
+{
+    struct world *w = *state;
+    struct changes s = inspections(w);
+    size_t sealed = seal(w, s).body.len + SIGNATURE_LEN, notes = zipped_notes(w, s);
+
+    print_message("%zu sealed, %zu notes: %.2f bytes a record beside its notes\n", sealed, notes,
+                  (double)(sealed - notes) / INSPECTIONS);
+    assert_true(sealed - notes <= 25 * INSPECTIONS);
+}
+
+static void a_hundred_amendments_cost_little(void **state)
+{
+    struct world *w = *state;
+    size_t sealed = seal(w, amendments(w)).body.len + SIGNATURE_LEN;
+
+    print_message("%.2f bytes an amendment\n", (double)sealed / AMENDMENTS);
+    assert_true(sealed <= 22 * AMENDMENTS);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_thousand_inspections_cost_little_beside_their_notes,
+                                        world_open, world_close),
+        cmocka_unit_test_setup_teardown(a_hundred_amendments_cost_little, world_open, world_close),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,507 @@
+/* Imports: every kind of broken line, what a repeated import does, and the national lists. */
+#include "test.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "enrol.h"
+#include "import.h"
+#include "query.h"
+
+struct world {
+    char folder[40], path[64], keys_path[80];
+    struct registry *r;
+    struct server_keys keys;
+    struct import_result result;
+    struct ocop_error err;
+    char *errors;
+    size_t errors_len;
+};
+
+static int world_open(void **state)
+{
+    struct world *w = calloc(1, sizeof *w);
+    struct ocop_error err = {0};
+    *state = w;
+    if (!w)
+        return 1;
+    strcpy(w->folder, "/tmp/test_import_XXXXXX");
+    if (!mkdtemp(w->folder))
+        return 1;
+    snprintf(w->path, sizeof w->path, "%s/r.db", w->folder);
+    snprintf(w->keys_path, sizeof w->keys_path, "%s.keys", w->path);
+    if (keys_create(w->keys_path, env_system(), &w->keys, &err) != OCOP_OK ||
+        registry_open(w->path, true, env_system(), NULL, &w->r, &err) != OCOP_OK ||
+        genesis(w->r, &w->keys, "test", &err) != OCOP_OK) {
+        print_error("%s\n", err.text);
+        return 1;
+    }
+    return 0;
+}
+
+static int world_close(void **state)
+{
+    struct world *w = *state;
+    char name[100];
+    static const char *const parts[] = {"", "-wal", "-shm", ".keys", ".map"};
+    registry_close(w->r);
+    keys_wipe(&w->keys);
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        snprintf(name, sizeof name, "%s%s", w->path, parts[i]);
+        unlink(name);
+    }
+    rmdir(w->folder);
+    free(w->errors);
+    free(w);
+    return 0;
+}
+
+static enum ocop_status import_with(struct world *w, enum import_what what, struct import_options o)
+{
+    free(w->errors);
+    w->errors = NULL;
+    memset(&w->err, 0, sizeof w->err);
+    o.errors = open_memstream(&w->errors, &w->errors_len);
+    assert_non_null(o.errors);
+    const enum ocop_status st = import_run(w->r, &w->keys, what, &o, &w->result, &w->err);
+    fclose(o.errors);
+    return st;
+}
+
+static enum ocop_status import_text(struct world *w, enum import_what what, const char *text)
+{
+    return import_with(w, what,
+                       (struct import_options){.path = "f.csv",
+                                               .text = span_str(text),
+                                               .from = what == IMPORT_UNITS ? "2025-07-01" : NULL});
+}
+
+static uint64_t count(struct world *w, uint32_t kind)
+{
+    uint64_t n;
+    assert_int_equal(query_count(w->r, kind, &n, NULL), OCOP_OK);
+    return n;
+}
+
+static uint64_t version(struct world *w)
+{
+    uint64_t v;
+    assert_int_equal(registry_version(w->r, &v, NULL), OCOP_OK);
+    return v;
+}
+
+static void must(struct world *w, enum ocop_status st)
+{
+    if (st != OCOP_OK)
+        fail_msg("%s\n%s", w->err.text, w->errors);
+}
+
+#define UNITS                                                                                      \
+    "code,name,level,parent_code\n00004,Phường Ba Đình,commune,01\n01,Hà Nội,province,\n"  \
+    "00008,Phường Ngọc Hà,commune,01\n"
+#define PRODUCERS                                                                                  \
+    "Tên chủ thể;Loại hình;Mã số thuế;Mã xã\nHTX Hoa Sen;HTX;0101;00004\n"          \
+    "Hộ Nguyễn Văn A;Hộ sản xuất;;00008\n"
+#define PRODUCTS                                                                                   \
+    "Tên sản phẩm,Chủ thể,Mã sản phẩm,Bộ tiêu chí,Hạng sao,Năm\n"             \
+    "Trà sen,0101,01-00004-001-2025,7,4 sao,2025\nMật ong,Hộ Nguyễn Văn A,,3,★★★,2026\n"
+#define CERTIFICATES                                                                                  \
+    "Số giấy chứng nhận,Sản phẩm,Hạng sao,Số quyết định,Ngày quyết định\n" \
+    "01/GCN,01-00004-001-2025,4,3981/QĐ-UBND,05/8/2026\n"
+
+static struct id only_record(struct world *w, uint32_t kind, struct arena *a, struct fields *f,
+                             uint32_t number, const char *value);
+
+struct search {
+    uint32_t number;
+    const char *value;
+    struct id id;
+    size_t found;
+};
+
+static enum ocop_status match(void *self, const struct query_record *record, struct ocop_error *err)
+{
+    struct search *s = self;
+    const struct field *f = fields_find(&record->fields, s->number, span_of(NULL, 0));
+    (void)err;
+    if (f && span_eq(f->bytes, span_str(s->value))) {
+        s->id = record->id;
+        s->found++;
+    }
+    return OCOP_OK;
+}
+
+static struct id only_record(struct world *w, uint32_t kind, struct arena *a, struct fields *f,
+                             uint32_t number, const char *value)
+{
+    struct search s = {.number = number, .value = value};
+    struct row_meta meta;
+    assert_int_equal(query_records(w->r, kind, match, &s, NULL), OCOP_OK);
+    assert_int_equal(s.found, 1);
+    assert_int_equal(row_load(w->r->rows, kind, &s.id, a, f, &meta, NULL), OCOP_OK);
+    return s.id;
+}
+
+static struct span text_of(const struct fields *f, uint32_t number)
+{
+    const struct field *v = fields_find(f, number, span_of(NULL, 0));
+    return v ? v->bytes : span_of(NULL, 0);
+}
+
+static void import_all(struct world *w)
+{
+    must(w, import_text(w, IMPORT_UNITS, UNITS));
+    must(w, import_text(w, IMPORT_PRODUCERS, PRODUCERS));
+    must(w, import_text(w, IMPORT_PRODUCTS, PRODUCTS));
+    must(w, import_text(w, IMPORT_CERTIFICATES, CERTIFICATES));
+}
+
+static void master_data_comes_in_with_its_references(void **state)
+{
+    struct world *w = *state;
+    struct arena a;
+    struct fields f;
+    arena_init(&a, 1 << 20);
+    import_all(w);
+    assert_int_equal(count(w, KIND_UNIT), 3);
+    assert_int_equal(count(w, KIND_PRODUCER), 2);
+    assert_int_equal(count(w, KIND_PRODUCT), 2);
+    const struct id province = only_record(w, KIND_UNIT, &a, &f, 10, "01");
+    const struct id unit = only_record(w, KIND_UNIT, &a, &f, 10, "00004");
+    assert_true(span_eq(text_of(&f, 13), id_span(&province)));
+    assert_true(span_eq(text_of(&f, 14), span_str("2025-07-01")));
+    const struct id producer = only_record(w, KIND_PRODUCER, &a, &f, 12, "0101");
+    assert_true(span_eq(text_of(&f, FIELD_UNIT), id_span(&unit)));
+    assert_true(span_eq(text_of(&f, 11), span_str("cooperative")));
+    const struct id product = only_record(w, KIND_PRODUCT, &a, &f, 10, "Trà sen");
+    assert_true(span_eq(text_of(&f, 11), id_span(&producer)));
+    assert_true(span_eq(text_of(&f, FIELD_UNIT), id_span(&unit)));
+    assert_int_equal(fields_find(&f, 14, span_of(NULL, 0))->i, 4);
+    only_record(w, KIND_CERTIFICATE, &a, &f, 10, "01/GCN");
+    assert_true(span_eq(text_of(&f, 11), id_span(&product)));
+    assert_true(span_eq(text_of(&f, 12), id_span(&producer)));
+    assert_true(span_eq(text_of(&f, 17), span_str("2026-08-05")));
+    assert_true(span_eq(text_of(&f, 18), span_str("2029-08-05")));
+    assert_true(span_eq(text_of(&f, FIELD_UNIT), id_span(&unit)));
+    arena_fini(&a);
+}
+
+static void importing_the_same_file_again_changes_nothing(void **state)
+{
+    struct world *w = *state;
+    static const struct {
+        enum import_what what;
+        const char *text;
+        size_t rows;
+    } files[] = {{IMPORT_UNITS, UNITS, 3},
+                 {IMPORT_PRODUCERS, PRODUCERS, 2},
+                 {IMPORT_PRODUCTS, PRODUCTS, 2},
+                 {IMPORT_CERTIFICATES, CERTIFICATES, 1}};
+    import_all(w);
+    const uint64_t before = version(w);
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        must(w, import_text(w, files[i].what, files[i].text));
+        assert_int_equal(w->result.created + w->result.amended, 0);
+        assert_int_equal(w->result.same, files[i].rows);
+    }
+    assert_int_equal(version(w), before);
+}
+
+static void a_changed_cell_amends_and_an_empty_one_leaves_alone(void **state)
+{
+    struct world *w = *state;
+    struct arena a;
+    struct fields f;
+    arena_init(&a, 1 << 20);
+    import_all(w);
+    must(w, import_text(w, IMPORT_PRODUCERS,
+                        "name,type,tax_code,unit_code,phone\n"
+                        "HTX Sen Vàng,cooperative,0101,00004,0912\n"));
+    assert_int_equal(w->result.amended, 1);
+    must(w, import_text(w, IMPORT_PRODUCERS,
+                        "name,type,tax_code,unit_code,phone\n"
+                        "HTX Sen Vàng,cooperative,0101,00004,\n"));
+    assert_int_equal(w->result.same, 1);
+    only_record(w, KIND_PRODUCER, &a, &f, 12, "0101");
+    assert_true(span_eq(text_of(&f, 10), span_str("HTX Sen Vàng")));
+    assert_true(span_eq(text_of(&f, 16), span_str("0912")));
+    assert_int_equal(count(w, KIND_PRODUCER), 2);
+    arena_fini(&a);
+}
+
+static void every_wrong_line_is_named_and_nothing_is_imported(void **state)
+{
+    static const struct {
+        enum import_what what;
+        const char *text, *error;
+    } cases[] = {
+        {IMPORT_PRODUCERS, "name,type,unit_code\n,cooperative,00004\n", "f.csv:2:name: is empty"},
+        {IMPORT_PRODUCERS, "name,type,unit_code\nX,cooperative,99999\n",
+         "f.csv:2:unit_code: no unit has the code \"99999\""},
+        {IMPORT_PRODUCERS, "name,type,unit_code\nX,spaceship,00004\n",
+         "f.csv:2:type: \"spaceship\""},
+        {IMPORT_PRODUCERS,
+         "name,type,unit_code,email\n\"a\nb\",cooperative,00004,x\n"
+         "Y,\"cooperative\n\",9,x\n",
+         "f.csv:5:unit_code: no unit"},
+        {IMPORT_PRODUCERS,
+         "name,type,unit_code,tax_code\nX,cooperative,00004,7\n"
+         "Y,cooperative,00004,7\n",
+         "f.csv:3: is the same record as line 2"},
+        {IMPORT_PRODUCERS, "name,type,unit_code,Ngày ĐKKD\nX,cooperative,00004,31/2/2020\n",
+         "f.csv:2:registration_date: \"31/2/2020\" is not a date"},
+        {IMPORT_PRODUCERS, "name,type,unit_code\nX,coop\"x,00004\n", "f.csv:2: a quotation mark"},
+        {IMPORT_PRODUCERS, "name,type,unit_code\nX,\"cooperative,00004\n",
+         "f.csv:2: a quotation mark that is never closed"},
+        {IMPORT_PRODUCERS, "name,type,unit_code\n\xff,cooperative,00004\n",
+         "f.csv:2: is not UTF-8"},
+        {IMPORT_PRODUCERS, "name,type,unit_code,lat\nX,cooperative,00004,200.5\n",
+         "f.csv:2:lat_e6:"},
+        {IMPORT_PRODUCTS, "name,producer,stars\nX,0101,ten\n", "f.csv:2:stars: \"ten\""},
+        {IMPORT_PRODUCTS, "name,producer,stars\nX,0101,9\n", "f.csv:2:stars:"},
+        {IMPORT_PRODUCTS, "name,producer,criteria_set\nX,0101,27\n", "f.csv:2:criteria_set:"},
+        {IMPORT_PRODUCTS, "name,producer\nX,nobody\n", "f.csv:2:producer: nothing in the registry"},
+        {IMPORT_CERTIFICATES,
+         "certificate_no,product,stars,decision_no,decision_date,issue_date\n"
+         "2,Trà sen,4,1,05/8/2026,04/8/2026\n",
+         "f.csv:2:"},
+        {IMPORT_OFFICERS, "name,roles\nA,\"inspector,pilot\"\n", "f.csv:2:roles: \"pilot\""},
+        {IMPORT_UNITS, "code,name,level,parent_code\n1,X,commune,\n",
+         "f.csv:2:parent_code: is empty"},
+        {IMPORT_UNITS, "code,name,level,parent_code\n1,X,commune,77\n",
+         "f.csv:2:parent_code: no unit"},
+        {IMPORT_UNITS, "code,name,level,parent_code\n1,X,commune,1\n", "own parent"},
+        {IMPORT_UNITS, "code,name,level,parent_code\n1,X,planet,01\n", "f.csv:2:level:"},
+        {IMPORT_UNITS, "code,name,level,parent_code\n01,X,province,\n01,Y,province,\n",
+         "f.csv:3: is the same record as line 2"},
+    };
+    struct world *w = *state;
+    import_all(w);
+    const uint64_t before = version(w);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const enum ocop_status st = import_text(w, cases[i].what, cases[i].text);
+        if (st != OCOP_EINVAL || !strstr(w->errors, cases[i].error))
+            fail_msg("%s\ngave status %d, %s\n%s\nnot %s", cases[i].text, (int)st, w->err.text,
+                     w->errors, cases[i].error);
+        assert_non_null(strstr(w->err.text, "nothing was imported"));
+        assert_int_equal(version(w), before);
+    }
+}
+
+static void a_hundred_wrong_lines_are_shown_and_all_are_counted(void **state)
+{
+    struct world *w = *state;
+    static char text[20000];
+    size_t at = 0, lines = 0;
+    import_all(w);
+    at += (size_t)snprintf(text, sizeof text, "name,type,unit_code\n");
+    for (int i = 0; i < 250; i++)
+        at += (size_t)snprintf(text + at, sizeof text - at, "N%d,cooperative,77777\n", i);
+    assert_int_equal(import_text(w, IMPORT_PRODUCERS, text), OCOP_EINVAL);
+    for (const char *p = w->errors; (p = strchr(p, '\n')); p++)
+        lines++;
+    assert_int_equal(lines, IMPORT_ERRORS_SHOWN);
+    assert_int_equal(w->result.wrong, 250);
+    assert_non_null(strstr(w->err.text, "250 lines"));
+}
+
+static void skip_bad_imports_the_rest(void **state)
+{
+    struct world *w = *state;
+    import_all(w);
+    const struct import_options o = {
+        .path = "f.csv",
+        .skip_bad = true,
+        .text = span_str("name,type,unit_code\nX,cooperative,00004\nY,cooperative,77777\n"
+                         "Z,cooperative,00008\n")};
+    must(w, import_with(w, IMPORT_PRODUCERS, o));
+    assert_int_equal(w->result.created, 2);
+    assert_int_equal(w->result.wrong, 1);
+    assert_int_equal(count(w, KIND_PRODUCER), 4);
+}
+
+static void a_dry_run_counts_and_writes_nothing(void **state)
+{
+    struct world *w = *state;
+    import_all(w);
+    const uint64_t before = version(w);
+    const struct import_options o = {.path = "f.csv",
+                                     .dry_run = true,
+                                     .text =
+                                         span_str("name,type,unit_code\nX,cooperative,00004\n")};
+    must(w, import_with(w, IMPORT_PRODUCERS, o));
+    assert_int_equal(w->result.created, 1);
+    assert_int_equal(version(w), before);
+    assert_int_equal(count(w, KIND_PRODUCER), 2);
+}
+
+static void a_name_of_two_producers_is_no_reference(void **state)
+{
+    struct world *w = *state;
+    import_all(w);
+    must(w, import_text(w, IMPORT_PRODUCERS,
+                        "name,type,unit_code\nSao Mai,cooperative,00004\nSao Mai,cooperative,"
+                        "00008\n"));
+    assert_int_equal(import_text(w, IMPORT_PRODUCTS, "name,producer\nX,Sao Mai\n"), OCOP_EINVAL);
+    assert_non_null(strstr(w->errors, "2 records are named \"Sao Mai\""));
+}
+
+static void wrong_options_are_refused(void **state)
+{
+    struct world *w = *state;
+    static const struct import_options cases[] = {
+        {.path = "f", .text = {(const uint8_t *)UNITS, sizeof UNITS - 1}},
+        {.path = "f", .text = {(const uint8_t *)UNITS, sizeof UNITS - 1}, .from = "yesterday"},
+        {.path = "f",
+         .text = {(const uint8_t *)UNITS, sizeof UNITS - 1},
+         .from = "2025-07-01",
+         .to = "2025-06-30"},
+        {.path = "f", .text = {(const uint8_t *)"code\n", 5}, .from = "2025-07-01"},
+        {.path = "/nowhere.csv", .from = "2025-07-01"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        assert_int_not_equal(import_with(w, IMPORT_UNITS, cases[i]), OCOP_OK);
+    assert_int_equal(count(w, KIND_UNIT), 0);
+}
+
+static void write_mapping(const char *path)
+{
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    fputs("old_commune_code,new_commune_code,whole_or_split,old_district_code,old_province_code\n"
+          "00001,00004,whole,001,01\n00002,00004,split,001,01\n00002,00008,split,001,01\n",
+          f);
+    assert_int_equal(fclose(f), 0);
+}
+
+static void a_mapping_ends_old_units_and_names_their_successors(void **state)
+{
+    struct world *w = *state;
+    char map[100];
+    struct arena a;
+    struct fields f;
+    arena_init(&a, 1 << 20);
+    snprintf(map, sizeof map, "%s.map", w->path);
+    write_mapping(map);
+    const struct import_options old = {
+        .path = "old.csv",
+        .from = "2004-01-01",
+        .text = span_str("code,name,level,parent_code\n01,Hà Nội,province,\n"
+                         "001,Ba Đình,district,01\n00001,Phúc Xá,commune,001\n"
+                         "00002,Trúc Bạch,commune,001\n")};
+    const struct import_options now = {
+        .path = "new.csv", .from = "2025-07-01", .mapping = map, .text = span_str(UNITS)};
+    must(w, import_with(w, IMPORT_UNITS, old));
+    must(w, import_with(w, IMPORT_UNITS, now));
+    assert_int_equal(w->result.created, 3);
+    assert_int_equal(w->result.amended, 4);
+    assert_int_equal(w->result.cases, 0);
+    const struct id next = only_record(w, KIND_UNIT, &a, &f, 10, "00004");
+    only_record(w, KIND_UNIT, &a, &f, 10, "00001");
+    assert_true(span_eq(text_of(&f, 15), span_str("2025-06-30")));
+    const struct field *successor = fields_find(&f, 16, id_span(&next));
+    struct field extent;
+    assert_non_null(successor);
+    assert_true(element_get(successor->bytes, 2, &extent));
+    assert_true(span_eq(extent.bytes, span_str("whole")));
+    only_record(w, KIND_UNIT, &a, &f, 10, "00002");
+    assert_true(element_get(fields_find(&f, 16, id_span(&next))->bytes, 2, &extent));
+    assert_true(span_eq(extent.bytes, span_str("split")));
+    const uint64_t before = version(w);
+    must(w, import_with(w, IMPORT_UNITS, now));
+    assert_int_equal(version(w), before);
+    /* The old unit is no place to put a producer into. */
+    assert_int_equal(import_text(w, IMPORT_PRODUCERS, "name,type,unit_code\nX,cooperative,00001\n"),
+                     OCOP_EINVAL);
+    assert_non_null(strstr(w->errors, "ended on 2025-06-30"));
+    arena_fini(&a);
+}
+
+/* The national lists are not part of the source; where they are, they are imported whole. */
+static const char *shared(char *out, size_t room, const char *name)
+{
+    const char *folder = getenv("OCOP_SHARED");
+    snprintf(out, room, "%s/data/%s", folder ? folder : "../shared", name);
+    return access(out, R_OK) == 0 ? out : NULL;
+}
+
+static void the_national_lists_import_whole(void **state)
+{
+    struct world *w = *state;
+    char old[300], now[300], map[300];
+    if (!shared(old, sizeof old, "admin-units.csv") ||
+        !shared(now, sizeof now, "admin-units-2025.csv") ||
+        !shared(map, sizeof map, "admin-units-mapping-2025.csv")) {
+        /* Nothing to look at; what they would show is held by the tests above. */
+        assert_int_equal(count(w, KIND_UNIT), 0);
+        return;
+    }
+    const struct import_options first = {.path = old, .from = "2004-01-01", .to = "2025-06-30"};
+    const struct import_options second = {
+        .path = now, .from = "2025-07-01", .mapping = map, .skip_bad = true};
+    int64_t began = env_mono_ms(env_system());
+    must(w, import_with(w, IMPORT_UNITS, first));
+    print_message("old list: %zu units in %lld ms\n", w->result.created,
+                  (long long)(env_mono_ms(env_system()) - began));
+    assert_int_equal(w->result.created, 63 + 696 + 10035);
+    began = env_mono_ms(env_system());
+    must(w, import_with(w, IMPORT_UNITS, second));
+    print_message("new list and mapping: %zu new, %zu changed, %zu lines left out, in %lld ms\n",
+                  w->result.created, w->result.amended, w->result.wrong,
+                  (long long)(env_mono_ms(env_system()) - began));
+    assert_int_equal(w->result.created, 34 + 3321);
+    assert_int_equal(w->result.cases, 0);
+    const uint64_t before = version(w);
+    began = env_mono_ms(env_system());
+    must(w, import_with(w, IMPORT_UNITS, second));
+    print_message("again: %zu as they were, in %lld ms\n", w->result.same,
+                  (long long)(env_mono_ms(env_system()) - began));
+    assert_int_equal(version(w), before);
+}
+
+static void an_officer_made_by_hand_has_his_roles(void **state)
+{
+    struct world *w = *state;
+    struct id id;
+    struct arena a;
+    struct fields f;
+    struct row_meta meta;
+    arena_init(&a, 1 << 20);
+    assert_int_equal(
+        import_officer(w->r, &w->keys, "Lê Thị B", "Chi cục", "inspector, sampler", &id, &w->err),
+        OCOP_OK);
+    assert_int_equal(row_load(w->r->rows, KIND_OFFICER, &id, &a, &f, &meta, NULL), OCOP_OK);
+    assert_non_null(fields_find(&f, 15, span_str("inspector")));
+    assert_non_null(fields_find(&f, 15, span_str("sampler")));
+    assert_int_equal(
+        import_officer(w->r, &w->keys, "Lê Thị B", "Chi cục", "inspector", &id, &w->err),
+        OCOP_EINVAL);
+    assert_int_equal(import_officer(w->r, &w->keys, "C", NULL, "astronaut", &id, &w->err),
+                     OCOP_EINVAL);
+    assert_non_null(strstr(w->err.text, "astronaut"));
+    assert_int_equal(count(w, KIND_OFFICER), 1);
+    arena_fini(&a);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, world_open, world_close)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(master_data_comes_in_with_its_references),
+        TEST(importing_the_same_file_again_changes_nothing),
+        TEST(a_changed_cell_amends_and_an_empty_one_leaves_alone),
+        TEST(every_wrong_line_is_named_and_nothing_is_imported),
+        TEST(a_hundred_wrong_lines_are_shown_and_all_are_counted),
+        TEST(skip_bad_imports_the_rest),
+        TEST(a_dry_run_counts_and_writes_nothing),
+        TEST(a_name_of_two_producers_is_no_reference),
+        TEST(wrong_options_are_refused),
+        TEST(a_mapping_ends_old_units_and_names_their_successors),
+        TEST(the_national_lists_import_whole),
+        TEST(an_officer_made_by_hand_has_his_roles),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
