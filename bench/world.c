@@ -211,6 +211,7 @@ void device_enrol(struct world *w, struct device *d, const struct id *unit)
     MUST(registry_begin(w->r, &err));
     MUST(enrol_answer(w->r, &w->keys, &q, d->channel.public_key, &a, &e, &err));
     MUST(registry_commit(w->r, &err));
+    d->number = e->number;
     d->cursor = world_version(w);
     arena_fini(&a);
 }
@@ -231,9 +232,9 @@ struct changes device_record(struct world *w, struct device *d, size_t count, st
         m.unit_id = data_of(d->unit.b, ID_LEN);
         m.officer_id = data_of(w->officer.b, ID_LEN);
         m.recorded_ms = d->area.now_ms;
-        m.rule_set = "2026-08";
+        m.rule_set = "ocop-26-2026";
         m.minutes_no =
-            arena_printf(a, "BB-%02x%02x-%04u", d->replica.b[14], d->replica.b[15], d->made);
+            arena_printf(a, "BB-10001-2026-%03u-%04u", d->number, d->made);
         c.v[i] = workload_create(KIND_INSPECTION, &m.base, &w->officer,
                                  d->area.now_ms + workload_below(&w->work, 600000), a);
     }

@@ -59,7 +59,7 @@ struct device {
     uint64_t seq;
     uint8_t prev_hash[HASH_LEN];
     struct id_source ids;
-    unsigned made;
+    unsigned made, number;
     struct area area;
     uint64_t cursor; /* it has seen the registry up to here */
 };

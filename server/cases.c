@@ -93,22 +93,22 @@ static enum ocop_status set_at(struct registry *r, uint64_t version, struct aren
     return OCOP_OK;
 }
 
-static enum ocop_status mine_from_log(struct registry *r, struct arena *a, struct case_row *c,
-                                      struct ocop_error *err)
+/* Who made the change that could not apply: kept with the case, since a change that waited for its
+ * record stands in another set than the one at which the case was opened. */
+static enum ocop_status mine_from_row(struct registry *r, struct span mine_value, struct arena *a,
+                                      struct case_row *c, struct ocop_error *err)
 {
-    struct changes changes;
-    enum ocop_status st = set_at(r, c->opened_version, a, &changes, &c->opened_ms, err);
+    struct change mine;
+    struct log_entry entry;
+    enum ocop_status st = change_unpack(mine_value, a, &mine, err);
+    if (st == OCOP_OK)
+        st = log_read(r, c->opened_version, &entry, err);
     if (st != OCOP_OK)
         return st;
-    if (c->change_index >= changes.count)
-        return err_set(err, OCOP_EDAMAGED, "a case names change %u of version %llu, which has %zu",
-                       (unsigned)c->change_index, (unsigned long long)c->opened_version,
-                       changes.count);
-    const struct change *mine = &changes.v[c->change_index];
-    c->mine_author = mine->author;
-    c->mine_time_ms = mine->device_time_ms;
-    c->mine_reason =
-        arena_dup(a, mine->reason.len ? (const void *)mine->reason.p : "", mine->reason.len);
+    c->opened_ms = entry.received_ms;
+    c->mine_author = mine.author;
+    c->mine_time_ms = mine.device_time_ms;
+    c->mine_reason = arena_dup(a, mine.reason.p, mine.reason.len);
     return c->mine_reason ? OCOP_OK : err_nomem(err);
 }
 
@@ -147,15 +147,34 @@ static enum ocop_status theirs_from_log(struct registry *r, struct arena *a, str
     return OCOP_OK;
 }
 
+/* In a collision the other side is the record that has the number too. */
+static enum ocop_status theirs_from_other(struct registry *r, struct arena *a, struct case_row *c,
+                                          struct ocop_error *err)
+{
+    struct fields other;
+    struct row_meta meta;
+    struct span none = {NULL, 0};
+    enum ocop_status st = row_load(r->rows, c->kind, &c->other, a, &other, &meta, err);
+    if (st != OCOP_OK)
+        return st;
+    const struct field *officer = fields_find(&other, FIELD_OFFICER, none);
+    const struct field *recorded = fields_find(&other, FIELD_RECORDED_MS, none);
+    if (officer)
+        id_from(officer->bytes, &c->theirs_author);
+    c->theirs_time_ms = recorded ? recorded->i : 0;
+    return OCOP_OK;
+}
+
 enum ocop_status case_load(struct registry *r, const struct id *id, struct arena *a,
                            struct case_row *out, struct ocop_error *err)
 {
     struct span mine_value;
     enum ocop_status st = load_row(r, id, a, out, &mine_value, err);
     if (st == OCOP_OK)
-        st = mine_from_log(r, a, out, err);
+        st = mine_from_row(r, mine_value, a, out, err);
     if (st == OCOP_OK)
-        st = theirs_from_log(r, a, out, err);
+        st = out->cause == CASE_COLLISION ? theirs_from_other(r, a, out, err)
+                                          : theirs_from_log(r, a, out, err);
     return st;
 }
 
@@ -225,6 +244,26 @@ static enum ocop_status may_resolve(const struct resolution *p, struct ocop_erro
     return OCOP_OK;
 }
 
+/* An edit that wins over a void brings the record back. */
+static enum ocop_status unvoid(const struct resolution *p, const struct fields *edit,
+                               struct fields *out, struct ocop_error *err)
+{
+    static const uint32_t numbers[] = {FIELD_VOIDED, FIELD_VOID_REASON};
+    *out = (struct fields){arena_calloc(p->a, edit->count + 2, sizeof *out->v), 0};
+    if (!out->v)
+        return err_nomem(err);
+    for (size_t i = 0; i < edit->count; i++)
+        if (edit->v[i].number != FIELD_VOIDED && edit->v[i].number != FIELD_VOID_REASON)
+            out->v[out->count++] = edit->v[i];
+    for (size_t i = 0; i < 2; i++)
+        out->v[out->count++] =
+            (struct field){.number = numbers[i],
+                           .op = FIELD_CLEAR,
+                           .type = numbers[i] == FIELD_VOIDED ? VALUE_INT : VALUE_BYTES};
+    fields_sort(out);
+    return OCOP_OK;
+}
+
 static enum ocop_status take_mine(const struct resolution *p, struct fields *out,
                                   struct ocop_error *err)
 {
@@ -233,6 +272,8 @@ static enum ocop_status take_mine(const struct resolution *p, struct fields *out
         return err_set(err, OCOP_EINVAL,
                        "two records have one number: keep both (theirs) or give another value");
     enum ocop_status st = change_unpack(p->mine_value, p->a, &mine, err);
+    if (st == OCOP_OK && p->c.cause == CASE_VOID && mine.verb != VERB_VOID)
+        return unvoid(p, &mine.fields, out, err);
     if (st == OCOP_OK)
         *out = mine.fields;
     return st;

@@ -145,7 +145,7 @@ static void what_is_not_canonical_is_damaged(void **state)
         {KIND_INSPECTION, 29, "[{\"question\":\"a\",\"_unknown\":\"Cgdh\"}]"},
         {KIND_INSPECTION, 29, "[{\"_unknown\":\"IgNuZXc=\"}]"},
         {KIND_INSPECTION, 30, "[{\"key\":\"01020304-0506-8708-890A-0b0c0000000f\"}]"},
-        {KIND_INSPECTION, 30, "[{\"key\":\"01020304-0506-8708-890a-0b0c0000000f\"}]"},
+        {KIND_INSPECTION, 30, "[{\"key\":\"AQIDBAUGhwiJCgsMAAAADw==\"}]"},
         {KIND_INSPECTION, 30, "[{\"key\":\"AR==\"}]"},
         {KIND_INSPECTION, 30, "[{\"key\":\"AQ=\"}]"},
         {KIND_INSPECTION, 30, "[{\"key\":\"A===\"}]"},
