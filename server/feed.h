@@ -17,8 +17,8 @@ bool scope_is_mark(const struct id *anchor);
 OCOP_MUST_USE enum ocop_status scope_update(struct registry *r, uint64_t version, struct arena *a,
                                             struct ocop_error *err);
 
-/** The anchor by which a record is fed: its unit; zero for reference data that goes to all; the
- *  province (marked) for units. */
+/** The anchor by which a record is fed: its unit; one of its own for reference data that goes to
+ * all; the province (marked) for units. */
 struct id scope_anchor(struct registry *r, uint32_t kind, const struct fields *record);
 
 /** Is `unit` in the scope of the replica now? */

@@ -26,6 +26,9 @@ struct units {
     size_t member_count;
 };
 
+/* The anchor of what goes to every device. Not zero: that is "no anchor". */
+static const struct id everyone = {{[ID_LEN - 1] = 1}};
+
 /* The anchor of the units of a province: what devices of that province are told of units. No id
  * that was made as one has this version nibble, so that it is never taken for a unit. */
 static struct id marked(struct id province)
@@ -88,7 +91,7 @@ struct id scope_anchor(struct registry *r, uint32_t kind, const struct fields *r
     if (kind == KIND_UNIT)
         return unit_anchor(r, record);
     if (k && k->reference && !k->local_only)
-        return out;
+        return everyone;
     if ((k && k->local_only) || !f || f->op != FIELD_SET || !id_from(f->bytes, &out))
         memset(out.b, 0xff, ID_LEN); /* goes to nobody */
     return out;
@@ -197,7 +200,6 @@ static enum ocop_status units_load(struct registry *r, uint64_t version, struct 
 /* The country goes to everyone; else the topmost unit below the country decides. */
 static struct id anchor_of(const struct units *units, const struct unit *u)
 {
-    struct id everyone = {{0}};
     if (u->country)
         return everyone;
     for (int depth = 0; depth < DEPTH_MAX; depth++) {
@@ -322,7 +324,8 @@ static int id_cmp(const void *a, const void *b)
     return memcmp(a, b, ID_LEN);
 }
 
-/* Anchors a device shall have: zero, its units, the marked provinces of those; sorted, once each.
+/* Anchors a device shall have: everyone's, its units, the marked provinces of those; sorted, once
+ * each.
  */
 static struct id *anchors_of(const struct units *units, struct arena *a, size_t *count)
 {
@@ -330,7 +333,7 @@ static struct id *anchors_of(const struct units *units, struct arena *a, size_t 
     struct id *v = arena_calloc(a, 2 * units->member_count + 1, sizeof *v);
     if (!v)
         return NULL;
-    n = 1; /* zero: reference data for all */
+    v[n++] = everyone;
     for (size_t i = 0; i < units->member_count; i++) {
         v[n++] = units->members[i]->id;
         v[n++] = units->members[i]->anchor;

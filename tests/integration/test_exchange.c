@@ -1,0 +1,260 @@
+/* Devices and the registry together, without a socket: what design sections 7 and 8 promise. */
+#include "test.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "bounds.h"
+#include "cases.h"
+#include "world.h"
+
+static int setup(void **state)
+{
+    struct world *w = calloc(1, sizeof *w);
+    *state = w;
+    world_open(w);
+    world_enrol(w, 0);
+    world_enrol(w, 1);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    world_close(*state);
+    free(*state);
+    return 0;
+}
+
+static void a_new_inspection_reaches_the_registry_in_one_round_trip(void **state)
+{
+    struct world *w = *state;
+    struct ocop_id id = world_inspect(w, 0, "pass");
+    struct ocop_sync_summary s = world_sync(w, 0);
+    assert_int_equal(s.round_trips, 1);
+    assert_int_equal(s.applied, 1);
+    assert_string_equal(world_value(w, "inspection", id, "conclusion"), "\"pass\"");
+    s = world_sync(w, 1);
+    assert_int_equal(s.pulled, 1);
+    s = world_sync(w, 0);
+    assert_int_equal(s.pulled, 0); /* its own does not come back */
+}
+
+static void edits_of_different_fields_both_apply(void **state)
+{
+    struct world *w = *state;
+    struct ocop_id id = world_inspect(w, 1, "pass");
+    world_sync(w, 1);
+    world_sync(w, 0);
+    world_amend(w, 1, id, "conclusion=fail");
+    world_amend(w, 0, id, "score=10");
+    world_sync(w, 1);
+    world_sync(w, 0);
+    assert_string_equal(world_value(w, "inspection", id, "conclusion"), "\"fail\"");
+    assert_string_equal(world_value(w, "inspection", id, "score"), "10");
+    assert_int_equal(world_count(w, "SELECT count(*) FROM cases"), 0);
+}
+
+/* Only central staff may amend another's record: the editors are its author (1) and a reconciler.
+ */
+static struct ocop_id contradicted(struct world *w)
+{
+    struct ocop_id id = world_inspect(w, 1, "pass");
+    world_sync(w, 1);
+    world_sync(w, 0);
+    world_amend(w, 1, id, "conclusion=fail");
+    world_amend(w, 0, id, "conclusion=conditional");
+    world_sync(w, 1);
+    struct ocop_sync_summary s = world_sync(w, 0);
+    assert_int_equal(s.in_case, 1);
+    return id;
+}
+
+static void two_results_for_one_field_open_a_case_with_base_theirs_and_mine(void **state)
+{
+    struct world *w = *state;
+    struct ocop_id id = contradicted(w);
+    assert_string_equal(world_value(w, "inspection", id, "conclusion"), "\"fail\"");
+    assert_int_equal(world_count(w, "SELECT count(*) FROM cases WHERE base = '\"pass\"' AND"
+                                    " theirs = '\"fail\"' AND mine = '\"conditional\"'"),
+                     1);
+    struct ocop_record_status *status;
+    assert_int_equal(ocop_record_status(w->stores[0], &id, &status, NULL), OCOP_OK);
+    assert_int_equal(status->state, OCOP_IN_CASE);
+    assert_int_equal(status->case_count, 1);
+    assert_string_equal(status->cases[0].mine, "\"conditional\"");
+    ocop_record_status_free(status);
+}
+
+static struct id only_case(struct world *w)
+{
+    struct id id;
+    sqlite3_stmt *s;
+    assert_int_equal(sqlite3_prepare_v2(w->registry->db, "SELECT id FROM cases", -1, &s, NULL), 0);
+    assert_int_equal(sqlite3_step(s), SQLITE_ROW);
+    assert_true(id_from(span_of(sqlite3_column_blob(s, 0), ID_LEN), &id));
+    sqlite3_finalize(s);
+    return id;
+}
+
+static void a_resolution_travels_to_the_devices(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    struct ocop_id id = contradicted(w);
+    struct id c = only_case(w);
+    assert_int_equal(
+        case_resolve(w->registry, &w->keys, &c, TAKE_MINE, NULL, "hội đồng", &w->officers[1], &err),
+        OCOP_EPERM); /* an inspector is no reconciler */
+    if (case_resolve(w->registry, &w->keys, &c, TAKE_MINE, NULL, "hội đồng", &w->officers[0],
+                     &err) != OCOP_OK)
+        fail_msg("%s", err.text);
+    assert_int_equal(
+        case_resolve(w->registry, &w->keys, &c, TAKE_THEIRS, NULL, "lại", &w->officers[0], &err),
+        OCOP_ESTATE);
+    assert_string_equal(world_value(w, "inspection", id, "conclusion"), "\"conditional\"");
+    for (unsigned n = 0; n < 2; n++) {
+        struct ocop_record_status *status;
+        world_sync(w, n);
+        assert_int_equal(ocop_record_status(w->stores[n], &id, &status, NULL), OCOP_OK);
+        assert_int_not_equal(status->state, OCOP_IN_CASE);
+        ocop_record_status_free(status);
+    }
+}
+
+static void a_repeated_exchange_changes_nothing(void **state)
+{
+    struct world *w = *state;
+    uint8_t before[HASH_LEN], after[HASH_LEN];
+    w->links[0].repeat = w->links[1].repeat = true;
+    contradicted(w);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM cases"), 1);
+    assert_int_equal(registry_dump(w->registry, NULL, NULL, before, NULL), OCOP_OK);
+    for (int i = 0; i < 3; i++) {
+        struct job job = {.frame = buf_span(&w->links[i % 2].last)};
+        exchange_batch(w->registry, &w->keys, &job, 1);
+        assert_int_equal(job.status, OCOP_OK);
+        buf_fini(&job.reply);
+    }
+    assert_int_equal(registry_dump(w->registry, NULL, NULL, after, NULL), OCOP_OK);
+    assert_memory_equal(before, after, HASH_LEN);
+}
+
+static void a_lost_reply_loses_nothing(void **state)
+{
+    struct world *w = *state;
+    struct ocop_id id = world_inspect(w, 0, "pass");
+    w->links[0].drop_reply = 1;
+    assert_int_equal(ocop_sync(w->stores[0], NULL, NULL, NULL), OCOP_ETIMEOUT);
+    struct ocop_record_status *status;
+    assert_int_equal(ocop_record_status(w->stores[0], &id, &status, NULL), OCOP_OK);
+    assert_int_equal(status->state, OCOP_WAITING); /* never shown as synced before it is known */
+    ocop_record_status_free(status);
+    int64_t log = world_count(w, "SELECT count(*) FROM log");
+    world_sync(w, 0);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM log"), log);
+    assert_int_equal(ocop_record_status(w->stores[0], &id, &status, NULL), OCOP_OK);
+    assert_int_equal(status->state, OCOP_ACCEPTED);
+    ocop_record_status_free(status);
+}
+
+static void a_lost_request_is_sent_again(void **state)
+{
+    struct world *w = *state;
+    world_inspect(w, 0, "pass");
+    w->links[0].drop_request = 1;
+    assert_int_equal(ocop_sync(w->stores[0], NULL, NULL, NULL), OCOP_ETIMEOUT);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM inspection"), 0);
+    world_sync(w, 0);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM inspection"), 1);
+}
+
+static void requests_that_arrive_together_share_one_commit(void **state)
+{
+    struct world *w = *state;
+    struct job jobs[2] = {{.reply = {0}}, {.reply = {0}}};
+    for (unsigned n = 0; n < 2; n++) {
+        world_inspect(w, n, "pass");
+        w->links[n].drop_request = 1;
+        assert_int_equal(ocop_sync(w->stores[n], NULL, NULL, NULL), OCOP_ETIMEOUT);
+        jobs[n].frame = buf_span(&w->links[n].last);
+    }
+    exchange_batch(w->registry, &w->keys, jobs, 2);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM inspection"), 2);
+    for (unsigned n = 0; n < 2; n++) {
+        assert_int_equal(jobs[n].status, OCOP_OK);
+        buf_fini(&jobs[n].reply);
+    }
+}
+
+static void garbage_gets_no_answer_and_leaves_its_neighbours_alone(void **state)
+{
+    struct world *w = *state;
+    static const uint8_t garbage[200] = {1, 2, 3};
+    struct job jobs[2] = {{.frame = {garbage, sizeof garbage}}, {.reply = {0}}};
+    world_inspect(w, 0, "pass");
+    w->links[0].drop_request = 1;
+    assert_int_equal(ocop_sync(w->stores[0], NULL, NULL, NULL), OCOP_ETIMEOUT);
+    jobs[1].frame = buf_span(&w->links[0].last);
+    exchange_batch(w->registry, &w->keys, jobs, 2);
+    assert_int_not_equal(jobs[0].status, OCOP_OK);
+    assert_int_equal(jobs[1].status, OCOP_OK);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM inspection"), 1);
+    buf_fini(&jobs[0].reply);
+    buf_fini(&jobs[1].reply);
+}
+
+static void a_revoked_device_is_told_and_its_work_is_kept_aside(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    struct ocop_store_status s;
+    struct id replica;
+    assert_int_equal(ocop_store_status(w->stores[1], &s, NULL), OCOP_OK);
+    memcpy(replica.b, s.replica.b, ID_LEN);
+    assert_int_equal(registry_begin(w->registry, &err), OCOP_OK);
+    assert_int_equal(replica_revoke(w->registry, &w->keys, &replica, "mất máy", &err), OCOP_OK);
+    assert_int_equal(registry_commit(w->registry, &err), OCOP_OK);
+    world_inspect(w, 1, "pass");
+    assert_int_equal(ocop_sync(w->stores[1], NULL, NULL, &err), OCOP_EREVOKED);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM inspection"), 0);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM quarantine"), 1);
+}
+
+static void a_failing_disk_is_never_a_refusal(void **state)
+{
+    struct world *w = *state;
+    struct ocop_id id = world_inspect(w, 0, "pass");
+    int64_t pages = world_count(w, "PRAGMA page_count");
+    char sql[64];
+    snprintf(sql, sizeof sql, "PRAGMA max_page_count = %lld", (long long)pages);
+    world_count(w, sql);
+    for (int i = 0; i < 400; i++)
+        world_inspect(w, 0, "pass");
+    assert_int_equal(ocop_sync(w->stores[0], NULL, NULL, NULL), OCOP_EBUSY);
+    world_count(w, "PRAGMA max_page_count = 1073741823");
+    world_sync(w, 0);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM inspection"), 401);
+    struct ocop_record_status *status;
+    assert_int_equal(ocop_record_status(w->stores[0], &id, &status, NULL), OCOP_OK);
+    assert_int_equal(status->state, OCOP_ACCEPTED);
+    ocop_record_status_free(status);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+        T(a_new_inspection_reaches_the_registry_in_one_round_trip),
+        T(edits_of_different_fields_both_apply),
+        T(two_results_for_one_field_open_a_case_with_base_theirs_and_mine),
+        T(a_resolution_travels_to_the_devices),
+        T(a_repeated_exchange_changes_nothing),
+        T(a_lost_reply_loses_nothing),
+        T(a_lost_request_is_sent_again),
+        T(requests_that_arrive_together_share_one_commit),
+        T(garbage_gets_no_answer_and_leaves_its_neighbours_alone),
+        T(a_revoked_device_is_told_and_its_work_is_kept_aside),
+        T(a_failing_disk_is_never_a_refusal),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,264 @@
+#include "world.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "test.h"
+
+#include "bounds.h"
+#include "json.h"
+
+static void ok(enum ocop_status st, const struct ocop_error *err)
+{
+    if (st != OCOP_OK)
+        fail_msg("%s %s: %s", err_name(st), err->field, err->text);
+}
+
+static enum ocop_status world_connect(struct link *l, int timeout_ms, const atomic_bool *cancel,
+                                      struct ocop_error *err)
+{
+    (void)l, (void)timeout_ms, (void)cancel, (void)err;
+    return OCOP_OK;
+}
+
+static void deliver(struct world_link *l, struct span request, struct buf *reply)
+{
+    struct job job = {.frame = request};
+    exchange_batch(l->world->registry, &l->world->keys, &job, 1);
+    l->exchanges++;
+    buf_clear(reply);
+    buf_put(reply, job.reply.p, job.reply.len);
+    buf_fini(&job.reply);
+}
+
+static enum ocop_status world_exchange(struct link *link, struct span request, int timeout_ms,
+                                       const atomic_bool *cancel, struct buf *reply,
+                                       struct ocop_error *err)
+{
+    struct world_link *l = (struct world_link *)link;
+    (void)timeout_ms, (void)cancel;
+    buf_clear(&l->last);
+    buf_put(&l->last, request.p, request.len);
+    if (l->drop_request && --l->drop_request == 0)
+        return err_set(err, OCOP_ETIMEOUT, "the request was lost");
+    if (l->repeat)
+        deliver(l, request, reply);
+    deliver(l, request, reply);
+    if (l->drop_reply && --l->drop_reply == 0)
+        return err_set(err, OCOP_ETIMEOUT, "the reply was lost");
+    return reply->len ? OCOP_OK : err_set(err, OCOP_ENET, "no reply");
+}
+
+static void world_link_close(struct link *l)
+{
+    (void)l;
+}
+
+static struct field text(uint32_t number, const char *s)
+{
+    return (struct field){
+        .number = number, .op = FIELD_SET, .type = VALUE_BYTES, .bytes = span_str(s)};
+}
+
+static struct field ref(uint32_t number, const struct id *id)
+{
+    return (struct field){
+        .number = number, .op = FIELD_SET, .type = VALUE_BYTES, .bytes = id_span(id)};
+}
+
+uint64_t world_import(struct world *w, struct change *changes, size_t count)
+{
+    struct ocop_error err = {0};
+    struct author au;
+    uint64_t version;
+    struct changes set = {changes, count};
+    ok(registry_begin(w->registry, &err), &err);
+    ok(author_begin(w->registry, &w->keys.root, "import", "test", NULL, &au, &err), &err);
+    ok(author_write(&au, &set, &w->arena, &version, &err), &err);
+    author_end(&au);
+    ok(registry_commit(w->registry, &err), &err);
+    return version;
+}
+
+static struct change create(uint32_t kind, const struct id *id, struct field *v, size_t count)
+{
+    return (struct change){.kind = kind, .verb = VERB_CREATE, .record = *id, .fields = {v, count}};
+}
+
+static void master_data(struct world *w)
+{
+    struct id *ids[] = {&w->province, &w->commune, &w->other_commune, &w->producer, &w->product};
+    for (size_t i = 0; i < 5; i++)
+        *ids[i] = id_next(&w->registry->ids, w->registry->env);
+    struct field province[] = {text(10, "68"), text(11, "Tỉnh Lâm Đồng"), text(12, "province"),
+                               text(14, "2025-07-01")};
+    struct field commune[] = {text(10, "24664"), text(11, "Xã Đức Lập"), text(12, "commune"),
+                              ref(13, &w->province), text(14, "2025-07-01")};
+    struct field other[] = {text(10, "24670"), text(11, "Xã Đắk Mil"), text(12, "commune"),
+                            ref(13, &w->province), text(14, "2025-07-01")};
+    struct field producer[] = {ref(2, &w->commune), text(10, "HTX Cà phê Đức Lập"),
+                               text(11, "cooperative")};
+    struct field product[] = {ref(2, &w->commune), text(10, "Cà phê bột"), ref(11, &w->producer)};
+    struct change changes[] = {create(KIND_UNIT, &w->province, province, 4),
+                               create(KIND_UNIT, &w->commune, commune, 5),
+                               create(KIND_UNIT, &w->other_commune, other, 5),
+                               create(KIND_PRODUCER, &w->producer, producer, 3),
+                               create(KIND_PRODUCT, &w->product, product, 3)};
+    world_import(w, changes, 5);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM outcome"), 0);
+}
+
+void world_open(struct world *w)
+{
+    struct ocop_error err = {0};
+    char path[128];
+    memset(w, 0, sizeof *w);
+    arena_init(&w->arena, MIB(256));
+    snprintf(w->dir, sizeof w->dir, "/tmp/ocop-world-XXXXXX");
+    assert_non_null(mkdtemp(w->dir));
+    snprintf(path, sizeof path, "%s/registry.db", w->dir);
+    sign_key_new(&w->keys.root, env_system());
+    channel_key_new(&w->keys.channel[0], env_system());
+    w->keys.channel_count = 1;
+    ok(registry_open(path, true, env_system(), NULL, &w->registry, &err), &err);
+    ok(genesis(w->registry, &w->keys, "test", &err), &err);
+    master_data(w);
+}
+
+void world_close(struct world *w)
+{
+    char command[96];
+    for (unsigned i = 0; i < WORLD_DEVICES_MAX; i++) {
+        ocop_close(w->stores[i]);
+        buf_fini(&w->links[i].last);
+    }
+    registry_close(w->registry);
+    arena_fini(&w->arena);
+    snprintf(command, sizeof command, "rm -rf %s", w->dir);
+    assert_int_equal(system(command), 0);
+}
+
+static void officer_create(struct world *w, unsigned n)
+{
+    static const char *const roles[] = {"environment_officer", "inspector", "reconciler",
+                                        "sampler"};
+    struct field v[5] = {text(10, "Cán bộ kiểm tra")};
+    size_t count = 1;
+    for (size_t i = 0; i < 4; i++) {
+        size_t len = strlen(roles[i]);
+        if (i == 2 && n != 0)
+            continue;
+        char *packed = arena_printf(&w->arena, "\n%c%s", (int)len, roles[i]);
+        v[count++] = (struct field){.number = 15,
+                                    .op = FIELD_SET,
+                                    .type = VALUE_ELEMENT,
+                                    .key = span_of(packed + 2, len),
+                                    .bytes = span_of(packed, len + 2)};
+    }
+    w->officers[n] = id_next(&w->registry->ids, w->registry->env);
+    struct change c = create(KIND_OFFICER, &w->officers[n], v, count);
+    world_import(w, &c, 1);
+}
+
+void world_enrol(struct world *w, unsigned n)
+{
+    struct ocop_error err = {0};
+    const char *code;
+    char path[128];
+    struct world_link *l = &w->links[n];
+    *l = (struct world_link){.link = {world_connect, world_exchange, world_link_close}, .world = w};
+    buf_init(&l->last, FRAME_BYTES_MAX);
+    officer_create(w, n);
+    struct invitation_terms terms = {.officer = w->officers[n],
+                                     .scope = &w->commune,
+                                     .scope_count = 1,
+                                     .address = "tcp://127.0.0.1:1",
+                                     .expires_ms = env_now_ms(env_system()) + 60000};
+    ok(registry_begin(w->registry, &err), &err);
+    ok(invite_make(w->registry, &w->keys, &terms, &w->arena, &code, &err), &err);
+    ok(registry_commit(w->registry, &err), &err);
+    snprintf(path, sizeof path, "%s/%u.ocop", w->dir, n);
+    struct ocop_options options = {.link = l};
+    ok(ocop_open(path, &options, &w->stores[n], &err), &err);
+    ok(ocop_enrol(w->stores[n], code, "test", &err), &err);
+    world_sync(w, n);
+}
+
+struct ocop_sync_summary world_sync(struct world *w, unsigned n)
+{
+    struct ocop_error err = {0};
+    struct ocop_sync_summary summary;
+    ok(ocop_sync(w->stores[n], NULL, &summary, &err), &err);
+    assert_true(summary.complete);
+    return summary;
+}
+
+struct ocop_id world_inspect(struct world *w, unsigned n, const char *conclusion)
+{
+    struct ocop_error err = {0};
+    ProtobufCMessage *m = NULL;
+    struct ocop_id out;
+    char producer[ID_TEXT_LEN + 1], unit[ID_TEXT_LEN + 1];
+    ok(ocop_new(w->stores[n], "inspection", &m, &err), &err);
+    const char *sets[] = {arena_printf(&w->arena, "unit_id=%s", id_text(w->commune, unit)),
+                          arena_printf(&w->arena, "producer_id=%s", id_text(w->producer, producer)),
+                          "inspection_type=planned",
+                          arena_printf(&w->arena, "conclusion=%s", conclusion),
+                          "score=70",
+                          "answers[NC.1].answer=pass"};
+    for (size_t i = 0; i < sizeof sets / sizeof *sets; i++)
+        ok(ocop_set_text(w->stores[n], &m, sets[i], &err), &err);
+    ok(ocop_submit(w->stores[n], m, &err), &err);
+    char *json;
+    ok(ocop_to_json(m, false, &json, &err), &err);
+    const char *id = strstr(json, "\"id\":\"");
+    assert_non_null(id);
+    char id_copy[ID_TEXT_LEN + 1];
+    snprintf(id_copy, sizeof id_copy, "%.36s", id + 6);
+    assert_true(ocop_id_parse(id_copy, &out));
+    ocop_text_free(json);
+    ocop_free(m);
+    return out;
+}
+
+void world_amend(struct world *w, unsigned n, struct ocop_id id, const char *assignment)
+{
+    struct ocop_error err = {0};
+    ProtobufCMessage *m = NULL;
+    ok(ocop_load(w->stores[n], &id, &m, &err), &err);
+    ok(ocop_set_text(w->stores[n], &m, assignment, &err), &err);
+    ok(ocop_amend(w->stores[n], m, "kiểm tra lại", &err), &err);
+    ocop_free(m);
+}
+
+const char *world_value(struct world *w, const char *kind, struct ocop_id id, const char *field)
+{
+    struct ocop_error err = {0};
+    const struct kind *k = kind_by_name(kind);
+    struct fields record;
+    struct row_meta meta;
+    struct id record_id;
+    struct buf b;
+    memcpy(record_id.b, id.b, ID_LEN);
+    ok(row_load(w->registry->rows, k->number, &record_id, &w->arena, &record, &meta, &err), &err);
+    const struct field *f =
+        fields_find(&record, kind_field_by_name(k, field)->number, span_of(NULL, 0));
+    if (!f || f->op == FIELD_CLEAR)
+        return "null";
+    buf_init(&b, KIB(64));
+    ok(json_value(k, f, &b, &err), &err);
+    const char *out = arena_dup(&w->arena, b.p, b.len);
+    buf_fini(&b);
+    return out;
+}
+
+int64_t world_count(struct world *w, const char *sql)
+{
+    sqlite3_stmt *s = NULL;
+    assert_int_equal(sqlite3_prepare_v2(w->registry->db, sql, -1, &s, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_step(s), SQLITE_ROW);
+    int64_t n = sqlite3_column_int64(s, 0);
+    sqlite3_finalize(s);
+    return n;
+}

@@ -1,0 +1,62 @@
+/* A registry in memory with devices that talk to it without a socket: what tests of the server's
+ * core share. */
+#ifndef TEST_WORLD_H
+#define TEST_WORLD_H
+
+#include "enrol.h"
+#include "exchange.h"
+#include "link.h"
+#include "ocop.h"
+
+enum { WORLD_DEVICES_MAX = 8 };
+
+/* What stands between a device and the server. */
+struct world_link {
+    struct link link;
+    struct world *world;
+    unsigned exchanges;                /* requests that reached the server */
+    unsigned drop_request, drop_reply; /* countdowns: 1 drops the next one */
+    bool repeat;                       /* deliver every request twice */
+    struct buf last;                   /* the last request, to replay */
+};
+
+struct world {
+    struct registry *registry;
+    struct server_keys keys;
+    struct id province, commune, other_commune; /* units */
+    struct id officers[WORLD_DEVICES_MAX];
+    struct id producer, product;
+    struct ocop_store *stores[WORLD_DEVICES_MAX];
+    struct world_link links[WORLD_DEVICES_MAX];
+    char dir[64];
+    struct arena arena;
+};
+
+/** A fresh registry in a directory of its own: two communes of a province, a producer, a product.
+ */
+void world_open(struct world *w);
+void world_close(struct world *w);
+
+/** Enrol device `n` (0..): its officer is inspector, sampler, environment officer, and reconciler
+ * when n is 0; its scope is the first commune. */
+void world_enrol(struct world *w, unsigned n);
+
+/** Write one change-set of an import. Returns its version. */
+uint64_t world_import(struct world *w, struct change *changes, size_t count);
+
+/** Sync and expect OK. */
+struct ocop_sync_summary world_sync(struct world *w, unsigned n);
+
+/** A submitted inspection of device n with this conclusion. */
+struct ocop_id world_inspect(struct world *w, unsigned n, const char *conclusion);
+
+/** Amend one field from text. */
+void world_amend(struct world *w, unsigned n, struct ocop_id id, const char *assignment);
+
+/** The value of a field as JSON text in the registry, "null" when not set; in the arena. */
+const char *world_value(struct world *w, const char *kind, struct ocop_id id, const char *field);
+
+/** Rows that a query counts in the registry. */
+int64_t world_count(struct world *w, const char *sql);
+
+#endif
