@@ -233,8 +233,7 @@ struct changes device_record(struct world *w, struct device *d, size_t count, st
         m.officer_id = data_of(w->officer.b, ID_LEN);
         m.recorded_ms = d->area.now_ms;
         m.rule_set = "ocop-26-2026";
-        m.minutes_no =
-            arena_printf(a, "BB-10001-2026-%03u-%04u", d->number, d->made);
+        m.minutes_no = arena_printf(a, "BB-10001-2026-%03u-%04u", d->number, d->made);
         c.v[i] = workload_create(KIND_INSPECTION, &m.base, &w->officer,
                                  d->area.now_ms + workload_below(&w->work, 600000), a);
     }

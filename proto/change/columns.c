@@ -83,7 +83,7 @@ static size_t varint_size(uint64_t v)
 
 static size_t zigzag_size(int64_t v)
 {
-    return varint_size((uint64_t)v << 1 ^ (uint64_t)(v >> 63));
+    return varint_size((uint64_t)v << 1 ^ (v < 0 ? UINT64_MAX : 0));
 }
 
 static int64_t wrap_sub(int64_t a, int64_t b)

@@ -15,6 +15,7 @@ struct checker {
     const struct rules_lookup *lookup;
     struct ocop_error *err;
     const struct field *at; /* the field being checked, for its path in errors */
+    struct field path;      /* stands for a field that is not there */
     char day[11];
 };
 
@@ -228,8 +229,8 @@ static enum ocop_status check_whole(struct checker *c)
         size_t count = 0;
         for (; at < c->record->count && c->record->v[at].number <= r->number; at++)
             count += c->record->v[at].number == r->number && c->record->v[at].op == FIELD_SET;
-        struct field path = {.number = r->number};
-        c->at = &path;
+        c->path = (struct field){.number = r->number};
+        c->at = &c->path;
         if (rule_is_list(r) && count > (size_t)r->hi)
             return bad(c, OCOP_ELIMIT, 0, "has too many elements");
         if (required && (r->flags & FIELD_REQUIRED) && count == 0 && r->number != FIELD_ID)
