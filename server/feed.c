@@ -837,8 +837,10 @@ static enum ocop_status running(struct feed *f)
     struct gone *gone;
     size_t gone_count;
     bool news;
-    if (f->cur.version >= f->now)
+    if (f->cur.version >= f->now) {
+        f->cur.after = false; /* there is no next version */
         return OCOP_OK;
+    }
     enum ocop_status st = gone_load(f, &gone, &gone_count);
     for (uint32_t table = 1; st == OCOP_OK && table < FEED_TABLES; table++) {
         if (!fed(table))

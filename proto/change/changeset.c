@@ -4,6 +4,7 @@
 #include <sodium.h>
 
 #include "bounds.h"
+#include "packed.h"
 #include "zip.h"
 
 void sign_key_new(struct sign_key *key, const struct env *env)
@@ -52,12 +53,27 @@ static void message_fill(const struct change_set *set, Ocop__Sync__ChangeSet *m)
     m->predecessor_hash = binary(set->predecessor_hash, HASH_LEN);
 }
 
+/* zlib of the body, in the arena. */
+static enum ocop_status body_deflate(struct span body, struct arena *a, struct span *out,
+                                     struct ocop_error *err)
+{
+    struct buf zipped;
+    buf_init(&zipped, SET_BODY_BYTES_MAX + KIB(64));
+    enum ocop_status st = zip_deflate(body, 9, &zipped, err);
+    if (st == OCOP_OK) {
+        const char *copy = arena_dup(a, zipped.p, zipped.len);
+        *out = span_of(copy, zipped.len);
+        st = copy ? OCOP_OK : err_nomem(err);
+    }
+    buf_fini(&zipped);
+    return st;
+}
+
 enum ocop_status changeset_seal(struct change_set *set, const struct sign_key *key, struct arena *a,
                                 struct sealed *out, struct ocop_error *err)
 {
     Ocop__Sync__ChangeSet m;
     Ocop__Sync__Columns columns;
-    struct buf zipped;
     *out = (struct sealed){0};
     message_fill(set, &m);
     enum ocop_status st = columns_encode(&set->changes, a, &columns, err);
@@ -72,80 +88,127 @@ enum ocop_status changeset_seal(struct change_set *set, const struct sign_key *k
         return err_nomem(err);
     ocop__sync__change_set__pack(&m, body);
     hash_bytes(span_of(body, len), set->hash);
+    st = body_deflate(span_of(body, len), a, &out->body, err);
+    if (st != OCOP_OK)
+        return st;
     memcpy(out->hash, set->hash, HASH_LEN);
-    crypto_sign_detached(out->signature, NULL, set->hash, HASH_LEN, key->secret);
-    buf_init(&zipped, SET_BODY_BYTES_MAX + KIB(64));
-    st = zip_deflate(span_of(body, len), 9, &zipped, err);
-    void *copy = st == OCOP_OK ? arena_dup(a, zipped.p, zipped.len) : NULL;
-    out->body = span_of(copy, copy ? zipped.len : 0);
-    buf_fini(&zipped);
-    return st != OCOP_OK ? st : copy ? OCOP_OK : err_nomem(err);
+    if (crypto_sign_detached(out->signature, NULL, set->hash, HASH_LEN, key->secret) != 0)
+        return err_set(err, OCOP_EBROKEN, "libsodium did not sign the change-set; report this");
+    return OCOP_OK;
 }
 
-/* Bytes of a fixed length; absent is allowed and gives zeros. */
-static bool fixed(bool has, ProtobufCBinaryData in, uint8_t *out, size_t len)
+/* Numbers of the body's members, see sync.proto. */
+enum body_member {
+    BODY_REPLICA = 1,
+    BODY_SEQ,
+    BODY_PREV_HASH,
+    BODY_TIME,
+    BODY_SCHEMA,
+    BODY_LINEAGE,
+    BODY_PREDECESSOR,
+    BODY_PREDECESSOR_SEQ,
+    BODY_PREDECESSOR_HASH,
+    BODY_CHANGES
+};
+
+static bool exactly(struct span in, void *out, size_t len)
 {
-    memset(out, 0, len);
-    if (!has)
-        return true;
     if (in.len != len)
         return false;
-    memcpy(out, in.data, len);
+    memcpy(out, in.p, len);
     return true;
 }
 
-static enum ocop_status header_read(const Ocop__Sync__ChangeSet *m, struct change_set *out,
-                                    struct ocop_error *err)
+static bool member_read(const struct field *f, struct change_set *out, struct span *changes)
 {
-    bool ok =
-        m->has_replica && m->has_seq && m->seq > 0 && m->seq <= INT64_MAX &&
-        fixed(m->has_replica, m->replica, out->replica.b, ID_LEN) &&
-        fixed(m->has_prev_hash, m->prev_hash, out->prev_hash, HASH_LEN) &&
-        fixed(m->has_lineage, m->lineage, out->lineage.b, ID_LEN) &&
-        fixed(m->has_predecessor, m->predecessor, out->predecessor.b, ID_LEN) &&
-        fixed(m->has_predecessor_hash, m->predecessor_hash, out->predecessor_hash, HASH_LEN) &&
-        (m->seq > 1 || !m->has_prev_hash);
-    if (!ok)
-        return err_set(err, OCOP_EPROTO, "the header of the change-set is malformed");
-    out->seq = m->seq;
-    out->device_time_ms = m->device_time_ms;
-    out->schema = m->schema;
-    out->predecessor_seq = m->predecessor_seq;
+    bool is_int = f->type == VALUE_INT;
+    switch (f->number) {
+    case BODY_REPLICA:
+        return exactly(f->bytes, out->replica.b, ID_LEN);
+    case BODY_SEQ:
+        out->seq = (uint64_t)f->i;
+        return is_int && f->i > 0;
+    case BODY_PREV_HASH:
+        return exactly(f->bytes, out->prev_hash, HASH_LEN);
+    case BODY_TIME:
+        out->device_time_ms = f->i;
+        return is_int;
+    case BODY_SCHEMA:
+        out->schema = (uint32_t)f->i;
+        return is_int && f->i >= 0 && f->i <= UINT32_MAX;
+    case BODY_LINEAGE:
+        return exactly(f->bytes, out->lineage.b, ID_LEN);
+    case BODY_PREDECESSOR:
+        return exactly(f->bytes, out->predecessor.b, ID_LEN);
+    case BODY_PREDECESSOR_SEQ:
+        out->predecessor_seq = (uint64_t)f->i;
+        return is_int && f->i >= 0;
+    case BODY_PREDECESSOR_HASH:
+        return exactly(f->bytes, out->predecessor_hash, HASH_LEN);
+    case BODY_CHANGES:
+        *changes = f->bytes;
+        return !is_int;
+    default:
+        return true; /* a newer writer's; the hash covers it, nothing here depends on it */
+    }
+}
+
+/* The header, and where the changes stand. Members stand once and in ascending order, so that
+ * reading the header alone and reading all can never disagree. */
+static enum ocop_status body_read(struct span body, struct change_set *out, struct span *changes,
+                                  struct ocop_error *err)
+{
+    struct field f;
+    uint32_t last = 0, seen = 0;
+    size_t at = 0;
+    int more;
+    while ((more = packed_next(body, &at, &f)) > 0) {
+        if (f.number <= last || !member_read(&f, out, changes))
+            return err_set(err, OCOP_EPROTO, "member %u of the change-set is malformed", f.number);
+        last = f.number;
+        seen |= f.number <= BODY_CHANGES ? UINT32_C(1) << f.number : 0;
+    }
+    uint32_t needed = 1u << BODY_REPLICA | 1u << BODY_SEQ | 1u << BODY_CHANGES;
+    uint32_t continues = 1u << BODY_PREDECESSOR | 1u << BODY_PREDECESSOR_HASH;
+    bool chained = seen >> BODY_PREV_HASH & 1;
+    if (more < 0 || (seen & needed) != needed || chained != (out->seq > 1) ||
+        ((seen & continues) && (seen & continues) != continues))
+        return err_set(err, OCOP_EPROTO, "the header of the change-set is cut or incomplete");
     return OCOP_OK;
+}
+
+static enum ocop_status changes_read(struct span packed, struct arena *a, struct changes *out,
+                                     struct ocop_error *err)
+{
+    ProtobufCAllocator from_arena = arena_allocator(a);
+    if (!columns_shallow(packed, NULL, 0))
+        return err_set(err, OCOP_EPROTO, "the columns are malformed, or nested more than %d deep",
+                       NESTING_MAX);
+    size_t before = a->used;
+    Ocop__Sync__Columns *columns = ocop__sync__columns__unpack(&from_arena, packed.len, packed.p);
+    if (columns)
+        return columns_decode(columns, a, out, err);
+    if (a->used - before > a->cap / 2) /* protobuf-c does not say which it was */
+        return err_nomem(err);
+    return err_set(err, OCOP_EPROTO, "the columns are not a well-formed message");
 }
 
 static enum ocop_status open_body(struct span body, struct arena *a, struct change_set *out,
                                   bool whole, struct ocop_error *err)
 {
-    struct span inflated;
-    *out = (struct change_set){0};
+    struct span inflated, changes = span_of(NULL, 0);
+    struct change_set set = {0};
+    *out = set;
     enum ocop_status st = zip_inflate(body, SET_BODY_BYTES_MAX, a, &inflated, err);
+    if (st == OCOP_OK)
+        st = body_read(inflated, &set, &changes, err);
+    if (st == OCOP_OK && whole)
+        st = changes_read(changes, a, &set.changes, err);
     if (st != OCOP_OK)
         return st;
-    hash_bytes(inflated, out->hash);
-    ProtobufCAllocator from_arena = arena_allocator(a);
-    if (!whole) {
-        /* The changes are by far the largest part and stand last: stop before them. */
-        size_t at = 0, header = 0;
-        uint64_t tag, v;
-        while (span_varint(inflated, &at, &tag) && tag >> 3 < 10 &&
-               span_varint(inflated, &at, &v)) {
-            if ((tag & 7) == 2)
-                at = v > inflated.len - at ? inflated.len : at + (size_t)v;
-            header = at;
-        }
-        inflated.len = header;
-    }
-    Ocop__Sync__ChangeSet *m =
-        ocop__sync__change_set__unpack(&from_arena, inflated.len, inflated.p);
-    if (!m)
-        return err_set(err, OCOP_EPROTO, "the change-set is not a well-formed message");
-    st = header_read(m, out, err);
-    if (st == OCOP_OK && whole && !m->changes)
-        st = err_set(err, OCOP_EPROTO, "the change-set holds no changes");
-    if (st == OCOP_OK && whole)
-        st = columns_decode(m->changes, a, &out->changes, err);
-    return st;
+    hash_bytes(inflated, set.hash);
+    *out = set;
+    return OCOP_OK;
 }
 
 enum ocop_status changeset_open(struct span body, struct arena *a, struct change_set *out,

@@ -359,7 +359,7 @@ static enum ocop_status list_count(struct decoder *d, const Ocop__Sync__Column *
 static enum ocop_status keys_get(struct decoder *d, const Ocop__Sync__Column *c, size_t rows,
                                  size_t count, size_t fresh, struct cell **out)
 {
-    struct cell *read, *keys;
+    struct cell *read = NULL, *keys = NULL;
     size_t used = 0, at = 0, before = 0, before_count = 0, next = 0;
     uint8_t type;
     enum ocop_status st = cells_take(d, fresh, &read);
@@ -441,7 +441,7 @@ static enum ocop_status subs_get(struct decoder *d, const Ocop__Sync__Column *c,
     return OCOP_OK;
 }
 
-/* The next value of element `i` in `s`, as a packed field; *again says that more follow. */
+/* Value `nth` of element `i` in `s`, as a packed field. */
 static struct field sub_value(struct sub *s, size_t i, size_t nth)
 {
     const struct cell *v = s->times ? &s->values[s->next_value + nth] : &s->cells[i];
@@ -522,7 +522,7 @@ static enum ocop_status list_get(struct decoder *d, const struct changes *all,
                                  const Ocop__Sync__Column *c, struct rows *rows)
 {
     size_t count, fresh, sub_count, set, at = 0;
-    struct cell *keys, *ops;
+    struct cell *keys = NULL, *ops = NULL;
     struct sub subs[SUBS_MAX];
     enum ocop_status st = list_count(d, c, rows->count, &count, &fresh);
     if (st == OCOP_OK)

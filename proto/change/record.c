@@ -147,7 +147,7 @@ static enum ocop_status element_check(const struct field_rule *items, struct fie
     struct field f;
     size_t at = 0, size = 0;
     uint32_t last = 0;
-    uint64_t seen = 0;
+    uint64_t seen = 0, of_type[2] = {0, 0};
     bool sorted = true;
     int more;
     while ((more = packed_next(e->bytes, &at, &f)) > 0) {
@@ -163,11 +163,12 @@ static enum ocop_status element_check(const struct field_rule *items, struct fie
                                e->number, f.number);
         }
         seen |= UINT64_C(1) << f.number;
+        of_type[f.type == VALUE_INT] |= UINT64_C(1) << f.number;
         sorted = sorted && f.number >= last;
         last = f.number;
         size += packed_size(&f);
     }
-    if (more < 0)
+    if (more < 0 || (of_type[0] & of_type[1]))
         return err_set(err, OCOP_EPROTO, "an element of field %u is malformed", e->number);
     if ((!sorted || size != e->bytes.len) && !element_sort(&e->bytes, size, a))
         return err_nomem(err);
