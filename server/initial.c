@@ -6,7 +6,7 @@
 
 enum { CODES_MAX = 12, QUESTIONS_MAX = 16, ELEMENT_BYTES_MAX = 4096 };
 enum code_list_field { LIST_CODE = 10, LIST_TITLE, LIST_ITEMS };
-enum code_item_field { ITEM_CODE = 1, ITEM_TITLE = 2, ITEM_TO = 4 };
+enum code_item_field { ITEM_CODE = 1, ITEM_TITLE = 2, ITEM_FROM = 3, ITEM_TO = 4 };
 enum checklist_field {
     SHEET_CODE = 10,
     SHEET_TITLE,
@@ -263,6 +263,22 @@ static struct change change_of(struct registry *r, struct draft *d, uint32_t kin
                            .fields = f};
 }
 
+/* Codes with days of effect of their own. */
+static const struct effect {
+    const char *list, *code, *from, *to; /* NULL: open */
+} effects[] = {
+    {"unit_level", "district", NULL, "2025-06-30"}, /* the level was abolished */
+    {"discharge_column", "C", "2025-09-01", NULL},  /* came with QCVN 40:2025 */
+};
+
+static struct effect effect_of(const struct list *list, const struct code *code)
+{
+    for (size_t i = 0; i < sizeof effects / sizeof *effects; i++)
+        if (strcmp(effects[i].list, list->code) == 0 && strcmp(effects[i].code, code->code) == 0)
+            return effects[i];
+    return (struct effect){list->code, code->code, NULL, list->to};
+}
+
 static enum ocop_status put_code(struct draft *d, const struct list *list, const struct code *code,
                                  struct ocop_error *err)
 {
@@ -270,7 +286,9 @@ static enum ocop_status put_code(struct draft *d, const struct list *list, const
     buf_init(&b, ELEMENT_BYTES_MAX);
     pack_text(&b, ITEM_CODE, code->code);
     pack_text(&b, ITEM_TITLE, code->title);
-    pack_text(&b, ITEM_TO, list->to);
+    struct effect effect = effect_of(list, code);
+    pack_text(&b, ITEM_FROM, effect.from);
+    pack_text(&b, ITEM_TO, effect.to);
     enum ocop_status st = put_element(d, LIST_ITEMS, code->code, &b, err);
     buf_fini(&b);
     return st;

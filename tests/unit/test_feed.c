@@ -118,14 +118,14 @@ static void pages_of_any_size_give_the_same_records(void **state)
 {
     struct world *w = *state;
     static const size_t sizes[] = {0, 1, 5000, 20000, SIZE_MAX};
-    struct id ids[40];
+    struct id ids[300];
     size_t pages_max = 0;
-    producers(w, 40, ids);
+    producers(w, 300, ids);
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         struct device fresh;
         device_enrol(&fresh, &w->c, &w->officer, &w->here, 1);
         device_pull(&fresh, &w->c, sizes[i]);
-        for (size_t n = 0; n < 40; n++)
+        for (size_t n = 0; n < 300; n++)
             assert_non_null(device_holds(&fresh, &ids[n]));
         assert_int_equal(fresh.held_count, fresh.states); /* each of them once */
         pages_max = fresh.pages > pages_max ? fresh.pages : pages_max;
