@@ -31,7 +31,7 @@ enum {
 _Static_assert(PAGE_WEIGHT_MAX + RECORD_BYTES_MAX + DEPARTURES_MAX * 24 < REPLY_BYTES_MAX,
                "a page that does not compress fits a reply");
 
-enum question { ASK_LAST, ASK_NEAR, ASK_WIDE, ASK_FILL, ASK_ANCHOR, QUESTION_COUNT };
+enum question { ASK_LAST, ASK_NEAR, ASK_WIDE, ASK_FILL, ASK_ANCHOR, ASK_UNTOUCHED, QUESTION_COUNT };
 
 struct feed_stmts {
     sqlite3_stmt *v[QUESTION_COUNT][FEED_TABLES];
@@ -114,7 +114,8 @@ static const char *const question_texts[QUESTION_COUNT] = {
                  " WHERE (version, id) > (?3, ?4) ORDER BY version, id",
     [ASK_FILL] = "SELECT @C FROM @T WHERE anchor = ?1 AND (version, id) > (?2, ?3)"
                  " ORDER BY version, id",
-    [ASK_ANCHOR] = "SELECT anchor FROM @T WHERE id = ?1"};
+    [ASK_ANCHOR] = "SELECT anchor FROM @T WHERE id = ?1",
+    [ASK_UNTOUCHED] = "SELECT 1 FROM @T WHERE id = ?1 AND born = version AND versions IS NULL"};
 
 static void compose(struct buf *sql, struct rows *rows, const char *text, uint32_t table)
 {
@@ -611,11 +612,31 @@ static bool holds(struct feed *f, const struct candidate *c, const struct fields
     return !unit || unit->base <= f->from_version || own(f, unit->base);
 }
 
+/* Did the device itself make the record with this version, and has nobody touched it since? Then
+ * there is nothing to tell of it, and no need to read it. Cases of it came with their outcome. */
+static enum ocop_status untouched(struct feed *f, const struct candidate *c, bool *out)
+{
+    *out = false;
+    if (!own(f, c->version))
+        return OCOP_OK;
+    sqlite3_stmt *s = statement(f, ASK_UNTOUCHED, table_of(c->kind));
+    if (!s)
+        return ask_failed(f);
+    sqlite3_bind_blob(s, 1, c->id.b, ID_LEN, SQLITE_STATIC);
+    *out = sqlite3_step(s) == SQLITE_ROW;
+    sqlite3_reset(s);
+    return OCOP_OK;
+}
+
 static enum ocop_status send_new(struct feed *f, const struct candidate *c)
 {
     struct fields record;
     struct row_meta meta;
     size_t cases;
+    bool skip;
+    enum ocop_status asked = untouched(f, c, &skip);
+    if (asked != OCOP_OK || skip)
+        return asked;
     enum ocop_status st = row_load(f->r->rows, c->kind, &c->id, f->a, &record, &meta, f->err);
     if (st != OCOP_OK)
         return st;

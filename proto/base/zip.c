@@ -31,6 +31,8 @@ static enum ocop_status deflate_into(z_stream *z, struct buf *out, struct ocop_e
 
 enum ocop_status zip_deflate(struct span in, int level, struct buf *out, struct ocop_error *err)
 {
+    /* Setting up a full window costs more than compressing a small message in it. */
+    bool small = in.len <= 4096;
     z_stream z = {0};
     size_t before = out->len;
     if (out->failed)
@@ -38,7 +40,8 @@ enum ocop_status zip_deflate(struct span in, int level, struct buf *out, struct 
     if (in.len > INT_MAX)
         return err_set(err, OCOP_ELIMIT, "%zu bytes are too many to compress; send less at once",
                        in.len);
-    if (deflateInit(&z, level) != Z_OK)
+    if (deflateInit2(&z, level, Z_DEFLATED, small ? 12 : MAX_WBITS, small ? 5 : 8,
+                     Z_DEFAULT_STRATEGY) != Z_OK)
         return err_nomem(err);
     z.next_in = (Bytef *)(uintptr_t)in.p; /* zlib does not write to it */
     z.avail_in = (uInt)in.len;

@@ -269,6 +269,10 @@ static void codes_hold_on_the_days_that_the_law_gives_them(void **state)
     } cases[] = {
         {"facility_grade", "A", "2025-01-14", CODE_OK},
         {"facility_grade", "A", "2025-01-15", CODE_WRONG},
+        {"discharge_column", "C", "2025-08-31", CODE_WRONG},
+        {"discharge_column", "C", "2025-09-01", CODE_OK},
+        {"unit_level", "district", "2025-06-30", CODE_OK},
+        {"unit_level", "district", "2025-07-01", CODE_WRONG},
         {"conclusion", "pass", "2026-08-05", CODE_OK},
         {"severity", "serious", "2026-08-05", CODE_OK},
     };
