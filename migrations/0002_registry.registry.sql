@@ -69,6 +69,8 @@ CREATE TABLE cases (
     resolution TEXT
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX cases_record ON cases (record);
+CREATE INDEX cases_open ON cases (record) WHERE closed_version IS NULL;
+CREATE INDEX cases_closed ON cases (closed_version) WHERE closed_version IS NOT NULL;
 CREATE INDEX cases_opened ON cases (opened_version, idx);
 
 -- The last set of each replica that is in the log.

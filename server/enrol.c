@@ -328,7 +328,8 @@ static enum ocop_status enrol_device(struct registry *r, const struct server_key
                          .name = span_str(in->name),
                          .scope = invited->scope,
                          .scope_count = invited->scope_count};
-    if (!id_from(span_of(in->replica.data, in->replica.len), &dev.replica) || dev.name.len > 200)
+    if (!id_from(span_of(in->replica.data, in->replica.len), &dev.replica) ||
+        id_is_zero(&dev.replica) || dev.name.len > 200)
         return err_set(err, OCOP_EINVAL, "the enrolment is not well formed");
     enum ocop_status st = registry_replica(r, &dev.replica, &known, err);
     if (st == OCOP_OK && known.known)

@@ -880,6 +880,22 @@ static uint32_t *runs_put(struct encoder *e, const struct changes *in, bool verb
     return runs;
 }
 
+static struct span head_bytes(const struct change *c, enum column_head which)
+{
+    switch (which) {
+    case HEAD_ID:
+        return id_span(&c->record);
+    case HEAD_AUTHOR:
+        return id_is_zero(&c->author) ? span_of(NULL, 0) : id_span(&c->author);
+    case HEAD_REASON:
+        return c->reason;
+    case HEAD_CASE:
+        return c->case_id;
+    default:
+        return span_of(NULL, 0);
+    }
+}
+
 /* One value per change. NULL when no change has one. */
 static Ocop__Sync__Column *head_put(struct encoder *e, const struct changes *in,
                                     enum column_head which)
@@ -889,11 +905,7 @@ static Ocop__Sync__Column *head_put(struct encoder *e, const struct changes *in,
     for (size_t i = 0; cells && i < in->count; i++) {
         const struct change *c = &in->v[i];
         int64_t v = which == HEAD_TIME ? c->device_time_ms : (int64_t)c->base;
-        struct span bytes = which == HEAD_ID                                  ? id_span(&c->record)
-                            : which == HEAD_AUTHOR && !id_is_zero(&c->author) ? id_span(&c->author)
-                            : which == HEAD_REASON                            ? c->reason
-                            : which == HEAD_CASE                              ? c->case_id
-                                                                              : span_of(NULL, 0);
+        struct span bytes = head_bytes(c, which);
         bool set = is_int ? v != 0 : bytes.len > 0;
         uint8_t state = set ? CELL_SET : CELL_ABSENT;
         cells[i] = is_int ? cell_int(state, v) : cell_bytes(state, bytes);

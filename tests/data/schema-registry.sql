@@ -579,6 +579,10 @@ CREATE TABLE waiting (
     PRIMARY KEY (version, idx)
 ) STRICT, WITHOUT ROWID;
 
+CREATE INDEX cases_closed ON cases (closed_version) WHERE closed_version IS NOT NULL;
+
+CREATE INDEX cases_open ON cases (record) WHERE closed_version IS NULL;
+
 CREATE INDEX cases_opened ON cases (opened_version, idx);
 
 CREATE INDEX cases_record ON cases (record);

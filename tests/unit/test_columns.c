@@ -315,12 +315,280 @@ static void a_hundred_amendments_cost_little(void **state)
     assert_true(sealed <= 22 * AMENDMENTS);
 }
 
+/* --- whatever goes in comes out --- */
+
+static struct span random_bytes(struct world *w, size_t most)
+{
+    size_t len = below(w, most + 1);
+    uint8_t *p = get(w, len, 1);
+
+    for (size_t i = 0; i < len; i++)
+        p[i] = (uint8_t)draw(w);
+    return span_of(p, len);
+}
+
+static int64_t random_int(struct world *w)
+{
+    uint64_t x = draw(w);
+
+    switch (below(w, 5)) {
+    case 0:
+        return (int64_t)x;
+    case 1:
+        return INT64_MIN + (int64_t)(x % 3);
+    case 2:
+        return INT64_MAX - (int64_t)(x % 3);
+    case 3:
+        return (int64_t)(x % 100) - 50;
+    default:
+        return INT64_C(1785888000000) + (int64_t)(x % 100000);
+    }
+}
+
+/* Bytes of one manner per column, so that every form gets its turn. */
+static struct span random_value(struct world *w, uint64_t manner, size_t row)
+{
+    static const char *const few[] = {"pass", "fail", "", "conditional", "0", "2026-13-99"};
+
+    switch (manner % 8) {
+    case 0:
+        return random_bytes(w, 40);
+    case 1:
+        return span_str(few[below(w, 6)]);
+    case 2:
+        return text(w, "BB-24664-2026-017-%04u", (unsigned)row);
+    case 3:
+        return id_bytes(w, manner / 8 % 5, (uint32_t)row);
+    case 4:
+        return id_bytes(w, below(w, 9), (uint32_t)draw(w));
+    case 5:
+        return text(w, "%s số %u", "Hộ kinh doanh nem chua", (unsigned)below(w, 2000));
+    case 6:
+        return text(w, "%018llu", (unsigned long long)(draw(w) % UINT64_C(1000000000000000000)));
+    default:
+        return below(w, 2) ? id_bytes(w, 1, (uint32_t)below(w, 3)) : span_str("0000000000000000");
+    }
+}
+
+static void put_packed(struct buf *b, uint64_t number, bool is_int, struct world *w,
+                       uint64_t manner)
+{
+    buf_varint(b, number << 3 | (is_int ? 0 : 2));
+    if (is_int) {
+        buf_varint(b, (uint64_t)random_int(w));
+        return;
+    }
+    struct span v = random_value(w, manner, below(w, 50));
+    buf_varint(b, v.len);
+    buf_put(b, v.p, v.len);
+}
+
+static void random_element(struct world *w, struct field *f)
+{
+    struct buf b;
+
+    buf_init(&b, RECORD_BYTES_MAX);
+    buf_varint(&b, 1 << 3 | 2);
+    buf_varint(&b, f->key.len);
+    buf_put(&b, f->key.p, f->key.len);
+    for (uint64_t number = 2; number <= ELEMENT_NUMBER_MAX; number += 1 + below(w, 30)) {
+        bool is_int = (number + below(w, 20) / 19) % 2;
+        uint64_t times = number % 7 == 0 ? 1 + below(w, 4) : 1;
+        for (uint64_t i = 0; i < times; i++)
+            put_packed(&b, number, is_int, w, number);
+    }
+    f->bytes = span_of(arena_dup(&w->a, b.p, b.len), b.len);
+    buf_fini(&b);
+}
+
+static void random_field(struct world *w, struct change *c, uint32_t number, size_t row)
+{
+    bool list = number % 5 == 0, same_keys = number % 2;
+    size_t items = list ? below(w, 4) : 1;
+
+    for (size_t i = 0; i < items; i++) {
+        struct field *f = &c->fields.v[c->fields.count++];
+        *f = (struct field){.number = number, .op = below(w, 12) ? FIELD_SET : FIELD_CLEAR};
+        f->base = below(w, 9) ? c->base : below(w, 1000000);
+        f->type = (uint8_t)(list ? VALUE_ELEMENT : number % 3 ? VALUE_BYTES : VALUE_INT);
+        if (!list && below(w, 40) == 0) /* another type than the others have */
+            f->type = f->type == VALUE_INT ? VALUE_BYTES : VALUE_INT;
+        if (list)
+            f->key = same_keys ? text(w, "NC.%zu", i) : id_bytes(w, row, (uint32_t)i);
+        if (f->op == FIELD_CLEAR)
+            continue;
+        if (f->type == VALUE_INT)
+            f->i = random_int(w);
+        else if (f->type == VALUE_BYTES)
+            f->bytes = random_value(w, number, row);
+        else
+            random_element(w, f);
+    }
+}
+
+static struct changes random_changes(struct world *w)
+{
+    static const uint32_t kinds[] = {KIND_INSPECTION, KIND_SAMPLE, KIND_PRODUCT, 77, 4000000000u};
+    static const uint8_t verbs[] = {VERB_CREATE, VERB_AMEND, VERB_ADD,  VERB_VOID,
+                                    VERB_STATE,  VERB_DELTA, VERB_STUB, 200};
+    struct changes s = {get(w, 120, sizeof *s.v), below(w, 120)};
+    uint64_t spread = 1 + below(w, 5);
+
+    for (size_t i = 0; i < s.count; i++) {
+        struct change *c = &s.v[i];
+        c->kind = kinds[below(w, spread)];
+        c->verb = verbs[below(w, 8)];
+        c->record = make_id(below(w, 4), (uint32_t)draw(w));
+        if (below(w, 10))
+            c->author = make_id(2, (uint32_t)below(w, 3));
+        c->device_time_ms = below(w, 10) ? random_int(w) : 0;
+        c->base = below(w, 3) ? below(w, 1000) : draw(w) >> 1;
+        c->reason = below(w, 2) ? span_of(NULL, 0) : random_value(w, 5, i);
+        c->case_id = below(w, 10) ? span_of(NULL, 0) : id_bytes(w, 9, (uint32_t)i);
+        c->fields.v = get(w, 400, sizeof *c->fields.v);
+        for (uint32_t number = 2; number < 90; number += 1 + (uint32_t)below(w, 6))
+            random_field(w, c, number == 89 ? 0x1fffffff : number, i);
+    }
+    return s;
+}
+
+static void same_field(const struct field *a, const struct field *b)
+{
+    assert_int_equal(a->number, b->number);
+    assert_int_equal(a->op, b->op);
+    assert_int_equal(a->type, b->type);
+    assert_true(span_eq(a->key, b->key));
+    assert_int_equal(a->i, b->i);
+    assert_true(span_eq(a->bytes, b->bytes));
+    assert_int_equal(a->base, b->base);
+}
+
+static void same_changes(struct changes a, struct changes b)
+{
+    assert_int_equal(a.count, b.count);
+    for (size_t i = 0; i < a.count; i++) {
+        const struct change *x = &a.v[i], *y = &b.v[i];
+        assert_int_equal(x->kind, y->kind);
+        assert_int_equal(x->verb, y->verb);
+        assert_true(id_eq(&x->record, &y->record));
+        assert_true(id_eq(&x->author, &y->author));
+        assert_int_equal(x->device_time_ms, y->device_time_ms);
+        assert_int_equal(x->base, y->base);
+        assert_true(span_eq(x->reason, y->reason));
+        assert_true(span_eq(x->case_id, y->case_id));
+        assert_int_equal(x->fields.count, y->fields.count);
+        for (size_t f = 0; f < x->fields.count; f++)
+            same_field(&x->fields.v[f], &y->fields.v[f]);
+    }
+}
+
+static struct span packed_columns(struct world *w, struct changes s)
+{
+    Ocop__Sync__Columns columns;
+
+    ok(w, columns_encode(&s, &w->a, &columns, &w->err));
+    size_t len = ocop__sync__columns__get_packed_size(&columns);
+    uint8_t *p = get(w, len, 1);
+    ocop__sync__columns__pack(&columns, p);
+    return span_of(p, len);
+}
+
+static enum ocop_status unpack_columns(struct span packed, struct arena *a, struct changes *out,
+                                       struct ocop_error *err)
+{
+    ProtobufCAllocator from_arena = arena_allocator(a);
+
+    if (!columns_shallow(packed, NULL, 0))
+        return OCOP_EPROTO;
+    Ocop__Sync__Columns *c = ocop__sync__columns__unpack(&from_arena, packed.len, packed.p);
+    return c ? columns_decode(c, a, out, err) : OCOP_EPROTO;
+}
+
+static void changes_come_back_as_they_were(void **state)
+{
+    struct world *w = *state;
+    size_t fields = 0;
+
+    for (unsigned round = 0; round < 150; round++) {
+        struct changes s = random_changes(w), back;
+        struct span packed = packed_columns(w, s);
+        ok(w, unpack_columns(packed, &w->a, &back, &w->err));
+        same_changes(s, back);
+        assert_true(span_eq(packed, packed_columns(w, back)));
+        for (size_t i = 0; i < s.count; i++)
+            fields += s.v[i].fields.count;
+        arena_reset(&w->a);
+    }
+    assert_true(fields > 100000);
+}
+
+static void the_workload_comes_back_as_it_was(void **state)
+{
+    struct world *w = *state;
+    struct changes s = inspections(w), t = amendments(w), back;
+
+    ok(w, unpack_columns(packed_columns(w, s), &w->a, &back, &w->err));
+    same_changes(s, back);
+    ok(w, unpack_columns(packed_columns(w, t), &w->a, &back, &w->err));
+    same_changes(t, back);
+}
+
+static void no_changes_are_a_batch_too(void **state)
+{
+    struct world *w = *state;
+    struct changes none = {NULL, 0}, back;
+
+    ok(w, unpack_columns(packed_columns(w, none), &w->a, &back, &w->err));
+    assert_int_equal(back.count, 0);
+}
+
+/* --- what is hostile stays out --- */
+
+static void mutated_columns_do_no_harm(void **state)
+{
+    struct world *w = *state;
+    struct span packed[8];
+    struct arena scratch;
+    size_t taken = 0;
+
+    arena_init(&scratch, ARENA_REQUEST_MAX);
+    for (size_t i = 0; i < 8; i++) {
+        struct changes s = random_changes(w);
+        s.count = s.count > 12 ? 12 : s.count;
+        packed[i] = packed_columns(w, s);
+    }
+    for (unsigned round = 0; round < 20000; round++) {
+        struct span from = packed[round % 8];
+        struct changes back;
+        uint8_t *copy = arena_alloc(&scratch, from.len ? from.len : 1);
+        assert_non_null(copy);
+        memcpy(copy, from.p, from.len);
+        for (uint64_t n = 1 + below(w, 3); n > 0 && from.len; n--)
+            copy[below(w, from.len)] = (uint8_t)(below(w, 3) ? draw(w) : below(w, 4));
+        size_t len = below(w, 10) ? from.len : below(w, from.len + 1);
+        enum ocop_status st = unpack_columns(span_of(copy, len), &scratch, &back, NULL);
+        assert_true(st == OCOP_OK || st == OCOP_EPROTO || st == OCOP_ELIMIT);
+        if (st == OCOP_OK && back.count) {
+            Ocop__Sync__Columns again; /* what was taken can be passed on */
+            ok(w, columns_encode(&back, &scratch, &again, &w->err));
+            taken++;
+        }
+        arena_reset(&scratch);
+    }
+    arena_fini(&scratch);
+    assert_true(taken > 100);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_thousand_inspections_cost_little_beside_their_notes,
                                         world_open, world_close),
         cmocka_unit_test_setup_teardown(a_hundred_amendments_cost_little, world_open, world_close),
+        cmocka_unit_test_setup_teardown(changes_come_back_as_they_were, world_open, world_close),
+        cmocka_unit_test_setup_teardown(the_workload_comes_back_as_it_was, world_open, world_close),
+        cmocka_unit_test_setup_teardown(no_changes_are_a_batch_too, world_open, world_close),
+        cmocka_unit_test_setup_teardown(mutated_columns_do_no_harm, world_open, world_close),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -132,6 +132,9 @@ static void an_invitation_that_expired_or_was_never_made_enrols_nobody(void **st
     invite(w, &t, 1000000);
     t.invitation.token[0] ^= 1;
     assert_int_equal(enrol(w, &t), OCOP_EAUTH);
+    t.invitation.token[0] ^= 1;
+    memset(t.replica, 0, sizeof t.replica);
+    assert_int_equal(enrol(w, &t), OCOP_EINVAL);
     t.invitation.token_len = 3;
     assert_int_equal(enrol(w, &t), OCOP_EINVAL);
 }

@@ -303,6 +303,26 @@ static void a_unit_that_enters_is_filled_and_one_that_leaves_is_taken_away(void 
     assert_non_null(device_holds(&w->d, &ids[0]));
 }
 
+static void a_record_that_changes_before_its_unit_is_filled_comes_whole(void **state)
+{
+    struct world *w = *state;
+    struct draft_change d;
+    struct id ids[300];
+    device_pull(&w->d, &w->c, PAGE);
+    for (size_t i = 0; i < 300; i++)
+        ids[i] = centre_producer(&w->c, &w->there, "HTX nơi khác");
+    draft(&d, KIND_UNIT, VERB_AMEND, &w->here);
+    draft_element(&d, &w->c, 16, id_span(&w->there), "whole");
+    draft_base(&d, version_of(w));
+    centre_write(&w->c, &d, 1);
+    assert_true(device_pull_page(&w->d, &w->c, 1));
+    assert_null(device_holds(&w->d, &ids[299]));
+    amend(w, KIND_PRODUCER, &ids[299], PHONE, "0912");
+    device_pull(&w->d, &w->c, 1);
+    assert_string_equal(device_text(&w->d, &ids[299], PHONE), "0912");
+    assert_string_equal(device_text(&w->d, &ids[299], NAME), "HTX nơi khác");
+}
+
 static void a_reference_out_of_the_scope_comes_as_a_stub(void **state)
 {
     struct world *w = *state;
@@ -379,6 +399,44 @@ static void a_case_is_told_when_it_opens_and_when_it_closes(void **state)
     assert_string_equal(device_text(&w->d, &id, NAME), "HTX Hai");
 }
 
+/* Beyond ANCHORS_FEW the feed asks by version instead of anchor by anchor. */
+static void a_scope_of_many_units_is_fed_like_one_of_few(void **state)
+{
+    struct world *w = *state;
+    static struct draft_change d[220];
+    static char codes[220][8];
+    static struct id ids[220];
+    struct id elsewhere = centre_unit(&w->c, "02", "province", NULL), producer[60];
+    struct device wide;
+    for (size_t i = 0; i < 220; i++) {
+        ids[i] = id_next(&w->c.r->ids, &w->c.env);
+        snprintf(codes[i], sizeof codes[i], "1%04zu", i);
+        draft(&d[i], KIND_UNIT, VERB_CREATE, &ids[i]);
+        draft_text(&d[i], 10, codes[i]);
+        draft_text(&d[i], 11, codes[i]);
+        draft_text(&d[i], 12, "commune");
+        draft_id(&d[i], 13, &w->province);
+        draft_text(&d[i], 14, "2025-01-01");
+    }
+    centre_write(&w->c, d, 220);
+    device_enrol(&wide, &w->c, &w->officer, &w->province, 1);
+    device_pull(&wide, &w->c, PAGE);
+    for (size_t i = 0; i < 60; i++)
+        producer[i] = centre_producer(&w->c, &ids[i * 3], "HTX ở xã");
+    struct id outside = centre_producer(&w->c, &elsewhere, "HTX nơi khác");
+    amend(w, KIND_PRODUCER, &producer[0], PHONE, "0912");
+    device_pull(&wide, &w->c, 1);
+    assert_int_equal(wide.states, 60);
+    for (size_t i = 0; i < 60; i++)
+        assert_non_null(device_holds(&wide, &producer[i]));
+    assert_null(device_holds(&wide, &outside));
+    amend(w, KIND_PRODUCER, &producer[7], PHONE, "0913");
+    device_pull(&wide, &w->c, PAGE);
+    assert_int_equal(wide.deltas, 1);
+    assert_string_equal(device_text(&wide, &producer[7], PHONE), "0913");
+    device_close(&wide);
+}
+
 static void a_cursor_of_nonsense_does_no_harm(void **state)
 {
     struct world *w = *state;
@@ -419,9 +477,11 @@ int main(void)
         T(a_record_that_leaves_the_scope_departs),
         T(a_departure_on_an_early_page_is_not_lost),
         T(a_unit_that_enters_is_filled_and_one_that_leaves_is_taken_away),
+        T(a_record_that_changes_before_its_unit_is_filled_comes_whole),
         T(a_reference_out_of_the_scope_comes_as_a_stub),
         T(a_kind_that_this_program_does_not_know_is_passed_on),
         T(a_case_is_told_when_it_opens_and_when_it_closes),
+        T(a_scope_of_many_units_is_fed_like_one_of_few),
         T(a_cursor_of_nonsense_does_no_harm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

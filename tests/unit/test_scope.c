@@ -66,6 +66,41 @@ static void a_scope_is_its_units_and_all_below_them(void **state)
     }
 }
 
+static void create_unit(struct world *w, const struct id *id, const char *level,
+                        const struct id *parent)
+{
+    struct draft_change d;
+    draft(&d, KIND_UNIT, VERB_CREATE, id);
+    draft_text(&d, 10, "x");
+    draft_text(&d, 11, "x");
+    draft_text(&d, 12, level);
+    if (parent)
+        draft_id(&d, 13, parent);
+    draft_text(&d, 14, "2025-01-01");
+    centre_write(&w->c, &d, 1);
+}
+
+/* Units that are imported together have ids that differ in a bit or two. */
+static void a_unit_whose_id_is_next_to_another_is_not_taken_for_it(void **state)
+{
+    struct world *w = *state;
+    struct device d;
+    struct id province = id_next(&w->c.r->ids, &w->c.env), communes[9];
+    province.b[14] = 0x40;
+    create_unit(w, &province, "province", NULL);
+    for (size_t i = 0; i < 9; i++) {
+        communes[i] = province;
+        communes[i].b[i < 8 ? 15 : 14] ^= (uint8_t)(1u << i % 8);
+        create_unit(w, &communes[i], "commune", &province);
+    }
+    device_enrol(&d, &w->c, &w->officer, &communes[8], 1);
+    assert_true(has(w, &d, &communes[8]));
+    for (size_t i = 0; i < 8; i++)
+        assert_false(has(w, &d, &communes[i]));
+    assert_false(has(w, &d, &province));
+    device_close(&d);
+}
+
 static void a_device_learns_of_the_units_of_its_province_only(void **state)
 {
     struct world *w = *state;
@@ -200,6 +235,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(a_scope_is_its_units_and_all_below_them),
+        T(a_unit_whose_id_is_next_to_another_is_not_taken_for_it),
         T(a_device_learns_of_the_units_of_its_province_only),
         T(a_successor_enters_the_scope_and_the_old_unit_stays),
         T(a_district_that_moves_takes_its_communes_to_the_other_province),
