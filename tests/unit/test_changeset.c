@@ -316,7 +316,7 @@ static void columns_nested_without_end_are_refused_before_they_are_unpacked(void
         len[i] = 1 + size + below;
     }
     for (size_t i = DEPTH; i > 0; i--) {
-        buf_varint(&inner, (i == DEPTH ? 11 : 8) << 3 | 2);
+        buf_varint(&inner, (i == DEPTH ? UINT64_C(11) : UINT64_C(8)) << 3 | 2);
         buf_varint(&inner, len[i - 1]);
     }
     put_message(&outer, 1, id_span(&replica));
