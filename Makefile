@@ -146,7 +146,7 @@ test: deps-test ## install what is missing, build and run all tests
 	sh .ci/run-tests.sh $(B)
 	$(MAKE) -s demo
 .PHONY: tests
-tests: $(TESTS) $(FUZZ_REPLAY)
+tests: $(TESTS) $(FUZZ_REPLAY) $(B)/tests/integration/example_record
 
 check: deps-check ## the gates: format, static analysis, clang, sanitizers
 	sh .ci/check.sh
