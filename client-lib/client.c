@@ -375,7 +375,7 @@ enum ocop_status ocop_enrol(struct ocop_store *s, const char *code, const char *
         st = frame_open_reply(&n, buf_span(&answer), &a, &message, err);
     if (st)
         goto out;
-    reply = ocop__sync__reply__unpack(&allocator, message.len, message.p);
+    reply = reply_unpack(message, &allocator);
     st = reply ? enrol_apply(s, &in, reply, err)
                : err_set(err, OCOP_EPROTO, "the server's answer cannot be read");
 out:

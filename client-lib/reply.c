@@ -780,3 +780,11 @@ enum ocop_status reply_apply(struct ocop_store *s, const Ocop__Sync__SyncReply *
     arena_fini(&t.work);
     return st;
 }
+
+Ocop__Sync__Reply *reply_unpack(struct span message, ProtobufCAllocator *allocator)
+{
+    static const uint32_t to_columns[] = {5, 6}; /* Reply.sync, SyncReply.records */
+    if (!columns_shallow(message, to_columns, sizeof to_columns / sizeof *to_columns))
+        return NULL;
+    return ocop__sync__reply__unpack(allocator, message.len, message.p);
+}

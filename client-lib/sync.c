@@ -240,7 +240,7 @@ static enum ocop_status take_reply(struct run *r, struct ocop_error *err)
     st = frame_open_reply(&r->noise, buf_span(&r->answer), &r->arena, &message, err);
     if (st)
         return st;
-    reply = ocop__sync__reply__unpack(&allocator, message.len, message.p);
+    reply = reply_unpack(message, &allocator);
     if (!reply)
         return err_set(err, OCOP_EPROTO, "the server's reply cannot be read");
     st = sync_reply_status(reply, err);

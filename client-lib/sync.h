@@ -48,4 +48,8 @@ OCOP_MUST_USE enum ocop_status pending_state(struct ocop_store *s, uint32_t kind
 OCOP_MUST_USE enum ocop_status pending_change(const struct outbox_row *row, struct arena *a,
                                               struct change *out, struct ocop_error *err);
 
+/** Unpack a reply; NULL when it is malformed or nested deeper than NESTING_MAX (protobuf-c recurses
+ *  without a limit, and a server may be hostile). */
+Ocop__Sync__Reply *reply_unpack(struct span message, ProtobufCAllocator *allocator);
+
 #endif
