@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "columns.h"
+#include "lineage.h"
 #include "sync.h"
 
 struct taking {
@@ -37,28 +38,29 @@ static enum ocop_status malformed(const char *what, struct ocop_error *err)
 
 /* --- lineage --------------------------------------------------------------------------------- */
 
-/* Last version that our history shares with the server's: the smallest of the forks between. */
-static uint64_t shared_version(const struct taking *t, const struct id *from, const struct id *to)
+/* The last version that history `from` shares with the server's; 0, which is safe, when it cannot
+ * be told. */
+static uint64_t shared_version(const struct taking *t, struct id from)
 {
     const Ocop__Sync__SyncReply *r = t->reply;
-    struct id at = *to;
-    uint64_t shared = UINT64_MAX;
+    size_t count = 0;
+    struct lineage *v = arena_calloc(t->arena, r->n_lineages + 1, sizeof *v);
 
-    for (size_t step = 0; step < r->n_lineages && !id_eq(&at, from); step++) {
-        bool found = false;
-        for (size_t i = 0; !found && i < r->n_lineages; i++) {
-            struct id of;
-            if (!id_of(&r->lineages[i]->lineage, &of) || !id_eq(&of, &at) ||
-                !id_of(&r->lineages[i]->parent, &at))
-                continue;
-            found = true;
-            if (r->lineages[i]->fork_version < shared)
-                shared = r->lineages[i]->fork_version;
-        }
-        if (!found)
-            return 0;
+    for (size_t i = 0; v && i < r->n_lineages; i++) {
+        struct lineage *l = &v[count];
+        *l = (struct lineage){.fork_version = r->lineages[i]->fork_version};
+        (void)id_of(&r->lineages[i]->parent, &l->parent); /* the first has none */
+        count += id_of(&r->lineages[i]->lineage, &l->id);
     }
-    return id_eq(&at, from) ? shared : 0;
+    return v ? lineage_shared(v, count, from) : 0;
+}
+
+static void clamp(struct change *c, uint64_t shared)
+{
+    c->base = c->base > shared ? shared : c->base;
+    for (size_t f = 0; f < c->fields.count; f++)
+        if (c->fields.v[f].base > shared)
+            c->fields.v[f].base = shared;
 }
 
 /* Changes not sealed yet were based on versions of the lost history: they count as its end. */
@@ -75,10 +77,7 @@ static enum ocop_status clamp_outbox(struct taking *t, uint64_t shared, struct o
         st = pending_change(&rows.v[i], &t->work, &c, err);
         if (st)
             break;
-        c.base = c.base > shared ? shared : c.base;
-        for (size_t f = 0; f < c.fields.count; f++)
-            if (c.fields.v[f].base > shared)
-                c.fields.v[f].base = shared;
+        clamp(&c, shared);
         st = store_outbox_rewrite(t->s, rows.v[i].n, &c, err);
     }
     return st;
@@ -96,7 +95,7 @@ static enum ocop_status take_lineage(struct taking *t, struct ocop_error *err)
     if (id_eq(&lineage, &t->s->me.lineage))
         return OCOP_OK;
     if (!id_is_zero(&t->s->me.lineage)) {
-        uint64_t shared = shared_version(t, &t->s->me.lineage, &lineage);
+        uint64_t shared = shared_version(t, t->s->me.lineage);
         t->result->progress = true;
         st = store_record_clamp(t->s, shared, err);
         if (!st)
@@ -321,9 +320,11 @@ static enum ocop_status reopen_lost(struct taking *t, uint64_t from, struct ocop
     struct ocop_store *s = t->s;
     struct sealed_row *sets;
     size_t count;
-    enum ocop_status st = store_sealed_unacked(s, &s->me.replica, SIZE_MAX / 2, SIZE_MAX, t->arena,
-                                               &sets, &count, err);
+    enum ocop_status st = store_sealed_unack(s, &s->me.replica, from - 1, err);
 
+    if (!st)
+        st = store_sealed_unacked(s, &s->me.replica, SIZE_MAX / 2, SIZE_MAX, t->arena, &sets,
+                                  &count, err);
     for (size_t i = 0; !st && i < count; i++) {
         struct change_set set;
         struct outbox_rows rows;
@@ -332,8 +333,11 @@ static enum ocop_status reopen_lost(struct taking *t, uint64_t from, struct ocop
         st = store_outbox_of_set(s, sets[i].seq, t->arena, &rows, err);
         if (!st && rows.count == 0)
             st = changeset_open(sets[i].set.body, t->arena, &set, err);
-        for (size_t c = 0; !st && rows.count == 0 && c < set.changes.count; c++)
+        for (size_t c = 0; !st && rows.count == 0 && c < set.changes.count; c++) {
+            if (!id_eq(&set.lineage, &s->me.lineage))
+                clamp(&set.changes.v[c], shared_version(t, set.lineage));
             st = store_outbox_add(s, &set.changes.v[c], OUTBOX_READY, err);
+        }
     }
     return st;
 }
@@ -385,6 +389,49 @@ static enum ocop_status fail_with(struct taking *t, enum ocop_status status, con
     return OCOP_OK;
 }
 
+/*  the registry:  ... 7  8'            restored, and 8' came from another copy of this store
+ *  this store:    ... 7  8             8 was acknowledged before the restore: a fork at 8, which
+ *                                      no new set would bring to light */
+static enum ocop_status take_chain(struct taking *t, struct ocop_error *err)
+{
+    const Ocop__Sync__SyncReply *r = t->reply;
+    struct ocop_store *s = t->s;
+    uint64_t common = r->acked_seq;
+    bool met = false;
+
+    for (size_t i = 0; i < r->n_chain && common > 0; i++) {
+        uint8_t hash[HASH_LEN];
+        uint64_t acked;
+        bool found;
+        enum ocop_status st =
+            store_sealed_acked(s, &s->me.replica, common, &found, &acked, hash, err);
+        if (st)
+            return st;
+        met = found && span_eq(span_of(hash, HASH_LEN), span_of(r->chain[i].data, r->chain[i].len));
+        if (met)
+            break;
+        common--;
+    }
+    if (!met)
+        common = 0; /* they part before what was sent: nothing is known to be common */
+    return r->n_chain && common < r->acked_seq ? take_fork(t, common + 1, err) : OCOP_OK;
+}
+
+/* A set that the registry has another of, or that does not continue what it has. */
+static enum ocop_status take_parting(struct taking *t, const Ocop__Sync__SetOutcome *o,
+                                     struct ocop_error *err)
+{
+    enum ocop_status st = take_chain(t, err);
+
+    if (st || t->forked)
+        return st;
+    if (o->code == SET_FORK)
+        return take_fork(t, t->reply->fork_seq ? t->reply->fork_seq : o->seq, err);
+    return fail_with(t, OCOP_EDAMAGED,
+                     "this store's change-sets do not continue those of the registry; check the "
+                     "store");
+}
+
 static enum ocop_status take_set(struct taking *t, const Ocop__Sync__SetOutcome *o,
                                  struct ocop_error *err)
 {
@@ -393,12 +440,8 @@ static enum ocop_status take_set(struct taking *t, const Ocop__Sync__SetOutcome 
     case SET_DUPLICATE:
         return acknowledge(t, o, err);
     case SET_FORK:
-        return take_fork(t, t->reply->fork_seq ? t->reply->fork_seq : o->seq, err);
     case SET_CHAIN:
-        return t->reply->has_fork_seq ? take_fork(t, t->reply->fork_seq, err)
-                                      : fail_with(t, OCOP_EDAMAGED,
-                                                  "this store's change-sets do not continue those "
-                                                  "of the registry; check the store");
+        return take_parting(t, o, err);
     case SET_MALFORMED:
     case SET_TOO_LARGE:
         return unseal(t, o, err);
@@ -436,6 +479,8 @@ static enum ocop_status take_sets(struct taking *t, struct ocop_error *err)
     }
     for (size_t i = 0; !st && i < t->reply->n_sets; i++)
         st = take_set(t, t->reply->sets[i], err);
+    if (!st && !t->forked)
+        st = take_chain(t, err);
     if (!st && t->reply->fork_seq &&
         !t->forked) /* the registry has sets that this store never made */
         st = take_fork(t, t->reply->fork_seq, err);

@@ -270,13 +270,29 @@ static enum ocop_status value_pack(struct apply *p, const struct field *f, struc
     return st != OCOP_OK ? st : bytes ? OCOP_OK : err_nomem(p->err);
 }
 
-/* The value that stood at the version the author had seen. */
+static enum ocop_status history_value(struct apply *p, sqlite3_stmt *s, const struct field **out)
+{
+    struct change old;
+    size_t len = (size_t)sqlite3_column_bytes(s, 1);
+    char *copy = arena_dup(p->a, sqlite3_column_blob(s, 1), len);
+    enum ocop_status st =
+        copy ? change_unpack(span_of(copy, len), p->a, &old, p->err) : err_nomem(p->err);
+    if (st == OCOP_OK && old.fields.count == 1)
+        *out = &old.fields.v[0];
+    return st;
+}
+
+/* The value that the author had seen: the one before the first change of another that came after
+ * both the base and the author's own last change, which the author knows without being told.
+ *
+ *   version   10 A: pass    12 A: fail    13 B: conditional    A again, base 10 -> base is "fail"
+ */
 static enum ocop_status base_json(struct apply *p, const struct field *mine,
                                   const struct field *theirs, struct span *out)
 {
-    struct change old;
-    const struct field *base = theirs && theirs->base <= mine->base ? theirs : NULL;
-    sqlite3_stmt *s = registry_stmt(p->r, SQL_HISTORY_AT, p->err);
+    bool seen = theirs && (theirs->base <= mine->base || made_by_author(p, theirs->base));
+    const struct field *base = seen ? theirs : NULL;
+    sqlite3_stmt *s = registry_stmt(p->r, SQL_HISTORY_SINCE, p->err);
     if (!s)
         return OCOP_EDB;
     bind_span(s, 1, id_span(&p->change->record));
@@ -284,13 +300,9 @@ static enum ocop_status base_json(struct apply *p, const struct field *mine,
     bind_span(s, 3, mine->key);
     sqlite3_bind_int64(s, 4, (sqlite3_int64)mine->base);
     enum ocop_status st = OCOP_OK;
-    if (sqlite3_step(s) == SQLITE_ROW) {
-        size_t len = (size_t)sqlite3_column_bytes(s, 0);
-        char *copy = arena_dup(p->a, sqlite3_column_blob(s, 0), len);
-        st = copy ? change_unpack(span_of(copy, len), p->a, &old, p->err) : err_nomem(p->err);
-        if (st == OCOP_OK && old.fields.count == 1)
-            base = &old.fields.v[0];
-    }
+    while (st == OCOP_OK && sqlite3_step(s) == SQLITE_ROW &&
+           !made_by_author(p, (uint64_t)sqlite3_column_int64(s, 0)))
+        st = history_value(p, s, &base);
     sqlite3_reset(s);
     return st == OCOP_OK ? value_json(p, base, out) : st;
 }
@@ -700,27 +712,38 @@ static enum ocop_status apply_change(struct apply *p)
  */
 
 /* A base from a history that was lost counts as the version where the histories parted. */
-static enum ocop_status clamp_bases(struct apply *p)
+static enum ocop_status shared_of(struct apply *p, uint64_t *limit)
 {
-    uint64_t limit = UINT64_MAX;
+    struct lineage *v;
+    size_t count;
+    *limit = UINT64_MAX;
     if (id_is_zero(&p->set->lineage) || id_eq(&p->set->lineage, &p->r->lineage))
         return OCOP_OK;
-    sqlite3_stmt *s = registry_stmt(p->r, SQL_LINEAGE_FORK, p->err);
-    if (!s)
-        return OCOP_EDB;
-    char text[ID_TEXT_LEN + 1];
-    sqlite3_bind_text(s, 1, id_text(p->set->lineage, text), -1, SQLITE_STATIC);
-    if (sqlite3_step(s) == SQLITE_ROW && sqlite3_column_type(s, 0) != SQLITE_NULL)
-        limit = (uint64_t)sqlite3_column_int64(s, 0);
-    sqlite3_reset(s);
-    for (size_t i = 0; i < p->set->changes.count; i++) {
+    enum ocop_status st = lineages_of(p->r, p->a, &v, &count, p->err);
+    if (st == OCOP_OK)
+        *limit = lineage_shared(v, count, p->set->lineage);
+    return st;
+}
+
+/* Nobody has seen what comes later in the log than the set: such a base is none. */
+static uint64_t base_within(const struct apply *p, uint64_t base, uint64_t limit)
+{
+    if (base > limit)
+        return limit;
+    return base < p->set_version ? base : 0;
+}
+
+static enum ocop_status clamp_bases(struct apply *p)
+{
+    uint64_t limit;
+    enum ocop_status st = shared_of(p, &limit);
+    for (size_t i = 0; st == OCOP_OK && i < p->set->changes.count; i++) {
         struct change *c = &p->set->changes.v[i];
-        c->base = c->base < limit ? c->base : limit;
+        c->base = base_within(p, c->base, limit);
         for (size_t f = 0; f < c->fields.count; f++)
-            if (c->fields.v[f].base > limit)
-                c->fields.v[f].base = limit;
+            c->fields.v[f].base = base_within(p, c->fields.v[f].base, limit);
     }
-    return OCOP_OK;
+    return st;
 }
 
 static enum ocop_status any(struct apply *p, int which, bool *out)

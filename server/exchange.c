@@ -26,8 +26,15 @@ struct work {
     Ocop__Sync__Reply reply;
     uint8_t sender[CHANNEL_KEY_LEN];
     bool opened, writes;
+    bool parted; /* a set that does not continue its replica's chain here */
     struct ocop_error err;
 };
+
+/* Failures of memory and disk are ours: the device is asked to come again. */
+static bool is_ours(enum ocop_status st)
+{
+    return st == OCOP_EDB || st == OCOP_ENOMEM || st == OCOP_EIO || st == OCOP_EDAMAGED;
+}
 
 static void *take(struct work *w, size_t count, size_t size)
 {
@@ -184,7 +191,10 @@ static enum ocop_status push_one(struct work *w, const Ocop__Sync__Sealed *in, i
         st = registry_release(w->r, &w->err);
     if (st != OCOP_OK) {
         registry_rollback_to(w->r);
-        return st;
+        if (!is_ours(st) || registry_rolled_back(w->r))
+            return st;
+        result->code = SET_RETRY;
+        snprintf(result->text, sizeof result->text, "it could not be stored now; send it again");
     }
     return set_outcome(w, reply, result) ? OCOP_OK : OCOP_ENOMEM;
 }
@@ -210,6 +220,7 @@ static enum ocop_status push(struct work *w, const Ocop__Sync__SyncRequest *in, 
             st = outcomes_put(w, reply, &result);
         if (st == OCOP_OK && result.enrolled_successor)
             st = enrolment_of(w->r, replica, &w->arena, &reply->enrolment, &w->err);
+        w->parted = result.code == SET_FORK || result.code == SET_CHAIN;
         if (result.code == SET_FORK) {
             reply->has_fork_seq = 1;
             reply->fork_seq = result.seq;
@@ -266,19 +277,83 @@ static enum ocop_status contact(struct work *w, const struct id *replica,
     return rc == SQLITE_DONE ? OCOP_OK : db_error(w->r->db, &w->err, "noting a contact");
 }
 
+static bool lineage_differs(const struct work *w, const Ocop__Sync__SyncRequest *in)
+{
+    return in->lineage.len == ID_LEN && memcmp(in->lineage.data, w->r->lineage.b, ID_LEN) != 0;
+}
+
+/* The hashes of the replica's last sets here: where its own chain parts from ours, the device sees
+ * by them. */
+static enum ocop_status chain_put(struct work *w, const struct id *replica, uint64_t last,
+                                  Ocop__Sync__SyncReply *reply)
+{
+    reply->chain = take(w, CHAIN_HASHES_MAX, sizeof *reply->chain);
+    for (uint64_t seq = last; reply->chain && seq > 0 && reply->n_chain < CHAIN_HASHES_MAX; seq--) {
+        struct log_entry e;
+        enum ocop_status st = log_find(w->r, replica, seq, &e, &w->err);
+        if (st != OCOP_OK)
+            return st == OCOP_ENOTFOUND ? OCOP_OK : st;
+        reply->chain[reply->n_chain++] = copy_bytes(w, e.hash, HASH_LEN);
+    }
+    return reply->chain ? OCOP_OK : OCOP_ENOMEM;
+}
+
+/* A device of another lineage learns where the histories parted: what its unsealed edits were based
+ * on counts as seen up to there. */
+static enum ocop_status lineages_put(struct work *w, Ocop__Sync__SyncReply *reply)
+{
+    struct lineage *v;
+    size_t count;
+    enum ocop_status st = lineages_of(w->r, &w->arena, &v, &count, &w->err);
+    if (st != OCOP_OK)
+        return st;
+    reply->lineages = take(w, count, sizeof *reply->lineages);
+    for (size_t i = 0; reply->lineages && i < count; i++) {
+        Ocop__Sync__Lineage *l = take(w, 1, sizeof *l);
+        if (!l)
+            return OCOP_ENOMEM;
+        ocop__sync__lineage__init(l);
+        l->has_lineage = l->has_parent = l->has_fork_version = 1;
+        l->lineage = copy_bytes(w, v[i].id.b, ID_LEN);
+        l->parent = copy_bytes(w, v[i].parent.b, ID_LEN);
+        l->fork_version = v[i].fork_version;
+        reply->lineages[reply->n_lineages++] = l;
+    }
+    return reply->lineages ? OCOP_OK : OCOP_ENOMEM;
+}
+
+/* Is the cursor one of a history that was lost? Then all is read again from the start, and what was
+ * not met is swept. *lost too when this registry was put back without `ocopd restore`, which would
+ * have begun a lineage: it has not yet come to what the device has seen. */
+static enum ocop_status cursor_lost(struct work *w, const Ocop__Sync__SyncRequest *in,
+                                    Ocop__Sync__SyncReply *reply, bool *lost)
+{
+    uint64_t now = 0;
+    *lost = lineage_differs(w, in);
+    if (*lost)
+        return lineages_put(w, reply);
+    if (!in->cursor)
+        return OCOP_OK;
+    enum ocop_status st = registry_version(w->r, &now, &w->err);
+    *lost = st == OCOP_OK && in->cursor->version > now;
+    if (*lost)
+        env_log(w->r->env, ENV_ERROR, "history_lost",
+                "seen=%llu version=%llu advice=\"use ocopd restore to put a backup back\"",
+                (unsigned long long)in->cursor->version, (unsigned long long)now);
+    return st;
+}
+
 static enum ocop_status pull(struct work *w, const struct id *replica,
                              const Ocop__Sync__SyncRequest *in, Ocop__Sync__SyncReply *reply)
 {
-    const Ocop__Sync__Cursor *cursor = in->cursor;
-    bool same = in->lineage.len == ID_LEN && memcmp(in->lineage.data, w->r->lineage.b, ID_LEN) == 0;
-    if (!same && in->lineage.len == ID_LEN) {
-        cursor = NULL; /* a history that was lost: read again from the start, then sweep */
-        reply->has_reread = 1;
-        reply->reread = 1;
-    }
+    bool lost;
+    enum ocop_status st = cursor_lost(w, in, reply, &lost);
+    const Ocop__Sync__Cursor *cursor = lost ? NULL : in->cursor;
+    reply->has_reread = reply->reread = lost;
     size_t page = in->has_page_bytes && in->page_bytes < PAGE_BYTES_DEFAULT ? in->page_bytes
                                                                             : PAGE_BYTES_DEFAULT;
-    enum ocop_status st = late_outcomes(w, replica, cursor ? cursor->version : 0, reply);
+    if (st == OCOP_OK)
+        st = late_outcomes(w, replica, cursor ? cursor->version : 0, reply);
     if (st == OCOP_OK)
         st = feed_page(w->r, replica, cursor, page, &w->arena, reply, &w->err);
     w->job->records = reply->records ? reply->records->count : 0;
@@ -321,7 +396,9 @@ static enum ocop_status sync_answer(struct work *w, const Ocop__Sync__SyncReques
         reply->has_fork_seq = 1; /* we hold sets that this store does not know: it is a copy */
         reply->fork_seq = in->last_seq + 1;
     }
-    if (w->writes)
+    if (w->parted || lineage_differs(w, in))
+        st = chain_put(w, &replica, info.acked_seq, reply);
+    if (st == OCOP_OK && w->writes)
         st = contact(w, &replica, in, now);
     return st == OCOP_OK && info.known ? pull(w, &replica, in, reply) : st;
 }
@@ -351,12 +428,6 @@ static void reply_busy(struct work *w, const char *text)
     w->job->status = err_set(&w->err, OCOP_EBUSY, "%s", text);
     w->reply.has_retry_after_ms = 1;
     w->reply.retry_after_ms = RETRY_MS + spread % RETRY_SPREAD_MS;
-}
-
-/* Failures of memory and disk are ours: the device is asked to come again. */
-static bool is_ours(enum ocop_status st)
-{
-    return st == OCOP_EDB || st == OCOP_ENOMEM || st == OCOP_EIO || st == OCOP_EDAMAGED;
 }
 
 static void work_reply(struct work *w, bool committed)

@@ -33,6 +33,22 @@ static enum ocop_status quarantine(struct registry *r, const struct change_set *
     return rc == SQLITE_DONE ? OCOP_OK : db_error(r->db, err, "quarantining a change-set");
 }
 
+/* The successor continues its predecessor behind a set that both of them have. */
+static enum ocop_status check_predecessor(struct registry *r, const struct change_set *set,
+                                          const struct replica_info *before,
+                                          struct set_result *result, struct ocop_error *err)
+{
+    struct log_entry last;
+    if (set->predecessor_seq == 0)
+        return OCOP_OK; /* it continues nothing, but is the same device */
+    if (set->predecessor_seq > before->acked_seq)
+        return refuse(result, SET_GAP, "its predecessor has not sent that much");
+    enum ocop_status st = log_find(r, &set->predecessor, set->predecessor_seq, &last, err);
+    if (st == OCOP_OK && memcmp(last.hash, set->predecessor_hash, HASH_LEN) != 0)
+        return refuse(result, SET_CHAIN, "it does not continue its predecessor's change-set");
+    return st;
+}
+
 /* A forked replica's successor introduces itself by its first set: same device keys, a predecessor
  * we know. Fills *replica with what was enrolled. */
 static enum ocop_status enrol_unknown(struct registry *r, const struct change_set *set,
@@ -49,8 +65,9 @@ static enum ocop_status enrol_unknown(struct registry *r, const struct change_se
     if (!before.known || before.revoked || memcmp(before.channel_key, channel_key, 32) != 0 ||
         changeset_verify(set->hash, signature, before.sign_key, NULL) != OCOP_OK)
         return refuse(result, SET_UNKNOWN_REPLICA, "this replica continues none of this device's");
-    if (set->predecessor_seq > before.acked_seq)
-        return refuse(result, SET_GAP, "its predecessor has not sent that much");
+    st = check_predecessor(r, set, &before, result, err);
+    if (st != OCOP_OK || result->code != SET_ACCEPTED)
+        return st;
     st = enrol_successor(r, r->keys, set, &before, err);
     result->enrolled_successor = st == OCOP_OK;
     return st == OCOP_OK ? registry_replica(r, &set->replica, replica, err) : st;
@@ -67,7 +84,7 @@ static void check_chain(const struct change_set *set, const struct replica_info 
         snprintf(text, sizeof text, "sequence %" PRIu64 " is missing", replica->acked_seq + 1);
         refuse(result, SET_GAP, text);
     } else if (memcmp(set->prev_hash, replica->acked_hash, HASH_LEN) != 0) {
-        refuse(result, SET_FORK, "it does not continue the last change-set that was accepted");
+        refuse(result, SET_CHAIN, "it does not continue the last change-set that was accepted");
     }
 }
 

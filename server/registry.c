@@ -11,6 +11,7 @@
 #include "bounds.h"
 #include "cache.h"
 #include "feed.h"
+#include "json.h"
 #include "migrate.h"
 #include "registry_stmts.h"
 #include "text.h"
@@ -166,11 +167,14 @@ void registry_rollback(struct registry *r)
     cache_forget(r->cache);
 }
 
+bool registry_rolled_back(const struct registry *r)
+{
+    return sqlite3_get_autocommit(r->db);
+}
+
 enum ocop_status registry_savepoint(struct registry *r, struct ocop_error *err)
 {
-    /* SQLite rolls back the whole transaction on some errors; what follows must not commit alone.
-     */
-    if (sqlite3_get_autocommit(r->db))
+    if (registry_rolled_back(r))
         return err_set(err, OCOP_EDB, "the transaction was rolled back; send again");
     return db_exec(r->db, "SAVEPOINT request", err);
 }
@@ -284,6 +288,40 @@ enum ocop_status registry_version(struct registry *r, uint64_t *out, struct ocop
     *out = (uint64_t)sqlite3_column_int64(s, 0);
     sqlite3_reset(s);
     return OCOP_OK;
+}
+
+static struct lineage lineage_read(const struct field *element)
+{
+    struct lineage out = {.fork_version = 0};
+    struct field f;
+    id_from(element->key, &out.id);
+    if (element_get(element->bytes, 2, &f))
+        id_from(f.bytes, &out.parent);
+    if (element_get(element->bytes, 3, &f))
+        out.fork_version = (uint64_t)f.i;
+    return out;
+}
+
+enum ocop_status lineages_of(struct registry *r, struct arena *a, struct lineage **out,
+                             size_t *count, struct ocop_error *err)
+{
+    const struct field_rule *rule = kind_field_by_name(kind_by_number(KIND_REGISTRY), "lineages");
+    struct fields list = {0};
+    sqlite3_stmt *s = registry_stmt(r, SQL_LINEAGES, err);
+    enum ocop_status st = s ? OCOP_OK : OCOP_EDB;
+    *count = 0;
+    if (st == OCOP_OK && sqlite3_step(s) == SQLITE_ROW && sqlite3_column_bytes(s, 0))
+        st = json_list_read(rule,
+                            span_of(sqlite3_column_text(s, 0), (size_t)sqlite3_column_bytes(s, 0)),
+                            a, &list, err);
+    *out = arena_calloc(a, list.count + 1, sizeof **out);
+    if (st == OCOP_OK && !*out)
+        st = err_nomem(err);
+    for (size_t i = 0; st == OCOP_OK && i < list.count; i++)
+        (*out)[(*count)++] = lineage_read(&list.v[i]);
+    if (s)
+        sqlite3_reset(s);
+    return st;
 }
 
 enum ocop_status registry_meta_get(struct registry *r, const char *key, struct arena *a,

@@ -8,6 +8,7 @@
 #include <sqlite3.h>
 
 #include "changeset.h"
+#include "lineage.h"
 #include "merge.h"
 #include "row.h"
 #include "rules.h"
@@ -44,6 +45,9 @@ OCOP_MUST_USE enum ocop_status registry_begin(struct registry *r, struct ocop_er
 OCOP_MUST_USE enum ocop_status registry_begin_read(struct registry *r, struct ocop_error *err);
 OCOP_MUST_USE enum ocop_status registry_commit(struct registry *r, struct ocop_error *err);
 void registry_rollback(struct registry *r);
+/** Is there no transaction any more? SQLite rolls the whole of it back on some errors; what follows
+ *  must not commit alone. */
+bool registry_rolled_back(const struct registry *r);
 OCOP_MUST_USE enum ocop_status registry_savepoint(struct registry *r, struct ocop_error *err);
 OCOP_MUST_USE enum ocop_status registry_release(struct registry *r, struct ocop_error *err);
 void registry_rollback_to(struct registry *r);
@@ -73,6 +77,11 @@ OCOP_MUST_USE enum ocop_status registry_replica_by_channel(struct registry *r,
 /** Version of the last set in the log. */
 OCOP_MUST_USE enum ocop_status registry_version(struct registry *r, uint64_t *out,
                                                 struct ocop_error *err);
+
+/** All that this registry went through, its present one among them; in the arena. */
+OCOP_MUST_USE enum ocop_status lineages_of(struct registry *r, struct arena *a,
+                                           struct lineage **out, size_t *count,
+                                           struct ocop_error *err);
 
 /** meta: small values of this node. OCOP_ENOTFOUND when not set. */
 OCOP_MUST_USE enum ocop_status registry_meta_get(struct registry *r, const char *key,

@@ -59,24 +59,11 @@
                          " WHERE record = ?1 AND closed_version IS NULL")                          \
     X(SQL_CASE_STATE, "SELECT record, mine, theirs, closed_version FROM cases WHERE id = ?1")      \
     X(SQL_HISTORY_ADD, "INSERT OR IGNORE INTO history VALUES (?1, ?2, ?3, ?4, ?5)")                \
-    X(SQL_HISTORY_AT, "SELECT value FROM history WHERE record = ?1 AND field = ?2"                 \
-                      " AND element = ?3 AND version > ?4 ORDER BY version LIMIT 1")               \
+    X(SQL_HISTORY_SINCE, "SELECT version, value FROM history WHERE record = ?1 AND field = ?2"     \
+                         " AND element = ?3 AND version > ?4 ORDER BY version DESC")               \
     /* rules data */                                                                               \
     X(SQL_CODE_LISTS, "SELECT code, items FROM code_list WHERE voided IS NOT 1"                    \
                       " ORDER BY born, id")                                                        \
-    /* The lowest fork on the way from the newest lineage back to lineage ?1; 0 when it is not on  \
-     * that way; NULL when it is the newest. */                                                    \
-    X(SQL_LINEAGE_FORK,                                                                            \
-      "WITH RECURSIVE l(id, parent, fork) AS (SELECT json_extract(e.value, '$.lineage'),"          \
-      " json_extract(e.value, '$.parent'),"                                                        \
-      " CAST(coalesce(json_extract(e.value, '$.forkVersion'), 0) AS INTEGER)"                      \
-      " FROM registry AS g, json_each(g.lineages) AS e),"                                          \
-      " way(id, parent, low) AS (SELECT id, parent, fork FROM l"                                   \
-      " WHERE id NOT IN (SELECT parent FROM l WHERE parent IS NOT NULL)"                           \
-      " UNION ALL SELECT l.id, l.parent, CASE WHEN l.id = ?1 THEN way.low"                         \
-      " ELSE min(way.low, l.fork) END FROM way JOIN l ON l.id = way.parent WHERE way.id <> ?1)"    \
-      " SELECT CASE WHEN (SELECT count(*) FROM way) = 1 AND (SELECT id FROM way) = ?1 THEN NULL"   \
-      " ELSE coalesce((SELECT low FROM way WHERE id = ?1), 0) END")                                \
     X(SQL_LINEAGES, "SELECT lineages FROM registry LIMIT 1")                                       \
     X(SQL_DEPARTURE_ADD, "INSERT OR IGNORE INTO departure VALUES (?1, ?2, ?3, ?4)")                \
     /* this node's own */                                                                          \

@@ -6,6 +6,7 @@
 
 #include "test.h"
 
+#include "backup.h"
 #include "bounds.h"
 #include "json.h"
 
@@ -112,15 +113,14 @@ static void master_data(struct world *w)
 void world_open(struct world *w)
 {
     struct ocop_error err = {0};
-    char path[128];
+    char path[128], keys[160];
     memset(w, 0, sizeof *w);
     arena_init(&w->arena, MIB(256));
     snprintf(w->dir, sizeof w->dir, "/tmp/ocop-world-XXXXXX");
     assert_non_null(mkdtemp(w->dir));
     snprintf(path, sizeof path, "%s/registry.db", w->dir);
-    sign_key_new(&w->keys.root, env_system());
-    channel_key_new(&w->keys.channel[0], env_system());
-    w->keys.channel_count = 1;
+    snprintf(keys, sizeof keys, "%s.keys", path);
+    ok(keys_create(keys, env_system(), &w->keys, &err), &err);
     ok(registry_open(path, true, env_system(), NULL, &w->registry, &err), &err);
     ok(genesis(w->registry, &w->keys, "test", &err), &err);
     master_data(w);
@@ -137,6 +137,56 @@ void world_close(struct world *w)
     arena_fini(&w->arena);
     snprintf(command, sizeof command, "rm -rf %s", w->dir);
     assert_int_equal(system(command), 0);
+}
+
+void world_backup(struct world *w)
+{
+    struct ocop_error err = {0};
+    struct backup_result result;
+    char copy[128];
+    snprintf(copy, sizeof copy, "%s/backup.db", w->dir);
+    unlink(copy);
+    ok(backup_make(w->registry, copy, false, &result, &err), &err);
+}
+
+void world_restore(struct world *w)
+{
+    struct ocop_error err = {0};
+    struct backup_result result;
+    char copy[128], path[128], moved[BACKUP_PATH_MAX];
+    snprintf(copy, sizeof copy, "%s/backup.db", w->dir);
+    snprintf(path, sizeof path, "%s/registry.db", w->dir);
+    registry_close(w->registry);
+    w->registry = NULL;
+    ok(backup_restore(copy, path, true, env_system(), moved, &result, &err), &err);
+    ok(registry_open(path, false, env_system(), NULL, &w->registry, &err), &err);
+}
+
+static void device_link(struct world *w, unsigned n)
+{
+    struct world_link *l = &w->links[n];
+    *l = (struct world_link){.link = {world_connect, world_exchange, world_link_close}, .world = w};
+    buf_init(&l->last, FRAME_BYTES_MAX);
+}
+
+static void device_open(struct world *w, unsigned n)
+{
+    struct ocop_error err = {0};
+    struct ocop_options options = {.link = &w->links[n]};
+    char path[128];
+    snprintf(path, sizeof path, "%s/%u.ocop", w->dir, n);
+    ok(ocop_open(path, &options, &w->stores[n], &err), &err);
+}
+
+void world_copy(struct world *w, unsigned from, unsigned to)
+{
+    char command[160];
+    ocop_close(w->stores[from]); /* the last connection writes all into the one file */
+    snprintf(command, sizeof command, "cp %s/%u.ocop %s/%u.ocop", w->dir, from, w->dir, to);
+    assert_int_equal(system(command), 0);
+    device_link(w, to);
+    device_open(w, from);
+    device_open(w, to);
 }
 
 static void officer_create(struct world *w, unsigned n)
@@ -165,10 +215,7 @@ void world_enrol(struct world *w, unsigned n)
 {
     struct ocop_error err = {0};
     const char *code;
-    char path[128];
-    struct world_link *l = &w->links[n];
-    *l = (struct world_link){.link = {world_connect, world_exchange, world_link_close}, .world = w};
-    buf_init(&l->last, FRAME_BYTES_MAX);
+    device_link(w, n);
     officer_create(w, n);
     struct invitation_terms terms = {.officer = w->officers[n],
                                      .scope = &w->commune,
@@ -178,9 +225,7 @@ void world_enrol(struct world *w, unsigned n)
     ok(registry_begin(w->registry, &err), &err);
     ok(invite_make(w->registry, &w->keys, &terms, &w->arena, &code, &err), &err);
     ok(registry_commit(w->registry, &err), &err);
-    snprintf(path, sizeof path, "%s/%u.ocop", w->dir, n);
-    struct ocop_options options = {.link = l};
-    ok(ocop_open(path, &options, &w->stores[n], &err), &err);
+    device_open(w, n);
     ok(ocop_enrol(w->stores[n], code, "test", &err), &err);
     world_sync(w, n);
 }

@@ -41,6 +41,14 @@ void world_close(struct world *w);
  * when n is 0; its scope is the first commune. */
 void world_enrol(struct world *w, unsigned n);
 
+/** A backup of the registry, and the registry restored from the last one: a new lineage. */
+void world_backup(struct world *w);
+void world_restore(struct world *w);
+
+/** Device `to` becomes a copy of device `from`'s file, as when a phone's backup is put on another
+ *  phone. */
+void world_copy(struct world *w, unsigned from, unsigned to);
+
 /** Write one change-set of an import. Returns its version. */
 uint64_t world_import(struct world *w, struct change *changes, size_t count);
 

@@ -140,6 +140,17 @@ static void a_case_shows_both_values_authors_and_times(void **state)
     assert_name(w, "HTX Một"); /* what the registry holds stands until a person decides */
 }
 
+/* No device has seen what comes later in the log than what it writes: to claim so buys no right to
+ * overwrite. */
+static void an_edit_that_claims_to_have_seen_the_future_has_seen_nothing(void **state)
+{
+    struct world *w = *state;
+    push(w, &w->e, VERB_AMEND, NAME, "HTX Một", version_of(w));
+    push(w, &w->d, VERB_AMEND, NAME, "HTX Hai", UINT64_C(1) << 40);
+    assert_string_equal(the_case(w).mine, "\"HTX Hai\"");
+    assert_name(w, "HTX Một");
+}
+
 static void a_person_decides_which_value_stands(void **state)
 {
     static const struct {
@@ -283,6 +294,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(a_case_shows_both_values_authors_and_times),
+        T(an_edit_that_claims_to_have_seen_the_future_has_seen_nothing),
         T(a_person_decides_which_value_stands),
         T(a_decision_is_final),
         T(what_cannot_be_decided_changes_nothing),

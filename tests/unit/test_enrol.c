@@ -174,50 +174,83 @@ static void devices_are_numbered_one_after_the_other(void **state)
     }
 }
 
+/* A producer by `d`, and a set of the successor of `d` with the same one under another id. */
+struct successor {
+    struct draft_change change;
+    struct id record; /* of the first */
+    struct change_set set;
+    struct set_result result;
+};
+
+static void successor_make(struct world *w, struct device *d, struct successor *x)
+{
+    x->record = id_next(&w->c.r->ids, &w->c.env);
+    draft(&x->change, KIND_PRODUCER, VERB_CREATE, &x->record);
+    draft_id(&x->change, FIELD_UNIT, &w->commune);
+    draft_id(&x->change, FIELD_OFFICER, &w->officer);
+    draft_text(&x->change, 10, "HTX");
+    draft_text(&x->change, 11, "cooperative");
+    assert_int_equal(device_push(d, &w->c, &x->change, 1).code, SET_ACCEPTED);
+    x->set = (struct change_set){.replica = id_next(&w->c.r->ids, &w->c.env),
+                                 .seq = 1,
+                                 .predecessor = d->replica,
+                                 .predecessor_seq = 1,
+                                 .schema = SCHEMA_VERSION,
+                                 .lineage = w->c.r->lineage,
+                                 .changes = {&x->change.c, 1}};
+    x->change.c.record = id_next(&w->c.r->ids, &w->c.env);
+    x->change.c.author = w->officer;
+    x->change.c.fields.v = x->change.v;
+    memcpy(x->set.predecessor_hash, d->prev_hash, HASH_LEN);
+}
+
+static void successor_push(struct world *w, struct device *d, struct successor *x)
+{
+    struct sealed sealed;
+    centre_must(&w->c, changeset_seal(&x->set, &d->sign, &w->c.a, &sealed, &w->c.err));
+    centre_must(&w->c, registry_begin(w->c.r, &w->c.err));
+    centre_must(&w->c, ingest_set(w->c.r, sealed.body, sealed.signature, d->channel, w->c.now_ms,
+                                  &w->c.a, &x->result, &w->c.err));
+    centre_must(&w->c, registry_commit(w->c.r, &w->c.err));
+}
+
 static void a_forked_store_goes_on_under_a_new_number_with_the_same_scope(void **state)
 {
     struct world *w = *state;
     struct device d;
-    struct draft_change change;
-    struct id record = id_next(&w->c.r->ids, &w->c.env), old;
+    struct successor x;
     Ocop__Sync__Enrolment *answer;
     device_enrol(&d, &w->c, &w->officer, &w->commune, 1);
-    draft(&change, KIND_PRODUCER, VERB_CREATE, &record);
-    draft_id(&change, FIELD_UNIT, &w->commune);
-    draft_id(&change, FIELD_OFFICER, &w->officer);
-    draft_text(&change, 10, "HTX");
-    draft_text(&change, 11, "cooperative");
-    assert_int_equal(device_push(&d, &w->c, &change, 1).code, SET_ACCEPTED);
-
-    struct change_set set = {.replica = id_next(&w->c.r->ids, &w->c.env),
-                             .seq = 1,
-                             .predecessor = d.replica,
-                             .predecessor_seq = 1,
-                             .schema = SCHEMA_VERSION,
-                             .lineage = w->c.r->lineage,
-                             .changes = {&change.c, 1}};
-    struct sealed sealed;
-    struct set_result result;
-    old = change.c.record;
-    change.c.record = id_next(&w->c.r->ids, &w->c.env);
-    change.c.author = w->officer;
-    change.c.fields.v = change.v;
-    memcpy(set.predecessor_hash, d.prev_hash, HASH_LEN);
-    centre_must(&w->c, changeset_seal(&set, &d.sign, &w->c.a, &sealed, &w->c.err));
-    centre_must(&w->c, registry_begin(w->c.r, &w->c.err));
-    centre_must(&w->c, ingest_set(w->c.r, sealed.body, sealed.signature, d.channel, w->c.now_ms,
-                                  &w->c.a, &result, &w->c.err));
-    centre_must(&w->c, registry_commit(w->c.r, &w->c.err));
-    assert_int_equal(result.code, SET_ACCEPTED);
-    assert_true(result.enrolled_successor);
-    centre_must(&w->c, enrolment_of(w->c.r, &set.replica, &w->c.a, &answer, &w->c.err));
+    successor_make(w, &d, &x);
+    successor_push(w, &d, &x);
+    assert_int_equal(x.result.code, SET_ACCEPTED);
+    assert_true(x.result.enrolled_successor);
+    centre_must(&w->c, enrolment_of(w->c.r, &x.set.replica, &w->c.a, &answer, &w->c.err));
     assert_int_equal(answer->number, 2);
     assert_int_equal(answer->n_scope, 1);
     assert_memory_equal(answer->scope[0].data, w->commune.b, ID_LEN);
     assert_memory_equal(answer->officer.data, w->officer.b, ID_LEN);
-    d.replica = set.replica;
+    d.replica = x.set.replica;
     device_pull(&d, &w->c, 100000);
-    assert_non_null(device_holds(&d, &old));
+    assert_non_null(device_holds(&d, &x.record));
+    device_close(&d);
+}
+
+static void a_successor_continues_what_its_predecessor_really_sent(void **state)
+{
+    struct world *w = *state;
+    struct device d;
+    struct successor x;
+    device_enrol(&d, &w->c, &w->officer, &w->commune, 1);
+    successor_make(w, &d, &x);
+    x.set.predecessor_hash[0] ^= 1;
+    successor_push(w, &d, &x);
+    assert_int_equal(x.result.code, SET_CHAIN);
+    x.set.predecessor_hash[0] ^= 1;
+    x.set.predecessor_seq = 2;
+    successor_push(w, &d, &x);
+    assert_int_equal(x.result.code, SET_GAP);
+    assert_false(x.result.enrolled_successor);
     device_close(&d);
 }
 
@@ -335,6 +368,7 @@ int main(void)
         T(an_invitation_needs_units),
         T(devices_are_numbered_one_after_the_other),
         T(a_forked_store_goes_on_under_a_new_number_with_the_same_scope),
+        T(a_successor_continues_what_its_predecessor_really_sent),
         T(what_a_revoked_device_pushes_is_quarantined),
         T(every_code_list_that_the_rules_name_is_there_from_the_start),
         T(codes_hold_on_the_days_that_the_law_gives_them),

@@ -1,0 +1,285 @@
+/* Registries restored from a backup and stores that were copied: what was submitted reaches the
+ * registry all the same, and what was seen counts as seen. */
+#include "test.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "bounds.h"
+#include "world.h"
+
+static int setup(void **state)
+{
+    struct world *w = calloc(1, sizeof *w);
+    *state = w;
+    world_open(w);
+    world_enrol(w, 0);
+    world_enrol(w, 1);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    world_close(*state);
+    free(*state);
+    return 0;
+}
+
+static enum ocop_record_state state_of(struct world *w, unsigned n, struct ocop_id id)
+{
+    struct ocop_record_status *status;
+    assert_int_equal(ocop_record_status(w->stores[n], &id, &status, NULL), OCOP_OK);
+    enum ocop_record_state state = status->state;
+    ocop_record_status_free(status);
+    return state;
+}
+
+static void what_was_acknowledged_after_the_backup_is_sent_again(void **state)
+{
+    struct world *w = *state;
+    struct ocop_id before = world_inspect(w, 0, "pass");
+    world_sync(w, 0);
+    world_backup(w);
+    struct ocop_id after = world_inspect(w, 0, "fail");
+    world_sync(w, 0);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM inspection"), 2);
+    world_restore(w);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM inspection"), 1);
+    world_sync(w, 0);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM inspection"), 2);
+    assert_int_equal(state_of(w, 0, before), OCOP_ACCEPTED);
+    assert_int_equal(state_of(w, 0, after), OCOP_ACCEPTED);
+    struct ocop_sync_summary s = world_sync(w, 1);
+    assert_int_equal(s.departed, 0);
+    assert_string_equal(world_value(w, "inspection", after, "conclusion"), "\"fail\"");
+}
+
+/* Device 0 saw the value before the backup; that the registry was restored since makes its edit no
+ * contradiction. `told`: the device has heard of the new lineage before it seals the edit. */
+static void edited_over_a_restore(struct world *w, bool told)
+{
+    struct ocop_error err = {0};
+    ProtobufCMessage *m = NULL;
+    struct ocop_id id = world_inspect(w, 1, "pass");
+    world_sync(w, 1);
+    world_sync(w, 0);
+    world_backup(w);
+    world_inspect(w, 1, "pass");
+    world_sync(w, 1);
+    world_sync(w, 0);
+    assert_int_equal(ocop_load(w->stores[0], &id, &m, &err), OCOP_OK);
+    assert_int_equal(ocop_set_text(w->stores[0], &m, "conclusion=fail", &err), OCOP_OK);
+    assert_int_equal(ocop_save(w->stores[0], m, &err), OCOP_OK);
+    ocop_free(m);
+    world_restore(w);
+    if (told)
+        world_sync(w, 0);
+    assert_int_equal(ocop_submit_draft(w->stores[0], &id, "xem lại", &err), OCOP_OK);
+    struct ocop_sync_summary s = world_sync(w, 0);
+    assert_int_equal(s.in_case, 0);
+    assert_int_equal(s.applied, 1);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM cases"), 0);
+    assert_string_equal(world_value(w, "inspection", id, "conclusion"), "\"fail\"");
+}
+
+static void a_sealed_edit_of_what_the_backup_holds_opens_no_case(void **state)
+{
+    edited_over_a_restore(*state, false);
+}
+
+static void an_unsealed_edit_of_what_the_backup_holds_opens_no_case(void **state)
+{
+    edited_over_a_restore(*state, true);
+}
+
+/* What device 0 had seen is gone, and another value stands where it was: that it has not seen. */
+static void an_edit_made_on_what_the_backup_lacks_opens_a_case(void **state)
+{
+    struct world *w = *state;
+    struct ocop_id id = world_inspect(w, 1, "pass");
+    world_sync(w, 1);
+    world_sync(w, 0);
+    world_backup(w);
+    for (int i = 0; i < 5; i++) { /* the lost history is longer than the new one */
+        world_inspect(w, 0, "pass");
+        world_sync(w, 0);
+    }
+    world_amend(w, 1, id, "score=1");
+    world_sync(w, 1);
+    world_sync(w, 0);
+    world_amend(w, 0, id, "conclusion=fail");
+    world_restore(w);
+    world_amend(w, 1, id, "conclusion=conditional");
+    world_sync(w, 1);
+    struct ocop_sync_summary s = world_sync(w, 0);
+    assert_int_equal(s.in_case, 1);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM cases WHERE base = '\"pass\"' AND"
+                                    " theirs = '\"conditional\"' AND mine = '\"fail\"'"),
+                     1);
+}
+
+/* Put back by hand, the registry is of the same lineage; but it lacks what the devices have seen.
+ */
+static void a_file_that_was_put_back_by_hand_is_noticed(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    char command[640], path[128];
+    world_backup(w);
+    struct ocop_id gone = world_inspect(w, 1, "pass");
+    world_sync(w, 1);
+    world_sync(w, 0);
+    registry_close(w->registry);
+    snprintf(path, sizeof path, "%s/registry.db", w->dir);
+    snprintf(command, sizeof command, "rm %s*-wal %s*-shm 2>/dev/null; cp %s/backup.db %s", path,
+             path, w->dir, path);
+    assert_int_equal(system(command), 0);
+    assert_int_equal(registry_open(path, false, env_system(), NULL, &w->registry, &err), OCOP_OK);
+    struct ocop_sync_summary s = world_sync(w, 0);
+    assert_int_equal(s.departed, 1);
+    struct ocop_record_status *status;
+    assert_int_equal(ocop_record_status(w->stores[0], &gone, &status, NULL), OCOP_ENOTFOUND);
+    world_sync(w, 1); /* who made it sends it again, and so it comes back */
+    world_sync(w, 0);
+    assert_int_equal(state_of(w, 0, gone), OCOP_ACCEPTED);
+}
+
+static void of_two_copies_of_a_store_neither_loses_a_record(void **state)
+{
+    struct world *w = *state;
+    world_inspect(w, 0, "pass");
+    world_sync(w, 0);
+    world_copy(w, 0, 2);
+    struct ocop_id mine = world_inspect(w, 0, "fail"), other = world_inspect(w, 2, "conditional");
+    world_sync(w, 0);
+    struct ocop_sync_summary s = world_sync(w, 2);
+    assert_true(s.forked);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM inspection"), 3);
+    assert_string_equal(world_value(w, "inspection", mine, "conclusion"), "\"fail\"");
+    assert_string_equal(world_value(w, "inspection", other, "conclusion"), "\"conditional\"");
+    assert_int_equal(world_count(w, "SELECT count(*) FROM replica WHERE predecessor_seq = 1"), 1);
+}
+
+/* Both at once: the copy's set was acknowledged, the registry that had it was lost, and now its
+ * number holds the other copy's set. No new set of the copy would bring that to light. */
+static void a_copy_whose_set_was_lost_and_replaced_sends_it_again(void **state)
+{
+    struct world *w = *state;
+    world_inspect(w, 0, "pass");
+    world_sync(w, 0);
+    world_copy(w, 0, 2);
+    world_backup(w);
+    struct ocop_id lost = world_inspect(w, 2, "conditional");
+    world_sync(w, 2);
+    world_restore(w);
+    struct ocop_id there = world_inspect(w, 0, "fail");
+    world_sync(w, 0);
+    struct ocop_sync_summary s = world_sync(w, 2);
+    assert_true(s.forked);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM inspection"), 3);
+    /* both copies gave the same number to their minutes, which a person must see */
+    assert_int_equal(state_of(w, 2, lost), OCOP_IN_CASE);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM cases WHERE cause <> 3"), 0);
+    assert_string_equal(world_value(w, "inspection", there, "conclusion"), "\"fail\"");
+    assert_string_equal(world_value(w, "inspection", lost, "conclusion"), "\"conditional\"");
+    assert_int_equal(world_count(w, "SELECT count(*) FROM replica WHERE predecessor_seq = 1"), 1);
+}
+
+/* The same, with a further set that does not continue what the registry has. */
+static void a_set_that_does_not_continue_the_chain_is_no_loss(void **state)
+{
+    struct world *w = *state;
+    world_inspect(w, 0, "pass");
+    world_sync(w, 0);
+    world_copy(w, 0, 2);
+    world_backup(w);
+    world_inspect(w, 2, "conditional");
+    world_sync(w, 2);
+    world_restore(w);
+    world_inspect(w, 0, "fail");
+    world_sync(w, 0);
+    world_inspect(w, 2, "pass");
+    world_sync(w, 2);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM inspection"), 4);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM cases WHERE cause <> 3"), 0);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM replica WHERE predecessor_seq = 1"), 1);
+}
+
+static void import_anything(struct world *w)
+{
+    struct id id = id_next(&w->registry->ids, w->registry->env);
+    struct field f[] = {{2, FIELD_SET, VALUE_BYTES, {NULL, 0}, 0, id_span(&w->commune), 0},
+                        {10, FIELD_SET, VALUE_BYTES, {NULL, 0}, 0, span_str("HTX"), 0},
+                        {11, FIELD_SET, VALUE_BYTES, {NULL, 0}, 0, span_str("cooperative"), 0}};
+    struct change c = {.kind = KIND_PRODUCER, .verb = VERB_CREATE, .record = id, .fields = {f, 3}};
+    world_import(w, &c, 1);
+}
+
+/* What is sent again was based on versions that mean something else now: its base is where the two
+ * histories parted, and what came since is unseen. */
+static void what_is_sent_again_overwrites_nothing_that_it_had_not_seen(void **state)
+{
+    struct world *w = *state;
+    struct ocop_id id = world_inspect(w, 1, "pass");
+    world_sync(w, 1);
+    world_sync(w, 0);
+    world_copy(w, 0, 2);
+    world_backup(w);
+    for (int i = 0; i < 9; i++)
+        import_anything(w); /* nobody sends it again: the lost history is longer than the new one */
+    world_amend(w, 1, id, "score=1");
+    world_sync(w, 1);
+    world_sync(w, 2);
+    world_amend(w, 2, id, "conclusion=conditional");
+    world_sync(w, 2);
+    world_restore(w);
+    world_inspect(w, 0, "pass"); /* takes the number of the set that was lost */
+    world_sync(w, 0);
+    world_amend(w, 1, id, "conclusion=fail");
+    world_sync(w, 1);
+    for (int i = 0; i < 12; i++)
+        import_anything(w); /* and now it is the shorter one */
+    world_sync(w, 2);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM cases WHERE cause = 1 AND"
+                                    " theirs = '\"fail\"' AND mine = '\"conditional\"'"),
+                     1);
+    assert_string_equal(world_value(w, "inspection", id, "conclusion"), "\"fail\"");
+}
+
+/* An edit of the officer's own, made and sent before, is no news to the officer: a case shows what
+ * was seen last, not what was pulled last. */
+static void a_case_shows_as_base_what_the_officer_saw_last(void **state)
+{
+    struct world *w = *state;
+    struct ocop_id id = world_inspect(w, 1, "pass");
+    world_sync(w, 1);
+    world_amend(w, 1, id, "conclusion=fail");
+    world_sync(w, 1);
+    world_sync(w, 0);
+    world_amend(w, 0, id, "conclusion=conditional");
+    world_sync(w, 0);
+    world_amend(w, 1, id, "conclusion=pass");
+    struct ocop_sync_summary s = world_sync(w, 1);
+    assert_int_equal(s.in_case, 1);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM cases WHERE base = '\"fail\"' AND"
+                                    " theirs = '\"conditional\"' AND mine = '\"pass\"'"),
+                     1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+        T(what_was_acknowledged_after_the_backup_is_sent_again),
+        T(a_sealed_edit_of_what_the_backup_holds_opens_no_case),
+        T(an_unsealed_edit_of_what_the_backup_holds_opens_no_case),
+        T(an_edit_made_on_what_the_backup_lacks_opens_a_case),
+        T(a_file_that_was_put_back_by_hand_is_noticed),
+        T(of_two_copies_of_a_store_neither_loses_a_record),
+        T(a_copy_whose_set_was_lost_and_replaced_sends_it_again),
+        T(a_set_that_does_not_continue_the_chain_is_no_loss),
+        T(what_is_sent_again_overwrites_nothing_that_it_had_not_seen),
+        T(a_case_shows_as_base_what_the_officer_saw_last),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
