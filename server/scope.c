@@ -15,7 +15,14 @@ struct unit {
     struct id id, parent, anchor;
     struct unit *first_child, *next_child; /* below the same parent */
     struct fields successors;              /* elements; their keys are ids */
-    bool country, touched, in;             /* in: in the closure being made */
+    struct before *before;
+    bool country, touched, in; /* in: in the closure being made */
+};
+
+/* Units that a unit took over, wholly or in part. */
+struct before {
+    struct unit *unit;
+    struct before *next;
 };
 
 struct units {
@@ -177,6 +184,34 @@ static struct unit *unit_find(const struct units *u, const struct id *id)
     return u->count ? bsearch(id, u->v, u->count, sizeof *u->v, unit_cmp) : NULL;
 }
 
+static struct unit *successor_of(const struct units *units, const struct unit *u, size_t i)
+{
+    struct id id;
+    return id_from(u->successors.v[i].key, &id) ? unit_find(units, &id) : NULL;
+}
+
+/* Tie a unit to what is above it and to what came after it. */
+static enum ocop_status unit_tie(struct units *units, struct unit *u, struct arena *a,
+                                 struct ocop_error *err)
+{
+    struct unit *parent = unit_find(units, &u->parent);
+    if (parent && parent != u) {
+        u->next_child = parent->first_child;
+        parent->first_child = u;
+    }
+    for (size_t i = 0; i < u->successors.count; i++) {
+        struct unit *after = successor_of(units, u, i);
+        struct before *b = after ? arena_alloc(a, sizeof *b) : NULL;
+        if (after && !b)
+            return err_nomem(err);
+        if (!after)
+            continue;
+        *b = (struct before){u, after->before};
+        after->before = b;
+    }
+    return OCOP_OK;
+}
+
 static enum ocop_status units_load(struct registry *r, uint64_t version, struct arena *a,
                                    struct units *out, struct ocop_error *err)
 {
@@ -187,14 +222,9 @@ static enum ocop_status units_load(struct registry *r, uint64_t version, struct 
     out->members = arena_calloc(a, out->count + 1, sizeof(struct unit *));
     if (!out->members)
         return err_nomem(err);
-    for (size_t i = 0; i < out->count; i++) {
-        struct unit *u = &out->v[i], *parent = unit_find(out, &u->parent);
-        if (!parent || parent == u)
-            continue;
-        u->next_child = parent->first_child;
-        parent->first_child = u;
-    }
-    return OCOP_OK;
+    for (size_t i = 0; st == OCOP_OK && i < out->count; i++)
+        st = unit_tie(out, &out->v[i], a, err);
+    return st;
 }
 
 /* The country goes to everyone; else the topmost unit below the country decides. */
@@ -276,23 +306,26 @@ static void member_add(struct units *units, struct unit *u)
     units->members[units->member_count++] = u;
 }
 
-/* Everything below and after the members, and what is below and after that. */
+/* Everything below and after the members, and what is below and after that. Then what these took
+ * over, since its records are of the same places; but not what else became of that:
+ *
+ *     old A -> new X, new Y        a device of X receives the records of X and A, not those of Y */
 static void closure(struct units *units)
 {
     for (size_t i = 0; i < units->member_count; i++) {
         const struct unit *u = units->members[i];
         for (struct unit *child = u->first_child; child; child = child->next_child)
             member_add(units, child);
-        for (size_t n = 0; n < u->successors.count; n++) {
-            struct id id;
-            if (id_from(u->successors.v[n].key, &id))
-                member_add(units, unit_find(units, &id));
-        }
+        for (size_t n = 0; n < u->successors.count; n++)
+            member_add(units, successor_of(units, u, n));
         /* Provinces need not name the country as their parent. */
         for (size_t n = 0; u->country && n < units->count; n++)
             if (!unit_find(units, &units->v[n].parent))
                 member_add(units, &units->v[n]);
     }
+    for (size_t i = 0; i < units->member_count; i++)
+        for (const struct before *b = units->members[i]->before; b; b = b->next)
+            member_add(units, b->unit);
 }
 
 static void closure_forget(struct units *units)

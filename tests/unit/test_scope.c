@@ -137,6 +137,27 @@ static void a_successor_enters_the_scope_and_the_old_unit_stays(void **state)
     device_close(&d);
 }
 
+/* c1 was split between c2 and c3, which are no concern of each other. */
+static void a_unit_brings_what_it_took_over_but_not_what_else_became_of_that(void **state)
+{
+    struct world *w = *state;
+    struct device of_c2, of_p2;
+    struct draft_change change;
+    device_enrol(&of_c2, &w->c, &w->officer, &w->c2, 1);
+    device_enrol(&of_p2, &w->c, &w->officer, &w->p2, 1);
+    assert_scope(w, &of_c2, "....x.");
+    for (size_t i = 0; i < 2; i++) {
+        draft(&change, KIND_UNIT, VERB_AMEND, &w->c1);
+        draft_element(&change, &w->c, 16, id_span(i ? &w->c3 : &w->c2), "split");
+        draft_base(&change, version_of(w));
+        centre_write(&w->c, &change, 1);
+    }
+    assert_scope(w, &of_c2, "...xx.");
+    assert_scope(w, &of_p2, ".x.x.x");
+    device_close(&of_c2);
+    device_close(&of_p2);
+}
+
 static void a_district_that_moves_takes_its_communes_to_the_other_province(void **state)
 {
     struct world *w = *state;
@@ -238,6 +259,7 @@ int main(void)
         T(a_unit_whose_id_is_next_to_another_is_not_taken_for_it),
         T(a_device_learns_of_the_units_of_its_province_only),
         T(a_successor_enters_the_scope_and_the_old_unit_stays),
+        T(a_unit_brings_what_it_took_over_but_not_what_else_became_of_that),
         T(a_district_that_moves_takes_its_communes_to_the_other_province),
         T(a_parent_that_comes_later_takes_its_units_in),
         T(a_revoked_device_has_no_scope),
