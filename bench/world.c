@@ -6,6 +6,7 @@
 
 #include "frame.h"
 #include "invitation.h"
+#include "measure.h"
 
 static ProtobufCBinaryData data_of(const void *p, size_t len)
 {
@@ -187,6 +188,19 @@ const char *world_invite(struct world *w, const struct id *scope, size_t count, 
     return code;
 }
 
+struct ocop_store *world_store(struct world *w, const char *name, const struct id *scope,
+                               size_t count)
+{
+    struct ocop_options options = {.link = &w->link};
+    struct ocop_store *s;
+    struct arena a;
+    arena_init(&a, MIB(1));
+    MUST(ocop_open(measure_path(name), &options, &s, &err));
+    MUST(ocop_enrol(s, world_invite(w, scope, count, &a), NULL, &err));
+    arena_fini(&a);
+    return s;
+}
+
 void device_enrol(struct world *w, struct device *d, const struct id *unit)
 {
     struct arena a;
@@ -298,4 +312,37 @@ void device_frame(struct world *w, struct device *d, const struct sealed *set, s
                             buf_span(&packed), out, &err));
     noise_fini(&n);
     buf_fini(&packed);
+}
+
+void prepared_add(struct world *w, struct device *d, const struct changes *c, struct arena *a,
+                  struct prepared *out)
+{
+    for (size_t i = 0; i < c->count;) {
+        struct sealed set = device_seal(w, d, c, &i, a);
+        if (out->count == out->room) {
+            out->room = out->room * 2 + 64;
+            out->v = realloc(out->v, out->room * sizeof *out->v);
+            MUST_BE(out->v != NULL);
+        }
+        device_frame(w, d, &set, &out->v[out->count++]);
+    }
+    out->records += c->count;
+}
+
+void prepared_free(struct prepared *p)
+{
+    for (size_t i = 0; i < p->count; i++)
+        buf_fini(&p->v[i]);
+    free(p->v);
+    *p = (struct prepared){0};
+}
+
+double prepared_answer(struct world *w, const struct prepared *p)
+{
+    double start = measure_wall_s();
+    for (size_t i = 0; i < p->count; i++) {
+        struct job job;
+        world_answer(w, buf_span(&p->v[i]), &job);
+    }
+    return measure_wall_s() - start;
 }
