@@ -1,118 +1,113 @@
-/* Frames with their length before them. */
+/* Starts the server and reads its last words. The only file of the bench that forks. */
+#include "far.h"
+
+#include <arpa/inet.h>
+#include <signal.h>
 #include <sqlite3.h>
-#include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
-#include "far.h"
 #include "measure.h"
+#include "serve.h"
 #include "world.h"
 
-static void put_frame(FILE *f, struct span s)
+/* --- the other process --- */
+
+static volatile sig_atomic_t stop;
+
+static void on_term(int number)
 {
-    uint32_t len = (uint32_t)s.len;
-    MUST_BE(fwrite(&len, sizeof len, 1, f) == 1 && fwrite(s.p, 1, s.len, f) == s.len);
-    MUST_BE(fflush(f) == 0);
+    (void)number;
+    stop = 1;
 }
 
-static bool get_frame(FILE *f, struct buf *out)
+static int on_commit(void *self)
 {
-    uint32_t len;
-    buf_clear(out);
-    if (fread(&len, sizeof len, 1, f) != 1)
-        return false;
-    MUST_BE(buf_reserve(out, len));
-    out->len = len;
-    return fread(out->p, 1, len, f) == len;
-}
-
-/* The server as a process: frames in, replies out; an empty frame asks for its memory. */
-int far_serve(const char *path)
-{
-    struct registry *r;
-    struct server_keys keys;
-    struct buf in;
-    char text[160];
-    kinds_init();
-    buf_init(&in, FRAME_BYTES_MAX);
-    (void)snprintf(text, sizeof text, "%s.keys", path);
-    MUST(keys_load(text, &keys, &err));
-    MUST(registry_open(path, false, env_system(), NULL, &r, &err));
-    while (get_frame(stdin, &in)) {
-        struct job job = {.frame = buf_span(&in)};
-        if (in.len > 0) {
-            exchange_batch(r, &keys, &job, 1);
-            put_frame(stdout, buf_span(&job.reply));
-            buf_fini(&job.reply);
-            continue;
-        }
-        int cache = 0, high = 0;
-        (void)sqlite3_db_status(r->db, SQLITE_DBSTATUS_CACHE_USED, &cache, &high, 0);
-        (void)snprintf(text, sizeof text, "%ld", measure_status_kib("VmHWM") - cache / 1024);
-        put_frame(stdout, span_str(text));
-    }
-    registry_close(r);
-    buf_fini(&in);
+    ++*(uint64_t *)self;
     return 0;
 }
 
-static enum ocop_status far_connect(struct link *l, int timeout_ms, const atomic_bool *cancel,
-                                    struct ocop_error *err)
+static void say_ready(void *self, const char *address)
 {
-    (void)l, (void)timeout_ms, (void)cancel, (void)err;
-    return OCOP_OK;
+    (void)self, (void)address;
+    (void)printf("ready\n");
+    (void)fflush(stdout);
 }
 
-static enum ocop_status far_exchange(struct link *l, struct span request, int timeout_ms,
-                                     const atomic_bool *cancel, struct buf *reply,
-                                     struct ocop_error *err)
+int far_serve(char **argv)
 {
-    struct far *f = (struct far *)l;
-    (void)timeout_ms, (void)cancel;
-    put_frame(f->to, request);
-    return get_frame(f->from, reply) ? OCOP_OK : err_set(err, OCOP_ENET, "the server has ended");
+    struct registry *r;
+    struct server_keys keys;
+    struct sigaction end = {.sa_handler = on_term};
+    struct serve_options options = {
+        .listen = {argv[1]}, .batch_max = (int)strtol(argv[2], NULL, 10), .ready = say_ready};
+    char path[160];
+    uint64_t commits = 0;
+    int cache = 0, high = 0;
+    MUST_BE(sigaction(SIGTERM, &end, NULL) == 0);
+    (void)snprintf(path, sizeof path, "%s.keys", argv[0]);
+    MUST(keys_load(path, &keys, &err));
+    MUST(registry_open(argv[0], false, env_system(), NULL, &r, &err));
+    (void)sqlite3_commit_hook(r->db, on_commit, &commits);
+    MUST(serve(r, &keys, &options, &stop, &err));
+    (void)sqlite3_db_status(r->db, SQLITE_DBSTATUS_CACHE_USED, &cache, &high, 0);
+    (void)printf("%llu %.6f %ld\n", (unsigned long long)commits,
+                 measure_clock_s(CLOCK_PROCESS_CPUTIME_ID),
+                 measure_status_kib("VmHWM") - cache / 1024);
+    registry_close(r);
+    keys_wipe(&keys);
+    return 0;
 }
 
-static void far_forget(struct link *l)
+/* --- this one --- */
+
+/* A port that is free now. */
+static int free_port(void)
 {
-    (void)l;
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof a;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    MUST_BE(fd >= 0 && bind(fd, (struct sockaddr *)&a, sizeof a) == 0);
+    MUST_BE(getsockname(fd, (struct sockaddr *)&a, &len) == 0);
+    (void)close(fd);
+    return ntohs(a.sin_port);
 }
 
-void far_open(struct far *f, const char *path)
+void far_open(struct far *f, const char *path, int batch, int workers)
 {
-    int to[2], from[2];
-    f->link = (struct link){far_connect, far_exchange, far_forget};
-    MUST_BE(pipe(to) == 0 && pipe(from) == 0);
-    pid_t child = fork();
-    MUST_BE(child >= 0);
-    if (child == 0) {
-        (void)dup2(to[0], 0);
+    int from[2];
+    char line[16], batches[12], threads[12];
+    f->port = free_port();
+    (void)snprintf(f->address, sizeof f->address, "tcp://127.0.0.1:%d", f->port);
+    (void)snprintf(batches, sizeof batches, "%d", batch);
+    (void)snprintf(threads, sizeof threads, "%d", workers);
+    MUST_BE(pipe(from) == 0);
+    f->pid = fork();
+    MUST_BE(f->pid >= 0);
+    if (f->pid == 0) {
         (void)dup2(from[1], 1);
-        (void)close(to[1]);
         (void)close(from[0]);
-        (void)execl("/proc/self/exe", "bench_all", "--serve", path, (char *)NULL);
+        (void)close(from[1]);
+        (void)execl("/proc/self/exe", "bench_all", "--serve", path, f->address, batches, threads,
+                    (char *)NULL);
         _exit(1);
     }
-    (void)close(to[0]);
     (void)close(from[1]);
-    f->to = fdopen(to[1], "w");
-    f->from = fdopen(from[0], "r");
-    MUST_BE(f->to && f->from);
+    f->report = fdopen(from[0], "r");
+    MUST_BE(f->report && fgets(line, sizeof line, f->report));
 }
 
-long far_memory_kib(struct far *f)
+struct far_report far_close(struct far *f)
 {
-    struct buf answer;
-    buf_init(&answer, KIB(4));
-    put_frame(f->to, span_of("", 0));
-    MUST_BE(get_frame(f->from, &answer));
-    long kib = strtol(buf_cstr(&answer), NULL, 10);
-    buf_fini(&answer);
-    return kib;
-}
-
-void far_close(struct far *f)
-{
-    (void)fclose(f->to);
-    (void)fclose(f->from);
+    struct far_report out;
+    unsigned long long commits;
+    int status = 0;
+    MUST_BE(kill(f->pid, SIGTERM) == 0);
+    MUST_BE(fscanf(f->report, "%llu %lf %ld", &commits, &out.cpu_s, &out.rss_kib) == 3);
+    (void)fclose(f->report);
+    MUST_BE(waitpid(f->pid, &status, 0) == f->pid && status == 0);
+    out.commits = commits;
+    return out;
 }

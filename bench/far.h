@@ -1,22 +1,32 @@
-/* The server as a process of its own, over a pipe: so that each side's memory is seen alone. */
+/* The server as a process of its own, on loopback and real sockets: `serve` as ocopd calls it. */
 #ifndef BENCH_FAR_H
 #define BENCH_FAR_H
 
+#include <stdint.h>
 #include <stdio.h>
-
-#include "link.h"
+#include <sys/types.h>
 
 struct far {
-    struct link link; /* first */
-    FILE *to, *from;
+    pid_t pid;
+    FILE *report;
+    int port; /* of 127.0.0.1 */
+    char address[64];
 };
 
-/** Start this program again as the server of the registry in the file. */
-void far_open(struct far *f, const char *path);
-void far_close(struct far *f);
-/** The server's largest memory so far, SQLite's page cache not counted. */
-long far_memory_kib(struct far *f);
-/** What the other process does: frames in, replies out, until its input ends. */
-int far_serve(const char *path);
+/** What the process did and took, from its start to its end. */
+struct far_report {
+    uint64_t commits;
+    double cpu_s;
+    long rss_kib; /* at most; SQLite's page cache not counted */
+};
+
+/** Start this program again as the server of the registry in the file; wait until it listens.
+ *  `batch` and `workers` as in serve.h. */
+void far_open(struct far *f, const char *path, int batch, int workers);
+/** Tell it to stop, and wait until it has. */
+struct far_report far_close(struct far *f);
+
+/** What the other process does; argv as far_open gave it. */
+int far_serve(char **argv);
 
 #endif

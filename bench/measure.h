@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <time.h>
 
-/** A new directory for the files of this run. */
+/** A new directory for the files of this run, in $BENCH_DIR or /var/tmp. */
 void measure_begin(void);
 /** Remove it. */
 void measure_end(void);
@@ -32,6 +32,7 @@ void measure_pull(struct world *w); /* after measure_ingest: takes what that bro
 void measure_many(struct world *w);
 void measure_save(struct world *w);
 void measure_day(struct world *w);
+void measure_idle(struct world *w);
 void measure_large(struct world *w); /* opens it itself */
 
 #endif

@@ -55,7 +55,7 @@ void measure_day(struct world *w)
 {
     struct ocop_sync_summary sum;
     struct ocop_options options = {.link = &w->link};
-    struct ocop_store *s = world_store(w, "day.ocop", &w->units[0], 1);
+    struct ocop_store *s = world_store(w, "day.ocop", &w->units[0], 1, NULL);
     struct area area = {18500000, 105000000, env_now_ms(w->r->env) - 86400000};
     size_t inspections = 0, samples = 0;
     MUST(ocop_sync(s, NULL, &sum, &err));
@@ -75,9 +75,6 @@ void measure_day(struct world *w)
     measure_line("day_bytes", (double)(sum.bytes_sent + sum.bytes_received), "bytes, 50 records",
                  6144);
     measure_line("day_bytes_sent", (double)sum.bytes_sent, "bytes", 0);
-    MUST(ocop_sync(s, NULL, &sum, &err));
-    measure_line("idle_bytes", (double)(sum.bytes_sent + sum.bytes_received) + 16 + 2 * 12,
-                 "bytes, nanomsg's 40 computed", 300);
     ocop_close(s);
 }
 
@@ -86,7 +83,7 @@ void measure_save(struct world *w)
     enum { TURNS = 4, BLOCK = 50 };
     struct ocop_sync_summary sum;
     struct stat file;
-    struct ocop_store *s = world_store(w, "save.ocop", &w->units[0], 1);
+    struct ocop_store *s = world_store(w, "save.ocop", &w->units[0], 1, NULL);
     struct area area = {18500000, 105000000, env_now_ms(w->r->env) - 86400000};
     struct plain_table t = plain_read(w->path, "inspection", false);
     sqlite3 *db = plain_open("plain-save.db", MIGRATE_STORE), *other;

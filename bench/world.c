@@ -177,10 +177,12 @@ uint64_t world_version(struct world *w)
 
 /* --- devices --------------------------------------------------------------------------------- */
 
-const char *world_invite(struct world *w, const struct id *scope, size_t count, struct arena *a)
+const char *world_invite(struct world *w, const struct id *scope, size_t count, const char *address,
+                         struct arena *a)
 {
     const char *code = NULL;
-    struct invitation_terms terms = {w->officer, scope, count, "tcp://127.0.0.1:1",
+    struct invitation_terms terms = {w->officer, scope, count,
+                                     address ? address : "tcp://127.0.0.1:1",
                                      env_now_ms(w->r->env) + 3600000};
     MUST(registry_begin(w->r, &err));
     MUST(invite_make(w->r, &w->keys, &terms, a, &code, &err));
@@ -189,14 +191,14 @@ const char *world_invite(struct world *w, const struct id *scope, size_t count, 
 }
 
 struct ocop_store *world_store(struct world *w, const char *name, const struct id *scope,
-                               size_t count)
+                               size_t count, const char *address)
 {
-    struct ocop_options options = {.link = &w->link};
+    struct ocop_options options = {.link = address ? NULL : &w->link};
     struct ocop_store *s;
     struct arena a;
     arena_init(&a, MIB(1));
     MUST(ocop_open(measure_path(name), &options, &s, &err));
-    MUST(ocop_enrol(s, world_invite(w, scope, count, &a), NULL, &err));
+    MUST(ocop_enrol(s, world_invite(w, scope, count, address, &a), NULL, &err));
     arena_fini(&a);
     return s;
 }
@@ -217,7 +219,7 @@ void device_enrol(struct world *w, struct device *d, const struct id *unit)
     d->area = (struct area){18000000 + (int32_t)workload_below(&w->work, 1000000),
                             104500000 + (int32_t)workload_below(&w->work, 1000000),
                             env_now_ms(w->r->env) - INT64_C(180) * 86400000};
-    MUST(invitation_decode(world_invite(w, unit, 1, &a), &inv, &err));
+    MUST(invitation_decode(world_invite(w, unit, 1, NULL, &a), &inv, &err));
     q.has_token = q.has_replica = q.has_sign_key = 1;
     q.token = data_of(inv.token, inv.token_len);
     q.replica = data_of(d->replica.b, ID_LEN);

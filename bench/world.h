@@ -47,10 +47,12 @@ struct world {
 void world_open(struct world *w, const char *path);
 void world_close(struct world *w);
 /** An invitation's code, in the arena. */
-const char *world_invite(struct world *w, const struct id *scope, size_t count, struct arena *a);
-/** A new enrolled store in a file of the run, its link the world's own. */
+const char *world_invite(struct world *w, const struct id *scope, size_t count, const char *address,
+                         struct arena *a);
+/** A new enrolled store in a file of the run. `address`: where it finds the server; NULL: its link
+ *  is the world's own. */
 struct ocop_store *world_store(struct world *w, const char *name, const struct id *scope,
-                               size_t count);
+                               size_t count, const char *address);
 uint64_t world_version(struct world *w);
 /** One request of a batch of its own; the reply is dropped. */
 void world_answer(struct world *w, struct span frame, struct job *job);
