@@ -6,6 +6,7 @@
 
 #include "frame.h"
 #include "invitation.h"
+#include "measure.h"
 
 static ProtobufCBinaryData data_of(const void *p, size_t len)
 {
@@ -176,15 +177,30 @@ uint64_t world_version(struct world *w)
 
 /* --- devices --------------------------------------------------------------------------------- */
 
-const char *world_invite(struct world *w, const struct id *scope, size_t count, struct arena *a)
+const char *world_invite(struct world *w, const struct id *scope, size_t count, const char *address,
+                         struct arena *a)
 {
     const char *code = NULL;
-    struct invitation_terms terms = {w->officer, scope, count, "tcp://127.0.0.1:1",
+    struct invitation_terms terms = {w->officer, scope, count,
+                                     address ? address : "tcp://127.0.0.1:1",
                                      env_now_ms(w->r->env) + 3600000};
     MUST(registry_begin(w->r, &err));
     MUST(invite_make(w->r, &w->keys, &terms, a, &code, &err));
     MUST(registry_commit(w->r, &err));
     return code;
+}
+
+struct ocop_store *world_store(struct world *w, const char *name, const struct id *scope,
+                               size_t count, const char *address)
+{
+    struct ocop_options options = {.link = address ? NULL : &w->link};
+    struct ocop_store *s;
+    struct arena a;
+    arena_init(&a, MIB(1));
+    MUST(ocop_open(measure_path(name), &options, &s, &err));
+    MUST(ocop_enrol(s, world_invite(w, scope, count, address, &a), NULL, &err));
+    arena_fini(&a);
+    return s;
 }
 
 void device_enrol(struct world *w, struct device *d, const struct id *unit)
@@ -203,7 +219,7 @@ void device_enrol(struct world *w, struct device *d, const struct id *unit)
     d->area = (struct area){18000000 + (int32_t)workload_below(&w->work, 1000000),
                             104500000 + (int32_t)workload_below(&w->work, 1000000),
                             env_now_ms(w->r->env) - INT64_C(180) * 86400000};
-    MUST(invitation_decode(world_invite(w, unit, 1, &a), &inv, &err));
+    MUST(invitation_decode(world_invite(w, unit, 1, NULL, &a), &inv, &err));
     q.has_token = q.has_replica = q.has_sign_key = 1;
     q.token = data_of(inv.token, inv.token_len);
     q.replica = data_of(d->replica.b, ID_LEN);
@@ -298,4 +314,37 @@ void device_frame(struct world *w, struct device *d, const struct sealed *set, s
                             buf_span(&packed), out, &err));
     noise_fini(&n);
     buf_fini(&packed);
+}
+
+void prepared_add(struct world *w, struct device *d, const struct changes *c, struct arena *a,
+                  struct prepared *out)
+{
+    for (size_t i = 0; i < c->count;) {
+        struct sealed set = device_seal(w, d, c, &i, a);
+        if (out->count == out->room) {
+            out->room = out->room * 2 + 64;
+            out->v = realloc(out->v, out->room * sizeof *out->v);
+            MUST_BE(out->v != NULL);
+        }
+        device_frame(w, d, &set, &out->v[out->count++]);
+    }
+    out->records += c->count;
+}
+
+void prepared_free(struct prepared *p)
+{
+    for (size_t i = 0; i < p->count; i++)
+        buf_fini(&p->v[i]);
+    free(p->v);
+    *p = (struct prepared){0};
+}
+
+double prepared_answer(struct world *w, const struct prepared *p)
+{
+    double start = measure_wall_s();
+    for (size_t i = 0; i < p->count; i++) {
+        struct job job;
+        world_answer(w, buf_span(&p->v[i]), &job);
+    }
+    return measure_wall_s() - start;
 }

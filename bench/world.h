@@ -47,7 +47,12 @@ struct world {
 void world_open(struct world *w, const char *path);
 void world_close(struct world *w);
 /** An invitation's code, in the arena. */
-const char *world_invite(struct world *w, const struct id *scope, size_t count, struct arena *a);
+const char *world_invite(struct world *w, const struct id *scope, size_t count, const char *address,
+                         struct arena *a);
+/** A new enrolled store in a file of the run. `address`: where it finds the server; NULL: its link
+ *  is the world's own. */
+struct ocop_store *world_store(struct world *w, const char *name, const struct id *scope,
+                               size_t count, const char *address);
 uint64_t world_version(struct world *w);
 /** One request of a batch of its own; the reply is dropped. */
 void world_answer(struct world *w, struct span frame, struct job *job);
@@ -72,5 +77,17 @@ struct sealed device_seal(struct world *w, struct device *d, const struct change
                           struct arena *a);
 /** The request that carries the set; NULL: it carries none. */
 void device_frame(struct world *w, struct device *d, const struct sealed *set, struct buf *out);
+
+/** Requests made beforehand. */
+struct prepared {
+    struct buf *v;
+    size_t count, room, records;
+};
+/** Seal the changes and append the requests that carry them. */
+void prepared_add(struct world *w, struct device *d, const struct changes *c, struct arena *a,
+                  struct prepared *out);
+/** Have all of them answered, one after the other. Seconds. */
+double prepared_answer(struct world *w, const struct prepared *p);
+void prepared_free(struct prepared *p);
 
 #endif

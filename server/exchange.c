@@ -171,8 +171,9 @@ static enum ocop_status outcomes_put(struct work *w, Ocop__Sync__SyncReply *repl
     return st;
 }
 
-/* Take one set in, in a savepoint of its own: what fails here by our fault is said to be sent
- * again, and what was taken before it stands. */
+/* Take one set in, in a savepoint of its own: when it fails by our fault, what was taken before it
+ * stands and is acknowledged, and this one is to be sent again. The first has nothing before it:
+ * then the whole request is. */
 static enum ocop_status push_one(struct work *w, const Ocop__Sync__Sealed *in, int64_t now,
                                  Ocop__Sync__SyncReply *reply, struct set_result *result)
 {
@@ -191,9 +192,10 @@ static enum ocop_status push_one(struct work *w, const Ocop__Sync__Sealed *in, i
         st = registry_release(w->r, &w->err);
     if (st != OCOP_OK) {
         registry_rollback_to(w->r);
-        if (!is_ours(st) || registry_rolled_back(w->r))
-            return st;
-        result->code = SET_RETRY;
+        if (reply->n_sets == 0 || !is_ours(st) || registry_rolled_back(w->r))
+            return st; /* nothing of this request stands: it is told to come again as a whole */
+        env_log(w->r->env, ENV_ERROR, "set_failed", "status=%s", err_name(st));
+        *result = (struct set_result){.code = SET_RETRY, .seq = result->seq};
         snprintf(result->text, sizeof result->text, "it could not be stored now; send it again");
     }
     return set_outcome(w, reply, result) ? OCOP_OK : OCOP_ENOMEM;
@@ -409,12 +411,28 @@ static enum ocop_status enrol(struct work *w)
                         &w->err);
 }
 
-static void work_answer(struct work *w)
+/* Whether what was written stands. A refusal may write: a revoked device's set is put aside, and
+ * the tries of a used invitation are counted. */
+static bool stands(const struct work *w, enum ocop_status st)
 {
-    struct job *job = w->job;
-    if (!w->opened || job->status != OCOP_OK)
-        return;
-    job->status = w->request->enrol ? enrol(w) : sync_answer(w, w->request->sync);
+    return w->request->enrol ? st == OCOP_OK || st == OCOP_ESTATE : !is_ours(st);
+}
+
+/* One savepoint for the whole answer, enrolment or sync: a request takes effect and is answered
+ * so, or leaves nothing for its neighbours to commit. */
+static enum ocop_status answer(struct work *w)
+{
+    enum ocop_status st = w->writes ? registry_savepoint(w->r, &w->err) : OCOP_OK;
+    if (st != OCOP_OK)
+        return st;
+    st = w->request->enrol ? enrol(w) : sync_answer(w, w->request->sync);
+    if (w->writes && stands(w, st)) {
+        enum ocop_status kept = registry_release(w->r, &w->err);
+        st = kept != OCOP_OK ? kept : st;
+    }
+    if (w->writes && !stands(w, st))
+        registry_rollback_to(w->r);
+    return st;
 }
 
 /* --- replying
@@ -457,7 +475,7 @@ static void work_reply(struct work *w, bool committed)
     buf_fini(&packed);
 }
 
-/* One savepoint for the whole answer: a request either takes effect and is answered, or neither. */
+/* All requests in one transaction. */
 static void answer_all(struct work *works, size_t count, bool *committed)
 {
     struct registry *r = works[0].r;
@@ -466,12 +484,9 @@ static void answer_all(struct work *works, size_t count, bool *committed)
         writes = writes || works[i].writes;
     struct ocop_error err = {0};
     enum ocop_status st = writes ? registry_begin(r, &err) : registry_begin_read(r, &err);
-    for (size_t i = 0; i < count; i++) {
-        if (st == OCOP_OK)
-            work_answer(&works[i]);
-        else if (works[i].opened)
-            works[i].job->status = st;
-    }
+    for (size_t i = 0; i < count; i++)
+        if (works[i].opened && works[i].job->status == OCOP_OK)
+            works[i].job->status = st == OCOP_OK ? answer(&works[i]) : st;
     *committed = st == OCOP_OK && registry_commit(r, &err) == OCOP_OK;
     if (!*committed)
         env_log(r->env, ENV_ERROR, "commit_failed", "status=%s", err_name(err.status));

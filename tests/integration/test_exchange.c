@@ -6,6 +6,9 @@
 
 #include "bounds.h"
 #include "cases.h"
+#include "frame.h"
+#include "invitation.h"
+#include "sync.pb-c.h"
 #include "world.h"
 
 static int setup(void **state)
@@ -240,6 +243,154 @@ static void a_failing_disk_is_never_a_refusal(void **state)
     ocop_record_status_free(status);
 }
 
+/* --- what fails by our fault, beside a neighbour in the same transaction --- */
+
+static ProtobufCBinaryData bytes_of(void *p, size_t len)
+{
+    return (ProtobufCBinaryData){len, p};
+}
+
+/* A new device's request to enrol, good but for the name perhaps. */
+static void enrol_request(struct world *w, char *name, struct buf *frame)
+{
+    struct ocop_error err = {0};
+    const char *code;
+    struct invitation invitation;
+    Ocop__Sync__Request request = OCOP__SYNC__REQUEST__INIT;
+    Ocop__Sync__EnrolRequest enrol = OCOP__SYNC__ENROL_REQUEST__INIT;
+    struct id replica = {{9}};
+    struct channel_key channel;
+    struct noise n;
+    uint8_t sign[SIGN_PUBLIC_LEN] = {1}, packed[512];
+    struct invitation_terms terms = {.officer = w->officers[0],
+                                     .scope = &w->commune,
+                                     .scope_count = 1,
+                                     .address = "tcp://127.0.0.1:1",
+                                     .expires_ms = env_now_ms(env_system()) + 60000};
+    assert_int_equal(registry_begin(w->registry, &err), OCOP_OK);
+    assert_int_equal(invite_make(w->registry, &w->keys, &terms, &w->arena, &code, &err), OCOP_OK);
+    assert_int_equal(registry_commit(w->registry, &err), OCOP_OK);
+    assert_int_equal(invitation_decode(code, &invitation, &err), OCOP_OK);
+    enrol.has_token = enrol.has_replica = enrol.has_sign_key = 1;
+    enrol.token = bytes_of(invitation.token, invitation.token_len);
+    enrol.replica = bytes_of(replica.b, ID_LEN);
+    enrol.sign_key = bytes_of(sign, sizeof sign);
+    enrol.name = name;
+    request.enrol = &enrol;
+    assert_true(ocop__sync__request__get_packed_size(&request) <= sizeof packed);
+    channel_key_new(&channel, env_system());
+    buf_init(frame, FRAME_BYTES_MAX);
+    assert_int_equal(frame_seal_request(
+                         &n, env_system(), &channel, w->keys.channel[0].public_key,
+                         span_of(packed, ocop__sync__request__pack(&request, packed)), frame, &err),
+                     OCOP_OK);
+    noise_fini(&n);
+}
+
+/* A device's request that was not delivered. */
+static struct span sync_request(struct world *w, unsigned n)
+{
+    w->links[n].drop_request = 1;
+    assert_int_equal(ocop_sync(w->stores[n], NULL, NULL, NULL), OCOP_ETIMEOUT);
+    return buf_span(&w->links[n].last);
+}
+
+static void run_sql(struct world *w, const char *sql)
+{
+    assert_int_equal(sqlite3_exec(w->registry->db, sql, NULL, NULL, NULL), SQLITE_OK);
+}
+
+static const char fail_invitation[] =
+    "CREATE TEMP TRIGGER fault BEFORE UPDATE ON main.invitation BEGIN"
+    " SELECT RAISE(ABORT, 'fault'); END";
+static const char fail_contact[] = "CREATE TEMP TRIGGER fault BEFORE INSERT ON main.contact BEGIN"
+                                   " SELECT RAISE(ABORT, 'fault'); END";
+static const char fail_second_set[] =
+    "CREATE TEMP TRIGGER fault BEFORE INSERT ON main.log WHEN NEW.seq = 2 BEGIN"
+    " SELECT RAISE(ABORT, 'fault'); END";
+
+static void a_failed_enrolment_leaves_nothing_for_its_neighbour_to_commit(void **state)
+{
+    struct world *w = *state;
+    struct {
+        const char *fault;
+        char name[8];
+        enum ocop_status want;
+    } cases[] = {{fail_invitation, "may", OCOP_EBUSY}, {NULL, "\xff", OCOP_EINVAL}};
+    for (size_t i = 0; i < 2; i++) {
+        struct buf frame;
+        struct job jobs[2] = {{.reply = {0}}, {.reply = {0}}};
+        enrol_request(w, cases[i].name, &frame);
+        world_inspect(w, 1, "pass");
+        jobs[0].frame = buf_span(&frame);
+        jobs[1].frame = sync_request(w, 1);
+        int64_t log = world_count(w, "SELECT count(*) FROM log");
+        int64_t replicas = world_count(w, "SELECT count(*) FROM replica");
+        if (cases[i].fault)
+            run_sql(w, cases[i].fault);
+        exchange_batch(w->registry, &w->keys, jobs, 2);
+        if (cases[i].fault)
+            run_sql(w, "DROP TRIGGER fault");
+        assert_int_equal(jobs[0].status, cases[i].want);
+        assert_int_equal(jobs[1].status, OCOP_OK);
+        assert_int_equal(world_count(w, "SELECT count(*) FROM log"), log + 1);
+        assert_int_equal(world_count(w, "SELECT count(*) FROM replica"), replicas);
+        buf_fini(&jobs[0].reply);
+        buf_fini(&jobs[1].reply);
+        world_sync(w, 1);
+        buf_fini(&frame);
+    }
+    assert_int_equal(world_count(w, "SELECT count(*) FROM inspection"), 2);
+}
+
+static void a_failed_sync_leaves_nothing_for_its_neighbour_to_commit(void **state)
+{
+    struct world *w = *state;
+    char name[] = "may";
+    struct buf frame;
+    struct job jobs[2] = {{.reply = {0}}, {.reply = {0}}};
+    enrol_request(w, name, &frame);
+    world_inspect(w, 1, "pass");
+    jobs[0].frame = sync_request(w, 1);
+    jobs[1].frame = buf_span(&frame);
+    int64_t replicas = world_count(w, "SELECT count(*) FROM replica");
+    run_sql(w, fail_contact);
+    exchange_batch(w->registry, &w->keys, jobs, 2);
+    run_sql(w, "DROP TRIGGER fault");
+    assert_int_equal(jobs[0].status, OCOP_EBUSY);
+    assert_int_equal(jobs[1].status, OCOP_OK);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM inspection"), 0);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM replica"), replicas + 1);
+    buf_fini(&jobs[0].reply);
+    buf_fini(&jobs[1].reply);
+    buf_fini(&frame);
+    world_sync(w, 1);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM inspection"), 1);
+}
+
+static void what_was_taken_before_a_failing_set_stands(void **state)
+{
+    struct world *w = *state;
+    struct job job = {.reply = {0}};
+    struct ocop_error err;
+    for (int i = 0; i < 2; i++) { /* two unacknowledged sets */
+        world_inspect(w, 1, "pass");
+        sync_request(w, 1);
+    }
+    run_sql(w, fail_second_set);
+    w->links[1].drop_reply = 1;
+    assert_int_equal(ocop_sync(w->stores[1], NULL, NULL, &err), OCOP_ETIMEOUT);
+    run_sql(w, "DROP TRIGGER fault");
+    assert_int_equal(world_count(w, "SELECT count(*) FROM inspection"), 1);
+    job.frame = buf_span(&w->links[1].last);
+    exchange_batch(w->registry, &w->keys, &job, 1);
+    assert_int_equal(job.status, OCOP_OK);
+    assert_int_equal(job.sets, 2);
+    buf_fini(&job.reply);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM inspection"), 2);
+    assert_int_equal(world_sync(w, 1).applied, 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -255,6 +406,9 @@ int main(void)
         T(garbage_gets_no_answer_and_leaves_its_neighbours_alone),
         T(a_revoked_device_is_told_and_its_work_is_kept_aside),
         T(a_failing_disk_is_never_a_refusal),
+        T(a_failed_enrolment_leaves_nothing_for_its_neighbour_to_commit),
+        T(a_failed_sync_leaves_nothing_for_its_neighbour_to_commit),
+        T(what_was_taken_before_a_failing_set_stands),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

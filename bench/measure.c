@@ -1,0 +1,91 @@
+/* Time, memory, files and lines. Knows nothing of what is measured. */
+#include "measure.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "world.h"
+
+static char dir[64];
+
+void measure_begin(void)
+{
+    const char *parent = getenv("BENCH_DIR");
+    (void)snprintf(dir, sizeof dir, "%.40s/ocop-bench-XXXXXX", parent ? parent : "/var/tmp");
+    MUST_BE(mkdtemp(dir) != NULL);
+}
+
+void measure_end(void)
+{
+    DIR *d = opendir(dir);
+    struct dirent *e;
+    while (d && (e = readdir(d)))
+        (void)unlinkat(dirfd(d), e->d_name, 0);
+    if (d)
+        (void)closedir(d);
+    (void)rmdir(dir);
+}
+
+double measure_clock_s(clockid_t clock)
+{
+    struct timespec t;
+    (void)clock_gettime(clock, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+double measure_wall_s(void)
+{
+    return measure_clock_s(CLOCK_MONOTONIC);
+}
+
+const char *measure_path(const char *name)
+{
+    static char path[4][160];
+    static unsigned turn;
+    char *out = path[turn++ % 4];
+    (void)snprintf(out, 160, "%s/%s", dir, name);
+    return out;
+}
+
+void measure_line(const char *name, double value, const char *unit, double bound)
+{
+    char bar[32] = "shown";
+    bool ok = bound == 0 || (bound > 0 ? value <= bound : value >= -bound);
+    if (bound != 0)
+        (void)snprintf(bar, sizeof bar, "%s%g",
+                       bound > 0 ? "<=" : ">=", bound > 0 ? bound : -bound);
+    printf(value >= 1000 ? "%s\t%.0f\t%s\t%s\t%s\n" : "%s\t%.3f\t%s\t%s\t%s\n", name, value, unit,
+           bar, ok ? "ok" : "short");
+    (void)fflush(stdout);
+}
+
+static int cmp_double(const void *a, const void *b)
+{
+    const double *x = a, *y = b;
+    return (*x > *y) - (*x < *y);
+}
+
+double measure_median(double *v, size_t count)
+{
+    qsort(v, count, sizeof *v, cmp_double);
+    return v[count / 2];
+}
+
+long measure_status_kib(const char *key)
+{
+    char row[160];
+    long kib = -1;
+    FILE *f = fopen("/proc/self/status", "r");
+    while (f && fgets(row, sizeof row, f))
+        if (strncmp(row, key, strlen(key)) == 0)
+            kib = strtol(row + strlen(key) + 1, NULL, 10);
+    if (f)
+        (void)fclose(f);
+    MUST_BE(kib >= 0);
+    return kib;
+}

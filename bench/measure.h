@@ -1,0 +1,38 @@
+/* What all measurements share: time, memory, files of the run, and the one line that each prints.
+ */
+#ifndef BENCH_MEASURE_H
+#define BENCH_MEASURE_H
+
+#include <stddef.h>
+#include <time.h>
+
+/** A new directory for the files of this run, in $BENCH_DIR or /var/tmp. */
+void measure_begin(void);
+/** Remove it. */
+void measure_end(void);
+/** The path of a file in it; good for the next three calls. */
+const char *measure_path(const char *name);
+
+/** Print one figure. bound > 0: at most; < 0: at least its opposite; 0: shown only. */
+void measure_line(const char *name, double value, const char *unit, double bound);
+
+double measure_clock_s(clockid_t clock);
+double measure_wall_s(void);
+/** Sorts them. */
+double measure_median(double *v, size_t count);
+
+/** A line of /proc/self/status, such as VmRSS. */
+long measure_status_kib(const char *key);
+
+/* The lines of each subject, each with its baseline. `w` holds a registry with first records. */
+struct world;
+void measure_ingest(struct world *w); /* the first on a fresh world: it fills it */
+void measure_update(struct world *w);
+void measure_pull(struct world *w); /* after measure_ingest: takes what that brought in */
+void measure_many(struct world *w);
+void measure_save(struct world *w);
+void measure_day(struct world *w);
+void measure_idle(struct world *w);
+void measure_large(struct world *w); /* opens it itself */
+
+#endif
