@@ -10,7 +10,7 @@
 #include "registry_stmts.h"
 #include "text.h"
 
-enum { SEEN_SLOTS = 1 << 15, CODE_SLOTS = 1 << 12, CODES_ARENA = 4 << 20 };
+enum { SEEN_SLOTS = 1 << 15, PLAIN_SLOTS = 1 << 10, CODE_SLOTS = 1 << 12, CODES_ARENA = 4 << 20 };
 
 struct code_entry {
     const char *list;
@@ -20,8 +20,9 @@ struct code_entry {
 
 struct registry_cache {
     struct id seen[SEEN_SLOTS];
-    struct arena codes;         /* texts of the code lists */
-    struct code_entry *entries; /* CODE_SLOTS; NULL list: empty */
+    uint64_t plain[PLAIN_SLOTS]; /* versions; 0: none */
+    struct arena codes;          /* texts of the code lists */
+    struct code_entry *entries;  /* CODE_SLOTS; NULL list: empty */
     size_t entry_count;
     bool codes_loaded;
 };
@@ -49,6 +50,7 @@ void cache_forget(struct registry_cache *c)
     if (!c)
         return;
     memset(c->seen, 0, sizeof c->seen);
+    memset(c->plain, 0, sizeof c->plain);
     c->codes_loaded = false;
 }
 
@@ -82,6 +84,16 @@ enum ocop_status cache_exists(struct registry *r, uint32_t kind, const struct id
     if (st == OCOP_OK && *out)
         cache_note(r, id);
     return st;
+}
+
+void cache_note_plain(struct registry *r, uint64_t version)
+{
+    r->cache->plain[version % PLAIN_SLOTS] = version;
+}
+
+bool cache_plain(const struct registry *r, uint64_t version)
+{
+    return version && r->cache->plain[version % PLAIN_SLOTS] == version;
 }
 
 /* --- codes ---------------------------------------------------------------------------------------
