@@ -25,7 +25,8 @@ void cache_note_plain(struct registry *r, uint64_t version);
 /** False also when it is not remembered. */
 bool cache_plain(const struct registry *r, uint64_t version);
 
-/** Look-up of codes for rules_check; self = the registry. */
+/** Look-up of codes for rules_check; self = the registry. `list` is remembered by its address: it
+ *  must be a constant, as the names in rules are. */
 enum code_answer cache_code(void *self, const char *list, struct span code, const char *day);
 /** A code list changed. */
 void cache_codes_changed(struct registry *r);
