@@ -35,6 +35,7 @@ struct apply {
     size_t ancestor_count;
     struct id unit_seen; /* a unit that is known to lie in the scope */
     bool scope_dirty, waiting_any, dangling_any;
+    bool beyond; /* it altered a record that it did not create */
     enum outcome_code outcome;
     struct ocop_error why;
 };
@@ -412,6 +413,7 @@ static enum ocop_status check_collisions(struct apply *p, const struct fields *a
         enum ocop_status st = row_same_key(p->r->rows, p->change->kind, f->number, f->bytes,
                                            &p->change->record, other, 4, &count, p->err);
         for (size_t n = 0; st == OCOP_OK && n < count; n++) {
+            p->beyond = true;
             st = case_open(p, CASE_COLLISION, f, f, &other[n]);
             if (st == OCOP_OK)
                 st = row_touch(p->r->rows, p->change->kind, &other[n], p->version, p->err);
@@ -665,6 +667,7 @@ static enum ocop_status change_existing(struct apply *p)
     struct fields state;
     struct row_meta meta;
     struct merge_out merged;
+    p->beyond = true;
     enum ocop_status st =
         row_load(p->r->rows, p->change->kind, &p->change->record, p->a, &state, &meta, p->err);
     if (st == OCOP_ENOTFOUND)
@@ -789,6 +792,7 @@ static enum ocop_status waiting_apply(struct apply *p, const struct id *record)
             sqlite3_reset(s);
             return OCOP_OK;
         }
+        p->beyond = true;
         uint64_t version = (uint64_t)sqlite3_column_int64(s, 0);
         uint32_t index = (uint32_t)sqlite3_column_int64(s, 1);
         sqlite3_reset(s);
@@ -837,5 +841,7 @@ enum ocop_status apply_set(struct registry *r, const struct change_set *set, uin
     }
     if (st == OCOP_OK && p.scope_dirty)
         st = scope_update(r, version, a, err);
+    else if (st == OCOP_OK && !p.beyond)
+        cache_note_plain(r, version);
     return st;
 }

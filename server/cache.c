@@ -10,7 +10,13 @@
 #include "registry_stmts.h"
 #include "text.h"
 
-enum { SEEN_SLOTS = 1 << 15, CODE_SLOTS = 1 << 12, CODES_ARENA = 4 << 20 };
+enum {
+    SEEN_SLOTS = 1 << 15,
+    PLAIN_SLOTS = 1 << 10,
+    CODE_SLOTS = 1 << 12,
+    LIST_SLOTS = 1 << 6,
+    CODES_ARENA = 4 << 20
+};
 
 struct code_entry {
     const char *list;
@@ -20,10 +26,15 @@ struct code_entry {
 
 struct registry_cache {
     struct id seen[SEEN_SLOTS];
-    struct arena codes;         /* texts of the code lists */
-    struct code_entry *entries; /* CODE_SLOTS; NULL list: empty */
+    uint64_t plain[PLAIN_SLOTS]; /* versions; 0: none */
+    struct arena codes;          /* texts of the code lists */
+    struct code_entry *entries;  /* CODE_SLOTS; NULL list: empty */
     size_t entry_count;
     bool codes_loaded;
+    struct {
+        const char *name; /* a rule's, so that its address tells it; NULL: empty */
+        bool known;
+    } lists[LIST_SLOTS];
 };
 
 enum ocop_status cache_open(struct registry *r, struct registry_cache **out, struct ocop_error *err)
@@ -49,6 +60,7 @@ void cache_forget(struct registry_cache *c)
     if (!c)
         return;
     memset(c->seen, 0, sizeof c->seen);
+    memset(c->plain, 0, sizeof c->plain);
     c->codes_loaded = false;
 }
 
@@ -82,6 +94,16 @@ enum ocop_status cache_exists(struct registry *r, uint32_t kind, const struct id
     if (st == OCOP_OK && *out)
         cache_note(r, id);
     return st;
+}
+
+void cache_note_plain(struct registry *r, uint64_t version)
+{
+    r->cache->plain[version % PLAIN_SLOTS] = version;
+}
+
+bool cache_plain(const struct registry *r, uint64_t version)
+{
+    return version && r->cache->plain[version % PLAIN_SLOTS] == version;
 }
 
 /* --- codes ---------------------------------------------------------------------------------------
@@ -153,6 +175,7 @@ static enum ocop_status codes_load(struct registry *r, struct ocop_error *err)
 {
     struct registry_cache *c = r->cache;
     arena_reset(&c->codes);
+    memset(c->lists, 0, sizeof c->lists);
     c->entry_count = 0;
     c->entries = arena_calloc(&c->codes, CODE_SLOTS, sizeof *c->entries);
     if (!c->entries)
@@ -177,13 +200,24 @@ void cache_codes_changed(struct registry *r)
     r->cache->codes_loaded = false;
 }
 
+/* Is there such a list? */
+static bool list_known(struct registry_cache *c, const char *list)
+{
+    size_t at = ((uintptr_t)list >> 3) % LIST_SLOTS;
+    if (c->lists[at].name != list) {
+        c->lists[at].name = list;
+        c->lists[at].known = code_slot(c, list, span_of(NULL, 0))->list != NULL;
+    }
+    return c->lists[at].known;
+}
+
 enum code_answer cache_code(void *self, const char *list, struct span code, const char *day)
 {
     struct registry *r = self;
     /* A failure to read is not the author's fault: it must not become a refusal. */
     if (!r->cache->codes_loaded && codes_load(r, NULL) != OCOP_OK)
         return CODE_UNKNOWN_LIST;
-    if (!code_slot(r->cache, list, span_of(NULL, 0))->list)
+    if (!list_known(r->cache, list))
         return CODE_UNKNOWN_LIST;
     const struct code_entry *e = code_slot(r->cache, list, code);
     if (!e->list || code.len == 0)

@@ -19,7 +19,14 @@ OCOP_MUST_USE enum ocop_status cache_exists(struct registry *r, uint32_t kind, c
 /** Remember that a record exists now. */
 void cache_note(struct registry *r, const struct id *id);
 
-/** Look-up of codes for rules_check; self = the registry. */
+/** Remember that the set at `version` did nothing but create records: what still has this version
+ *  is as its author made it. */
+void cache_note_plain(struct registry *r, uint64_t version);
+/** False also when it is not remembered. */
+bool cache_plain(const struct registry *r, uint64_t version);
+
+/** Look-up of codes for rules_check; self = the registry. `list` is remembered by its address: it
+ *  must be a constant, as the names in rules are. */
 enum code_answer cache_code(void *self, const char *list, struct span code, const char *day);
 /** A code list changed. */
 void cache_codes_changed(struct registry *r);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "bounds.h"
+#include "cache.h"
 #include "columns.h"
 #include "registry_stmts.h"
 
@@ -82,6 +83,7 @@ struct feed {
      * page than the record. */
     uint64_t from_version;
     uint64_t now;     /* end of the log */
+    uint64_t last;    /* what follows was made by the device, and nobody touched it */
     uint64_t horizon; /* departures are known up to here */
     struct anchor *anchors;
     size_t anchor_count;
@@ -109,9 +111,10 @@ static const char *const question_texts[QUESTION_COUNT] = {
     [ASK_LAST] = "SELECT max(version) FROM @T",
     [ASK_NEAR] = "SELECT t.version, t.id, t.anchor, @K FROM scope AS s CROSS JOIN @T AS t"
                  " WHERE s.replica = ?1 AND s.since <= ?2 AND t.anchor = s.anchor"
-                 " AND (t.version, t.id) > (?3, ?4) ORDER BY t.version, t.id LIMIT ?5",
+                 " AND (t.version, t.id) > (?3, ?4) AND t.version <= ?5"
+                 " ORDER BY t.version, t.id LIMIT ?6",
     [ASK_WIDE] = "SELECT version, id, anchor, @K FROM @T AS t"
-                 " WHERE (version, id) > (?3, ?4) ORDER BY version, id",
+                 " WHERE (version, id) > (?3, ?4) AND version <= ?5 ORDER BY version, id",
     [ASK_FILL] = "SELECT @C FROM @T WHERE anchor = ?1 AND (version, id) > (?2, ?3)"
                  " ORDER BY version, id",
     [ASK_ANCHOR] = "SELECT anchor FROM @T WHERE id = ?1",
@@ -616,8 +619,8 @@ static bool holds(struct feed *f, const struct candidate *c, const struct fields
  * there is nothing to tell of it, and no need to read it. Cases of it came with their outcome. */
 static enum ocop_status untouched(struct feed *f, const struct candidate *c, bool *out)
 {
-    *out = false;
-    if (!own(f, c->version))
+    *out = own(f, c->version) && cache_plain(f->r, c->version);
+    if (*out || !own(f, c->version))
         return OCOP_OK;
     sqlite3_stmt *s = statement(f, ASK_UNTOUCHED, table_of(c->kind));
     if (!s)
@@ -785,8 +788,9 @@ static enum ocop_status collect(struct feed *f, uint32_t table, struct candidate
     sqlite3_bind_int64(s, 2, (sqlite3_int64)scope_limit(f));
     sqlite3_bind_int64(s, 3, (sqlite3_int64)version);
     sqlite3_bind_blob(s, 4, after.b, ID_LEN, SQLITE_STATIC);
+    sqlite3_bind_int64(s, 5, (sqlite3_int64)f->last);
     if (few)
-        sqlite3_bind_int64(s, 5, PAGE_RECORDS_MAX + 1);
+        sqlite3_bind_int64(s, 6, PAGE_RECORDS_MAX + 1);
     bool room = true;
     while (room && taken <= PAGE_RECORDS_MAX && (rc = sqlite3_step(s)) == SQLITE_ROW) {
         struct candidate c = {.version = (uint64_t)sqlite3_column_int64(s, 0), .table = table};
@@ -816,7 +820,7 @@ static enum ocop_status has_news(struct feed *f, uint32_t table, bool *out)
     if (!s)
         return ask_failed(f);
     if (sqlite3_step(s) == SQLITE_ROW)
-        *out = (uint64_t)sqlite3_column_int64(s, 0) > f->cur.version;
+        *out = (uint64_t)sqlite3_column_int64(s, 0) > f->cur.version && f->last > f->cur.version;
     sqlite3_reset(s);
     return OCOP_OK;
 }
@@ -862,6 +866,9 @@ static enum ocop_status running(struct feed *f)
         f->cur.after = false; /* there is no next version */
         return OCOP_OK;
     }
+    for (f->last = f->now; f->last > f->cur.version; f->last--)
+        if (!own(f, f->last) || !cache_plain(f->r, f->last))
+            break;
     enum ocop_status st = gone_load(f, &gone, &gone_count);
     for (uint32_t table = 1; st == OCOP_OK && table < FEED_TABLES; table++) {
         if (!fed(table))

@@ -145,7 +145,7 @@ enum ocop_status ingest_set(struct registry *r, struct span body, const uint8_t 
     st = check_envelope(r, &set, body, signature, channel_key, received_ms, result, err);
     if (st != OCOP_OK || result->code != SET_ACCEPTED)
         return st;
-    st = changeset_open(body, a, &set, err);
+    st = changeset_decode(&set, a, err);
     if (st != OCOP_OK)
         return malformed(st, err, result);
 

@@ -50,18 +50,12 @@ bool buf_reserve(struct buf *b, size_t more)
     return true;
 }
 
-void buf_put(struct buf *b, const void *p, size_t len)
+void buf_put_more(struct buf *b, const void *p, size_t len)
 {
     if (!len || !buf_reserve(b, len))
         return;
     memcpy(b->p + b->len, p, len);
     b->len += len;
-}
-
-void buf_byte(struct buf *b, uint8_t byte)
-{
-    if (buf_reserve(b, 1))
-        b->p[b->len++] = byte;
 }
 
 void buf_varint(struct buf *b, uint64_t v)
@@ -72,11 +66,6 @@ void buf_varint(struct buf *b, uint64_t v)
         out[n++] = (uint8_t)(v | 0x80);
     out[n++] = (uint8_t)v;
     buf_put(b, out, n);
-}
-
-void buf_str(struct buf *b, const char *s)
-{
-    buf_put(b, s, strlen(s));
 }
 
 void buf_printf(struct buf *b, const char *format, ...)

@@ -15,10 +15,28 @@ void buf_init(struct buf *b, size_t cap); /* cap: bytes it may hold at most */
 void buf_fini(struct buf *b);
 void buf_clear(struct buf *b); /* empty, memory kept, failed = false */
 bool buf_reserve(struct buf *b, size_t more);
-void buf_put(struct buf *b, const void *p, size_t len);
-void buf_byte(struct buf *b, uint8_t byte);
+void buf_put_more(struct buf *b, const void *p, size_t len); /* buf_put's, where room is short */
+static inline void buf_put(struct buf *b, const void *p, size_t len)
+{
+    if (b->failed || len > b->room - b->len) {
+        buf_put_more(b, p, len);
+    } else if (len) {
+        memcpy(b->p + b->len, p, len);
+        b->len += len;
+    }
+}
+static inline void buf_byte(struct buf *b, uint8_t byte)
+{
+    if (b->failed || b->len == b->room)
+        buf_put_more(b, &byte, 1);
+    else
+        b->p[b->len++] = byte;
+}
 void buf_varint(struct buf *b, uint64_t v); /* as protobuf writes it */
-void buf_str(struct buf *b, const char *s);
+static inline void buf_str(struct buf *b, const char *s)
+{
+    buf_put(b, s, strlen(s));
+}
 void buf_printf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 const char *buf_cstr(struct buf *b); /* with a NUL behind; "" when failed */
 static inline struct span buf_span(const struct buf *b)

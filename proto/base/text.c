@@ -90,6 +90,37 @@ bool text_is_printable(struct span s)
     return true;
 }
 
+/* Are all eight bytes printable ASCII? */
+static bool eight_plain(const uint8_t *p)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), high = ones << 7;
+    uint64_t v;
+    memcpy(&v, p, sizeof v);
+    uint64_t control = v - ones * 0x20, del = v + ones;
+    return !((v | control | del) & high);
+}
+
+bool text_is_plain(struct span s)
+{
+    for (size_t i = 0; i < s.len;) {
+        uint8_t lead = s.p[i];
+        size_t left = s.len - i;
+        if (lead < 0x80) {
+            if (lead < 0x20 || lead == 0x7f)
+                return false;
+            i += left >= 8 && eight_plain(s.p + i) ? 8 : 1;
+        } else if (lead >= 0xc3 && lead < 0xe0 && left >= 2 && is_tail(s.p[i + 1])) {
+            i += 2; /* from 0xc3, since 0xc2 begins control characters */
+        } else if (lead > 0xe0 && lead < 0xed && left >= 3 && is_tail(s.p[i + 1]) &&
+                   is_tail(s.p[i + 2])) {
+            i += 3; /* above what could be overlong, below the surrogates */
+        } else {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* --- comparing --- */
 
 /* True only for text that NFC leaves alone: nothing but characters that never compose with what

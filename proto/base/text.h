@@ -11,6 +11,10 @@ bool text_is_utf8(struct span s);
 /** No control characters but tab and line feed. */
 bool text_is_printable(struct span s);
 
+/** One line that is both, of characters up to U+CFFF. Quick, and true of nearly all text; false
+ *  says only that the others must be asked. */
+bool text_is_plain(struct span s);
+
 /** Equal after NFC and after trimming nothing else; falls back to bytes when one is invalid. */
 bool text_equal(struct span a, struct span b);
 

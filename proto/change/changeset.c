@@ -177,33 +177,31 @@ static enum ocop_status body_read(struct span body, struct change_set *out, stru
     return OCOP_OK;
 }
 
-static enum ocop_status changes_read(struct span packed, struct arena *a, struct changes *out,
-                                     struct ocop_error *err)
+enum ocop_status changeset_decode(struct change_set *set, struct arena *a, struct ocop_error *err)
 {
     ProtobufCAllocator from_arena = arena_allocator(a);
+    struct span packed = set->columns;
     if (!columns_shallow(packed, NULL, 0))
         return err_set(err, OCOP_EPROTO, "the columns are malformed, or nested more than %d deep",
                        NESTING_MAX);
     size_t before = a->used;
     Ocop__Sync__Columns *columns = ocop__sync__columns__unpack(&from_arena, packed.len, packed.p);
     if (columns)
-        return columns_decode(columns, a, out, err);
+        return columns_decode(columns, a, &set->changes, err);
     if (a->used - before > a->cap / 2) /* protobuf-c does not say which it was */
         return err_nomem(err);
     return err_set(err, OCOP_EPROTO, "the columns are not a well-formed message");
 }
 
-static enum ocop_status open_body(struct span body, struct arena *a, struct change_set *out,
-                                  bool whole, struct ocop_error *err)
+enum ocop_status changeset_peek(struct span body, struct arena *a, struct change_set *out,
+                                struct ocop_error *err)
 {
-    struct span inflated, changes = span_of(NULL, 0);
+    struct span inflated;
     struct change_set set = {0};
     *out = set;
     enum ocop_status st = zip_inflate(body, SET_BODY_BYTES_MAX, a, &inflated, err);
     if (st == OCOP_OK)
-        st = body_read(inflated, &set, &changes, err);
-    if (st == OCOP_OK && whole)
-        st = changes_read(changes, a, &set.changes, err);
+        st = body_read(inflated, &set, &set.columns, err);
     if (st != OCOP_OK)
         return st;
     hash_bytes(inflated, set.hash);
@@ -214,13 +212,12 @@ static enum ocop_status open_body(struct span body, struct arena *a, struct chan
 enum ocop_status changeset_open(struct span body, struct arena *a, struct change_set *out,
                                 struct ocop_error *err)
 {
-    return open_body(body, a, out, true, err);
-}
-
-enum ocop_status changeset_peek(struct span body, struct arena *a, struct change_set *out,
-                                struct ocop_error *err)
-{
-    return open_body(body, a, out, false, err);
+    enum ocop_status st = changeset_peek(body, a, out, err);
+    if (st == OCOP_OK)
+        st = changeset_decode(out, a, err);
+    if (st != OCOP_OK)
+        *out = (struct change_set){0};
+    return st;
 }
 
 enum ocop_status changeset_verify(const uint8_t hash[HASH_LEN],

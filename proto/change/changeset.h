@@ -23,6 +23,7 @@ struct change_set {
     uint8_t predecessor_hash[HASH_LEN];
     struct changes changes;
     uint8_t hash[HASH_LEN]; /* filled by seal and open */
+    struct span columns;    /* the changes as they came; filled by open and peek, in their arena */
 };
 
 /** What is kept and sent. */
@@ -47,9 +48,13 @@ OCOP_MUST_USE enum ocop_status changeset_seal(struct change_set *set, const stru
 OCOP_MUST_USE enum ocop_status changeset_open(struct span body, struct arena *a,
                                               struct change_set *out, struct ocop_error *err);
 
-/** Only the hash and header (no changes): for repeated sets. */
+/** Only the hash and header: no changes until changeset_decode. */
 OCOP_MUST_USE enum ocop_status changeset_peek(struct span body, struct arena *a,
                                               struct change_set *out, struct ocop_error *err);
+
+/** The changes of a set that was only peeked at. @return as changeset_open */
+OCOP_MUST_USE enum ocop_status changeset_decode(struct change_set *set, struct arena *a,
+                                                struct ocop_error *err);
 
 /** OCOP_EAUTH when the signature is not `public_key`'s over `hash`. */
 OCOP_MUST_USE enum ocop_status changeset_verify(const uint8_t hash[HASH_LEN],

@@ -44,6 +44,8 @@ static enum ocop_status check_text(struct checker *c, const struct field_rule *r
                                    struct span s)
 {
     char text[96];
+    if (s.len <= (size_t)r->hi && text_is_plain(s))
+        return OCOP_OK;
     if (!text_is_utf8(s))
         return bad(c, OCOP_EINVAL, sub, "is not valid UTF-8");
     if (s.len > (size_t)r->hi) {
@@ -229,12 +231,14 @@ static enum ocop_status check_whole(struct checker *c)
         size_t count = 0;
         for (; at < c->record->count && c->record->v[at].number <= r->number; at++)
             count += c->record->v[at].number == r->number && c->record->v[at].op == FIELD_SET;
+        bool long_list = rule_is_list(r) && count > (size_t)r->hi;
+        bool missing = required && (r->flags & FIELD_REQUIRED) && count == 0;
+        if (!long_list && (!missing || r->number == FIELD_ID))
+            continue;
         c->path = (struct field){.number = r->number};
         c->at = &c->path;
-        if (rule_is_list(r) && count > (size_t)r->hi)
-            return bad(c, OCOP_ELIMIT, 0, "has too many elements");
-        if (required && (r->flags & FIELD_REQUIRED) && count == 0 && r->number != FIELD_ID)
-            return bad(c, OCOP_EINVAL, 0, "is missing");
+        return long_list ? bad(c, OCOP_ELIMIT, 0, "has too many elements")
+                         : bad(c, OCOP_EINVAL, 0, "is missing");
     }
     return OCOP_OK;
 }

@@ -761,6 +761,32 @@ enum ocop_status row_exists(struct rows *r, uint32_t kind, const struct id *id, 
     return status;
 }
 
+/* Keep the `max` smallest ids, in order. */
+static void keep_smallest(const struct id *id, struct id *out, size_t max, size_t *count)
+{
+    size_t at = *count;
+
+    while (at > 0 && memcmp(id->b, out[at - 1].b, ID_LEN) < 0)
+        at--;
+    if (at == max)
+        return;
+    *count += *count < max;
+    memmove(&out[at + 1], &out[at], (*count - at - 1) * sizeof *out);
+    out[at] = *id;
+}
+
+static enum ocop_status prepare_same_key(struct rows *r, struct table *t, uint32_t number, int at,
+                                         struct ocop_error *err)
+{
+    if (t->same_key[number])
+        return OCOP_OK;
+    buf_clear(&r->text);
+    buf_printf(&r->text, "SELECT id FROM \"%s\" WHERE \"%s\"=?1", t->name, column_name(t, at));
+    return prepare(r, t, &t->same_key[number], err);
+}
+
+/* Asked for every new record, and mostly answered by itself alone: sorting here costs less than
+ * the sorter that SQLite would open for an ORDER BY. */
 enum ocop_status row_same_key(struct rows *r, uint32_t kind, uint32_t number, struct span value,
                               const struct id *except, struct id *out, size_t max, size_t *count,
                               struct ocop_error *err)
@@ -769,31 +795,24 @@ enum ocop_status row_same_key(struct rows *r, uint32_t kind, uint32_t number, st
     int at = number < BY_NUMBER ? t->at[number] : 0;
     sqlite3_stmt *stmt = NULL;
     enum ocop_status status = OCOP_OK;
-    int code = SQLITE_ROW;
+    int code = SQLITE_DONE;
+    struct id found;
 
     *count = 0;
     if (!at || t->rule[at]->desc->type != PROTOBUF_C_TYPE_STRING)
         return err_set(err, OCOP_EINVAL, "field %" PRIu32 " of %s is no text to look for", number,
                        t->name);
-    if (!t->same_key[number]) {
-        buf_clear(&r->text);
-        buf_printf(&r->text,
-                   "SELECT id FROM \"%s\" WHERE \"%s\"=?1 AND id<>?2 ORDER BY id LIMIT ?3", t->name,
-                   column_name(t, at));
-        status = prepare(r, t, &t->same_key[number], err);
-    }
+    status = prepare_same_key(r, t, number, at, err);
     if (status != OCOP_OK)
         return status;
     stmt = t->same_key[number];
     if (sqlite3_bind_text64(stmt, 1, value.p ? (const char *)value.p : "", value.len, SQLITE_STATIC,
-                            SQLITE_UTF8) != SQLITE_OK ||
-        sqlite3_bind_blob(stmt, 2, except->b, ID_LEN, SQLITE_STATIC) != SQLITE_OK ||
-        sqlite3_bind_int64(stmt, 3, (int64_t)max) != SQLITE_OK)
+                            SQLITE_UTF8) != SQLITE_OK)
         status = fail(r, t, "binding", err);
-    while (status == OCOP_OK && *count < max && (code = sqlite3_step(stmt)) == SQLITE_ROW)
-        if (id_from(column_span(stmt, 0), &out[*count]))
-            ++*count;
-    if (status == OCOP_OK && code != SQLITE_ROW && code != SQLITE_DONE) {
+    while (status == OCOP_OK && (code = sqlite3_step(stmt)) == SQLITE_ROW)
+        if (id_from(column_span(stmt, 0), &found) && !id_eq(&found, except))
+            keep_smallest(&found, out, max, count);
+    if (status == OCOP_OK && code != SQLITE_DONE) {
         *count = 0;
         status = fail(r, t, "reading", err);
     }

@@ -379,6 +379,33 @@ static void control_characters_are_not_printable(void **state)
     assert_false(text_is_printable(span_str("a\xc2\x9b")));
 }
 
+static bool is_one_good_line(struct span s)
+{
+    return text_is_utf8(s) && text_is_printable(s) && !memchr(s.p, '\n', s.len) &&
+           !memchr(s.p, '\t', s.len);
+}
+
+/* Every pair of bytes, at the edge of a run of eight and behind a lead of three. */
+static void plain_text_is_always_one_good_line(void **state)
+{
+    static const char *const before[] = {"", "1234567", "abcdefgh", "\xe1", "\xed", "\xf0\x9f"};
+    uint8_t text[24];
+    (void)state;
+    assert_true(text_is_plain(span_str("Hợp tác xã Đắk N'Drót, ca cao 70%")));
+    assert_true(text_is_plain(span_of(NULL, 0)));
+    for (size_t i = 0; i < COUNT(before); i++)
+        for (unsigned pair = 0; pair < 0x10000; pair++) {
+            size_t len = strlen(before[i]);
+            memcpy(text, before[i], len);
+            text[len] = (uint8_t)(pair >> 8);
+            text[len + 1] = (uint8_t)pair;
+            memcpy(text + len + 2, "12345678", 8);
+            for (size_t end = len + 2; end <= len + 10; end += 8)
+                if (text_is_plain(span_of(text, end)))
+                    assert_true(is_one_good_line(span_of(text, end)));
+        }
+}
+
 #define NFD_HOA "hoa\xcc\x80"
 #define NFD_DAK_MIL                                                                                \
     "\xc4\x90"                                                                                     \
@@ -798,6 +825,7 @@ int main(void)
         cmocka_unit_test(an_id_is_read_back_in_both_forms_and_nothing_else_is),
         cmocka_unit_test(only_valid_utf8_is_taken_for_it),
         cmocka_unit_test(control_characters_are_not_printable),
+        cmocka_unit_test(plain_text_is_always_one_good_line),
         cmocka_unit_test(texts_are_equal_after_nfc),
         cmocka_unit_test(folding_strips_case_marks_and_the_bar_of_d),
         cmocka_unit_test(every_vietnamese_letter_folds_to_its_base),
