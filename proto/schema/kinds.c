@@ -103,11 +103,15 @@ static const struct field_rule finding[] = {BYTES(1, KEYED, ID_LEN),
                                             RANGE(8, 0, 0, INT64_C(1000000000000)),
                                             DATE(9, 0),
                                             NOTE(10, SEEN, 4000),
+                                            TEXT(11, 0, KEY_BYTES_MAX),
                                             END};
-static const struct field_rule participant[] = {
-    BYTES(1, KEYED, ID_LEN), TEXT(2, FIELD_REQUIRED | SEEN, 200),
-    TEXT(3, 0, 200),         CODE(4, FIELD_REQUIRED, "participant_side"),
-    REF(5, 0, KIND_OFFICER), END};
+static const struct field_rule participant[] = {BYTES(1, KEYED, ID_LEN),
+                                                TEXT(2, FIELD_REQUIRED | SEEN, 200),
+                                                TEXT(3, 0, 200),
+                                                CODE(4, FIELD_REQUIRED, "participant_side"),
+                                                REF(5, 0, KIND_OFFICER),
+                                                RANGE(6, 0, 0, 1),
+                                                END};
 static const struct field_rule sample_part[] = {BYTES(1, KEYED, ID_LEN),
                                                 CODE(2, FIELD_REQUIRED, "part_role"),
                                                 TEXT(3, FIELD_REQUIRED | SEEN, 64),
@@ -115,6 +119,7 @@ static const struct field_rule sample_part[] = {BYTES(1, KEYED, ID_LEN),
                                                 TEXT(5, 0, 32),
                                                 TEXT(6, 0, 200),
                                                 DATE(7, 0),
+                                                TEXT(8, 0, 200),
                                                 END};
 static const struct field_rule requested_parameter[] = {TEXT(1, KEYED, KEY_BYTES_MAX),
                                                         TEXT(2, 0, 200), TEXT(3, 0, 200), END};
@@ -137,6 +142,8 @@ static const struct field_rule measurement[] = {
     TEXT(8, 0, 200),
     CODE(9, 0, "conclusion"),
     TEXT(10, 0, 200),
+    TEXT(11, 0, 200),
+    TEXT(12, 0, 200),
     END};
 static const struct field_rule scope_unit[] = {REF(1, KEYED, KIND_UNIT), END};
 static const struct field_rule lineage[] = {BYTES(1, KEYED, ID_LEN), BYTES(2, 0, ID_LEN),
@@ -270,6 +277,15 @@ static struct field_rule inspection_fields[] = {COMMON(FIELD_REQUIRED),
                                                 DATE(38, 0),
                                                 RANGE(39, 0, 0, INT64_C(1000000000000)),
                                                 RANGE(40, 0, 0, 100),
+                                                TEXT(41, SEEN, 64),
+                                                TEXT(42, 0, 500),
+                                                TEXT(43, SEEN, 500),
+                                                TEXT(44, 0, 200),
+                                                RANGE(45, 0, 0, 1000000),
+                                                TEXT(46, 0, 300),
+                                                RANGE(47, 0, 0, 1),
+                                                NOTE(48, 0, 2000),
+                                                NOTE(49, SEEN, 4000),
                                                 END};
 static const struct date_order inspection_orders[] = {
     {16, 17, "the decision cannot be later than the inspection"},
@@ -307,6 +323,10 @@ static struct field_rule sample_fields[] = {COMMON(FIELD_REQUIRED),
                                             DATE(35, 0),
                                             COORDINATES(36, 37),
                                             NOTE(38, SEEN, TEXT_BYTES_MAX),
+                                            TEXT(39, SEEN, 300),
+                                            TEXT(40, SEEN, 300),
+                                            TEXT(41, SEEN, 300),
+                                            REF(42, 0, KIND_ENVIRONMENTAL_CHECK),
                                             END};
 static const struct date_order sample_orders[] = {
     {21, 22, "a lot cannot expire before it was made"},
@@ -349,6 +369,9 @@ static struct field_rule environmental_check_fields[] = {
     REF(41, 0, KIND_CHECKLIST),
     LIST(42, MERGE_HOLD, 0, answer, LIST_ITEMS_MAX),
     NOTE(43, SEEN, TEXT_BYTES_MAX),
+    TEXT(44, SEEN, 300),
+    TEXT(45, SEEN, 64),
+    NOTE(46, SEEN, 4000),
     END};
 static const struct date_order environmental_check_orders[] = {
     {13, 14, "the decision cannot be later than the check"},

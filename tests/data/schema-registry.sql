@@ -1,69 +1,166 @@
 CREATE VIEW checklist_questions AS
-    SELECT t.id AS record_id, json_extract(e.value, '$.question') AS question, json_extract(e.value, '$.position') AS position, json_extract(e.value, '$.section') AS section, json_extract(e.value, '$.text') AS text, json_extract(e.value, '$.clause') AS clause, json_extract(e.value, '$.severity') AS severity, json_extract(e.value, '$.required') AS required
+    SELECT t.id AS record_id,
+        (SELECT value FROM json_each(e.value) WHERE key = 'question') AS question,
+        (SELECT value FROM json_each(e.value) WHERE key = 'position') AS position,
+        (SELECT value FROM json_each(e.value) WHERE key = 'section') AS section,
+        (SELECT value FROM json_each(e.value) WHERE key = 'text') AS text,
+        (SELECT value FROM json_each(e.value) WHERE key = 'clause') AS clause,
+        (SELECT value FROM json_each(e.value) WHERE key = 'severity') AS severity,
+        (SELECT value FROM json_each(e.value) WHERE key = 'required') AS required
     FROM checklist AS t, json_each(t.questions) AS e;
 
 CREATE VIEW code_list_items AS
-    SELECT t.id AS record_id, json_extract(e.value, '$.code') AS code, json_extract(e.value, '$.title') AS title, json_extract(e.value, '$.effectiveFrom') AS effective_from, json_extract(e.value, '$.effectiveTo') AS effective_to, json_extract(e.value, '$.supersededBy') AS superseded_by
+    SELECT t.id AS record_id,
+        (SELECT value FROM json_each(e.value) WHERE key = 'code') AS code,
+        (SELECT value FROM json_each(e.value) WHERE key = 'title') AS title,
+        (SELECT value FROM json_each(e.value) WHERE key = 'effectiveFrom') AS effective_from,
+        (SELECT value FROM json_each(e.value) WHERE key = 'effectiveTo') AS effective_to,
+        (SELECT value FROM json_each(e.value) WHERE key = 'supersededBy') AS superseded_by
     FROM code_list AS t, json_each(t.items) AS e;
 
 CREATE VIEW environmental_check_answers AS
-    SELECT t.id AS record_id, json_extract(e.value, '$.question') AS question, json_extract(e.value, '$.answer') AS answer, json_extract(e.value, '$.remark') AS remark
+    SELECT t.id AS record_id,
+        (SELECT value FROM json_each(e.value) WHERE key = 'question') AS question,
+        (SELECT value FROM json_each(e.value) WHERE key = 'answer') AS answer,
+        (SELECT value FROM json_each(e.value) WHERE key = 'remark') AS remark
     FROM environmental_check AS t, json_each(t.answers) AS e;
 
 CREATE VIEW environmental_check_findings AS
-    SELECT t.id AS record_id, json_extract(e.value, '$.key') AS key, json_extract(e.value, '$.code') AS code, json_extract(e.value, '$.description') AS description, json_extract(e.value, '$.clause') AS clause, json_extract(e.value, '$.severity') AS severity, json_extract(e.value, '$.remedy') AS remedy, json_extract(e.value, '$.deadlineDate') AS deadline_date, json_extract(e.value, '$.fineVnd') AS fine_vnd, json_extract(e.value, '$.remediedDate') AS remedied_date, json_extract(e.value, '$.remedyNote') AS remedy_note
+    SELECT t.id AS record_id,
+        (SELECT value FROM json_each(e.value) WHERE key = 'key') AS key,
+        (SELECT value FROM json_each(e.value) WHERE key = 'code') AS code,
+        (SELECT value FROM json_each(e.value) WHERE key = 'description') AS description,
+        (SELECT value FROM json_each(e.value) WHERE key = 'clause') AS clause,
+        (SELECT value FROM json_each(e.value) WHERE key = 'severity') AS severity,
+        (SELECT value FROM json_each(e.value) WHERE key = 'remedy') AS remedy,
+        (SELECT value FROM json_each(e.value) WHERE key = 'deadlineDate') AS deadline_date,
+        (SELECT CAST(value AS INTEGER) FROM json_each(e.value) WHERE key = 'fineVnd') AS fine_vnd,
+        (SELECT value FROM json_each(e.value) WHERE key = 'remediedDate') AS remedied_date,
+        (SELECT value FROM json_each(e.value) WHERE key = 'remedyNote') AS remedy_note,
+        (SELECT value FROM json_each(e.value) WHERE key = 'question') AS question
     FROM environmental_check AS t, json_each(t.findings) AS e;
 
 CREATE VIEW environmental_check_measurements AS
-    SELECT t.id AS record_id, json_extract(e.value, '$.key') AS key, json_extract(e.value, '$.medium') AS medium, json_extract(e.value, '$.parameter') AS parameter, json_extract(e.value, '$.qualifier') AS qualifier, json_extract(e.value, '$.value') AS value, json_extract(e.value, '$.valueUnit') AS value_unit, json_extract(e.value, '$.limitValue') AS limit_value, json_extract(e.value, '$.regulation') AS regulation, json_extract(e.value, '$.verdict') AS verdict, json_extract(e.value, '$.point') AS point
+    SELECT t.id AS record_id,
+        (SELECT value FROM json_each(e.value) WHERE key = 'key') AS key,
+        (SELECT value FROM json_each(e.value) WHERE key = 'medium') AS medium,
+        (SELECT value FROM json_each(e.value) WHERE key = 'parameter') AS parameter,
+        (SELECT value FROM json_each(e.value) WHERE key = 'qualifier') AS qualifier,
+        (SELECT value FROM json_each(e.value) WHERE key = 'value') AS value,
+        (SELECT value FROM json_each(e.value) WHERE key = 'valueUnit') AS value_unit,
+        (SELECT value FROM json_each(e.value) WHERE key = 'limitValue') AS limit_value,
+        (SELECT value FROM json_each(e.value) WHERE key = 'regulation') AS regulation,
+        (SELECT value FROM json_each(e.value) WHERE key = 'verdict') AS verdict,
+        (SELECT value FROM json_each(e.value) WHERE key = 'point') AS point,
+        (SELECT value FROM json_each(e.value) WHERE key = 'text') AS text,
+        (SELECT value FROM json_each(e.value) WHERE key = 'method') AS method
     FROM environmental_check AS t, json_each(t.measurements) AS e;
 
 CREATE VIEW environmental_check_participants AS
-    SELECT t.id AS record_id, json_extract(e.value, '$.key') AS key, json_extract(e.value, '$.name') AS name, json_extract(e.value, '$.title') AS title, json_extract(e.value, '$.side') AS side, json_extract(e.value, '$.officerId') AS officer_id
+    SELECT t.id AS record_id,
+        (SELECT value FROM json_each(e.value) WHERE key = 'key') AS key,
+        (SELECT value FROM json_each(e.value) WHERE key = 'name') AS name,
+        (SELECT value FROM json_each(e.value) WHERE key = 'title') AS title,
+        (SELECT value FROM json_each(e.value) WHERE key = 'side') AS side,
+        (SELECT value FROM json_each(e.value) WHERE key = 'officerId') AS officer_id,
+        (SELECT value FROM json_each(e.value) WHERE key = 'leader') AS leader
     FROM environmental_check AS t, json_each(t.participants) AS e;
 
 CREATE VIEW inspection_answers AS
-    SELECT t.id AS record_id, json_extract(e.value, '$.question') AS question, json_extract(e.value, '$.answer') AS answer, json_extract(e.value, '$.remark') AS remark
+    SELECT t.id AS record_id,
+        (SELECT value FROM json_each(e.value) WHERE key = 'question') AS question,
+        (SELECT value FROM json_each(e.value) WHERE key = 'answer') AS answer,
+        (SELECT value FROM json_each(e.value) WHERE key = 'remark') AS remark
     FROM inspection AS t, json_each(t.answers) AS e;
 
 CREATE VIEW inspection_findings AS
-    SELECT t.id AS record_id, json_extract(e.value, '$.key') AS key, json_extract(e.value, '$.code') AS code, json_extract(e.value, '$.description') AS description, json_extract(e.value, '$.clause') AS clause, json_extract(e.value, '$.severity') AS severity, json_extract(e.value, '$.remedy') AS remedy, json_extract(e.value, '$.deadlineDate') AS deadline_date, json_extract(e.value, '$.fineVnd') AS fine_vnd, json_extract(e.value, '$.remediedDate') AS remedied_date, json_extract(e.value, '$.remedyNote') AS remedy_note
+    SELECT t.id AS record_id,
+        (SELECT value FROM json_each(e.value) WHERE key = 'key') AS key,
+        (SELECT value FROM json_each(e.value) WHERE key = 'code') AS code,
+        (SELECT value FROM json_each(e.value) WHERE key = 'description') AS description,
+        (SELECT value FROM json_each(e.value) WHERE key = 'clause') AS clause,
+        (SELECT value FROM json_each(e.value) WHERE key = 'severity') AS severity,
+        (SELECT value FROM json_each(e.value) WHERE key = 'remedy') AS remedy,
+        (SELECT value FROM json_each(e.value) WHERE key = 'deadlineDate') AS deadline_date,
+        (SELECT CAST(value AS INTEGER) FROM json_each(e.value) WHERE key = 'fineVnd') AS fine_vnd,
+        (SELECT value FROM json_each(e.value) WHERE key = 'remediedDate') AS remedied_date,
+        (SELECT value FROM json_each(e.value) WHERE key = 'remedyNote') AS remedy_note,
+        (SELECT value FROM json_each(e.value) WHERE key = 'question') AS question
     FROM inspection AS t, json_each(t.findings) AS e;
 
 CREATE VIEW inspection_participants AS
-    SELECT t.id AS record_id, json_extract(e.value, '$.key') AS key, json_extract(e.value, '$.name') AS name, json_extract(e.value, '$.title') AS title, json_extract(e.value, '$.side') AS side, json_extract(e.value, '$.officerId') AS officer_id
+    SELECT t.id AS record_id,
+        (SELECT value FROM json_each(e.value) WHERE key = 'key') AS key,
+        (SELECT value FROM json_each(e.value) WHERE key = 'name') AS name,
+        (SELECT value FROM json_each(e.value) WHERE key = 'title') AS title,
+        (SELECT value FROM json_each(e.value) WHERE key = 'side') AS side,
+        (SELECT value FROM json_each(e.value) WHERE key = 'officerId') AS officer_id,
+        (SELECT value FROM json_each(e.value) WHERE key = 'leader') AS leader
     FROM inspection AS t, json_each(t.participants) AS e;
 
 CREATE VIEW officer_roles AS
-    SELECT t.id AS record_id, json_extract(e.value, '$.role') AS role, json_extract(e.value, '$.fromDate') AS from_date, json_extract(e.value, '$.toDate') AS to_date
+    SELECT t.id AS record_id,
+        (SELECT value FROM json_each(e.value) WHERE key = 'role') AS role,
+        (SELECT value FROM json_each(e.value) WHERE key = 'fromDate') AS from_date,
+        (SELECT value FROM json_each(e.value) WHERE key = 'toDate') AS to_date
     FROM officer AS t, json_each(t.roles) AS e;
 
 CREATE VIEW registry_lineages AS
-    SELECT t.id AS record_id, json_extract(e.value, '$.lineage') AS lineage, json_extract(e.value, '$.parent') AS parent, json_extract(e.value, '$.forkVersion') AS fork_version
+    SELECT t.id AS record_id,
+        (SELECT value FROM json_each(e.value) WHERE key = 'lineage') AS lineage,
+        (SELECT value FROM json_each(e.value) WHERE key = 'parent') AS parent,
+        (SELECT CAST(value AS INTEGER) FROM json_each(e.value) WHERE key = 'forkVersion') AS fork_version
     FROM registry AS t, json_each(t.lineages) AS e;
 
 CREATE VIEW replica_scope AS
-    SELECT t.id AS record_id, json_extract(e.value, '$.unitId') AS unit_id
+    SELECT t.id AS record_id,
+        (SELECT value FROM json_each(e.value) WHERE key = 'unitId') AS unit_id
     FROM replica AS t, json_each(t.scope) AS e;
 
 CREATE VIEW sample_custody AS
-    SELECT t.id AS record_id, json_extract(e.value, '$.key') AS key, json_extract(e.value, '$.partKey') AS part_key, json_extract(e.value, '$.fromHolder') AS from_holder, json_extract(e.value, '$.toHolder') AS to_holder, json_extract(e.value, '$.atMs') AS at_ms, json_extract(e.value, '$.sealState') AS seal_state, json_extract(e.value, '$.note') AS note
+    SELECT t.id AS record_id,
+        (SELECT value FROM json_each(e.value) WHERE key = 'key') AS key,
+        (SELECT value FROM json_each(e.value) WHERE key = 'partKey') AS part_key,
+        (SELECT value FROM json_each(e.value) WHERE key = 'fromHolder') AS from_holder,
+        (SELECT value FROM json_each(e.value) WHERE key = 'toHolder') AS to_holder,
+        (SELECT CAST(value AS INTEGER) FROM json_each(e.value) WHERE key = 'atMs') AS at_ms,
+        (SELECT value FROM json_each(e.value) WHERE key = 'sealState') AS seal_state,
+        (SELECT value FROM json_each(e.value) WHERE key = 'note') AS note
     FROM sample AS t, json_each(t.custody) AS e;
 
 CREATE VIEW sample_parameters AS
-    SELECT t.id AS record_id, json_extract(e.value, '$.parameter') AS parameter, json_extract(e.value, '$.method') AS method, json_extract(e.value, '$.limitText') AS limit_text
+    SELECT t.id AS record_id,
+        (SELECT value FROM json_each(e.value) WHERE key = 'parameter') AS parameter,
+        (SELECT value FROM json_each(e.value) WHERE key = 'method') AS method,
+        (SELECT value FROM json_each(e.value) WHERE key = 'limitText') AS limit_text
     FROM sample AS t, json_each(t.parameters) AS e;
 
 CREATE VIEW sample_participants AS
-    SELECT t.id AS record_id, json_extract(e.value, '$.key') AS key, json_extract(e.value, '$.name') AS name, json_extract(e.value, '$.title') AS title, json_extract(e.value, '$.side') AS side, json_extract(e.value, '$.officerId') AS officer_id
+    SELECT t.id AS record_id,
+        (SELECT value FROM json_each(e.value) WHERE key = 'key') AS key,
+        (SELECT value FROM json_each(e.value) WHERE key = 'name') AS name,
+        (SELECT value FROM json_each(e.value) WHERE key = 'title') AS title,
+        (SELECT value FROM json_each(e.value) WHERE key = 'side') AS side,
+        (SELECT value FROM json_each(e.value) WHERE key = 'officerId') AS officer_id,
+        (SELECT value FROM json_each(e.value) WHERE key = 'leader') AS leader
     FROM sample AS t, json_each(t.participants) AS e;
 
 CREATE VIEW sample_parts AS
-    SELECT t.id AS record_id, json_extract(e.value, '$.key') AS key, json_extract(e.value, '$.role') AS role, json_extract(e.value, '$.sealNo') AS seal_no, json_extract(e.value, '$.quantity') AS quantity, json_extract(e.value, '$.quantityUnit') AS quantity_unit, json_extract(e.value, '$.holder') AS holder, json_extract(e.value, '$.retainUntilDate') AS retain_until_date
+    SELECT t.id AS record_id,
+        (SELECT value FROM json_each(e.value) WHERE key = 'key') AS key,
+        (SELECT value FROM json_each(e.value) WHERE key = 'role') AS role,
+        (SELECT value FROM json_each(e.value) WHERE key = 'sealNo') AS seal_no,
+        (SELECT value FROM json_each(e.value) WHERE key = 'quantity') AS quantity,
+        (SELECT value FROM json_each(e.value) WHERE key = 'quantityUnit') AS quantity_unit,
+        (SELECT value FROM json_each(e.value) WHERE key = 'holder') AS holder,
+        (SELECT value FROM json_each(e.value) WHERE key = 'retainUntilDate') AS retain_until_date,
+        (SELECT value FROM json_each(e.value) WHERE key = 'preservation') AS preservation
     FROM sample AS t, json_each(t.parts) AS e;
 
 CREATE VIEW unit_successors AS
-    SELECT t.id AS record_id, json_extract(e.value, '$.unitId') AS unit_id, json_extract(e.value, '$.extent') AS extent
+    SELECT t.id AS record_id,
+        (SELECT value FROM json_each(e.value) WHERE key = 'unitId') AS unit_id,
+        (SELECT value FROM json_each(e.value) WHERE key = 'extent') AS extent
     FROM unit AS t, json_each(t.successors) AS e;
 
 CREATE TABLE backup (
@@ -247,7 +344,7 @@ CREATE TABLE environmental_check (
     checklist_id BLOB,
     answers TEXT,
     notes TEXT
-) STRICT;
+, facility TEXT, plan_no TEXT, recommendations TEXT) STRICT;
 
 CREATE TABLE history (
     record BLOB NOT NULL,
@@ -303,7 +400,7 @@ CREATE TABLE inspection (
     sanction_decision_date TEXT,
     total_fine_vnd INTEGER,
     copies INTEGER
-) STRICT;
+, plan_item TEXT, basis TEXT, goods TEXT, capacity TEXT, worker_count INTEGER, market TEXT, sampled INTEGER, follow_up_scope TEXT, follow_up_result TEXT) STRICT;
 
 CREATE TABLE invitation (
     token_hash BLOB PRIMARY KEY,
@@ -521,7 +618,7 @@ CREATE TABLE sample (
     lat_e6 INTEGER,
     lon_e6 INTEGER,
     notes TEXT
-) STRICT;
+, lot_origin TEXT, supplier TEXT, manufacturer TEXT, environmental_check_id BLOB) STRICT;
 
 CREATE TABLE scope (
     replica BLOB NOT NULL,

@@ -245,16 +245,12 @@ static void every_statement_of_every_kind_is_understood_by_the_tables(void **sta
     (void)sqlite3_close(db);
 }
 
-/* The views are for people who ask in SQL by a tool of their own. Our connections distrust the
- * schema, and SQLite before 3.41 then takes json_extract in a view for unsafe. */
 static void every_list_has_its_view(void **state)
 {
     sqlite3 *db = open_side(MIGRATE_REGISTRY);
     size_t views = 0;
 
     (void)state;
-    assert_int_equal(sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 1, (int *)NULL),
-                     SQLITE_OK);
     for (size_t i = 0; i < kind_count(); i++)
         for (size_t f = 0; f < kind_at(i)->field_count; f++) {
             const struct field_rule *r = &kind_at(i)->fields[f];
@@ -277,6 +273,50 @@ static void every_list_has_its_view(void **state)
         }
     assert_true(views > 10);
     (void)sqlite3_close(db);
+}
+
+/* What `sql` gives in its only row, columns joined by |. */
+static void expect_row(sqlite3 *db, const char *sql, const char *want)
+{
+    sqlite3_stmt *stmt = NULL;
+    struct buf got;
+
+    buf_init(&got, 4096);
+    if (sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) != SQLITE_OK)
+        fail_msg("%s: %s", sql, sqlite3_errmsg(db));
+    assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+    for (int c = 0; c < sqlite3_column_count(stmt); c++) {
+        const char *text = (const char *)sqlite3_column_text(stmt, c);
+        buf_printf(&got, "%s%s", c ? "|" : "", text ? text : "NULL");
+    }
+    assert_string_equal(buf_cstr(&got), want);
+    assert_int_equal(sqlite3_step(stmt), SQLITE_DONE);
+    (void)sqlite3_finalize(stmt);
+    buf_fini(&got);
+}
+
+/* Our connections distrust the schema; a tool of somebody else's trusts it. */
+static void lists_are_rows_to_our_connections_and_to_other_tools(void **state)
+{
+    static const char *const findings =
+        "INSERT INTO inspection (id, version, born, findings, participants) VALUES "
+        "(zeroblob(16), 1, 1, '[{\"key\":\"k1\",\"description\":\"nước thải\","
+        "\"fineVnd\":\"5000000\"}]', '[{\"key\":\"k2\",\"name\":\"An\",\"leader\":true}]')";
+
+    (void)state;
+    for (int trusted = 0; trusted < 2; trusted++) {
+        sqlite3 *db = open_side(MIGRATE_REGISTRY);
+        assert_int_equal(
+            sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, trusted ? 1 : -1, (int *)NULL),
+            SQLITE_OK);
+        assert_int_equal(sqlite3_exec(db, findings, NULL, NULL, NULL), SQLITE_OK);
+        expect_row(db,
+                   "SELECT key, description, typeof(fine_vnd), fine_vnd, code "
+                   "FROM inspection_findings WHERE record_id = zeroblob(16)",
+                   "k1|nước thải|integer|5000000|NULL");
+        expect_row(db, "SELECT name FROM inspection_participants WHERE leader", "An");
+        (void)sqlite3_close(db);
+    }
 }
 
 static void dump_schema(sqlite3 *db, struct buf *out)
@@ -359,6 +399,7 @@ int main(void)
         cmocka_unit_test(every_field_has_its_column_and_every_column_its_field),
         cmocka_unit_test(every_statement_of_every_kind_is_understood_by_the_tables),
         cmocka_unit_test(every_list_has_its_view),
+        cmocka_unit_test(lists_are_rows_to_our_connections_and_to_other_tools),
         cmocka_unit_test(the_schema_of_all_migrations_is_the_golden_one),
     };
 
