@@ -154,6 +154,7 @@ enum ocop_status ocop_open(const char *path, const struct ocop_options *options,
     (void)pthread_cond_init(&s->idle, NULL);
     arena_init(&s->arena, ARENA_SAVE_MAX);
     arena_init(&s->codes.arena, MIB(16));
+    arena_init(&s->reach.arena, MIB(4));
     st = store_open(s, path, o->must_exist, o->vfs, err);
     if (!st)
         st = store_identity(s, err);
@@ -183,6 +184,7 @@ void ocop_close(struct ocop_store *s)
     store_close(s);
     arena_fini(&s->arena);
     arena_fini(&s->codes.arena);
+    arena_fini(&s->reach.arena);
     sign_key_wipe(&s->me.sign);
     channel_key_wipe(&s->me.channel);
     (void)pthread_cond_destroy(&s->idle);

@@ -1,6 +1,7 @@
 /* The rules as this device can ask them: its code lists, the roles of its officer, the records it
  * has. Knows no outbox and no network. */
 #include "record_api.h"
+#include "references.h"
 #include "text.h"
 
 enum { FIELD_LIST_CODE = 10, FIELD_LIST_ITEMS = 12, FIELD_ROLES = 15 };
@@ -139,43 +140,39 @@ enum ocop_status device_permit(struct ocop_store *s, const struct kind *k, const
 
 /* --- references ------------------------------------------------------------------------------ */
 
-static enum ocop_status refers(struct ocop_store *s, const struct field_rule *r,
-                               const struct field *v, struct ocop_error *err)
+static enum ocop_status refers(struct ocop_store *s, const struct reference_walk *w,
+                               struct ocop_error *err)
 {
-    struct id id;
+    char path[OCOP_ERROR_FIELD_MAX];
     bool there = false;
     enum ocop_status st = OCOP_OK;
 
-    if (!id_from(v->bytes, &id))
-        return OCOP_OK; /* rules_check has said so */
-    if (r->lo != 0) {
-        st = store_record_exists(s, (uint32_t)r->lo, &id, &there, err);
+    if (w->rule->lo != 0) {
+        st = store_record_exists(s, (uint32_t)w->rule->lo, &w->target, &there, err);
     } else {
         uint32_t kind = 0;
-        st = store_record_kind(s, &id, &kind, err);
+        st = store_record_kind(s, &w->target, &kind, err);
         there = kind != 0;
     }
     if (!st && !there)
-        st = store_stub_exists(s, &id, &there, err);
+        st = store_stub_exists(s, &w->target, &there, err);
     if (st || there)
         return st;
-    return err_field(err, OCOP_EINVAL, r->desc->name,
+    reference_path(w, path, sizeof path);
+    return err_field(err, OCOP_EINVAL, path,
                      "%s names a record that is not on this device; choose one that is, or sync "
                      "first",
-                     r->desc->name);
+                     path);
 }
 
 enum ocop_status device_references(struct ocop_store *s, const struct kind *k,
                                    const struct change *c, struct ocop_error *err)
 {
+    struct reference_walk w = {.kind = k, .fields = &c->fields};
     enum ocop_status st = OCOP_OK;
 
-    for (size_t i = 0; s->me.synced && !st && i < c->fields.count; i++) {
-        const struct field *v = &c->fields.v[i];
-        const struct field_rule *r = kind_field(k, v->number);
-        if (r && r->check == CHECK_REF && v->op == FIELD_SET && v->type == VALUE_BYTES &&
-            !(v->number == FIELD_OFFICER && span_eq(v->bytes, id_span(&s->me.officer))))
-            st = refers(s, r, v, err);
-    }
+    while (s->me.synced && !st && reference_next(&w))
+        if (w.rule->lo != KIND_OFFICER || !id_eq(&w.target, &s->me.officer))
+            st = refers(s, &w, err);
     return st;
 }

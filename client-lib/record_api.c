@@ -336,7 +336,9 @@ static enum ocop_status make_change(struct ocop_store *s, const struct record *r
                      out->fields.count, FIELDS_MAX);
     if (!st)
         st = device_permit(s, r->k, out, maker ? maker->bytes : span_of(NULL, 0), err);
-    return st;
+    if (!st && !is_new(b))
+        st = device_scope(s, r->k, &b->f, err);
+    return st ? st : device_scope(s, r->k, &r->f, err);
 }
 
 /* Store a change: the draft and refused changes that it replaces go, the registry's state is put
@@ -685,6 +687,8 @@ static enum ocop_status add(struct ocop_store *s, const struct ocop_id *id, cons
         st = device_rules(s, &r, RULES_SUBMIT, err);
     if (!st)
         st = make_change(s, &r, &b, VERB_ADD, reason, &c, err);
+    if (!st)
+        st = device_references(s, r.k, &c, err);
     if (!st)
         st = client_begin(s, err);
     if (st)

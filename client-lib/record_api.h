@@ -35,7 +35,12 @@ OCOP_MUST_USE enum ocop_status device_references(struct ocop_store *s, const str
 /** The officer's roles today; all of them while the officer's record is not here yet. */
 OCOP_MUST_USE enum ocop_status device_roles(struct ocop_store *s, unsigned *out,
                                             struct ocop_error *err);
-/** Forget the code lists: they may have changed. */
+/** Is the record's unit one that this device may write in? OCOP_EPERM names both. Not asked before
+ *  the first sync, nor of a record without a unit. */
+OCOP_MUST_USE enum ocop_status device_scope(struct ocop_store *s, const struct kind *k,
+                                            const struct fields *record, struct ocop_error *err);
+/** Forget code lists and units: they may have changed. */
 void device_codes_forget(struct ocop_store *s);
+void device_scope_forget(struct ocop_store *s);
 
 #endif

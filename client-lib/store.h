@@ -57,6 +57,14 @@ struct codes {
     size_t count;
 };
 
+/* The units in which this device may write, reckoned once and again after a sync. */
+struct reach {
+    bool loaded, everywhere;
+    struct arena arena;
+    struct id *units; /* sorted */
+    size_t count;
+};
+
 struct ocop_store {
     pthread_mutex_t lock;
     pthread_cond_t idle; /* signalled when `busy` ends */
@@ -69,6 +77,7 @@ struct ocop_store {
     struct id_source ids;
     struct identity me;
     struct codes codes;
+    struct reach reach;
     struct arena arena; /* of the call that holds the lock */
 };
 

@@ -366,6 +366,7 @@ enum ocop_status ocop_sync(struct ocop_store *s, const struct ocop_sync_options 
     st = exchange(&r, server, err);
     (void)pthread_mutex_lock(&s->lock);
     device_codes_forget(s);
+    device_scope_forget(s);
     client_end_exchange(s);
     (void)pthread_mutex_unlock(&s->lock);
     noise_fini(&r.noise);

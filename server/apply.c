@@ -9,6 +9,7 @@
 #include "feed.h"
 #include "ingest.h"
 #include "json.h"
+#include "references.h"
 #include "registry_stmts.h"
 
 enum { ANCESTORS_MAX = 16 };
@@ -149,17 +150,17 @@ static bool made_by_author(void *self, uint64_t version)
 /* --- references ----------------------------------------------------------------------------------
  */
 
-static enum ocop_status dangling_add(struct apply *p, const struct field *f)
+static enum ocop_status dangling_add(struct apply *p, const struct reference_walk *w)
 {
     sqlite3_stmt *s = registry_stmt(p->r, SQL_DANGLING_ADD, p->err);
     if (!s)
         return OCOP_EDB;
-    bind_span(s, 1, f->bytes);
-    bind_span(s, 2, id_span(&p->change->record));
-    sqlite3_bind_int64(s, 3, p->change->kind);
-    sqlite3_bind_int64(s, 4, f->number);
-    sqlite3_bind_int64(s, 5, (sqlite3_int64)p->set_version);
-    sqlite3_bind_int64(s, 6, p->index);
+    bind_span(s, 1, id_span(&w->target));
+    sqlite3_bind_int64(s, 2, (sqlite3_int64)p->set_version);
+    sqlite3_bind_int64(s, 3, p->index);
+    sqlite3_bind_int64(s, 4, w->field->number);
+    bind_span(s, 5, id_span(&p->change->record));
+    sqlite3_bind_int64(s, 6, p->change->kind);
     p->dangling_any = true;
     return step_done(p, s, "noting a reference");
 }
@@ -167,21 +168,18 @@ static enum ocop_status dangling_add(struct apply *p, const struct field *f)
 /* References that lead nowhere yet: the change applies, and says what it waits for. */
 static enum ocop_status check_references(struct apply *p, const struct fields *applied)
 {
-    for (size_t i = 0; p->kind && i < applied->count; i++) {
-        const struct field *f = &applied->v[i];
-        const struct field_rule *r = kind_field(p->kind, f->number);
-        struct id target;
+    struct reference_walk w = {.kind = p->kind, .fields = applied};
+    char path[OCOP_ERROR_FIELD_MAX];
+    while (reference_next(&w)) {
         bool there = true;
-        if (!r || r->check != CHECK_REF || f->op != FIELD_SET || !id_from(f->bytes, &target))
-            continue;
-        enum ocop_status st = cache_exists(p->r, (uint32_t)r->lo, &target, &there, p->err);
+        enum ocop_status st = cache_exists(p->r, (uint32_t)w.rule->lo, &w.target, &there, p->err);
         if (st == OCOP_OK && !there)
-            st = dangling_add(p, f);
+            st = dangling_add(p, &w);
         if (st != OCOP_OK)
             return st;
         if (!there && p->outcome == OUTCOME_APPLIED) {
             p->outcome = OUTCOME_DANGLING;
-            err_field(&p->why, OCOP_ENOTFOUND, r->desc->name,
+            err_field(&p->why, OCOP_ENOTFOUND, reference_path(&w, path, sizeof path),
                       "refers to a record that is not in the registry yet");
         }
     }
@@ -212,8 +210,8 @@ static enum ocop_status settle_references(struct apply *p, const struct id *targ
             found = more;
             room = room * 2 + 8;
         }
-        found[count++] = (struct pending){(uint64_t)sqlite3_column_int64(s, 2),
-                                          (uint32_t)sqlite3_column_int64(s, 3)};
+        found[count++] = (struct pending){(uint64_t)sqlite3_column_int64(s, 0),
+                                          (uint32_t)sqlite3_column_int64(s, 1)};
     }
     sqlite3_reset(s);
     if (count == 0)

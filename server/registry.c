@@ -372,7 +372,7 @@ enum ocop_status registry_meta_set(struct registry *r, const char *key, struct s
 static const char *const derived[] = {
     "SELECT 'outcome', * FROM outcome ORDER BY version, idx",
     "SELECT 'waiting', * FROM waiting ORDER BY version, idx",
-    "SELECT 'dangling', * FROM dangling ORDER BY target, record, field",
+    "SELECT 'dangling', * FROM dangling ORDER BY target, version, idx, field",
     "SELECT 'cases', * FROM cases ORDER BY id",
     "SELECT 'chain', * FROM chain ORDER BY replica",
     "SELECT 'history', * FROM history ORDER BY record, field, element, version",

@@ -42,7 +42,7 @@
     X(SQL_WAITING_DROP, "DELETE FROM waiting WHERE version = ?1 AND idx = ?2")                     \
     X(SQL_DANGLING_ANY, "SELECT EXISTS (SELECT 1 FROM dangling)")                                  \
     X(SQL_DANGLING_ADD, "INSERT OR REPLACE INTO dangling VALUES (?1, ?2, ?3, ?4, ?5, ?6)")         \
-    X(SQL_DANGLING_OF, "SELECT record, kind, version, idx FROM dangling WHERE target = ?1")        \
+    X(SQL_DANGLING_OF, "SELECT DISTINCT version, idx FROM dangling WHERE target = ?1")             \
     X(SQL_DANGLING_DROP, "DELETE FROM dangling WHERE target = ?1")                                 \
     X(SQL_DANGLING_SETTLE, "UPDATE outcome SET code = 0, field = NULL, text = NULL,"               \
                            " changed_version = ?3 WHERE version = ?1 AND idx = ?2 AND code = 3"    \

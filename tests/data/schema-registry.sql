@@ -278,14 +278,14 @@ CREATE TABLE contact (
     refused INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
-CREATE TABLE dangling (
+CREATE TABLE "dangling" (
     target BLOB NOT NULL,
-    record BLOB NOT NULL,
-    kind INTEGER NOT NULL,
-    field INTEGER NOT NULL,
     version INTEGER NOT NULL,
     idx INTEGER NOT NULL,
-    PRIMARY KEY (target, record, field)
+    field INTEGER NOT NULL,            -- the list, where an element refers
+    record BLOB NOT NULL,
+    kind INTEGER NOT NULL,
+    PRIMARY KEY (target, version, idx, field)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE departure (
