@@ -254,18 +254,12 @@ void text_fold(struct buf *out, struct span s)
 /* --- names --- */
 
 /* A vowel without tone, then with grave, acute, hook, tilde, dot. */
-static const int32_t toned[][6] = {
-    {'a', 0xe0, 0xe1, 0x1ea3, 0xe3, 0x1ea1},     {'e', 0xe8, 0xe9, 0x1ebb, 0x1ebd, 0x1eb9},
-    {'o', 0xf2, 0xf3, 0x1ecf, 0xf5, 0x1ecd},     {'u', 0xf9, 0xfa, 0x1ee7, 0x169, 0x1ee5},
-    {'y', 0x1ef3, 0xfd, 0x1ef7, 0x1ef9, 0x1ef5}, {'A', 0xc0, 0xc1, 0x1ea2, 0xc3, 0x1ea0},
-    {'E', 0xc8, 0xc9, 0x1eba, 0x1ebc, 0x1eb8},   {'O', 0xd2, 0xd3, 0x1ece, 0xd5, 0x1ecc},
-    {'U', 0xd9, 0xda, 0x1ee6, 0x168, 0x1ee4},    {'Y', 0x1ef2, 0xdd, 0x1ef6, 0x1ef8, 0x1ef4}};
+static const int32_t toned[][6] = {{'a', 0xe0, 0xe1, 0x1ea3, 0xe3, 0x1ea1},
+                                   {'e', 0xe8, 0xe9, 0x1ebb, 0x1ebd, 0x1eb9},
+                                   {'o', 0xf2, 0xf3, 0x1ecf, 0xf5, 0x1ecd},
+                                   {'u', 0xf9, 0xfa, 0x1ee7, 0x169, 0x1ee5},
+                                   {'y', 0x1ef3, 0xfd, 0x1ef7, 0x1ef9, 0x1ef5}};
 enum { TONED_ROWS = sizeof toned / sizeof *toned, TONES = 5, NONE = -1 };
-
-static int32_t lower(int32_t c)
-{
-    return c >= 'A' && c <= 'Z' ? c + 'a' - 'A' : c;
-}
 
 /* The row and tone of a vowel that carries one; false for all else. */
 static bool tone_of(int32_t c, size_t *row, size_t *tone)
@@ -294,16 +288,43 @@ static bool is_letter(int32_t c)
 /* Whether both styles disagree on these two letters: open oa, oe, uy, but u belongs to q in quy. */
 static bool tone_wanders(int32_t before, int32_t first, int32_t second, int32_t after)
 {
-    int32_t one = lower(first), two = lower(second);
-    return ((one == 'o' && (two == 'a' || two == 'e')) ||
-            (one == 'u' && two == 'y' && lower(before) != 'q')) &&
+    return ((first == 'o' && (second == 'a' || second == 'e')) ||
+            (first == 'u' && second == 'y' && before != 'q')) &&
            !is_letter(after);
+}
+
+static bool is_name_space(int32_t c)
+{
+    return c <= ' ' || (c >= 0x7f && c <= 0xa0) || c == 0x200b || c == 0xfeff ||
+           utf8proc_category(c) == UTF8PROC_CATEGORY_ZS;
+}
+
+/* The next character of a name from s.p[*at] on, NONE at the end: runs of space are one, those at
+ * the ends none, and every apostrophe is that of the keyboard. */
+static int32_t name_next(struct span s, size_t *at)
+{
+    const bool begun = *at > 0;
+    size_t from = *at, n = 0;
+    int32_t c = NONE;
+    while (from < s.len && (n = decode(s, from, &c)) > 0 && is_name_space(c))
+        from += n;
+    if (from >= s.len || n == 0) {
+        *at = s.len;
+        return NONE;
+    }
+    if (from > *at && begun) {
+        *at = from;
+        return ' ';
+    }
+    *at = from + n;
+    return c == 0x2018 || c == 0x2019 || c == 0x2bc || c == '`' || c == 0xb4 ? '\'' : c;
 }
 
 void text_name_key(struct buf *out, struct span s)
 {
     uint8_t *nfc;
-    utf8proc_ssize_t len = compose(s, &nfc);
+    utf8proc_ssize_t len = utf8proc_map(s.p, (utf8proc_ssize_t)s.len, &nfc,
+                                        UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_CASEFOLD);
     if (len == UTF8PROC_ERROR_NOMEM) {
         out->failed = true;
         return;
@@ -314,11 +335,10 @@ void text_name_key(struct buf *out, struct span s)
     }
     struct span text = span_of(nfc, (size_t)len);
     int32_t before = NONE, first = NONE, second = NONE, after; /* a window that moves along */
-    size_t i = 0;
+    size_t at = 0;
     do {
-        size_t row, tone, n = i < text.len ? decode(text, i, &after) : 0;
-        if (n == 0)
-            after = NONE;
+        size_t row, tone;
+        after = name_next(text, &at);
         if (tone_of(second, &row, &tone) && tone_wanders(before, first, toned[row][0], after)) {
             first = with_tone(first, tone);
             second = toned[row][0];
@@ -328,7 +348,6 @@ void text_name_key(struct buf *out, struct span s)
         before = first;
         first = second;
         second = after;
-        i += n;
     } while (first != NONE || second != NONE);
     free(nfc);
 }

@@ -22,7 +22,9 @@ bool text_equal(struct span a, struct span b);
  *  space as one and none at the ends. Invalid bytes become spaces. */
 void text_fold(struct buf *out, struct span s);
 
-/** Append NFC with the tone mark on the vowel of the old style (hoà = hòa): for comparing names. */
+/** Append what names are compared by: NFC, case folded, the tone mark where the old style has it
+ *  (hoà = hòa), runs of space as one and none at the ends, one kind of apostrophe. Diacritics
+ *  count: they tell names apart. */
 void text_name_key(struct buf *out, struct span s);
 
 /** "2026-08-05"; checks month lengths and leap years; years 1900 to 2999. */
