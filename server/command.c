@@ -159,8 +159,7 @@ static void help_command(FILE *out, const struct command *c)
     }
 }
 
-/* --- arguments
- * ------------------------------------------------------------------------------------------- */
+/* --- arguments --- */
 
 const char *command_value(const struct invocation *in, const char *option)
 {
@@ -275,8 +274,7 @@ static enum ocop_status take_settings(struct invocation *in, const struct given 
     return st;
 }
 
-/* --- for the commands
- * --------------------------------------------------------------------------------------- */
+/* --- for the commands --- */
 
 enum ocop_status command_open(const struct invocation *in, struct registry **out,
                               struct ocop_error *err)

@@ -119,8 +119,7 @@ enum ocop_status show_label(struct registry *r, uint32_t kind, const struct id *
     return st;
 }
 
-/* --- records
- * ---------------------------------------------------------------------------------------- */
+/* --- records --- */
 
 enum ocop_status show_record(struct registry *r, uint32_t kind, const struct id *id, bool json,
                              FILE *out, struct ocop_error *err)
@@ -333,8 +332,7 @@ enum ocop_status show_find(struct registry *r, uint32_t kind, const char *text, 
     return st;
 }
 
-/* --- the log
- * ------------------------------------------------------------------------------------------ */
+/* --- the log --- */
 
 static enum ocop_status show_entry(struct registry *r, const struct log_entry *entry,
                                    struct arena *a, FILE *out, struct ocop_error *err)
@@ -514,8 +512,7 @@ enum ocop_status show_story(struct registry *r, const struct id *record, FILE *o
     return st;
 }
 
-/* --- cases
- * --------------------------------------------------------------------------------------------- */
+/* --- cases --- */
 
 static const char *cause_name(enum case_cause cause)
 {
@@ -643,8 +640,7 @@ out:
     return st;
 }
 
-/* --- devices
- * --------------------------------------------------------------------------------------------- */
+/* --- devices --- */
 
 static struct span text_field(const struct fields *f, uint32_t number)
 {
