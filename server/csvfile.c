@@ -199,6 +199,50 @@ static enum ocop_status feed_all(struct reading *r, struct span text, char delim
     return st;
 }
 
+static bool is_ascii(struct span s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if (s.p[i] >= 0x80)
+            return false;
+    return true;
+}
+
+/* A file of another encoding is refused as a whole: read line by line, its plain lines would be
+ * imported and the Vietnamese ones left out. One wrong line among right ones is that line's fault.
+ */
+static enum ocop_status check_encoding(struct span text, struct ocop_error *err)
+{
+    size_t right = 0, wrong = 0, first = 0, line = 0;
+
+    if (text.len >= 2 &&
+        ((text.p[0] == 0xff && text.p[1] == 0xfe) || (text.p[0] == 0xfe && text.p[1] == 0xff)))
+        return err_set(err, OCOP_EINVAL, "the file is UTF-16; save it as \"CSV UTF-8\"");
+    if (text.len && memchr(text.p, 0, text.len))
+        return err_set(err, OCOP_EINVAL,
+                       "the file holds zero bytes, as UTF-16 does and text does not; save it as "
+                       "\"CSV UTF-8\"");
+    for (size_t at = 0, end; at < text.len; at = end + 1) {
+        end = line_end(text, at);
+        line++;
+        if (end + 1 < text.len && text.p[end] == '\r' && text.p[end + 1] == '\n')
+            end++;
+        const struct span s = span_of(text.p + at, end - at);
+        if (is_ascii(s))
+            continue;
+        const bool good = text_is_utf8(s);
+        right += good;
+        first = !good && wrong == 0 ? line : first;
+        wrong += !good;
+    }
+    if (wrong > right)
+        return err_set(
+            err, OCOP_EINVAL,
+            "the file is not UTF-8: %zu lines are not, first line %zu. It was saved in an "
+            "old code page such as Windows-1258; save it as \"CSV UTF-8\"",
+            wrong, first);
+    return OCOP_OK;
+}
+
 enum ocop_status csvfile_parse(struct span text, const struct csvfile_reader *reader,
                                struct ocop_error *err)
 {
@@ -208,9 +252,9 @@ enum ocop_status csvfile_parse(struct span text, const struct csvfile_reader *re
     if (text.len > CSVFILE_BYTES_MAX)
         return err_set(err, OCOP_ELIMIT, "file of %zu bytes, limit %zu; split it", text.len,
                        CSVFILE_BYTES_MAX);
-    if (text.len >= 2 &&
-        ((text.p[0] == 0xff && text.p[1] == 0xfe) || (text.p[0] == 0xfe && text.p[1] == 0xff)))
-        return err_set(err, OCOP_EINVAL, "the file is UTF-16; save it as \"CSV UTF-8\"");
+    enum ocop_status st = check_encoding(text, err);
+    if (st != OCOP_OK)
+        return st;
     if (text.len >= sizeof bom && memcmp(text.p, bom, sizeof bom) == 0)
         text = span_of(text.p + sizeof bom, text.len - sizeof bom);
 
@@ -221,7 +265,7 @@ enum ocop_status csvfile_parse(struct span text, const struct csvfile_reader *re
     const char delimiter = csvfile_delimiter(span_of(text.p + head, text.len - head));
 
     buf_init(&r.text, (size_t)CSVFILE_COLUMNS_MAX * CSVFILE_CELL_BYTES_MAX);
-    enum ocop_status st = parser_start(&r, delimiter);
+    st = parser_start(&r, delimiter);
     if (st == OCOP_OK)
         st = feed_all(&r, text, delimiter);
     csv_free(&r.parser);

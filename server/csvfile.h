@@ -30,7 +30,8 @@ struct csvfile_reader {
 char csvfile_delimiter(struct span text);
 
 /** Read all rows of `text`.
- *  @return OCOP_EINVAL not UTF-8 as a whole (UTF-16); OCOP_ELIMIT too large; OCOP_ENOMEM */
+ *  @return OCOP_EINVAL not UTF-8 as a whole (UTF-16, an old code page); OCOP_ELIMIT too large;
+ *          OCOP_ENOMEM */
 OCOP_MUST_USE enum ocop_status csvfile_parse(struct span text, const struct csvfile_reader *reader,
                                              struct ocop_error *err);
 

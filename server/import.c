@@ -12,6 +12,7 @@
 #define IMPORT_ARENA_MAX MIB(1024)
 /* Of one set: far below SET_BODY_BYTES_MAX, which counts bytes before they are columns. */
 #define SET_FIELD_BYTES_MAX (SET_BODY_BYTES_MAX / 2)
+enum { OFFICER_COLUMNS_MAX = 16 };
 
 /* --- writing --- */
 
@@ -245,11 +246,10 @@ enum ocop_status import_officer(struct registry *r, const struct server_keys *ke
     const struct import_options options = {.path = "invite"};
     struct import_result result = {0};
     struct importer im = {.r = r, .options = &options, .result = &result};
-    const struct span cells[6] = {
+    const struct span cells[OFFICER_COLUMNS_MAX] = {
         span_str(name), span_str(agency ? agency : ""), [5] = span_str(roles ? roles : "")};
-    size_t lines[8] = {0};
-    struct row row = {.lines = lines};
-    struct span all[8] = {{NULL, 0}};
+    size_t lines[OFFICER_COLUMNS_MAX] = {0};
+    struct row row = {.cells = cells, .lines = lines};
 
     memset(out, 0, sizeof *out);
     arena_init(&im.a, MIB(64));
@@ -257,8 +257,8 @@ enum ocop_status import_officer(struct registry *r, const struct server_keys *ke
     text_day_of(im.now_ms, im.today);
     im.form = &import_forms[IMPORT_OFFICERS];
     im.kind = kind_by_number(KIND_OFFICER);
-    memcpy(all, cells, sizeof cells);
-    row.cells = all;
+    CHECK(im.form->count <= OFFICER_COLUMNS_MAX);
+    memset(im.map, IMPORT_NO_COLUMN, sizeof im.map);
     enum ocop_status st = load_index(&im, IMPORT_OFFICERS, err);
     if (st == OCOP_OK)
         st = import_row_fields(&im, &row, err);

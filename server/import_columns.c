@@ -7,6 +7,9 @@
 #include "bounds.h"
 #include "text.h"
 
+/* Taken where the unit's code is not given. */
+#define UNIT_NAMES "tên xã|xã|phường|xã phường|tên phường xã|commune"
+
 static const struct import_column unit_columns[] = {
     {10, CELL_TEXT, true, "code", "mã|mã đơn vị|mã số"},
     {11, CELL_TEXT, true, "name", "tên|tên đơn vị"},
@@ -21,6 +24,7 @@ static const struct import_column officer_columns[] = {
     {14, CELL_TEXT, false, "email", "thư điện tử|e-mail"},
     {15, CELL_ROLES, false, "roles", "role|vai trò"},
     {FIELD_UNIT, CELL_UNIT, false, "unit_code", "mã xã|mã đơn vị"},
+    {FIELD_UNIT, CELL_UNIT, false, "unit_name", UNIT_NAMES},
     {0, CELL_IGNORED, false, "no", "stt|số thứ tự"},
 };
 static const struct import_column producer_columns[] = {
@@ -38,7 +42,8 @@ static const struct import_column producer_columns[] = {
     {20, CELL_DEGREES, false, "lat", "vĩ độ|latitude"},
     {21, CELL_DEGREES, false, "lon", "kinh độ|longitude"},
     {22, CELL_NOTE, false, "notes", "ghi chú"},
-    {0, CELL_IGNORED, false, "no", "stt|số thứ tự|tên xã|xã"},
+    {FIELD_UNIT, CELL_UNIT, false, "unit_name", UNIT_NAMES},
+    {0, CELL_IGNORED, false, "no", "stt|số thứ tự"},
 };
 static const struct import_column product_columns[] = {
     {10, CELL_TEXT, true, "name", "tên sản phẩm|sản phẩm|tên"},
@@ -54,7 +59,8 @@ static const struct import_column product_columns[] = {
     {19, CELL_TEXT, false, "barcode", "mã vạch|mã số mã vạch"},
     {20, CELL_NOTE, false, "ingredients", "thành phần"},
     {21, CELL_NOTE, false, "notes", "ghi chú"},
-    {0, CELL_IGNORED, false, "no", "stt|số thứ tự|tên xã|xã"},
+    {FIELD_UNIT, CELL_UNIT, false, "unit_name", UNIT_NAMES},
+    {0, CELL_IGNORED, false, "no", "stt|số thứ tự"},
 };
 static const struct import_column certificate_columns[] = {
     {10, CELL_TEXT, true, "certificate_no", "số giấy chứng nhận|số gcn|số chứng nhận"},
@@ -71,6 +77,7 @@ static const struct import_column certificate_columns[] = {
     {21, CELL_CODE, false, "revocation_ground", "lý do thu hồi|căn cứ thu hồi"},
     {22, CELL_TEXT, false, "revocation_decision_no", "số quyết định thu hồi"},
     {FIELD_UNIT, CELL_UNIT, false, "unit_code", "mã xã|mã đơn vị|unit"},
+    {FIELD_UNIT, CELL_UNIT, false, "unit_name", UNIT_NAMES},
     {0, CELL_IGNORED, false, "no", "stt|số thứ tự"},
 };
 /* Positions are import.c's: MAP_OLD and so on. */
@@ -80,9 +87,9 @@ static const struct import_column mapping_columns[] = {
     {0, CELL_KEY, true, "whole_or_split", "toàn bộ hay một phần|extent"},
     {0, CELL_KEY, false, "old_district_code", "mã huyện cũ"},
     {0, CELL_KEY, false, "old_province_code", "mã tỉnh cũ"},
+    {0, CELL_KEY, false, "old_commune_name", "tên xã cũ"},
+    {0, CELL_KEY, false, "new_commune_name", "tên xã mới"},
     {0, CELL_IGNORED, false, "new_province_code", "mã tỉnh mới"},
-    {0, CELL_IGNORED, false, "old_commune_name", "tên xã cũ"},
-    {0, CELL_IGNORED, false, "new_commune_name", "tên xã mới"},
     {0, CELL_IGNORED, false, "found_in", "nguồn"},
 };
 
@@ -164,6 +171,17 @@ static size_t find_column(const struct import_form *form, struct span header)
     return found;
 }
 
+/* Is the field of this column given by another one? */
+static bool seen_elsewhere(const struct import_form *form, const bool *seen, size_t column)
+{
+    const uint32_t number = form->columns[column].number;
+
+    for (size_t c = 0; number && c < form->count; c++)
+        if (seen[c] && form->columns[c].number == number)
+            return true;
+    return false;
+}
+
 enum ocop_status import_header(const struct import_form *form, const struct csvfile_row *header,
                                bool ignore_unknown, uint8_t map[CSVFILE_COLUMNS_MAX],
                                struct ocop_error *err)
@@ -190,7 +208,7 @@ enum ocop_status import_header(const struct import_form *form, const struct csvf
         map[i] = (uint8_t)c;
     }
     for (size_t c = 0; c < form->count; c++)
-        if (form->columns[c].required && !seen[c])
+        if (form->columns[c].required && !seen[c] && !seen_elsewhere(form, seen, c))
             buf_printf(&missing, "%s%s", missing.len ? ", " : "", form->columns[c].name);
     if (st == OCOP_OK && missing.len)
         st = err_set(err, OCOP_EINVAL, "missing columns: %s%s%.120s", buf_cstr(&missing),

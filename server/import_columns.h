@@ -15,7 +15,7 @@ enum cell_form {
     CELL_STARS,    /* 3, "3 sao", "★★★" */
     CELL_DEGREES,  /* 10.123456 to millionths */
     CELL_ROLES,    /* roles, separated by , or ; */
-    CELL_UNIT,     /* a unit's code */
+    CELL_UNIT,     /* a unit's code or name */
     CELL_PRODUCER, /* a tax code or a name */
     CELL_PRODUCT,  /* a product code or a name */
     CELL_KEY,      /* text that names no field of the record: mapping files */

@@ -149,6 +149,38 @@ static enum ocop_status add_items(struct import_index *x, const struct fields *f
     return st;
 }
 
+/* What stands before the name itself; people leave it out. */
+static struct span without_level(struct span key)
+{
+    static const char *const levels[] = {"xã ",      "phường ",    "thị trấn ",
+                                         "đặc khu ", "thành phố ", "thị xã ",
+                                         "huyện ",   "quận ",      "tỉnh "};
+
+    for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {
+        const size_t n = strlen(levels[i]);
+        if (key.len > n && memcmp(key.p, levels[i], n) == 0)
+            return span_of(key.p + n, key.len - n);
+    }
+    return span_of(NULL, 0);
+}
+
+static enum ocop_status add_unit(struct import_index *x, const struct fields *f,
+                                 struct index_entry *e, struct ocop_error *err)
+{
+    e->unit = id_of(f, 13);
+    e->from = keep(x, text_of(f, 14));
+    e->to = keep(x, text_of(f, 15));
+    e->code = keep(x, text_of(f, 10));
+    e->name = keep(x, text_of(f, 11));
+    const struct span key = index_name_key(x, e->name), bare = without_level(key);
+    enum ocop_status st = put(x, INDEX_UNIT_CODE, e->code, e, err);
+    if (st == OCOP_OK)
+        st = put(x, INDEX_UNIT_ID, keep(x, id_span(&e->id)), e, err);
+    if (st == OCOP_OK)
+        st = put(x, INDEX_UNIT_NAME, key, e, err);
+    return st == OCOP_OK && bare.len ? put(x, INDEX_UNIT_NAME, bare, e, err) : st;
+}
+
 enum ocop_status index_add(struct import_index *x, uint32_t kind, const struct id *id,
                            const struct fields *f, size_t line, struct ocop_error *err)
 {
@@ -158,10 +190,7 @@ enum ocop_status index_add(struct import_index *x, uint32_t kind, const struct i
 
     switch (kind) {
     case KIND_UNIT:
-        e.unit = id_of(f, 13);
-        e.from = keep(x, text_of(f, 14));
-        e.to = keep(x, text_of(f, 15));
-        return put(x, INDEX_UNIT_CODE, keep(x, name), &e, err);
+        return add_unit(x, f, &e, err);
     case KIND_OFFICER:
         return put(x, INDEX_OFFICER, index_officer_key(x, name, text_of(f, 11)), &e, err);
     case KIND_CERTIFICATE:
@@ -169,6 +198,8 @@ enum ocop_status index_add(struct import_index *x, uint32_t kind, const struct i
     case KIND_PRODUCER:
     case KIND_PRODUCT:
         e.producer = id_of(f, 11);
+        e.name = keep(x, name);
+        e.code = keep(x, natural);
         if (natural.len)
             st = put(x, kind == KIND_PRODUCER ? INDEX_TAX_CODE : INDEX_PRODUCT_CODE,
                      keep(x, natural), &e, err);

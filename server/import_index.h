@@ -7,6 +7,8 @@
 
 enum index_space {
     INDEX_UNIT_CODE,
+    INDEX_UNIT_NAME, /* with and without "Xã", "Phường" and the like */
+    INDEX_UNIT_ID,
     INDEX_TAX_CODE,
     INDEX_PRODUCER_NAME,
     INDEX_PRODUCT_CODE,
@@ -24,10 +26,11 @@ struct index_entry {
     enum index_space space;
     struct span key;
     struct id id, unit, producer; /* unit: of a unit, its parent */
-    struct span code;             /* INDEX_TITLE */
-    struct span from, to;         /* validity; len 0: open */
-    size_t line;                  /* of the file; 0: in the registry already */
-    void *mark;                   /* the importer's own */
+    struct span code; /* INDEX_TITLE: the code; a record: its natural key, len 0 when it has none */
+    struct span name; /* of a record, as it was typed */
+    struct span from, to; /* validity; len 0: open */
+    size_t line;          /* of the file; 0: in the registry already */
+    void *mark;           /* the importer's own */
 };
 
 struct import_index {

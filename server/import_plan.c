@@ -6,57 +6,20 @@
 
 /* --- is it there already? --- */
 
-/* The entry of the record that a row means, by the keys of its kind. */
-static enum ocop_status row_entry(struct importer *im, const struct row *row,
-                                  const struct index_entry **out, struct ocop_error *err)
-{
-    const struct fields *f = &row->fields;
-    const struct span first = import_value(f, 10), natural = import_value(f, 12);
-    const uint32_t kind = im->kind->number;
-    const bool producer = kind == KIND_PRODUCER;
-    struct span key = first;
-    const struct index_entry *e = NULL;
-
-    *out = NULL;
-    if (kind == KIND_UNIT) {
-        for (e = index_find(&im->index, INDEX_UNIT_CODE, first); e; e = e->same)
-            if (span_eq(e->from, span_str(im->options->from)))
-                break;
-    } else if (kind == KIND_CERTIFICATE) {
-        e = index_find(&im->index, INDEX_CERTIFICATE_NO, first);
-    } else if (kind == KIND_OFFICER) {
-        key = index_officer_key(&im->index, first, import_value(f, 11));
-        e = key.p ? index_find(&im->index, INDEX_OFFICER, key) : NULL;
-    } else {
-        struct id place;
-        key = index_name_key(&im->index, first);
-        if (natural.len)
-            e = index_find(&im->index, producer ? INDEX_TAX_CODE : INDEX_PRODUCT_CODE, natural);
-        if (!id_from(import_value(f, producer ? FIELD_UNIT : 11), &place))
-            memset(&place, 0, sizeof place);
-        const struct index_entry *n = NULL;
-        if (!e && key.p)
-            n = index_find(&im->index, producer ? INDEX_PRODUCER_NAME : INDEX_PRODUCT_NAME, key);
-        for (; n && !e; n = n->same)
-            if (id_eq(producer ? &n->unit : &n->producer, &place))
-                e = n;
-    }
-    *out = e;
-    return key.p || key.len == 0 ? OCOP_OK : err_nomem(err);
-}
-
 enum ocop_status import_identify(struct importer *im, struct row *row, struct ocop_error *err)
 {
     const struct index_entry *e;
+    bool by_name;
 
     if (row->wrong)
         return OCOP_OK;
-    enum ocop_status st = row_entry(im, row, &e, err);
+    enum ocop_status st = import_match_row(im, row, &e, &by_name, err);
     if (st != OCOP_OK)
         return st;
     if (e && e->line)
         return err_set(err, OCOP_EINVAL, "is the same record as line %zu", e->line);
     row->exists = e != NULL;
+    row->by_name = by_name;
     row->id = e ? e->id : id_next(&im->r->ids, im->r->env);
     st = index_add(&im->index, im->kind->number, &row->id, &row->fields, row->line, err);
     if (st == OCOP_OK && im->kind->number == KIND_UNIT)
@@ -129,12 +92,23 @@ enum ocop_status import_plan_amend(struct importer *im, uint32_t kind, const str
     return plan_add(im, &c, line, rank, err);
 }
 
+/* A record that was found by its name keeps it as it stands: the file only types it otherwise. */
+static void drop_name(struct fields *f)
+{
+    struct field *name = fields_find(f, 10, span_of(NULL, 0));
+
+    if (name)
+        memmove(name, name + 1, (size_t)(f->v + f->count-- - name - 1) * sizeof *name);
+}
+
 enum ocop_status import_plan_row(struct importer *im, struct row *row, int rank,
                                  struct ocop_error *err)
 {
     const struct rules_lookup lookup = {import_code, im};
     const uint32_t kind = im->kind->number;
 
+    if (row->by_name)
+        drop_name(&row->fields);
     if (row->exists)
         return import_plan_amend(im, kind, &row->id, &row->fields, row->line, rank, err);
     /* Units carry no time of recording: they are facts of a date, not of a visit. */

@@ -64,8 +64,13 @@ static enum ocop_status on_row(void *self, const struct csvfile_row *in, struct 
     const size_t count = im->form->count;
     bool empty = true;
 
-    if (in->number == 1)
+    if (in->number == 1) {
+        im->header = true;
         return import_header(im->form, in, im->options->ignore_columns, im->map, err);
+    }
+    if (!im->header)
+        return err_set(err, OCOP_EINVAL, "the line of the column names cannot be read: %.200s",
+                       im->reason);
     struct row *row = arena_calloc(&im->a, 1, sizeof *row);
     struct span *cells = arena_calloc(&im->a, count, sizeof *cells);
     size_t *lines = arena_calloc(&im->a, count, sizeof *lines);
@@ -105,6 +110,7 @@ enum ocop_status import_read(struct importer *im, enum import_what what, const c
     im->form = &import_forms[what];
     im->kind = kind_by_number(im->form->kind);
     im->path = path;
+    im->header = false;
     im->first = NULL;
     im->last = &im->first;
     memset(im->map, IMPORT_NO_COLUMN, sizeof im->map);

@@ -9,7 +9,7 @@
 /* A product's producer and a certificate's product. */
 enum { OWNER_COLUMN = 1 };
 
-/* --- references --- */
+/* --- values --- */
 
 enum ocop_status import_set_bytes(struct importer *im, struct field *f, const void *p, size_t len,
                                   struct ocop_error *err)
@@ -18,57 +18,6 @@ enum ocop_status import_set_bytes(struct importer *im, struct field *f, const vo
     f->type = VALUE_BYTES;
     f->bytes = span_of(arena_dup(&im->a, p, len), len);
     return f->bytes.p ? OCOP_OK : err_nomem(err);
-}
-
-static enum ocop_status find_unit(struct importer *im, struct span code, struct id *out,
-                                  struct ocop_error *err)
-{
-    const int n = (int)(code.len > 60 ? 60 : code.len);
-    const struct index_entry *e = index_unit(&im->index, code, im->today);
-
-    if (e) {
-        *out = e->id;
-        return OCOP_OK;
-    }
-    e = index_find(&im->index, INDEX_UNIT_CODE, code);
-    if (e && e->to.len)
-        return err_set(err, OCOP_ENOTFOUND, "unit %.*s ended on %.*s; name the unit it went to", n,
-                       (const char *)code.p, (int)e->to.len, (const char *)e->to.p);
-    return err_set(err, OCOP_ENOTFOUND,
-                   "no unit has the code \"%.*s\"; import units first, and keep leading zeros", n,
-                   (const char *)code.p);
-}
-
-/* By natural key, else by name; a name of two records is no answer. `owner`, unless zero, must be
- * the producer of a product. */
-static enum ocop_status find_named(struct importer *im, enum index_space natural,
-                                   enum index_space named, struct span cell, const struct id *owner,
-                                   const struct index_entry **out, struct ocop_error *err)
-{
-    const int n = (int)(cell.len > 60 ? 60 : cell.len);
-    const struct span name = index_name_key(&im->index, cell);
-    const struct index_entry *e = index_find(&im->index, natural, cell), *found = NULL;
-    size_t matches = 0;
-
-    if (!name.p)
-        return err_nomem(err);
-    for (int pass = 0; pass < 2 && !found; pass++) {
-        for (; e; e = e->same) {
-            if (!id_is_zero(owner) && !id_eq(&e->producer, owner))
-                continue;
-            matches += !found || !id_eq(&found->id, &e->id);
-            found = e;
-        }
-        e = index_find(&im->index, named, name);
-    }
-    if (matches > 1)
-        return err_set(err, OCOP_EINVAL, "%zu records are named \"%.*s\"; give the code instead",
-                       matches, n, (const char *)cell.p);
-    if (!found)
-        return err_set(err, OCOP_ENOTFOUND, "nothing in the registry has the code or name \"%.*s\"",
-                       n, (const char *)cell.p);
-    *out = found;
-    return OCOP_OK;
 }
 
 /* What people write for a title that is longer; folded. */
@@ -197,24 +146,23 @@ static enum ocop_status put_reference(struct importer *im, const struct import_c
 {
     static const struct id anyone;
     const struct index_entry *e = NULL;
-    struct id id;
     enum ocop_status st;
 
     if (c->form == CELL_UNIT) {
-        st = find_unit(im, cell, &id, err);
+        st = import_find_unit(im, cell, &e, err);
     } else if (c->form == CELL_PRODUCER) {
-        st = find_named(im, INDEX_TAX_CODE, INDEX_PRODUCER_NAME, cell, &anyone, &e, err);
+        st = import_find_named(im, INDEX_TAX_CODE, INDEX_PRODUCER_NAME, cell, &anyone, &e, err);
     } else {
         const struct field *producer = fields_find(out, 12, span_of(NULL, 0));
         struct id owner = anyone;
         if (producer && !id_from(producer->bytes, &owner))
             owner = anyone;
-        st = find_named(im, INDEX_PRODUCT_CODE, INDEX_PRODUCT_NAME, cell, &owner, &e, err);
+        st = import_find_named(im, INDEX_PRODUCT_CODE, INDEX_PRODUCT_NAME, cell, &owner, &e, err);
     }
     if (st == OCOP_OK) {
         struct field *f = &out->v[out->count++];
         *f = (struct field){.number = c->number};
-        st = import_set_bytes(im, f, e ? e->id.b : id.b, ID_LEN, err);
+        st = import_set_bytes(im, f, e->id.b, ID_LEN, err);
     }
     return st;
 }
@@ -247,6 +195,41 @@ static enum ocop_status put_cell(struct importer *im, const struct import_column
     }
 }
 
+static bool has_value(const struct fields *f, uint32_t number)
+{
+    for (size_t i = 0; i < f->count; i++) /* not sorted yet */
+        if (f->v[i].number == number)
+            return true;
+    return false;
+}
+
+/* Has another column what this one leaves open: the unit's name instead of its code? */
+static bool stands_elsewhere(const struct importer *im, const struct row *row, size_t column)
+{
+    const uint32_t number = im->form->columns[column].number;
+
+    for (size_t c = 0; number && c < im->form->count; c++)
+        if (c != column && im->form->columns[c].number == number && row->cells[c].len > 0)
+            return true;
+    return false;
+}
+
+/* The column that complaints name: this one, or the one that the file has in its place. */
+static size_t column_in_file(const struct importer *im, size_t column)
+{
+    const uint32_t number = im->form->columns[column].number;
+    size_t other = column;
+
+    for (size_t i = 0; i < CSVFILE_COLUMNS_MAX; i++) {
+        if (im->map[i] == column)
+            return column;
+        if (number && im->map[i] < im->form->count &&
+            im->form->columns[im->map[i]].number == number)
+            other = im->map[i];
+    }
+    return other;
+}
+
 /* Columns in the order in which they depend on each other: products after their producers. */
 enum ocop_status import_row_fields(struct importer *im, struct row *row, struct ocop_error *err)
 {
@@ -260,13 +243,15 @@ enum ocop_status import_row_fields(struct importer *im, struct row *row, struct 
         for (size_t c = 0; c < im->form->count && st == OCOP_OK; c++) {
             const struct import_column *column = &im->form->columns[c];
             struct ocop_error e = {0};
-            if ((column->form == CELL_PRODUCT) != (pass == 1))
+            if ((column->form == CELL_PRODUCT) != (pass == 1) ||
+                (column->form == CELL_UNIT && has_value(&row->fields, FIELD_UNIT)))
                 continue;
             if (row->cells[c].len > 0)
                 st = put_cell(im, column, row->cells[c], &row->fields, &e);
-            else if (column->required)
+            else if (column->required && !stands_elsewhere(im, row, c))
                 st = err_set(&e, OCOP_EINVAL, "is empty");
-            st = import_judge(im, row, c, st, &e, err);
+            if (st != OCOP_OK)
+                st = import_judge(im, row, column_in_file(im, c), st, &e, err);
         }
         if (st == OCOP_OK && !fields_sort(&row->fields)) {
             struct ocop_error e = {0};
@@ -310,10 +295,10 @@ static enum ocop_status default_place(struct importer *im, struct row *row, stru
 
     if (!product && !id_from(import_value(&row->fields, 12), &owner))
         owner = anyone;
-    enum ocop_status st = product ? find_named(im, INDEX_TAX_CODE, INDEX_PRODUCER_NAME,
-                                               row->cells[OWNER_COLUMN], &anyone, &e, err)
-                                  : find_named(im, INDEX_PRODUCT_CODE, INDEX_PRODUCT_NAME,
-                                               row->cells[OWNER_COLUMN], &owner, &e, err);
+    enum ocop_status st = product ? import_find_named(im, INDEX_TAX_CODE, INDEX_PRODUCER_NAME,
+                                                      row->cells[OWNER_COLUMN], &anyone, &e, err)
+                                  : import_find_named(im, INDEX_PRODUCT_CODE, INDEX_PRODUCT_NAME,
+                                                      row->cells[OWNER_COLUMN], &owner, &e, err);
     if (st == OCOP_OK && !id_is_zero(&e->unit))
         st = import_put_default(im, row, FIELD_UNIT, e->unit.b, ID_LEN, err);
     if (st == OCOP_OK && !product && !id_is_zero(&e->producer))

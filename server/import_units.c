@@ -4,7 +4,8 @@
 
 #include "importer.h"
 
-enum { MAP_OLD, MAP_NEW, MAP_EXTENT, MAP_DISTRICT, MAP_PROVINCE };
+enum { MAP_OLD, MAP_NEW, MAP_EXTENT, MAP_DISTRICT, MAP_PROVINCE, MAP_OLD_NAME, MAP_NEW_NAME };
+enum { NAME_BYTES_SHOWN = 80 };
 
 int import_unit_rank(struct span level)
 {
@@ -108,31 +109,61 @@ static enum ocop_status plan_old_unit(struct importer *im, const struct old_unit
                : st;
 }
 
+/* "06970 Phường Hà Tu", the name where the file has one. */
+static const char *unit_of_line(struct importer *im, const struct row *row, size_t code,
+                                size_t name)
+{
+    const struct span c = row->cells[code], n = row->cells[name];
+    const size_t shown = n.len < NAME_BYTES_SHOWN ? n.len : NAME_BYTES_SHOWN;
+    const char *text = arena_printf(&im->a, "%.16s%s%.*s", c.len ? (const char *)c.p : "?",
+                                    n.len ? " " : "", (int)shown, n.len ? (const char *)n.p : "");
+
+    return text ? text : "";
+}
+
+/* What the mapping names must be there: the old unit in force until now, the new one from now on.
+ */
+static enum ocop_status mapping_ends(struct importer *im, struct row *row,
+                                     const struct index_entry *old, const struct index_entry *now,
+                                     struct ocop_error *err)
+{
+    const char *before = unit_of_line(im, row, MAP_OLD, MAP_OLD_NAME);
+    struct ocop_error e = {0};
+
+    if (!old)
+        return import_judge(im, row, MAP_OLD,
+                            err_set(&e, OCOP_ENOTFOUND,
+                                    "no unit %s was in force before %s; import the list of that "
+                                    "time first, or correct the code",
+                                    before, im->options->from),
+                            &e, err);
+    if (!now)
+        return import_judge(
+            im, row, MAP_NEW,
+            err_set(&e, OCOP_ENOTFOUND,
+                    "%s went to %s, which is not in the list of units that begins on %s; add it "
+                    "there, or correct the code",
+                    before, unit_of_line(im, row, MAP_NEW, MAP_NEW_NAME), im->options->from),
+            &e, err);
+    return OCOP_OK;
+}
+
 static enum ocop_status mapping_row(struct importer *im, struct row *row, struct ocop_error *err)
 {
-    const struct span extent = row->cells[MAP_EXTENT], code = row->cells[MAP_NEW];
+    const struct span extent = row->cells[MAP_EXTENT];
     struct index_entry *old = unit_before(im, row->cells[MAP_OLD]);
     struct index_entry *district = unit_before(im, row->cells[MAP_DISTRICT]);
     struct index_entry *province = unit_before(im, row->cells[MAP_PROVINCE]);
     const bool split = span_eq(extent, span_str("split"));
-    struct index_entry *now = index_find(&im->index, INDEX_UNIT_CODE, code);
+    struct index_entry *now = index_find(&im->index, INDEX_UNIT_CODE, row->cells[MAP_NEW]);
     struct old_unit *u;
     struct ocop_error e = {0};
-    enum ocop_status st = OCOP_OK;
+    enum ocop_status st;
 
     while (now && !span_eq(now->from, span_str(im->options->from)))
         now = now->same;
-    if (!old)
-        return import_judge(im, row, MAP_OLD,
-                            err_set(&e, OCOP_ENOTFOUND, "no unit \"%.*s\" was in force before %s",
-                                    (int)row->cells[MAP_OLD].len,
-                                    (const char *)row->cells[MAP_OLD].p, im->options->from),
-                            &e, err);
-    if (!now)
-        return import_judge(im, row, MAP_NEW,
-                            err_set(&e, OCOP_ENOTFOUND, "no unit \"%.*s\" begins on %s",
-                                    (int)code.len, (const char *)code.p, im->options->from),
-                            &e, err);
+    if (!old || !now)
+        return mapping_ends(im, row, old, now, err);
     if (!split && !span_eq(extent, span_str("whole")))
         return import_judge(im, row, MAP_EXTENT,
                             err_set(&e, OCOP_EINVAL, "is neither whole nor split"), &e, err);

@@ -17,6 +17,7 @@ struct row {
     struct id id;
     struct index_entry *entry; /* of a unit */
     bool exists, wrong;
+    bool by_name; /* found by its name, not by a code */
 };
 
 /* A change and where in the files it comes from. */
@@ -38,6 +39,7 @@ struct importer {
     const struct import_form *form;
     const struct kind *kind;
     const char *path; /* of the file being read */
+    bool header;      /* was read */
     uint8_t map[CSVFILE_COLUMNS_MAX];
     struct row *first, **last;
     struct old_unit *first_old, **last_old; /* mapping */
@@ -87,6 +89,24 @@ OCOP_MUST_USE enum ocop_status import_row_fields(struct importer *im, struct row
 /** What a row leaves to be understood. */
 OCOP_MUST_USE enum ocop_status import_row_defaults(struct importer *im, struct row *row,
                                                    struct ocop_error *err);
+
+/* --- which record is meant (import_match.c) --- */
+
+/** The unit in force today that a cell means by code or name.
+ *  @return OCOP_ENOTFOUND, or OCOP_EINVAL naming the candidates where a name is of several */
+OCOP_MUST_USE enum ocop_status import_find_unit(struct importer *im, struct span cell,
+                                                const struct index_entry **out,
+                                                struct ocop_error *err);
+/** The same for a record that has a code and a name. `owner`, unless zero, must be its producer. */
+OCOP_MUST_USE enum ocop_status import_find_named(struct importer *im, enum index_space coded,
+                                                 enum index_space named, struct span cell,
+                                                 const struct id *owner,
+                                                 const struct index_entry **out,
+                                                 struct ocop_error *err);
+/** The record that a row means; *out NULL when it is not there yet. */
+OCOP_MUST_USE enum ocop_status import_match_row(struct importer *im, const struct row *row,
+                                                const struct index_entry **out, bool *by_name,
+                                                struct ocop_error *err);
 
 /* --- rows to changes (import_plan.c) --- */
 

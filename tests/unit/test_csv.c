@@ -96,9 +96,9 @@ static void a_wrong_row_is_named_and_the_next_ones_are_read(void **state)
         {"a,b\n1,x\"y\n3,4\n", "[1:a][1:b]/!2/[3:3][3:4]/", "inside a cell"},
         {"a,b\n\"1\"x,2\n3,4\n", "[1:a][1:b]/!2/[3:3][3:4]/", "inside a cell"},
         {"a,b\n1,\"2\n3,4\n", "[1:a][1:b]/!2/", "never closed"},
-        {"a,b\n1,\xff\n3,4\n", "[1:a][1:b]/!2/[3:3][3:4]/", "UTF-8"},
-        {"a,b\n1\xc3,\xa9\n3,4\n", "[1:a][1:b]/!2/[3:3][3:4]/", "UTF-8"},
-        {"a,b\n\"1\n\xc3\",2\n3,4\n", "[1:a][1:b]/!2/[4:3][4:4]/", "UTF-8"},
+        {"â,b\n1,\xff\n3,4\n", "[1:â][1:b]/!2/[3:3][3:4]/", "UTF-8"},
+        {"â,b\n1\xc3,\xa9\n3,4\n", "[1:â][1:b]/!2/[3:3][3:4]/", "UTF-8"},
+        {"â,b\n\"1\n\xc3\",2\n3,4\n", "[1:â][1:b]/!2/[4:3][4:4]/", "UTF-8"},
     };
     struct seen s;
     (void)state;
@@ -109,19 +109,33 @@ static void a_wrong_row_is_named_and_the_next_ones_are_read(void **state)
     }
 }
 
-static void a_file_in_utf16_is_refused_with_advice(void **state)
+static void a_file_that_is_not_utf8_is_refused_with_advice(void **state)
 {
-    struct seen s;
-    struct ocop_error err = {0};
-    const struct csvfile_reader reader = {on_row, on_wrong, &s};
+    static const struct {
+        const char *text;
+        size_t len;
+        const char *says;
+    } cases[] = {
+        {"\xff\xfe"
+         "a\0,\0",
+         6, "UTF-16"},
+        {"a\0,\0b\0\n\0", 8, "UTF-16"},
+        /* Windows-1258: Tên,Xã / Hoà,1 / Mai,2 */
+        {"T\xean,X\xe3\nHo\xe0,1\nMai,2\n", 19, "2 lines are not, first line 1"},
+        {"name\r\nMai\r\nHo\xe0\r\n", 16, "1 lines are not, first line 3"},
+    };
     (void)state;
-    memset(&s, 0, sizeof s);
-    assert_int_equal(csvfile_parse(span_of("\xff\xfe"
-                                           "a\0,\0",
-                                           6),
-                                   &reader, &err),
-                     OCOP_EINVAL);
-    assert_non_null(strstr(err.text, "CSV UTF-8"));
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct seen s;
+        struct ocop_error err = {0};
+        const struct csvfile_reader reader = {on_row, on_wrong, &s};
+        memset(&s, 0, sizeof s);
+        assert_int_equal(csvfile_parse(span_of(cases[i].text, cases[i].len), &reader, &err),
+                         OCOP_EINVAL);
+        if (!strstr(err.text, cases[i].says) || !strstr(err.text, "CSV UTF-8"))
+            fail_msg("%zu: %s", i, err.text);
+        assert_string_equal(s.text, ""); /* nothing was read */
+    }
 }
 
 static void too_many_columns_and_too_long_cells_are_wrong_rows(void **state)
@@ -316,7 +330,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(files_of_every_make_are_read),
         cmocka_unit_test(a_wrong_row_is_named_and_the_next_ones_are_read),
-        cmocka_unit_test(a_file_in_utf16_is_refused_with_advice),
+        cmocka_unit_test(a_file_that_is_not_utf8_is_refused_with_advice),
         cmocka_unit_test(too_many_columns_and_too_long_cells_are_wrong_rows),
         cmocka_unit_test(written_cells_are_read_back_and_are_never_formulas),
         cmocka_unit_test(headers_are_known_in_both_languages_and_both_normal_forms),

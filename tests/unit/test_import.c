@@ -239,7 +239,7 @@ static void every_wrong_line_is_named_and_nothing_is_imported(void **state)
     } cases[] = {
         {IMPORT_PRODUCERS, "name,type,unit_code\n,cooperative,00004\n", "f.csv:2:name: is empty"},
         {IMPORT_PRODUCERS, "name,type,unit_code\nX,cooperative,99999\n",
-         "f.csv:2:unit_code: no unit has the code \"99999\""},
+         "f.csv:2:unit_code: no unit has the code or name \"99999\""},
         {IMPORT_PRODUCERS, "name,type,unit_code\nX,spaceship,00004\n",
          "f.csv:2:type: \"spaceship\""},
         {IMPORT_PRODUCERS,
@@ -255,7 +255,7 @@ static void every_wrong_line_is_named_and_nothing_is_imported(void **state)
         {IMPORT_PRODUCERS, "name,type,unit_code\nX,coop\"x,00004\n", "f.csv:2: a quotation mark"},
         {IMPORT_PRODUCERS, "name,type,unit_code\nX,\"cooperative,00004\n",
          "f.csv:2: a quotation mark that is never closed"},
-        {IMPORT_PRODUCERS, "name,type,unit_code\n\xff,cooperative,00004\n",
+        {IMPORT_PRODUCERS, "name,type,unit_code\n\xff,cooperative,00004\nÂn,cooperative,00004\n",
          "f.csv:2: is not UTF-8"},
         {IMPORT_PRODUCERS, "name,type,unit_code,lat\nX,cooperative,00004,200.5\n",
          "f.csv:2:lat_e6:"},
@@ -342,10 +342,121 @@ static void a_name_of_two_producers_is_no_reference(void **state)
     struct world *w = *state;
     import_all(w);
     must(w, import_text(w, IMPORT_PRODUCERS,
-                        "name,type,unit_code\nSao Mai,cooperative,00004\nSao Mai,cooperative,"
-                        "00008\n"));
+                        "name,type,unit_code,tax_code\nSao Mai,cooperative,00004,77\n"
+                        "SAO MAI,cooperative,00008,\n"));
     assert_int_equal(import_text(w, IMPORT_PRODUCTS, "name,producer\nX,Sao Mai\n"), OCOP_EINVAL);
-    assert_non_null(strstr(w->errors, "2 records are named \"Sao Mai\""));
+    if (!strstr(w->errors, "f.csv:2:producer: \"Sao Mai\" may be any of 2: SAO MAI, no code, "
+                           "Phường Ngọc Hà; Sao Mai, 77, Phường Ba Đình. Give the code instead"))
+        fail_msg("%s", w->errors);
+    must(w, import_text(w, IMPORT_PRODUCTS, "name,producer\nX,77\n"));
+}
+
+/* Hoà with the mark on the a, decomposed, in capitals, with spaces that nobody sees. */
+#define NFD_HOA_BINH "  htx  Hoa\xcc\x80\xc2\xa0 Bi\xcc\x80nh "
+
+static void a_name_is_the_same_however_it_is_typed(void **state)
+{
+    static const char *const names[] = {"HTX Hòa Bình", "HTX HOÀ BÌNH", NFD_HOA_BINH};
+    char text[200];
+    struct world *w = *state;
+    struct arena a;
+    struct fields f;
+    arena_init(&a, 1 << 20);
+    import_all(w);
+    must(w,
+         import_text(w, IMPORT_PRODUCERS, "name,type,unit_code\nHTX Hoà Bình,cooperative,00004\n"));
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        snprintf(text, sizeof text, "name,producer\nTrà %zu,%s\n", i, names[i]);
+        must(w, import_text(w, IMPORT_PRODUCTS, text));
+        assert_int_equal(w->result.created, 1);
+        /* The same producer again, which keeps the name it has. */
+        snprintf(text, sizeof text, "name,type,unit_code\n%s,cooperative,00004\n", names[i]);
+        must(w, import_text(w, IMPORT_PRODUCERS, text));
+        assert_int_equal(w->result.same, 1);
+    }
+    only_record(w, KIND_PRODUCER, &a, &f, 10, "HTX Hoà Bình");
+    /* Other diacritics are another name. */
+    assert_int_equal(import_text(w, IMPORT_PRODUCTS, "name,producer\nX,HTX Hoa Binh\n"),
+                     OCOP_EINVAL);
+    arena_fini(&a);
+}
+
+static void records_whose_codes_differ_are_two_whatever_their_names(void **state)
+{
+    struct world *w = *state;
+    import_all(w);
+    must(w, import_text(w, IMPORT_PRODUCERS,
+                        "name,type,unit_code,tax_code\nSao,cooperative,00004,7\n"
+                        "Sao,cooperative,00004,8\n"));
+    assert_int_equal(w->result.created, 2);
+    /* Without a code the name is no answer; with a new one it is a third. */
+    assert_int_equal(import_text(w, IMPORT_PRODUCERS, "name,type,unit_code\nsao,company,00004\n"),
+                     OCOP_EINVAL);
+    assert_non_null(strstr(w->errors, "may be any of 2"));
+    must(w, import_text(w, IMPORT_PRODUCERS,
+                        "name,type,unit_code,tax_code\nSao,cooperative,00004,9\n"));
+    assert_int_equal(w->result.created, 1);
+}
+
+static void a_unit_is_found_by_code_else_by_name(void **state)
+{
+    static const struct {
+        const char *header, *cells, *unit, *error;
+    } cases[] = {
+        {"unit_code", "00004", "Phường Ba Đình", NULL},
+        {"Mã xã", "phường ba đình", "Phường Ba Đình", NULL},
+        {"Xã", "Ba Đình", "Phường Ba Đình", NULL},
+        {"Tên xã", "NGỌC HÀ", "Phường Ngọc Hà", NULL},
+        {"Mã xã,Tên xã", "00008,Ba Đình", "Phường Ngọc Hà", NULL}, /* the code counts */
+        {"Mã xã,Tên xã", ",Ba Đình", "Phường Ba Đình", NULL},
+        {"Tên xã,Mã xã", "Tân Lập,00030", "Xã Tân Lập", NULL},
+        {"Mã xã,Tên xã", ",", NULL, "f.csv:2:unit_code: is empty"},
+        {"Tên xã", "", NULL, "f.csv:2:unit_name: is empty"},
+        {"Tên xã", "Tân Lập", NULL,
+         "f.csv:2:unit_name: \"Tân Lập\" may be any of 2: Xã Tân Lập, 00031, Huế; Xã Tân Lập, "
+         "00030, Hà Nội."},
+        {"Tên xã", "Nowhere", NULL, "f.csv:2:unit_name: no unit has the code or name \"Nowhere\""},
+    };
+    struct world *w = *state;
+    char text[200];
+    import_all(w);
+    must(w, import_text(w, IMPORT_UNITS,
+                        "code,name,level,parent_code\n46,Huế,province,\n"
+                        "00030,Xã Tân Lập,commune,01\n00031,Xã Tân Lập,commune,46\n"));
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct arena a;
+        struct fields f, unit;
+        struct row_meta meta;
+        struct id id;
+        arena_init(&a, 1 << 20);
+        snprintf(text, sizeof text, "name,type,%s\nHTX %zu,cooperative,%s\n", cases[i].header, i,
+                 cases[i].cells);
+        const enum ocop_status st = import_text(w, IMPORT_PRODUCERS, text);
+        if (cases[i].error) {
+            if (st != OCOP_EINVAL || !strstr(w->errors, cases[i].error))
+                fail_msg("%s\n%s", text, w->errors);
+        } else {
+            must(w, st);
+            snprintf(text, sizeof text, "HTX %zu", i);
+            only_record(w, KIND_PRODUCER, &a, &f, 10, text);
+            assert_true(id_from(text_of(&f, FIELD_UNIT), &id));
+            assert_int_equal(row_load(w->r->rows, KIND_UNIT, &id, &a, &unit, &meta, NULL), OCOP_OK);
+            if (!span_eq(text_of(&unit, 10 + 1), span_str(cases[i].unit)))
+                fail_msg("%s: not %s", text, cases[i].unit);
+        }
+        arena_fini(&a);
+    }
+}
+
+static void a_header_that_cannot_be_read_is_the_only_complaint(void **state)
+{
+    struct world *w = *state;
+    import_all(w);
+    assert_int_equal(import_text(w, IMPORT_PRODUCERS, "na\"me,type,unit_code\nX,company,00004\n"),
+                     OCOP_EINVAL);
+    assert_non_null(strstr(w->err.text, "the line of the column names cannot be read: a quot"));
+    assert_string_equal(w->errors, "f.csv:1: a quotation mark inside a cell; put the cell in "
+                                   "quotation marks and double those in it\n");
 }
 
 static void wrong_options_are_refused(void **state)
@@ -419,6 +530,43 @@ static void a_mapping_ends_old_units_and_names_their_successors(void **state)
     arena_fini(&a);
 }
 
+static void a_mapping_that_names_a_unit_of_no_list_says_which_went_where(void **state)
+{
+    static const char *const says[] = {
+        ":2:new_commune_code: 00001 Xã Phúc Xá went to 06970 Phường Hà Tu, which is not in the "
+        "list "
+        "of units that begins on 2025-07-01; add it there, or correct the code\n",
+        ":3:old_commune_code: no unit 00077 was in force before 2025-07-01; import the list of "
+        "that "
+        "time first, or correct the code\n"};
+    struct world *w = *state;
+    char map[100];
+    snprintf(map, sizeof map, "%s.map", w->path);
+    FILE *f = fopen(map, "w");
+    assert_non_null(f);
+    fputs("old_commune_code,old_commune_name,new_commune_code,new_commune_name,whole_or_split\n"
+          "00001,Xã Phúc Xá,06970,Phường Hà Tu,whole\n00077,,00004,,whole\n",
+          f);
+    assert_int_equal(fclose(f), 0);
+    const struct import_options old = {
+        .path = "old.csv",
+        .from = "2004-01-01",
+        .text = span_str("code,name,level,parent_code\n01,Hà Nội,province,\n"
+                         "00001,Phúc Xá,commune,01\n")};
+    struct import_options now = {
+        .path = "new.csv", .from = "2025-07-01", .mapping = map, .text = span_str(UNITS)};
+    must(w, import_with(w, IMPORT_UNITS, old));
+    const uint64_t before = version(w);
+    assert_int_equal(import_with(w, IMPORT_UNITS, now), OCOP_EINVAL);
+    for (size_t i = 0; i < 2; i++)
+        if (!strstr(w->errors, says[i]))
+            fail_msg("%s\nnot %s", w->errors, says[i]);
+    assert_int_equal(version(w), before);
+    now.skip_bad = true;
+    must(w, import_with(w, IMPORT_UNITS, now));
+    assert_int_equal(w->result.wrong, 2);
+}
+
 /* The national lists are not part of the source; where they are, they are imported whole. */
 static const char *shared(char *out, size_t room, const char *name)
 {
@@ -453,6 +601,9 @@ static void the_national_lists_import_whole(void **state)
                   (long long)(env_mono_ms(env_system()) - began));
     assert_int_equal(w->result.created, 34 + 3321);
     assert_int_equal(w->result.cases, 0);
+    /* Five lines of the mapping name a commune that the list of 2025 has not. */
+    assert_int_equal(w->result.wrong, 5);
+    assert_non_null(strstr(w->errors, "06970"));
     const uint64_t before = version(w);
     began = env_mono_ms(env_system());
     must(w, import_with(w, IMPORT_UNITS, second));
@@ -498,8 +649,13 @@ int main(void)
         TEST(skip_bad_imports_the_rest),
         TEST(a_dry_run_counts_and_writes_nothing),
         TEST(a_name_of_two_producers_is_no_reference),
+        TEST(a_name_is_the_same_however_it_is_typed),
+        TEST(records_whose_codes_differ_are_two_whatever_their_names),
+        TEST(a_unit_is_found_by_code_else_by_name),
+        TEST(a_header_that_cannot_be_read_is_the_only_complaint),
         TEST(wrong_options_are_refused),
         TEST(a_mapping_ends_old_units_and_names_their_successors),
+        TEST(a_mapping_that_names_a_unit_of_no_list_says_which_went_where),
         TEST(the_national_lists_import_whole),
         TEST(an_officer_made_by_hand_has_his_roles),
     };

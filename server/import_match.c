@@ -1,0 +1,219 @@
+/* Which record a cell or a row means: by its code first, else by its name, compared whatever its
+ * case, spaces, tone marks and normal form. A name that several records bear is no answer; they are
+ * named instead. Knows no SQL. */
+#include "bounds.h"
+#include "importer.h"
+#include "text.h"
+
+enum { SHOWN_BYTES_MAX = 60, CANDIDATES_SHOWN = 3 };
+
+/* As much of a text as an error has room for; characters stay whole. */
+static struct span shown(struct span s)
+{
+    size_t n = s.len < SHOWN_BYTES_MAX ? s.len : SHOWN_BYTES_MAX;
+
+    while (n > 0 && n < s.len && (s.p[n] & 0xc0) == 0x80)
+        n--;
+    return span_of(s.p, n);
+}
+
+#define SHOWN(s) (int)shown(s).len, (const char *)(s).p
+
+/* --- candidates --- */
+
+struct candidates {
+    const struct index_entry *v[CANDIDATES_SHOWN];
+    size_t count; /* all of them */
+};
+
+/* Does it count? The same record may stand under two names. */
+static bool candidate_add(struct candidates *c, const struct index_entry *e)
+{
+    for (size_t i = 0; i < c->count && i < CANDIDATES_SHOWN; i++)
+        if (id_eq(&c->v[i]->id, &e->id))
+            return false;
+    if (c->count < CANDIDATES_SHOWN)
+        c->v[c->count] = e;
+    c->count++;
+    return true;
+}
+
+/* "HTX Sao Mai, 0101, Phường Ba Đình, line 7": what tells it from the others. */
+static void put_candidate(struct importer *im, const struct index_entry *e, struct buf *b)
+{
+    const struct index_entry *place =
+        id_is_zero(&e->unit) ? NULL : index_find(&im->index, INDEX_UNIT_ID, id_span(&e->unit));
+
+    buf_printf(b, "%.*s, ", SHOWN(e->name));
+    if (e->code.len)
+        buf_printf(b, "%.*s", SHOWN(e->code));
+    else
+        buf_str(b, "no code");
+    if (place)
+        buf_printf(b, ", %.*s", SHOWN(place->name));
+    if (e->line)
+        buf_printf(b, ", line %zu", e->line);
+}
+
+static enum ocop_status ambiguous(struct importer *im, struct span cell, const struct candidates *c,
+                                  struct ocop_error *err)
+{
+    struct buf b;
+    enum ocop_status st;
+
+    buf_init(&b, KIB(4));
+    for (size_t i = 0; i < c->count && i < CANDIDATES_SHOWN; i++) {
+        buf_str(&b, i ? "; " : "");
+        put_candidate(im, c->v[i], &b);
+    }
+    if (c->count > CANDIDATES_SHOWN)
+        buf_str(&b, "; and more");
+    if (b.failed)
+        st = err_nomem(err);
+    else
+        st = err_set(err, OCOP_EINVAL, "\"%.*s\" may be any of %zu: %s. Give the code instead",
+                     SHOWN(cell), c->count, buf_cstr(&b));
+    buf_fini(&b);
+    return st;
+}
+
+/* --- what a cell means --- */
+
+static bool in_force(const struct index_entry *e, const char *day)
+{
+    const struct span d = span_str(day);
+
+    return span_cmp(e->from, d) <= 0 && (e->to.len == 0 || span_cmp(e->to, d) >= 0);
+}
+
+static enum ocop_status no_unit(struct importer *im, struct span cell,
+                                const struct index_entry *ended, struct ocop_error *err)
+{
+    if (!ended)
+        ended = index_find(&im->index, INDEX_UNIT_CODE, cell);
+    if (ended && ended->to.len)
+        return err_set(err, OCOP_ENOTFOUND, "unit %.*s ended on %.*s; name the unit it went to",
+                       SHOWN(cell), (int)ended->to.len, (const char *)ended->to.p);
+    return err_set(err, OCOP_ENOTFOUND,
+                   "no unit has the code or name \"%.*s\"; import units first, and keep leading "
+                   "zeros",
+                   SHOWN(cell));
+}
+
+enum ocop_status import_find_unit(struct importer *im, struct span cell,
+                                  const struct index_entry **out, struct ocop_error *err)
+{
+    const struct span name = index_name_key(&im->index, cell);
+    const struct index_entry *ended = NULL;
+    struct candidates c = {.count = 0};
+
+    *out = index_unit(&im->index, cell, im->today);
+    if (*out)
+        return OCOP_OK;
+    if (!name.p)
+        return err_nomem(err);
+    for (const struct index_entry *e = index_find(&im->index, INDEX_UNIT_NAME, name); e;
+         e = e->same) {
+        if (in_force(e, im->today))
+            (void)candidate_add(&c, e);
+        else
+            ended = e;
+    }
+    if (c.count > 1)
+        return ambiguous(im, cell, &c, err);
+    if (c.count == 0)
+        return no_unit(im, cell, ended, err);
+    *out = c.v[0];
+    return OCOP_OK;
+}
+
+enum ocop_status import_find_named(struct importer *im, enum index_space coded,
+                                   enum index_space named, struct span cell, const struct id *owner,
+                                   const struct index_entry **out, struct ocop_error *err)
+{
+    const struct span name = index_name_key(&im->index, cell);
+    const struct index_entry *e = index_find(&im->index, coded, cell);
+    struct candidates c = {.count = 0};
+
+    *out = NULL;
+    if (!name.p)
+        return err_nomem(err);
+    for (int pass = 0; pass < 2 && c.count == 0; pass++) {
+        for (; e; e = e->same)
+            if (id_is_zero(owner) || id_eq(&e->producer, owner))
+                (void)candidate_add(&c, e);
+        e = index_find(&im->index, named, name);
+    }
+    if (c.count > 1)
+        return ambiguous(im, cell, &c, err);
+    if (c.count == 0)
+        return err_set(err, OCOP_ENOTFOUND, "nothing in the registry has the code or name \"%.*s\"",
+                       SHOWN(cell));
+    *out = c.v[0];
+    return OCOP_OK;
+}
+
+/* --- what a row means --- */
+
+/* A producer by tax code, else by name and unit; a product by its code, else by name and producer.
+ * Two records whose codes differ are never one, whatever their names. */
+static enum ocop_status row_named(struct importer *im, const struct row *row,
+                                  const struct index_entry **out, bool *by_name,
+                                  struct ocop_error *err)
+{
+    const bool producer = im->kind->number == KIND_PRODUCER;
+    const struct span name = import_value(&row->fields, 10);
+    const struct span code = import_value(&row->fields, 12);
+    const struct span key = index_name_key(&im->index, name);
+    struct candidates c = {.count = 0};
+    struct id place;
+
+    if (code.len)
+        *out = index_find(&im->index, producer ? INDEX_TAX_CODE : INDEX_PRODUCT_CODE, code);
+    if (*out)
+        return OCOP_OK;
+    if (!key.p)
+        return err_nomem(err);
+    if (!id_from(import_value(&row->fields, producer ? FIELD_UNIT : 11), &place))
+        memset(&place, 0, sizeof place);
+    const struct index_entry *e =
+        index_find(&im->index, producer ? INDEX_PRODUCER_NAME : INDEX_PRODUCT_NAME, key);
+    for (; e; e = e->same)
+        if (id_eq(producer ? &e->unit : &e->producer, &place) && (!code.len || !e->code.len))
+            (void)candidate_add(&c, e);
+    if (c.count > 1)
+        return ambiguous(im, name, &c, err);
+    *by_name = c.count == 1;
+    *out = c.count ? c.v[0] : NULL;
+    return OCOP_OK;
+}
+
+enum ocop_status import_match_row(struct importer *im, const struct row *row,
+                                  const struct index_entry **out, bool *by_name,
+                                  struct ocop_error *err)
+{
+    const struct span first = import_value(&row->fields, 10);
+    const struct index_entry *e = NULL;
+    struct span key;
+
+    *out = NULL;
+    *by_name = false;
+    switch (im->kind->number) {
+    case KIND_UNIT:
+        for (e = index_find(&im->index, INDEX_UNIT_CODE, first); e; e = e->same)
+            if (span_eq(e->from, span_str(im->options->from)))
+                break;
+        *out = e;
+        return OCOP_OK;
+    case KIND_CERTIFICATE:
+        *out = index_find(&im->index, INDEX_CERTIFICATE_NO, first);
+        return OCOP_OK;
+    case KIND_OFFICER:
+        key = index_officer_key(&im->index, first, import_value(&row->fields, 11));
+        *out = key.p ? index_find(&im->index, INDEX_OFFICER, key) : NULL;
+        *by_name = *out != NULL;
+        return key.p ? OCOP_OK : err_nomem(err);
+    default:
+        return row_named(im, row, out, by_name, err);
+    }
+}
