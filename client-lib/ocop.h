@@ -224,8 +224,9 @@ enum ocop_record_state {
 };
 
 struct ocop_query {
-    const char *kind; /**< NULL: all that have a unit */
-    const struct ocop_id *unit, *product, *producer;
+    const char *kind;           /**< NULL: all that have a unit */
+    const struct ocop_id *unit; /**< this one and all below it */
+    const struct ocop_id *product, *producer;
     const char *from_date, *to_date; /**< "YYYY-MM-DD", both included, by the record's day */
     int state;                       /**< enum ocop_record_state; 0: any */
     const char *text; /**< words or beginnings of words, with or without diacritics */

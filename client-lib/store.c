@@ -165,7 +165,9 @@ static const struct columns {
 #define FIND_HEAD                                                                                  \
     "SELECT t.n, t.id, coalesce(t.voided, 0), %s, coalesce(%s, ''), coalesce((SELECT name FROM "   \
     "unit WHERE unit.id = t.unit_id), ''), " STATE_OF("t.id") " AS status FROM %s AS t WHERE 1"
-#define FIND_UNIT " AND t.unit_id = ?1"
+#define FIND_UNIT                                                                                  \
+    " AND t.unit_id IN (WITH RECURSIVE below (id) AS (VALUES (?1) UNION "                          \
+    "SELECT unit.id FROM below JOIN unit ON unit.parent_id = below.id) SELECT id FROM below)"
 #define FIND_PRODUCER " AND %s = ?2"
 #define FIND_PRODUCT " AND %s = ?3"
 #define FIND_FROM " AND %s >= ?4"

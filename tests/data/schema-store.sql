@@ -622,9 +622,17 @@ CREATE INDEX cases_record ON cases (record);
 
 CREATE INDEX certificate_certificate_no ON certificate (certificate_no) WHERE certificate_no IS NOT NULL;
 
+CREATE INDEX certificate_day ON certificate (issue_date);
+
+CREATE INDEX certificate_producer ON certificate (producer_id);
+
 CREATE INDEX certificate_product ON certificate (product_id);
 
+CREATE INDEX certificate_unit ON certificate (unit_id);
+
 CREATE INDEX code_list_code ON code_list (code);
+
+CREATE INDEX environmental_check_day ON environmental_check (checked_date);
 
 CREATE INDEX environmental_check_minutes_no ON environmental_check (minutes_no) WHERE minutes_no IS NOT NULL;
 
@@ -656,6 +664,8 @@ CREATE INDEX product_product_code ON product (product_code) WHERE product_code I
 
 CREATE INDEX product_unit ON product (unit_id);
 
+CREATE INDEX sample_day ON sample (taken_ms);
+
 CREATE INDEX sample_producer ON sample (producer_id);
 
 CREATE INDEX sample_product ON sample (product_id);
@@ -665,4 +675,6 @@ CREATE INDEX sample_sample_code ON sample (sample_code) WHERE sample_code IS NOT
 CREATE INDEX sample_unit ON sample (unit_id, taken_ms);
 
 CREATE INDEX unit_code ON unit (code) WHERE code IS NOT NULL;
+
+CREATE INDEX unit_parent ON unit (parent_id);
 

@@ -1,0 +1,240 @@
+/* ocop_find: every question is answered through an index, and what is typed in any form is found.
+ */
+#include "test.h"
+
+#include <sqlite3.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "world.h"
+
+enum { PLANS_MAX = 16, PLAN_BYTES_MAX = 4096 };
+
+/* The store's connection, and what ocop_find asked it for. */
+static sqlite3 *connection;
+static char asked[PLANS_MAX][PLAN_BYTES_MAX];
+static size_t asked_count;
+
+static int on_open(sqlite3 *db, const char **message, const void *api)
+{
+    (void)message, (void)api;
+    connection = db; /* the last one opened: the store comes after the registry */
+    return SQLITE_OK;
+}
+
+static int on_statement(unsigned type, void *self, void *statement, void *text)
+{
+    (void)type, (void)self, (void)text;
+    const char *sql = sqlite3_sql(statement);
+    if (strncmp(sql, "SELECT t.n,", 11) == 0 && asked_count < PLANS_MAX)
+        snprintf(asked[asked_count++], PLAN_BYTES_MAX, "%s", sql);
+    return 0;
+}
+
+static int open_world(void **state)
+{
+    static struct world w;
+    sqlite3_auto_extension((void (*)(void))on_open);
+    world_open(&w);
+    world_enrol(&w, 1);
+    sqlite3_cancel_auto_extension((void (*)(void))on_open);
+    *state = &w;
+    return 0;
+}
+
+static int close_world(void **state)
+{
+    world_close(*state);
+    return 0;
+}
+
+/* The plan of a statement, one step a line. */
+static void plan_of(const char *sql, char out[PLAN_BYTES_MAX])
+{
+    static char explain[PLAN_BYTES_MAX + 32];
+    sqlite3_stmt *s = NULL;
+    size_t at = 0;
+    snprintf(explain, sizeof explain, "EXPLAIN QUERY PLAN %s", sql);
+    assert_int_equal(sqlite3_prepare_v2(connection, explain, -1, &s, NULL), SQLITE_OK);
+    out[0] = '\0';
+    while (sqlite3_step(s) == SQLITE_ROW && at < PLAN_BYTES_MAX - 1)
+        at += (size_t)snprintf(out + at, PLAN_BYTES_MAX - at, "%s\n",
+                               (const char *)sqlite3_column_text(s, 3));
+    sqlite3_finalize(s);
+}
+
+static struct ocop_list *find(struct world *w, const struct ocop_query *q)
+{
+    struct ocop_error err = {0};
+    struct ocop_list *list;
+    if (ocop_find(w->stores[1], q, &list, &err) != OCOP_OK)
+        fail_msg("%s: %s", err.field, err.text);
+    return list;
+}
+
+static size_t count_of(struct world *w, const struct ocop_query *q)
+{
+    struct ocop_list *list = find(w, q);
+    const size_t n = list->count;
+    ocop_list_free(list);
+    return n;
+}
+
+/* None of the statements of the query reads a kind's table from end to end. */
+static void expect_indexed(struct world *w, const char *what, const struct ocop_query *q)
+{
+    static char plan[PLAN_BYTES_MAX];
+    asked_count = 0;
+    sqlite3_trace_v2(connection, SQLITE_TRACE_STMT, on_statement, NULL);
+    ocop_list_free(find(w, q));
+    sqlite3_trace_v2(connection, 0, NULL, NULL);
+    assert_true(asked_count > 0);
+    for (size_t i = 0; i < asked_count; i++) {
+        plan_of(asked[i], plan);
+        if (strstr(plan, "SCAN t\n") || strstr(plan, "SCAN t USING") || !strstr(plan, "SEARCH t"))
+            fail_msg("%s, kind %s:\n%s\n%s", what, q->kind ? q->kind : "any", asked[i], plan);
+    }
+}
+
+static void no_question_reads_a_whole_table(void **state)
+{
+    static const char *const kinds[] = {
+        "inspection", "sample", "environmental_check", "product", "certificate", "producer", NULL};
+    struct world *w = *state;
+    struct ocop_id id;
+    memcpy(id.b, w->producer.b, sizeof id.b);
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+        const char *kind = kinds[k];
+        const bool producer = kind && strcmp(kind, "producer") == 0;
+        const bool dated = !producer && !(kind && strcmp(kind, "product") == 0);
+        const bool product = !producer && !(kind && strcmp(kind, "environmental_check") == 0);
+        expect_indexed(w, "unit", &(struct ocop_query){.kind = kind, .unit = &id});
+        expect_indexed(w, "producer", &(struct ocop_query){.kind = kind, .producer = &id});
+        expect_indexed(w, "text", &(struct ocop_query){.kind = kind, .text = "ca phe"});
+        if (product)
+            expect_indexed(w, "product", &(struct ocop_query){.kind = kind, .product = &id});
+        if (dated)
+            expect_indexed(w, "dates",
+                           &(struct ocop_query){
+                               .kind = kind, .from_date = "2026-01-01", .to_date = "2026-12-31"});
+        if (dated)
+            expect_indexed(w, "from",
+                           &(struct ocop_query){.kind = kind, .from_date = "2026-01-01"});
+        for (int s = OCOP_DRAFT; s <= OCOP_REFUSED; s++)
+            if (s != OCOP_ACCEPTED) /* nearly all records are: the newest of them are taken */
+                expect_indexed(w, "state", &(struct ocop_query){.kind = kind, .state = s});
+    }
+}
+
+/* The newest of a kind come off an index that is sorted by day: no table is sorted for a page. */
+static void the_newest_records_come_without_sorting(void **state)
+{
+    static const char *const kinds[] = {"inspection", "sample",   "environmental_check",
+                                        "product",    "producer", "certificate"};
+    static char plan[PLAN_BYTES_MAX];
+    struct world *w = *state;
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+        const struct ocop_query q = {.kind = kinds[k], .limit = 10};
+        asked_count = 0;
+        sqlite3_trace_v2(connection, SQLITE_TRACE_STMT, on_statement, NULL);
+        ocop_list_free(find(w, &q));
+        sqlite3_trace_v2(connection, 0, NULL, NULL);
+        assert_int_equal(asked_count, 1);
+        plan_of(asked[0], plan);
+        if (strstr(plan, "TEMP B-TREE"))
+            fail_msg("%s:\n%s", kinds[k], plan);
+    }
+}
+
+static void a_unit_finds_what_lies_below_it(void **state)
+{
+    struct world *w = *state;
+    struct ocop_id province, commune, other;
+    memcpy(province.b, w->province.b, sizeof province.b);
+    memcpy(commune.b, w->commune.b, sizeof commune.b);
+    memcpy(other.b, w->other_commune.b, sizeof other.b);
+    (void)world_inspect(w, 1, "pass");
+    assert_int_equal(count_of(w, &(struct ocop_query){.kind = "inspection", .unit = &commune}), 1);
+    assert_int_equal(count_of(w, &(struct ocop_query){.kind = "inspection", .unit = &province}), 1);
+    assert_int_equal(count_of(w, &(struct ocop_query){.kind = "inspection", .unit = &other}), 0);
+    assert_int_equal(count_of(w, &(struct ocop_query){.unit = &province}), 3);
+}
+
+static void what_is_typed_in_any_form_is_found(void **state)
+{
+    static const struct {
+        const char *note, *finds[6], *not [3];
+    } cases[] = {
+        {"Đậu xanh ở Đắk Mil",
+         {"dau xanh", "ĐẬU", "đậu", "dak mil", "Da\xcc\x86\xcc\x81k", "mil xanh"},
+         {"daus", "xanhh", "đậu phộng"}},
+        {"\xc4\x90\xe1\xba\xadu phu\xcc\xa3ng trang Hoa\xcc\x80", /* partly decomposed */
+         {"phụng", "phung", "Hoà", "hòa", "TRANG", "đau"},
+         {"hoan", "vang", "phuong"}},
+    };
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct ocop_id id = world_inspect(w, 1, "pass");
+        ProtobufCMessage *m;
+        assert_int_equal(ocop_load(w->stores[1], &id, &m, &err), OCOP_OK);
+        assert_int_equal(ocop_set_text(w->stores[1], &m,
+                                       arena_printf(&w->arena, "notes=%s", cases[i].note), &err),
+                         OCOP_OK);
+        assert_int_equal(ocop_amend(w->stores[1], m, "ghi thêm", &err), OCOP_OK);
+        ocop_free(m);
+        for (size_t f = 0; f < 6; f++) {
+            const struct ocop_query q = {.kind = "inspection", .text = cases[i].finds[f]};
+            struct ocop_list *list = find(w, &q);
+            bool found = false;
+            for (size_t n = 0; n < list->count; n++)
+                found |= memcmp(list->items[n].id.b, id.b, sizeof id.b) == 0;
+            ocop_list_free(list);
+            if (!found)
+                fail_msg("\"%s\" does not find \"%s\"", cases[i].finds[f], cases[i].note);
+        }
+        for (size_t f = 0; f < 3; f++) {
+            const struct ocop_query q = {.kind = "inspection", .text = cases[i].not [f]};
+            if (count_of(w, &q) != 0)
+                fail_msg("\"%s\" finds something", cases[i].not [f]);
+        }
+    }
+}
+
+static void what_is_wrong_with_a_question_is_named(void **state)
+{
+    static const struct {
+        struct ocop_query q;
+        const char *field;
+    } cases[] = {
+        {{.kind = "nothing"}, "kind"},
+        {{.kind = "replica"}, "kind"},
+        {{.state = 7}, "state"},
+        {{.limit = 10001}, "limit"},
+        {{.offset = -1}, "limit"},
+        {{.from_date = "2026-02-30"}, "from_date"},
+        {{.to_date = "tomorrow"}, "to_date"},
+        {{.text = " - "}, "text"},
+        {{.kind = "product", .from_date = "2026-01-01"}, "kind"},
+    };
+    struct world *w = *state;
+    struct ocop_list *list;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct ocop_error err = {0};
+        assert_int_equal(ocop_find(w->stores[1], &cases[i].q, &list, &err), OCOP_EINVAL);
+        assert_string_equal(err.field, cases[i].field);
+        assert_null(list);
+    }
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_world, close_world)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(no_question_reads_a_whole_table),        TEST(the_newest_records_come_without_sorting),
+        TEST(a_unit_finds_what_lies_below_it),        TEST(what_is_typed_in_any_form_is_found),
+        TEST(what_is_wrong_with_a_question_is_named),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
