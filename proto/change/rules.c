@@ -185,39 +185,59 @@ static const struct field *get(const struct fields *f, uint32_t number)
     return found && found->op == FIELD_SET ? found : NULL;
 }
 
-/* A date or the Vietnamese day of a moment; false when the field is absent. */
-static bool day_of(const struct kind *k, const struct fields *f, uint32_t number, char *out)
+/* A date, or the Vietnamese day of a moment; false when the value is neither. */
+static bool day_of(const struct field *v, char *out)
 {
-    const struct field *v = get(f, number);
-    const struct field_rule *r = kind_field(k, number);
-    if (!v || !r)
-        return false;
-    if (r->check == CHECK_DATE && v->bytes.len == 10) {
-        memcpy(out, v->bytes.p, 10);
-        out[10] = 0;
+    if (v->type == VALUE_INT) {
+        text_day_of(v->i, out);
         return true;
     }
-    if (v->type != VALUE_INT)
+    if (v->bytes.len != 10)
         return false;
-    text_day_of(v->i, out);
+    memcpy(out, v->bytes.p, 10);
+    out[10] = 0;
     return true;
+}
+
+static bool is_after(const struct field *first, const struct field *second)
+{
+    char a[11], b[11];
+    if (first->type == VALUE_INT && second->type == VALUE_INT)
+        return first->i > second->i;
+    return day_of(first, a) && day_of(second, b) && strcmp(a, b) > 0;
+}
+
+static enum ocop_status check_order_of_elements(struct checker *c, const struct date_order *o)
+{
+    const struct field *of_record = o->within ? NULL : get(c->record, o->first);
+    for (size_t i = 0; i < c->record->count; i++) {
+        const struct field *e = &c->record->v[i];
+        struct field first, second;
+        if (e->number != o->list || e->op != FIELD_SET || e->type != VALUE_ELEMENT ||
+            !element_get(e->bytes, o->second, &second))
+            continue;
+        const bool there = o->within ? element_get(e->bytes, o->first, &first) : of_record != NULL;
+        if (!there || !is_after(o->within ? &first : of_record, &second))
+            continue;
+        c->at = e;
+        return bad(c, OCOP_EINVAL, o->second, o->text);
+    }
+    return OCOP_OK;
 }
 
 static enum ocop_status check_orders(struct checker *c)
 {
-    for (const struct date_order *o = c->kind->orders; o && o->first; o++) {
+    enum ocop_status st = OCOP_OK;
+    for (const struct date_order *o = c->kind->orders; st == OCOP_OK && o && o->first; o++) {
         const struct field *first = get(c->record, o->first), *second = get(c->record, o->second);
-        char a[11], b[11];
-        if (!first || !second || !day_of(c->kind, c->record, o->first, a) ||
-            !day_of(c->kind, c->record, o->second, b))
-            continue;
-        bool moments = first->type == VALUE_INT && second->type == VALUE_INT;
-        if (moments ? first->i > second->i : strcmp(a, b) > 0) {
+        if (o->list) {
+            st = check_order_of_elements(c, o);
+        } else if (first && second && is_after(first, second)) {
             c->at = second;
-            return bad(c, OCOP_EINVAL, 0, o->text);
+            st = bad(c, OCOP_EINVAL, 0, o->text);
         }
     }
-    return OCOP_OK;
+    return st;
 }
 
 /* Required fields, and the length of lists. */
@@ -245,7 +265,8 @@ static enum ocop_status check_whole(struct checker *c)
 
 const char *rules_day(const struct kind *k, const struct fields *record, char *out)
 {
-    if (k->day_field && day_of(k, record, k->day_field, out))
+    const struct field *day = k->day_field ? get(record, k->day_field) : NULL;
+    if (day && day_of(day, out))
         return out;
     const struct field *recorded = get(record, FIELD_RECORDED_MS);
     return text_day_of(recorded ? recorded->i : 0, out);

@@ -69,6 +69,24 @@
         TEXT(FIELD_RULE_SET, FIELD_FIXED, 64), RANGE(FIELD_VOIDED, 0, 0, 1),                       \
         NOTE(FIELD_VOID_REASON, 0, REASON_BYTES_MAX)
 
+#define ORDER(first, second, text)                                                                 \
+    {                                                                                              \
+        0, false, first, second, text                                                              \
+    }
+/* From a date of the record to one of the list's elements; and between two of one element. */
+#define ORDER_OF(list, first, second, text)                                                        \
+    {                                                                                              \
+        list, false, first, second, text                                                           \
+    }
+#define ORDER_IN(list, first, second, text)                                                        \
+    {                                                                                              \
+        list, true, first, second, text                                                            \
+    }
+#define ORDER_END                                                                                  \
+    {                                                                                              \
+        0, false, 0, 0, NULL                                                                       \
+    }
+
 enum { KEYED = FIELD_REQUIRED, SEEN = FIELD_SEARCH, LABEL = FIELD_SEARCH | FIELD_LABEL };
 
 /* --- elements of lists ----------------------------------------------------------------------- */
@@ -160,8 +178,8 @@ static struct field_rule unit_fields[] = {COMMON(0),
                                           DATE(15, 0),
                                           LIST(16, MERGE_UNION, 0, succession, 100),
                                           END};
-static const struct date_order unit_orders[] = {{14, 15, "a unit cannot end before it begins"},
-                                                {0, 0, NULL}};
+static const struct date_order unit_orders[] = {ORDER(14, 15, "a unit cannot end before it begins"),
+                                                ORDER_END};
 
 static struct field_rule officer_fields[] = {COMMON(0),
                                              TEXT(10, FIELD_REQUIRED | LABEL, 200),
@@ -171,6 +189,9 @@ static struct field_rule officer_fields[] = {COMMON(0),
                                              LAST(14, 0, 200),
                                              LIST(15, MERGE_HOLD, 0, officer_role, 20),
                                              END};
+
+static const struct date_order officer_orders[] = {
+    ORDER_IN(15, 2, 3, "a role cannot end before it begins"), ORDER_END};
 
 static struct field_rule producer_fields[] = {COMMON(FIELD_REQUIRED),
                                               TEXT(10, FIELD_REQUIRED | LABEL, 300),
@@ -220,11 +241,10 @@ static struct field_rule certificate_fields[] = {
     TEXT(22, 0, 64),
     END};
 static const struct date_order certificate_orders[] = {
-    {15, 17, "a certificate cannot be issued before its decision"},
-    {17, 18, "a certificate cannot expire before it is issued"},
-    {18, 19, "an extension cannot end before the expiry it extends"},
-    {17, 20, "a certificate cannot be revoked before it is issued"},
-    {0, 0, NULL}};
+    ORDER(15, 17, "a certificate cannot be issued before its decision"),
+    ORDER(17, 18, "a certificate cannot expire before it is issued"),
+    ORDER(18, 19, "an extension cannot end before the expiry it extends"),
+    ORDER(17, 20, "a certificate cannot be revoked before it is issued"), ORDER_END};
 
 static struct field_rule checklist_fields[] = {COMMON(0),
                                                TEXT(10, FIELD_REQUIRED | LABEL, 64),
@@ -238,13 +258,15 @@ static struct field_rule checklist_fields[] = {COMMON(0),
                                                LIST(18, MERGE_HOLD, 0, question, 500),
                                                END};
 static const struct date_order checklist_orders[] = {
-    {13, 14, "a checklist cannot end before it begins"},
-    {16, 17, "a suspension cannot end before it begins"},
-    {0, 0, NULL}};
+    ORDER(13, 14, "a checklist cannot end before it begins"),
+    ORDER(16, 17, "a suspension cannot end before it begins"), ORDER_END};
 
 static struct field_rule code_list_fields[] = {COMMON(0), TEXT(10, FIELD_REQUIRED | LABEL, 64),
                                                TEXT(11, FIELD_REQUIRED, 300),
                                                LIST(12, MERGE_HOLD, 0, code_item, 500), END};
+
+static const struct date_order code_list_orders[] = {
+    ORDER_IN(12, 3, 4, "a code cannot end before it begins"), ORDER_END};
 
 static struct field_rule inspection_fields[] = {COMMON(FIELD_REQUIRED),
                                                 REF(10, FIELD_REQUIRED, KIND_PRODUCER),
@@ -288,11 +310,13 @@ static struct field_rule inspection_fields[] = {COMMON(FIELD_REQUIRED),
                                                 NOTE(49, SEEN, 4000),
                                                 END};
 static const struct date_order inspection_orders[] = {
-    {16, 17, "the decision cannot be later than the inspection"},
-    {17, 36, "the follow-up cannot be before the inspection"},
-    {17, 38, "the sanction cannot be before the inspection"},
-    {18, 19, "an inspection cannot end before it begins"},
-    {0, 0, NULL}};
+    ORDER(16, 17, "the decision cannot be later than the inspection"),
+    ORDER(17, 36, "the follow-up cannot be before the inspection"),
+    ORDER(17, 38, "the sanction cannot be before the inspection"),
+    ORDER(18, 19, "an inspection cannot end before it begins"),
+    ORDER_OF(30, 17, 7, "a remedy cannot be due before the inspection"),
+    ORDER_OF(30, 17, 9, "a finding cannot be remedied before the inspection"),
+    ORDER_END};
 
 static struct field_rule sample_fields[] = {COMMON(FIELD_REQUIRED),
                                             REF(10, FIELD_REQUIRED, KIND_PRODUCER),
@@ -329,11 +353,13 @@ static struct field_rule sample_fields[] = {COMMON(FIELD_REQUIRED),
                                             REF(42, 0, KIND_ENVIRONMENTAL_CHECK),
                                             END};
 static const struct date_order sample_orders[] = {
-    {21, 22, "a lot cannot expire before it was made"},
-    {17, 14, "the decision cannot be later than the sampling"},
-    {21, 14, "a lot cannot be sampled before it was made"},
-    {14, 35, "a sample cannot be due before it was taken"},
-    {0, 0, NULL}};
+    ORDER(21, 22, "a lot cannot expire before it was made"),
+    ORDER(17, 14, "the decision cannot be later than the sampling"),
+    ORDER(21, 14, "a lot cannot be sampled before it was made"),
+    ORDER(14, 35, "a sample cannot be due before it was taken"),
+    ORDER_OF(30, 14, 7, "a part cannot be kept until a day before it was taken"),
+    ORDER_OF(32, 14, 5, "a sample cannot be handed over before it was taken"),
+    ORDER_END};
 
 static struct field_rule environmental_check_fields[] = {
     COMMON(FIELD_REQUIRED),
@@ -374,9 +400,10 @@ static struct field_rule environmental_check_fields[] = {
     NOTE(46, SEEN, 4000),
     END};
 static const struct date_order environmental_check_orders[] = {
-    {13, 14, "the decision cannot be later than the check"},
-    {19, 14, "the instrument cannot be dated after the check"},
-    {0, 0, NULL}};
+    ORDER(13, 14, "the decision cannot be later than the check"),
+    ORDER(19, 14, "the instrument cannot be dated after the check"),
+    ORDER_OF(35, 14, 7, "a remedy cannot be due before the check"),
+    ORDER_OF(35, 14, 9, "a finding cannot be remedied before the check"), ORDER_END};
 
 static struct field_rule replica_fields[] = {COMMON(0),
                                              CODE(10, FIELD_REQUIRED, "replica_type"),
@@ -414,8 +441,8 @@ static struct kind kinds[] = {
     }
     KIND(KIND_UNIT, "unit", "Đơn vị hành chính", ocop__unit__descriptor, unit_fields, unit_orders,
          true, false, 14, OFFICE, OFFICE, OFFICE, OFFICE),
-    KIND(KIND_OFFICER, "officer", "Cán bộ", ocop__officer__descriptor, officer_fields, NULL, true,
-         false, 0, OFFICE, OFFICE, OFFICE, OFFICE),
+    KIND(KIND_OFFICER, "officer", "Cán bộ", ocop__officer__descriptor, officer_fields,
+         officer_orders, true, false, 0, OFFICE, OFFICE, OFFICE, OFFICE),
     KIND(KIND_PRODUCER, "producer", "Chủ thể", ocop__producer__descriptor, producer_fields, NULL,
          false, false, 0, OFFICE | FIELD, OFFICE | SETTLE | FIELD, OFFICE, OFFICE | SETTLE),
     KIND(KIND_PRODUCT, "product", "Sản phẩm", ocop__product__descriptor, product_fields, NULL,
@@ -426,7 +453,7 @@ static struct kind kinds[] = {
     KIND(KIND_CHECKLIST, "checklist", "Bảng kiểm", ocop__checklist__descriptor, checklist_fields,
          checklist_orders, true, false, 13, OFFICE, OFFICE, OFFICE, OFFICE),
     KIND(KIND_CODE_LIST, "code_list", "Danh mục mã", ocop__code_list__descriptor, code_list_fields,
-         NULL, true, false, 0, OFFICE, OFFICE, OFFICE, OFFICE),
+         code_list_orders, true, false, 0, OFFICE, OFFICE, OFFICE, OFFICE),
     KIND(KIND_INSPECTION, "inspection", "Biên bản kiểm tra", ocop__inspection__descriptor,
          inspection_fields, inspection_orders, false, false, 17, ROLE_INSPECTOR | ROLE_REGISTRY,
          ROLE_INSPECTOR | SETTLE, FIELD | SETTLE, ROLE_INSPECTOR | SETTLE),

@@ -72,8 +72,11 @@ struct field_rule {
     const ProtobufCFieldDescriptor *desc; /* filled in by kinds_init; NULL in element rules */
 };
 
-/* `first` must not be after `second`, compared as dates. */
+/* `first` must not be after `second`, compared as dates, or as moments where both are. */
 struct date_order {
+    uint32_t
+        list; /* 0: both are fields of the record; else `second` is one of this list's elements */
+    bool within; /* `first` is one of the same element, not of the record */
     uint32_t first, second;
     const char *text;
 };

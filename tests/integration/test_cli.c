@@ -478,7 +478,7 @@ static void submit_sample(char id[OCOP_ID_TEXT_LEN + 1])
     write_file("in", "{\"producerId\":\"" PRODUCER_ID "\",\"productId\":\"" PRODUCT_ID
                      "\",\"quantity\":\"2.5\",\"quantityUnit\":\"kg\",\"notes\":\"một\\nhai\"}");
     expect_exit(RUN("new", "sample", "--json", "-", "--set", "unit_id=" UNIT_ID, "--set",
-                    "place=kho", "--submit"),
+                    "place=kho", "--set", "taken_ms=2026-08-05T08:00:00+07:00", "--submit"),
                 0);
     take_id(id);
     expect_in(errors, "submitted as MT-24079-");
