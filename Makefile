@@ -50,6 +50,7 @@ SERVER_C := $(filter-out $(SERVER_MAIN_C),$(wildcard server/*.c))
 TEST_LIB_C := $(wildcard tests/lib/*.c)
 TEST_C := $(wildcard tests/unit/test_*.c tests/integration/test_*.c)
 BENCH_C := $(wildcard bench/*.c)
+FAULT_C := $(wildcard tests/fault/*.c)
 FUZZ_C := $(wildcard tests/fuzz/fuzz_*.c)
 
 PROTO_A := $(B)/libproto.a
@@ -113,6 +114,11 @@ $(OCOPD): $(call obj,$(SERVER_MAIN_C)) $(SERVER_A) $(PROTO_A)
 $(B)/tests/%: $(B)/obj/tests/%.o $(call obj,$(TEST_LIB_C)) $(CLIENT_A) $(SERVER_A) $(PROTO_A)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -o $@ $^ -lcmocka $(SERVER_LIBS)
+# What can fail is wrapped: see tests/fault/fault.c.
+WRAPPED := malloc calloc realloc fsync rename link write nn_socket nn_setsockopt nn_connect nn_send nn_recv
+$(B)/tests/fault/test_faults: $(call obj,$(FAULT_C) $(TEST_LIB_C)) $(CLIENT_A) $(SERVER_A) $(PROTO_A)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -o $@ $^ $(WRAPPED:%=-Wl,--wrap=%) -lcmocka $(SERVER_LIBS)
 $(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(B)/obj/tests/fuzz/replay.o $(call obj,$(TEST_LIB_C)) $(CLIENT_A) $(SERVER_A) $(PROTO_A)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -o $@ $^ -lcmocka $(SERVER_LIBS)
@@ -130,7 +136,7 @@ PACKAGES := gcc make pkg-config libsqlite3-dev libprotobuf-c-dev protobuf-c-comp
 TEST_PACKAGES := libcmocka-dev
 CHECK_PACKAGES := clang clang-format cppcheck libclang-rt-14-dev
 
-.PHONY: run demo test check bench deps deps-test deps-check unit integration san fuzz-replay help
+.PHONY: run demo test check faults bench deps deps-test deps-check unit integration san fuzz-replay help
 run: deps ## install what is missing, build, show the main job, and stay up
 	$(MAKE) -s all
 	bash tests/integration/demo.sh $(B) stay
@@ -146,10 +152,14 @@ test: deps-test ## install what is missing, build and run all tests
 	sh .ci/run-tests.sh $(B)
 	$(MAKE) -s demo
 .PHONY: tests
-tests: $(TESTS) $(FUZZ_REPLAY) $(B)/tests/integration/example_record
+tests: $(TESTS) $(FUZZ_REPLAY) $(B)/tests/fault/test_faults $(B)/tests/integration/example_record
 
 check: deps-check ## the gates: format, static analysis, clang, sanitizers
 	sh .ci/check.sh
+
+faults: deps-test ## fail every allocation, disk operation and file call in turn; takes an hour
+	$(MAKE) -s $(B)/tests/fault/test_faults
+	$(B)/tests/fault/test_faults
 
 bench: deps ## measure; one line per figure
 	$(MAKE) -s $(BENCHES)

@@ -60,8 +60,10 @@ static enum ocop_status match_of(const char *text, struct arena *a, const char *
             i++;
         }
     }
-    if (folded.failed || match.failed)
+    if (folded.full || match.full)
         st = err_field(err, OCOP_ELIMIT, "text", "the text to find is too long");
+    else if (folded.failed || match.failed)
+        st = err_nomem(err);
     else if (words == 0)
         st = err_field(err, OCOP_EINVAL, "text", "the text to find has no letter and no digit");
     else if (!(*out = arena_dup(a, match.p, match.len)))

@@ -48,11 +48,35 @@ static enum ocop_status load_id(struct registry *r, const char *key, struct id *
     return st;
 }
 
+/* One of the statements that begin and end transactions. */
+static enum ocop_status control(struct registry *r, int which, struct ocop_error *err)
+{
+    sqlite3_stmt *s = registry_stmt(r, which, err);
+    if (!s)
+        return OCOP_EDB;
+    int rc = sqlite3_step(s);
+    enum ocop_status st = rc == SQLITE_DONE || rc == SQLITE_ROW
+                              ? OCOP_OK
+                              : db_error(r->db, err, "the registry's transaction");
+    sqlite3_reset(s);
+    return st;
+}
+
+static enum ocop_status control_prepare(struct registry *r, struct ocop_error *err)
+{
+    for (int which = SQL_BEGIN; which <= SQL_DATA_VERSION; which++)
+        if (!registry_stmt(r, which, err))
+            return OCOP_EDB;
+    return OCOP_OK;
+}
+
 static enum ocop_status registry_prepare(struct registry *r, struct ocop_error *err)
 {
     enum ocop_status st = migrate(r->db, MIGRATE_REGISTRY, NULL, err);
     if (st == OCOP_OK)
         st = rows_open(r->db, &r->rows, err);
+    if (st == OCOP_OK)
+        st = control_prepare(r, err);
     if (st == OCOP_OK)
         st = cache_open(r, &r->cache, err);
     if (st == OCOP_OK)
@@ -113,16 +137,11 @@ sqlite3_stmt *registry_stmt(struct registry *r, int which, struct ocop_error *er
 /* --- transactions ------------------------------------------------------------------------------
  */
 
-static enum ocop_status begin(struct registry *r, const char *sql, struct ocop_error *err)
+static enum ocop_status data_version(struct registry *r, struct ocop_error *err)
 {
-    enum ocop_status st = db_exec(r->db, sql, err);
-    if (st != OCOP_OK)
-        return st;
     sqlite3_stmt *s = registry_stmt(r, SQL_DATA_VERSION, err);
-    if (!s || sqlite3_step(s) != SQLITE_ROW) {
-        registry_rollback(r);
+    if (!s || sqlite3_step(s) != SQLITE_ROW)
         return s ? db_error(r->db, err, "reading the data version") : OCOP_EDB;
-    }
     sqlite3_int64 now = sqlite3_column_int64(s, 0);
     sqlite3_reset(s);
     if (now != parts(r)->data_version)
@@ -131,14 +150,27 @@ static enum ocop_status begin(struct registry *r, const char *sql, struct ocop_e
     return OCOP_OK;
 }
 
+static enum ocop_status begin(struct registry *r, int which, struct ocop_error *err)
+{
+    if (!sqlite3_get_autocommit(r->db))
+        registry_rollback(r); /* what a failing disk did not let go of before */
+    enum ocop_status st = control(r, which, err);
+    if (st != OCOP_OK)
+        return st;
+    st = data_version(r, err);
+    if (st != OCOP_OK)
+        registry_rollback(r);
+    return st;
+}
+
 enum ocop_status registry_begin(struct registry *r, struct ocop_error *err)
 {
-    return begin(r, "BEGIN IMMEDIATE", err);
+    return begin(r, SQL_BEGIN_WRITING, err);
 }
 
 enum ocop_status registry_begin_read(struct registry *r, struct ocop_error *err)
 {
-    return begin(r, "BEGIN", err);
+    return begin(r, SQL_BEGIN, err);
 }
 
 /* A statement that was not stepped to its end would keep its snapshot beyond the transaction, and
@@ -153,7 +185,7 @@ static void statements_reset(struct registry *r)
 enum ocop_status registry_commit(struct registry *r, struct ocop_error *err)
 {
     statements_reset(r);
-    enum ocop_status st = db_exec(r->db, "COMMIT", err);
+    enum ocop_status st = control(r, SQL_COMMIT, err);
     if (st != OCOP_OK)
         registry_rollback(r);
     return st;
@@ -162,8 +194,9 @@ enum ocop_status registry_commit(struct registry *r, struct ocop_error *err)
 void registry_rollback(struct registry *r)
 {
     statements_reset(r);
-    if (!sqlite3_get_autocommit(r->db))
-        sqlite3_exec(r->db, "ROLLBACK", NULL, NULL, NULL);
+    /* Where even this fails, registry_begin tries again, and nothing is committed before. */
+    if (!sqlite3_get_autocommit(r->db) && control(r, SQL_ROLLBACK, NULL) != OCOP_OK)
+        env_log(r->env, ENV_ERROR, "rollback_failed", "code=%d", sqlite3_extended_errcode(r->db));
     cache_forget(r->cache);
 }
 
@@ -176,18 +209,21 @@ enum ocop_status registry_savepoint(struct registry *r, struct ocop_error *err)
 {
     if (registry_rolled_back(r))
         return err_set(err, OCOP_EDB, "the transaction was rolled back; send again");
-    return db_exec(r->db, "SAVEPOINT request", err);
+    return control(r, SQL_SAVEPOINT, err);
 }
 
 enum ocop_status registry_release(struct registry *r, struct ocop_error *err)
 {
-    return db_exec(r->db, "RELEASE request", err);
+    return control(r, SQL_RELEASE, err);
 }
 
 void registry_rollback_to(struct registry *r)
 {
-    if (!sqlite3_get_autocommit(r->db))
-        sqlite3_exec(r->db, "ROLLBACK TO request; RELEASE request", NULL, NULL, NULL);
+    bool open = !sqlite3_get_autocommit(r->db);
+    /* What cannot be taken back alone must not be committed with its neighbours. */
+    if (open &&
+        (control(r, SQL_ROLLBACK_TO, NULL) != OCOP_OK || control(r, SQL_RELEASE, NULL) != OCOP_OK))
+        registry_rollback(r);
     cache_forget(r->cache);
 }
 

@@ -3,11 +3,20 @@
 #define SERVER_REGISTRY_CORE_SQL_H
 
 #define REGISTRY_CORE_SQL(X)                                                                       \
+    /* transactions; prepared when the registry is opened, so that the way back never lacks memory \
+     */                                                                                            \
+    X(SQL_BEGIN, "BEGIN")                                                                          \
+    X(SQL_BEGIN_WRITING, "BEGIN IMMEDIATE")                                                        \
+    X(SQL_COMMIT, "COMMIT")                                                                        \
+    X(SQL_ROLLBACK, "ROLLBACK")                                                                    \
+    X(SQL_SAVEPOINT, "SAVEPOINT request")                                                          \
+    X(SQL_RELEASE, "RELEASE request")                                                              \
+    X(SQL_ROLLBACK_TO, "ROLLBACK TO request")                                                      \
+    X(SQL_DATA_VERSION, "PRAGMA data_version")                                                     \
     /* meta */                                                                                     \
     X(SQL_META_GET, "SELECT value FROM meta WHERE key = ?1")                                       \
     X(SQL_META_SET, "INSERT INTO meta (key, value) VALUES (?1, ?2)"                                \
                     " ON CONFLICT (key) DO UPDATE SET value = ?2")                                 \
-    X(SQL_DATA_VERSION, "PRAGMA data_version")                                                     \
     /* log: ?1 version, ?2 replica, ?3 seq, ?4 received, ?5 hash, ?6 signature, ?7 body */         \
     X(SQL_LOG_LAST, "SELECT coalesce(max(version), 0) FROM log")                                   \
     X(SQL_LOG_APPEND, "INSERT INTO log VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")                       \

@@ -21,7 +21,7 @@ void buf_fini(struct buf *b)
 void buf_clear(struct buf *b)
 {
     b->len = 0;
-    b->failed = false;
+    b->failed = b->full = false;
 }
 
 bool buf_reserve(struct buf *b, size_t more)
@@ -31,7 +31,7 @@ bool buf_reserve(struct buf *b, size_t more)
     if (b->p && more <= b->room - b->len)
         return true;
     if (b->len > b->cap || more > b->cap - b->len) {
-        b->failed = true;
+        b->failed = b->full = true;
         return false;
     }
     size_t need = b->len + more, room = b->room ? b->room : ROOM_FIRST;

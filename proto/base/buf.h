@@ -1,5 +1,6 @@
 /* A growing run of bytes. Growth past the cap or out of memory sets `failed`; writes after that
- * do nothing, so that a writer checks once, at the end. */
+ * do nothing, so that a writer checks once, at the end. `full` tells the one from the other: only
+ * what is full is the caller's doing. */
 #ifndef BASE_BUF_H
 #define BASE_BUF_H
 
@@ -8,12 +9,12 @@
 struct buf {
     uint8_t *p;
     size_t len, room, cap;
-    bool failed;
+    bool failed, full;
 };
 
 void buf_init(struct buf *b, size_t cap); /* cap: bytes it may hold at most */
 void buf_fini(struct buf *b);
-void buf_clear(struct buf *b); /* empty, memory kept, failed = false */
+void buf_clear(struct buf *b); /* empty, memory kept, failed and full = false */
 bool buf_reserve(struct buf *b, size_t more);
 void buf_put_more(struct buf *b, const void *p, size_t len); /* buf_put's, where room is short */
 static inline void buf_put(struct buf *b, const void *p, size_t len)

@@ -330,10 +330,9 @@ static enum ocop_status put_element(const ProtobufCFieldDescriptor *list, struct
 
 static enum ocop_status check_room(const struct buf *out, struct ocop_error *err)
 {
-    if (out->failed)
-        return err_set(err, OCOP_ELIMIT, "JSON larger than %zu bytes, or no memory for it",
-                       out->cap);
-    return OCOP_OK;
+    if (out->full)
+        return err_set(err, OCOP_ELIMIT, "JSON larger than %zu bytes", out->cap);
+    return out->failed ? err_nomem(err) : OCOP_OK;
 }
 
 enum ocop_status json_list_write(const struct field_rule *list, const struct field *f, size_t count,
@@ -1222,7 +1221,9 @@ static enum ocop_status element_from_json(const struct input *in, const struct p
             pack_field(&packed, &f);
     }
     if (status == OCOP_OK && packed.failed)
-        status = err_field(in->err, OCOP_ELIMIT, at->text, "%s is too large", at->text);
+        status = packed.full
+                     ? err_field(in->err, OCOP_ELIMIT, at->text, "%s is too large", at->text)
+                     : err_nomem(in->err);
     if (status == OCOP_OK) {
         out->bytes = span_of(arena_dup(in->a, packed.p, packed.len), packed.len);
         if (!out->bytes.p)

@@ -361,9 +361,11 @@ static enum ocop_status bind_fields(struct rows *r, const struct table *t, sqlit
         status = json_list_write(t->rule[at], v, end - i, &r->lists, err);
         lists[list_count++] = (struct list_at){at, from, r->lists.len - from};
     }
-    if (status == OCOP_OK && (r->versions.failed || r->extra.failed || r->lists.failed))
+    if (status == OCOP_OK && (r->versions.full || r->extra.full || r->lists.full))
         status =
             err_set(err, OCOP_ELIMIT, "the %s is too large for a row; shorten its texts", t->name);
+    else if (status == OCOP_OK && (r->versions.failed || r->extra.failed || r->lists.failed))
+        status = err_nomem(err);
     for (size_t i = 0; status == OCOP_OK && i < list_count; i++)
         if (sqlite3_bind_text64(stmt, lists[i].at, (const char *)r->lists.p + lists[i].from,
                                 lists[i].len, SQLITE_STATIC, SQLITE_UTF8) != SQLITE_OK)

@@ -138,7 +138,8 @@ static enum ocop_status get_base32(const char *text, struct buf *raw, struct oco
             buf_byte(raw, (uint8_t)(bits >> have));
         }
         if (raw->failed)
-            return err_set(err, OCOP_EINVAL, "the invitation code is too long");
+            return raw->full ? err_set(err, OCOP_EINVAL, "the invitation code is too long")
+                             : err_nomem(err);
     }
     if (have >= 5 || (bits & ((1u << have) - 1)) != 0)
         return err_set(err, OCOP_EINVAL,

@@ -1,0 +1,526 @@
+/* Every allocation, disk operation and file call fails in turn, once and for ever after, under
+ * everything that stores: nothing crashes, no status lies, nothing that was acknowledged is lost,
+ * and what failed can be done again. `make faults` tries every one; `make test` every
+ * FAULT_STRIDE-th. */
+#include "test.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "backup.h"
+#include "bounds.h"
+#include "cases.h"
+#include "fault.h"
+#include "records.pb-c.h"
+#include "replay.h"
+#include "world.h"
+
+enum { ROUNDS_MAX = 300000 };
+
+/* What an act works on, from one round to the next. */
+struct scene {
+    struct world w;
+    ProtobufCMessage *record;
+    struct ocop_id id;
+    struct id case_id;
+    unsigned submitted; /* inspections that a call acknowledged */
+    struct buf text;
+    int number;
+};
+
+struct act {
+    const char *name;
+    void (*prepare)(struct scene *s);
+    enum ocop_status (*run)(struct scene *s, struct ocop_error *err);
+    /* Without faults: the promises hold, whatever `st` said; leave all ready for another round. */
+    void (*after)(struct scene *s, enum ocop_status st);
+};
+
+static void must(enum ocop_status st, const struct ocop_error *err)
+{
+    if (st != OCOP_OK)
+        fail_msg("%s %s: %s", err_name(st), err->field, err->text);
+}
+
+static void store_open_again(struct scene *s, unsigned n)
+{
+    struct ocop_error err = {0};
+    struct ocop_options options = {.link = &s->w.links[n]};
+    char path[128];
+    ocop_close(s->w.stores[n]);
+    snprintf(path, sizeof path, "%s/%u.ocop", s->w.dir, n);
+    must(ocop_open(path, &options, &s->w.stores[n], &err), &err);
+}
+
+static enum ocop_record_state state_of(struct scene *s, unsigned n, struct ocop_id id)
+{
+    struct ocop_error err = {0};
+    struct ocop_record_status *status = NULL;
+    must(ocop_record_status(s->w.stores[n], &id, &status, &err), &err);
+    enum ocop_record_state state = status->state;
+    if (state == OCOP_REFUSED)
+        print_error("refused: %s %s\n", status->reason_field, status->reason);
+    ocop_record_status_free(status);
+    return state;
+}
+
+/* --- acts on a device ------------------------------------------------------------------------- */
+
+static void close_store(struct scene *s)
+{
+    ocop_close(s->w.stores[0]);
+    s->w.stores[0] = NULL;
+}
+
+static enum ocop_status open_store(struct scene *s, struct ocop_error *err)
+{
+    struct ocop_options options = {.link = &s->w.links[0]};
+    char path[128];
+    snprintf(path, sizeof path, "%s/0.ocop", s->w.dir);
+    return ocop_open(path, &options, &s->w.stores[0], err);
+}
+
+static void opened(struct scene *s, enum ocop_status st)
+{
+    assert_true((st == OCOP_OK) == (s->w.stores[0] != NULL));
+    if (st != OCOP_OK)
+        store_open_again(s, 0);
+}
+
+static void new_record(struct scene *s)
+{
+    struct ocop_error err = {0};
+    char sets[5][80], id[ID_TEXT_LEN + 1];
+    ocop_free(s->record);
+    s->record = NULL;
+    must(ocop_new(s->w.stores[0], "inspection", &s->record, &err), &err);
+    snprintf(sets[0], sizeof *sets, "unit_id=%s", id_text(s->w.commune, id));
+    snprintf(sets[1], sizeof *sets, "producer_id=%s", id_text(s->w.producer, id));
+    snprintf(sets[2], sizeof *sets, "inspection_type=planned");
+    snprintf(sets[3], sizeof *sets, "conclusion=pass");
+    snprintf(sets[4], sizeof *sets, "score=%d", ++s->number % 100);
+    for (size_t i = 0; i < 5; i++)
+        must(ocop_set_text(s->w.stores[0], &s->record, sets[i], &err), &err);
+    memcpy(s->id.b, ((Ocop__Inspection *)s->record)->id.data, ID_LEN);
+}
+
+static enum ocop_status save(struct scene *s, struct ocop_error *err)
+{
+    return ocop_save(s->w.stores[0], s->record, err);
+}
+
+static void saved(struct scene *s, enum ocop_status st)
+{
+    struct ocop_error err = {0};
+    ProtobufCMessage *m = NULL;
+    enum ocop_status there = ocop_load(s->w.stores[0], &s->id, &m, &err);
+    assert_int_equal(there, st == OCOP_OK ? OCOP_OK : OCOP_ENOTFOUND);
+    ocop_free(m);
+    if (st != OCOP_OK)
+        must(save(s, &err), &err);
+    must(ocop_discard(s->w.stores[0], &s->id, &err), &err);
+}
+
+static enum ocop_status submit(struct scene *s, struct ocop_error *err)
+{
+    return ocop_submit(s->w.stores[0], s->record, err);
+}
+
+static void submitted(struct scene *s, enum ocop_status st)
+{
+    struct ocop_error err = {0};
+    ProtobufCMessage *m = NULL;
+    if (st == OCOP_OK) {
+        assert_int_equal(state_of(s, 0, s->id), OCOP_WAITING);
+    } else {
+        assert_int_equal(ocop_load(s->w.stores[0], &s->id, &m, &err), OCOP_ENOTFOUND);
+        must(submit(s, &err), &err);
+    }
+    s->submitted++;
+}
+
+static void submit_new(struct scene *s)
+{
+    new_record(s);
+    submitted(s, OCOP_EDB);
+}
+
+static enum ocop_status amend(struct scene *s, struct ocop_error *err)
+{
+    enum ocop_status st = ocop_set_text(s->w.stores[0], &s->record, "conclusion=fail", err);
+    return st ? st : ocop_amend(s->w.stores[0], s->record, "xem lại", err);
+}
+
+static void amended(struct scene *s, enum ocop_status st)
+{
+    struct ocop_error err = {0};
+    ProtobufCMessage *m = NULL;
+    must(ocop_load(s->w.stores[0], &s->id, &m, &err), &err);
+    assert_string_equal(((Ocop__Inspection *)m)->conclusion, st == OCOP_OK ? "fail" : "pass");
+    ocop_free(m);
+}
+
+static enum ocop_status void_it(struct scene *s, struct ocop_error *err)
+{
+    return ocop_void(s->w.stores[0], &s->id, "ghi nhầm", err);
+}
+
+static void voided(struct scene *s, enum ocop_status st)
+{
+    struct ocop_error err = {0};
+    ProtobufCMessage *m = NULL;
+    must(ocop_load(s->w.stores[0], &s->id, &m, &err), &err);
+    assert_int_equal(((Ocop__Inspection *)m)->voided, st == OCOP_OK);
+    ocop_free(m);
+}
+
+static enum ocop_status find(struct scene *s, struct ocop_error *err)
+{
+    struct ocop_list *list = NULL;
+    struct ocop_query q = {.kind = "producer", .text = "ca phe"};
+    enum ocop_status st = ocop_find(s->w.stores[0], &q, &list, err);
+    if (st == OCOP_OK)
+        assert_int_equal(list->count, 1);
+    else
+        assert_null(list);
+    ocop_list_free(list);
+    return st;
+}
+
+static void nothing(struct scene *s, enum ocop_status st)
+{
+    (void)s, (void)st;
+}
+
+/* --- sync: both sides in one thread ----------------------------------------------------------- */
+
+/* Something to push, and something to pull that device 1 brought. */
+static void work_to_exchange(struct scene *s)
+{
+    submit_new(s);
+    world_inspect(&s->w, 1, "pass");
+    s->submitted++;
+    world_sync(&s->w, 1);
+}
+
+static enum ocop_status sync_0(struct scene *s, struct ocop_error *err)
+{
+    struct ocop_sync_summary summary;
+    enum ocop_status st = ocop_sync(s->w.stores[0], NULL, &summary, err);
+    assert_int_equal(summary.refused, 0); /* a failure of ours is never a refusal */
+    if (st == OCOP_OK)
+        assert_true(summary.complete);
+    return st;
+}
+
+static void synced(struct scene *s, enum ocop_status st)
+{
+    if (st != OCOP_OK)
+        world_sync(&s->w, 0);
+    assert_int_equal(state_of(s, 0, s->id), OCOP_ACCEPTED);
+    assert_int_equal(world_count(&s->w, "SELECT count(*) FROM inspection"), s->submitted);
+    assert_int_equal(world_count(&s->w, "SELECT count(*) FROM outcome"), 0);
+}
+
+/* --- acts at the centre ----------------------------------------------------------------------- */
+
+static void contradict(struct scene *s)
+{
+    struct ocop_error err = {0};
+    sqlite3_stmt *q;
+    if (s->submitted == 0) {
+        s->id = world_inspect(&s->w, 1, "pass");
+        s->submitted++;
+    }
+    world_sync(&s->w, 1);
+    world_sync(&s->w, 0);
+    s->number++;
+    world_amend(&s->w, 1, s->id, s->number % 2 ? "conclusion=fail" : "conclusion=pass");
+    world_amend(&s->w, 0, s->id, "conclusion=conditional");
+    world_sync(&s->w, 1);
+    world_sync(&s->w, 0);
+    assert_int_equal(sqlite3_prepare_v2(s->w.registry->db,
+                                        "SELECT id FROM cases WHERE closed_version IS NULL", -1, &q,
+                                        NULL),
+                     SQLITE_OK);
+    assert_int_equal(sqlite3_step(q), SQLITE_ROW);
+    assert_true(id_from(span_of(sqlite3_column_blob(q, 0), ID_LEN), &s->case_id));
+    sqlite3_finalize(q);
+    (void)err;
+}
+
+static enum ocop_status resolve(struct scene *s, struct ocop_error *err)
+{
+    return case_resolve(s->w.registry, &s->w.keys, &s->case_id, TAKE_THEIRS, NULL, "hội đồng",
+                        &s->w.officers[0], err);
+}
+
+static void resolved(struct scene *s, enum ocop_status st)
+{
+    struct ocop_error err = {0};
+    const char *open = "SELECT count(*) FROM cases WHERE closed_version IS NULL";
+    assert_int_equal(world_count(&s->w, open), st != OCOP_OK);
+    if (st != OCOP_OK)
+        must(resolve(s, &err), &err);
+    assert_int_equal(world_count(&s->w, open), 0);
+}
+
+static void backup_path(struct scene *s, char out[128])
+{
+    snprintf(out, 128, "%s/backup.db", s->w.dir);
+}
+
+static void no_backup(struct scene *s)
+{
+    char path[128];
+    backup_path(s, path);
+    unlink(path);
+}
+
+static enum ocop_status backup(struct scene *s, struct ocop_error *err)
+{
+    struct backup_result result;
+    char path[128];
+    backup_path(s, path);
+    return backup_make(s->w.registry, path, false, &result, err);
+}
+
+static void backed_up(struct scene *s, enum ocop_status st)
+{
+    struct ocop_error err = {0};
+    struct registry *copy = NULL;
+    char path[128];
+    backup_path(s, path);
+    /* After a failure the name is free, or it names a whole copy that was not flushed or noted. */
+    if (st != OCOP_OK && access(path, F_OK) != 0)
+        return;
+    must(registry_open(path, false, env_system(), NULL, &copy, &err), &err);
+    registry_close(copy);
+}
+
+static void have_backup(struct scene *s)
+{
+    char path[128];
+    backup_path(s, path);
+    if (access(path, F_OK) != 0)
+        world_backup(&s->w);
+    registry_close(s->w.registry);
+    s->w.registry = NULL;
+}
+
+static enum ocop_status restore(struct scene *s, struct ocop_error *err)
+{
+    struct backup_result result;
+    char from[128], path[128], moved[BACKUP_PATH_MAX];
+    backup_path(s, from);
+    snprintf(path, sizeof path, "%s/registry.db", s->w.dir);
+    return backup_restore(from, path, true, env_system(), moved, &result, err);
+}
+
+static void restored(struct scene *s, enum ocop_status st)
+{
+    struct ocop_error err = {0};
+    char path[128], command[200];
+    struct id before = {{0}};
+    snprintf(path, sizeof path, "%s/registry.db", s->w.dir);
+    if (access(path, F_OK) != 0) { /* it failed between moving one aside and naming the other */
+        assert_int_not_equal(st, OCOP_OK);
+        must(restore(s, &err), &err);
+    }
+    must(registry_open(path, false, env_system(), NULL, &s->w.registry, &err), &err);
+    assert_false(id_eq(&s->w.registry->lineage, &before));
+    world_sync(&s->w, 0);
+    snprintf(command, sizeof command, "rm -f %s.before-restore-*", path);
+    assert_int_equal(system(command), 0);
+}
+
+static void no_new_files(struct scene *s)
+{
+    char command[200];
+    snprintf(command, sizeof command, "rm -f %s/new.*", s->w.dir);
+    assert_int_equal(system(command), 0);
+}
+
+/* Migrations run when a file is made: an empty one is of version 0. */
+static enum ocop_status migrate_registry(struct scene *s, struct ocop_error *err)
+{
+    struct registry *r = NULL;
+    char path[128];
+    snprintf(path, sizeof path, "%s/new.db", s->w.dir);
+    enum ocop_status st = registry_open(path, true, env_system(), NULL, &r, err);
+    assert_true((st == OCOP_OK) == (r != NULL));
+    registry_close(r);
+    return st;
+}
+
+static enum ocop_status migrate_store(struct scene *s, struct ocop_error *err)
+{
+    struct ocop_store *store = NULL;
+    char path[128];
+    snprintf(path, sizeof path, "%s/new.ocop", s->w.dir);
+    enum ocop_status st = ocop_open(path, NULL, &store, err);
+    assert_true((st == OCOP_OK) == (store != NULL));
+    ocop_close(store);
+    return st;
+}
+
+static void registry_migrated(struct scene *s, enum ocop_status st)
+{
+    struct ocop_error err = {0};
+    (void)st;
+    must(migrate_registry(s, &err), &err);
+}
+
+static void store_migrated(struct scene *s, enum ocop_status st)
+{
+    struct ocop_error err = {0};
+    (void)st;
+    must(migrate_store(s, &err), &err);
+}
+
+static enum ocop_status verify(struct scene *s, struct ocop_error *err)
+{
+    struct replay_result result;
+    enum ocop_status st = replay_check(s->w.registry, NULL, &result, err);
+    char path[128];
+    snprintf(path, sizeof path, "%s/new.db", s->w.dir);
+    return st ? st : replay_compare(s->w.registry, path, &result, err);
+}
+
+/* --- the loops -------------------------------------------------------------------------------- */
+
+static bool is_failure(enum ocop_status st)
+{
+    return st == OCOP_OK || st == OCOP_ENOMEM || st == OCOP_EDB || st == OCOP_EIO ||
+           st == OCOP_EBUSY || st == OCOP_EBROKEN || st == OCOP_ENET || st == OCOP_EDAMAGED;
+}
+
+/* With FAULT_GROWTH the steps grow with the round, so that a short run meets early and late faults
+ * alike; without it every single one is met. */
+static unsigned next_round(unsigned round)
+{
+    const char *text = getenv("FAULT_GROWTH");
+    int percent = text ? atoi(text) : 0;
+    return round + 1 + round * (unsigned)(percent > 0 ? percent : 0) / 100;
+}
+
+static void after(struct scene *s, const struct act *act, enum ocop_status st)
+{
+    struct ocop_store_status status;
+    struct ocop_error err = {0};
+    if (s->w.stores[0] && ocop_store_status(s->w.stores[0], &status, &err) == OCOP_EBROKEN)
+        store_open_again(s, 0);
+    act->after(s, st);
+}
+
+static void finding(void *self, const char *line)
+{
+    (void)self;
+    print_error("%s\n", line);
+}
+
+/* All that was done under faults, looked at as a whole. */
+static void whole(struct scene *s)
+{
+    struct ocop_error err = {0};
+    unsigned findings;
+    for (unsigned n = 0; n < 2; n++) {
+        world_sync(&s->w, n);
+        must(ocop_check(s->w.stores[n], finding, NULL, &findings, &err), &err);
+        assert_int_equal(findings, 0);
+    }
+    no_new_files(s);
+    must(verify(s, &err), &err);
+}
+
+static void loop(const struct act *act, enum fault_kind kind, bool forever)
+{
+    struct scene s = {.number = 0};
+    unsigned round, met = 0;
+    world_open(&s.w);
+    world_enrol(&s.w, 0);
+    world_enrol(&s.w, 1);
+    for (round = 0;; round = next_round(round)) {
+        struct ocop_error err = {0};
+        assert_true(round < ROUNDS_MAX);
+        if (act->prepare)
+            act->prepare(&s);
+        fault_arm(kind, round, forever);
+        enum ocop_status st = act->run(&s, &err);
+        unsigned injected = fault_disarm();
+        if (!is_failure(st) || (!injected && st))
+            fail_msg("%s, round %u: %s %s", act->name, round, err_name(st), err.text);
+        if (st != OCOP_OK && !err.text[0])
+            fail_msg("%s, round %u: %s without a text", act->name, round, err_name(st));
+        after(&s, act, st);
+        met += injected > 0;
+        if (!injected)
+            break;
+    }
+    whole(&s);
+    ocop_free(s.record);
+    world_close(&s.w);
+    print_message("%s: %u faults met\n", act->name, met);
+}
+
+static const struct act acts[] = {
+    {"open", close_store, open_store, opened},
+    {"save", new_record, save, saved},
+    {"submit", new_record, submit, submitted},
+    {"amend", submit_new, amend, amended},
+    {"void", submit_new, void_it, voided},
+    {"find", NULL, find, nothing},
+    {"sync", work_to_exchange, sync_0, synced},
+    {"resolve", contradict, resolve, resolved},
+    {"backup", no_backup, backup, backed_up},
+    {"restore", have_backup, restore, restored},
+    {"migrate a registry", no_new_files, migrate_registry, registry_migrated},
+    {"migrate a store", no_new_files, migrate_store, store_migrated},
+    {"verify", no_new_files, verify, nothing},
+};
+
+static void all(enum fault_kind kind)
+{
+    const char *only = getenv("FAULT_ACT");
+    for (size_t i = 0; i < sizeof acts / sizeof *acts; i++)
+        for (int forever = 0; forever < 2; forever++)
+            if (!only || strcmp(only, acts[i].name) == 0)
+                loop(&acts[i], kind, forever);
+}
+
+static void no_failed_allocation_loses_anything(void **state)
+{
+    (void)state;
+    all(FAULT_ALLOC);
+}
+
+static void no_failed_disk_operation_loses_anything(void **state)
+{
+    (void)state;
+    all(FAULT_IO);
+}
+
+static void no_full_disk_loses_anything(void **state)
+{
+    (void)state;
+    all(FAULT_FULL);
+}
+
+static void no_failed_file_call_loses_anything(void **state)
+{
+    (void)state;
+    all(FAULT_FILE);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(no_failed_allocation_loses_anything),
+        cmocka_unit_test(no_failed_disk_operation_loses_anything),
+        cmocka_unit_test(no_full_disk_loses_anything),
+        cmocka_unit_test(no_failed_file_call_loses_anything),
+    };
+    fault_init();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
