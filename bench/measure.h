@@ -28,7 +28,7 @@ long measure_status_kib(const char *key);
 struct world;
 void measure_ingest(struct world *w); /* the first on a fresh world: it fills it */
 void measure_update(struct world *w);
-void measure_pull(struct world *w); /* after measure_ingest: takes what that brought in */
+void measure_pull(struct world *w); /* takes what others brought in */
 void measure_many(struct world *w);
 void measure_save(struct world *w);
 void measure_day(struct world *w);

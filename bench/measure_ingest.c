@@ -6,7 +6,7 @@
 #include "world.h"
 #include "zip.h"
 
-enum { DEVICES = 20, PER_DEVICE = 1000 };
+enum { DEVICES = 20, PER_DEVICE = 1000, TURNS = 3 };
 
 static void wire_insert(const struct changes *c, const struct prepared *p)
 {
@@ -30,8 +30,19 @@ static void wire_insert(const struct changes *c, const struct prepared *p)
     buf_fini(&packed);
 }
 
+static void copy_registry(struct world *w, const char *name)
+{
+    char sql[256];
+    (void)snprintf(sql, sizeof sql, "VACUUM INTO '%s'", measure_path(name));
+    MUST(db_exec(w->r->db, sql, &err));
+}
+
+/* The same sets into copies of the registry and the same rows into plain tables by turns, so that
+ * what else the machine does meets both. */
 void measure_ingest(struct world *w)
 {
+    static const char *const copies[TURNS] = {"ingest-1.db", "ingest-2.db", "ingest-3.db"},
+                             *const plains[TURNS] = {"plain-1.db", "plain-2.db", "plain-3.db"};
     struct prepared p = {0}, first = {0};
     struct arena a;
     arena_init(&a, MIB(64));
@@ -49,24 +60,33 @@ void measure_ingest(struct world *w)
         }
         arena_reset(&a);
     }
-    double took = prepared_answer(w, &p);
-    uint64_t version = world_version(w);
-    double again = prepared_answer(w, &p);
-    MUST_BE(world_version(w) == version);
+    for (size_t i = 0; i < TURNS; i++)
+        copy_registry(w, copies[i]);
+    (void)prepared_answer(w, &p);
     struct plain_table t = plain_read(w->path, "inspection", false);
     MUST_BE(t.rows == p.records + first.records);
-    double turns[3];
-    for (size_t i = 0; i < 3; i++) { /* fsync's time varies: the middle one of three */
-        static const char *const names[] = {"plain-1.db", "plain-2.db", "plain-3.db"};
-        sqlite3 *db = plain_open(names[i], MIGRATE_REGISTRY);
-        turns[i] = plain_insert(db, &t, first.records, t.rows, p.records / p.count);
+    double took[TURNS], ratio[TURNS], repeat[TURNS], plain[TURNS];
+    for (size_t i = 0; i < TURNS; i++) {
+        struct registry *kept = w->r;
+        MUST(registry_open(measure_path(copies[i]), false, env_system(), NULL, &w->r, &err));
+        took[i] = prepared_answer(w, &p);
+        uint64_t version = world_version(w);
+        repeat[i] = prepared_answer(w, &p) / took[i];
+        MUST_BE(world_version(w) == version);
+        registry_close(w->r);
+        w->r = kept;
+        sqlite3 *db = plain_open(plains[i], MIGRATE_REGISTRY);
+        plain[i] = plain_insert(db, &t, first.records, t.rows, p.records / p.count);
         (void)sqlite3_close(db);
+        ratio[i] = plain[i] / took[i];
     }
-    double plain = measure_median(turns, 3);
-    measure_line("ingest_ratio", plain / took, "of plain SQLite, 19,000 records", -0.5);
-    measure_line("ingest_records_per_s", (double)p.records / took, "records/s", 0);
-    measure_line("ingest_plain_per_s", (double)p.records / plain, "rows/s, the baseline", 0);
-    measure_line("repeat_ratio", again / took, "of the first time", 0.15);
+    double records = (double)p.records;
+    measure_line("ingest_ratio", measure_median(ratio, TURNS),
+                 "of plain SQLite, 19,000 records, median of 3", -0.5);
+    measure_line("ingest_records_per_s", records / measure_median(took, TURNS), "records/s", 0);
+    measure_line("ingest_plain_per_s", records / measure_median(plain, TURNS),
+                 "rows/s, the baseline", 0);
+    measure_line("repeat_ratio", measure_median(repeat, TURNS), "of the first time", 0.15);
     plain_free(&t);
     prepared_free(&p);
     prepared_free(&first);

@@ -1,7 +1,4 @@
-/* A large registry: what a small pull costs there, and the memory of both sides. */
-#include <malloc.h>
-
-#include "far.h"
+/* A large registry, and what a small pull costs there. */
 #include "measure.h"
 #include "world.h"
 
@@ -53,33 +50,6 @@ static double scope_pull(struct world *w, const struct id *unit)
     return measure_median(took, TIMES);
 }
 
-/* A fresh store pulls over a socket from a server in a process of its own. */
-static void measure_memory(struct world *w)
-{
-    struct far far;
-    struct ocop_sync_summary sum;
-    char unit[96];
-    far_open(&far, w->path, BATCH_REQUESTS_MAX, 1);
-    struct ocop_store *s = world_store(w, "memory.ocop", w->units, 64, far.address);
-    (void)malloc_trim(0);
-    FILE *f = fopen("/proc/self/clear_refs", "w");
-    MUST_BE(f && fputs("5", f) >= 0); /* from here on VmHWM is of this pull */
-    (void)fclose(f);
-    long before = measure_status_kib("VmRSS");
-    double start = measure_wall_s();
-    MUST(ocop_sync(s, NULL, &sum, &err));
-    double took = measure_wall_s() - start;
-    MUST_BE(sum.complete);
-    long after = measure_status_kib("VmHWM");
-    ocop_close(s);
-    (void)snprintf(unit, sizeof unit, "MiB, pulling %u records, page cache included", sum.pulled);
-    measure_line("client_rss_mib", (double)(after - before) / 1024, unit, 16);
-    measure_line("pull_tcp_records_per_s", sum.pulled / took, "records/s, two processes", 0);
-    struct far_report report = far_close(&far);
-    measure_line("server_rss_mib", (double)report.rss_kib / 1024,
-                 "MiB at 100,000 records, serving that pull", 64);
-}
-
 void measure_large(struct world *w)
 {
     world_open(w, measure_path("large.db"));
@@ -89,6 +59,6 @@ void measure_large(struct world *w)
     double large = scope_pull(w, &w->units[121]);
     measure_line("pull_scope_ratio", large / small, "of 100,000 records against 10,000", 1.3);
     measure_line("pull_scope_us", large * 1e6, "us at 100,000", 0);
-    measure_memory(w);
+    measure_pull(w);
     world_close(w);
 }

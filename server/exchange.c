@@ -26,6 +26,7 @@ struct work {
     Ocop__Sync__Reply reply;
     uint8_t sender[CHANNEL_KEY_LEN];
     bool opened, writes;
+    bool news;   /* a set that was not here before */
     bool parted; /* a set that does not continue its replica's chain here */
     struct ocop_error err;
 };
@@ -217,6 +218,7 @@ static enum ocop_status push(struct work *w, const Ocop__Sync__SyncRequest *in, 
         if (st != OCOP_OK)
             return st;
         w->job->sets++;
+        w->news = w->news || result.code != SET_DUPLICATE;
         bool in_log = result.code == SET_ACCEPTED || result.code == SET_DUPLICATE;
         if (in_log)
             st = outcomes_put(w, reply, &result);
@@ -260,8 +262,8 @@ static enum ocop_status late_outcomes(struct work *w, const struct id *replica, 
     return st;
 }
 
-/* The device's last contact, moved by fresh requests only: a replayed one has an old device time.
- */
+/* The device's last contact. Not moved by sets that were here before: such a request may be a
+ * replayed one. */
 static enum ocop_status contact(struct work *w, const struct id *replica,
                                 const Ocop__Sync__SyncRequest *in, int64_t now)
 {
@@ -400,7 +402,7 @@ static enum ocop_status sync_answer(struct work *w, const Ocop__Sync__SyncReques
     }
     if (w->parted || lineage_differs(w, in))
         st = chain_put(w, &replica, info.acked_seq, reply);
-    if (st == OCOP_OK && w->writes)
+    if (st == OCOP_OK && w->news)
         st = contact(w, &replica, in, now);
     return st == OCOP_OK && info.known ? pull(w, &replica, in, reply) : st;
 }

@@ -73,6 +73,9 @@ static enum ocop_status control_prepare(struct registry *r, struct ocop_error *e
 static enum ocop_status registry_prepare(struct registry *r, struct ocop_error *err)
 {
     enum ocop_status st = migrate(r->db, MIGRATE_REGISTRY, NULL, err);
+    /* Each set has a savepoint; what it would restore, a set's pages, need not go to a file. */
+    if (st == OCOP_OK)
+        st = db_exec(r->db, "PRAGMA temp_store=MEMORY", err);
     if (st == OCOP_OK)
         st = rows_open(r->db, &r->rows, err);
     if (st == OCOP_OK)

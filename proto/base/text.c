@@ -102,13 +102,16 @@ static bool eight_plain(const uint8_t *p)
 
 bool text_is_plain(struct span s)
 {
-    for (size_t i = 0; i < s.len;) {
+    size_t i = 0;
+    while (s.len - i >= 8 && eight_plain(s.p + i))
+        i += 8;
+    while (i < s.len) {
         uint8_t lead = s.p[i];
         size_t left = s.len - i;
         if (lead < 0x80) {
             if (lead < 0x20 || lead == 0x7f)
                 return false;
-            i += left >= 8 && eight_plain(s.p + i) ? 8 : 1;
+            i++;
         } else if (lead >= 0xc3 && lead < 0xe0 && left >= 2 && is_tail(s.p[i + 1])) {
             i += 2; /* from 0xc3, since 0xc2 begins control characters */
         } else if (lead > 0xe0 && lead < 0xed && left >= 3 && is_tail(s.p[i + 1]) &&

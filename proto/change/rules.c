@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "bounds.h"
+#include "packed.h"
 #include "text.h"
 
 struct checker {
@@ -135,7 +136,7 @@ static enum ocop_status check_element(struct checker *c, const struct field_rule
     for (size_t at = 0; at < s.len;) {
         uint64_t tag, v;
         struct span bytes = {NULL, 0};
-        if (!span_varint(s, &at, &tag) || !span_varint(s, &at, &v))
+        if (!packed_varint(s, &at, &tag) || !packed_varint(s, &at, &v))
             return bad(c, OCOP_EINVAL, 0, "is not a well-formed element");
         if ((tag & 7) == 2) {
             if (v > s.len - at)

@@ -196,30 +196,32 @@ static void put_bytes(bool as_id, struct span s, struct buf *out)
 /* False when it is not UTF-8: stored text that no reader takes would be lost. */
 static bool put_string(struct span s, struct buf *out)
 {
-    size_t from = 0;
-    uint8_t all = 0;
+    static const char digits[] = "0123456789abcdef";
+    uint8_t all = 0, *p;
     bool nul = false;
 
-    buf_byte(out, '"');
+    if (s.len > SIZE_MAX / 6 - 2 || !buf_reserve(out, 6 * s.len + 2))
+        return true; /* the buffer says that it failed */
+    p = out->p + out->len;
+    *p++ = '"';
     for (size_t i = 0; i < s.len; i++) {
         uint8_t c = s.p[i];
         all |= c;
-        if (c >= 0x20 && c != '"' && c != '\\')
-            continue;
-        buf_put(out, s.p + from, i - from);
-        nul |= c == 0;
         if (c < 0x20) {
-            buf_printf(out, "\\u%04x", c);
-        } else {
-            buf_byte(out, '\\');
-            buf_byte(out, c);
+            nul |= c == 0;
+            memcpy(p, "\\u00", 4);
+            p[4] = (uint8_t)digits[c >> 4];
+            p[5] = (uint8_t)digits[c & 15];
+            p += 6;
+            continue;
         }
-        from = i + 1;
+        if (c == '"' || c == '\\')
+            *p++ = '\\';
+        *p++ = c;
     }
-    if (s.len > from)
-        buf_put(out, s.p + from, s.len - from);
-    buf_byte(out, '"');
-    return !nul && ((all & 0x80) == 0 || text_is_utf8(s));
+    *p++ = '"';
+    out->len = (size_t)(p - out->p);
+    return !nul && ((all & 0x80) == 0 || text_is_plain(s) || text_is_utf8(s));
 }
 
 static void put_int(int64_t i, struct buf *out)
@@ -262,17 +264,20 @@ static bool put_value(const ProtobufCFieldDescriptor *d, int64_t i, struct span 
 
 static void put_name(const ProtobufCFieldDescriptor *d, bool first, struct buf *out)
 {
-    char name[NAME_MAX_LEN + 4];
-    size_t len = 0;
+    uint8_t *p, *end;
 
+    if (!buf_reserve(out, NAME_MAX_LEN + 4))
+        return;
+    p = out->p + out->len;
+    end = p + NAME_MAX_LEN;
     if (!first)
-        name[len++] = ',';
-    name[len++] = '"';
-    for (const char *c = d->name; *c && len < NAME_MAX_LEN; c++)
-        name[len++] = *c != '_' ? *c : upper(*++c);
-    name[len++] = '"';
-    name[len++] = ':';
-    buf_put(out, name, len);
+        *p++ = ',';
+    *p++ = '"';
+    for (const char *c = d->name; *c && p < end; c++)
+        *p++ = (uint8_t)(*c != '_' ? *c : upper(*++c));
+    *p++ = '"';
+    *p++ = ':';
+    out->len = (size_t)(p - out->p);
 }
 
 /* The subfields that the message does not know, as they were packed. */

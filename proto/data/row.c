@@ -40,7 +40,7 @@ struct table {
     uint8_t at[BY_NUMBER];                 /* field number -> parameter; 0: goes to `extra` */
     const struct field_rule *rule[AT_MAX]; /* parameter -> rule */
     sqlite3_stmt *op[OP_COUNT];
-    sqlite3_stmt *same_key[BY_NUMBER];
+    sqlite3_stmt *shared_key[BY_NUMBER], *same_key[BY_NUMBER];
 };
 
 struct rows {
@@ -232,8 +232,10 @@ void rows_close(struct rows *r)
         struct table *t = &r->tables[i];
         for (size_t s = 0; s < OP_COUNT; s++)
             (void)sqlite3_finalize(t->op[s]);
-        for (size_t s = 0; s < BY_NUMBER; s++)
+        for (size_t s = 0; s < BY_NUMBER; s++) {
+            (void)sqlite3_finalize(t->shared_key[s]);
             (void)sqlite3_finalize(t->same_key[s]);
+        }
         free(t->columns);
     }
     buf_fini(&r->versions);
@@ -777,40 +779,64 @@ static void keep_smallest(const struct id *id, struct id *out, size_t max, size_
     out[at] = *id;
 }
 
-static enum ocop_status prepare_same_key(struct rows *r, struct table *t, uint32_t number, int at,
-                                         struct ocop_error *err)
+/* One of the statements that look for a natural key, with the value bound. */
+static enum ocop_status start_key(struct rows *r, const struct table *t, int at, const char *select,
+                                  const char *limit, struct span value, sqlite3_stmt **stmt,
+                                  struct ocop_error *err)
 {
-    if (t->same_key[number])
-        return OCOP_OK;
-    buf_clear(&r->text);
-    buf_printf(&r->text, "SELECT id FROM \"%s\" WHERE \"%s\"=?1", t->name, column_name(t, at));
-    return prepare(r, t, &t->same_key[number], err);
+    const char *text = value.p ? (const char *)value.p : "";
+    enum ocop_status status = OCOP_OK;
+
+    if (!*stmt) {
+        buf_clear(&r->text);
+        buf_printf(&r->text, "SELECT %s FROM \"%s\" WHERE \"%s\"=?1%s", select, t->name,
+                   column_name(t, at), limit);
+        status = prepare(r, t, stmt, err);
+    }
+    if (status == OCOP_OK &&
+        sqlite3_bind_text64(*stmt, 1, text, value.len, SQLITE_STATIC, SQLITE_UTF8) != SQLITE_OK)
+        status = fail(r, t, "binding", err);
+    return status;
 }
 
-/* Asked for every new record, and mostly answered by itself alone: sorting here costs less than
- * the sorter that SQLite would open for an ORDER BY. */
+/* Do two records have this key? The index alone answers. */
+static enum ocop_status is_shared(struct rows *r, struct table *t, int at, struct span value,
+                                  bool *out, struct ocop_error *err)
+{
+    sqlite3_stmt **stmt = &t->shared_key[t->rule[at]->number];
+    enum ocop_status status = start_key(r, t, at, "1", " LIMIT 1 OFFSET 1", value, stmt, err);
+    int code = SQLITE_DONE;
+
+    if (status == OCOP_OK)
+        code = sqlite3_step(*stmt);
+    *out = code == SQLITE_ROW;
+    if (status == OCOP_OK && code != SQLITE_ROW && code != SQLITE_DONE)
+        status = fail(r, t, "reading", err);
+    finish(*stmt);
+    return status;
+}
+
+/* Sorted here, since SQLite would open a sorter for an ORDER BY. */
 enum ocop_status row_same_key(struct rows *r, uint32_t kind, uint32_t number, struct span value,
                               const struct id *except, struct id *out, size_t max, size_t *count,
                               struct ocop_error *err)
 {
     struct table *t = table_of(r, kind);
-    int at = number < BY_NUMBER ? t->at[number] : 0;
+    int at = number < BY_NUMBER ? t->at[number] : 0, code = SQLITE_DONE;
+    enum ocop_status status;
     sqlite3_stmt *stmt = NULL;
-    enum ocop_status status = OCOP_OK;
-    int code = SQLITE_DONE;
     struct id found;
+    bool shared;
 
     *count = 0;
     if (!at || t->rule[at]->desc->type != PROTOBUF_C_TYPE_STRING)
         return err_set(err, OCOP_EINVAL, "field %" PRIu32 " of %s is no text to look for", number,
                        t->name);
-    status = prepare_same_key(r, t, number, at, err);
-    if (status != OCOP_OK)
+    status = is_shared(r, t, at, value, &shared, err);
+    if (status != OCOP_OK || !shared)
         return status;
+    status = start_key(r, t, at, "id", "", value, &t->same_key[number], err);
     stmt = t->same_key[number];
-    if (sqlite3_bind_text64(stmt, 1, value.p ? (const char *)value.p : "", value.len, SQLITE_STATIC,
-                            SQLITE_UTF8) != SQLITE_OK)
-        status = fail(r, t, "binding", err);
     while (status == OCOP_OK && (code = sqlite3_step(stmt)) == SQLITE_ROW)
         if (id_from(column_span(stmt, 0), &found) && !id_eq(&found, except))
             keep_smallest(&found, out, max, count);

@@ -132,12 +132,14 @@ static void a_repeated_exchange_changes_nothing(void **state)
     contradicted(w);
     assert_int_equal(world_count(w, "SELECT count(*) FROM cases"), 1);
     assert_int_equal(registry_dump(w->registry, NULL, NULL, before, NULL), OCOP_OK);
+    int changes = sqlite3_total_changes(w->registry->db);
     for (int i = 0; i < 3; i++) {
         struct job job = {.frame = buf_span(&w->links[i % 2].last)};
         exchange_batch(w->registry, &w->keys, &job, 1);
         assert_int_equal(job.status, OCOP_OK);
         buf_fini(&job.reply);
     }
+    assert_int_equal(sqlite3_total_changes(w->registry->db), changes);
     assert_int_equal(registry_dump(w->registry, NULL, NULL, after, NULL), OCOP_OK);
     assert_memory_equal(before, after, HASH_LEN);
 }
