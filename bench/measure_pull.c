@@ -3,13 +3,11 @@
 #include "plain.h"
 #include "world.h"
 
-enum { DEVICES = 20 };
-
 void measure_pull(struct world *w)
 {
     static const char *const kinds[] = {"producer", "product", "inspection"};
     struct ocop_sync_summary sum;
-    struct ocop_store *s = world_store(w, "pull.ocop", w->units, DEVICES, NULL);
+    struct ocop_store *s = world_store(w, "pull.ocop", &w->province, 1, NULL);
     char unit[96];
     size_t rows = 0;
     double start = measure_wall_s(), took, plain = 0;

@@ -55,10 +55,10 @@ void world_answer(struct world *w, struct span frame, struct job *job)
 static void import_units(struct world *w, struct changes *c, struct arena *a, int64_t now)
 {
     char text[64];
-    struct id province = id_next(&w->r->ids, w->r->env);
+    w->province = id_next(&w->r->ids, w->r->env);
     for (size_t i = 0; i <= UNITS; i++) {
         Ocop__Unit m = OCOP__UNIT__INIT;
-        struct id id = i ? id_next(&w->r->ids, w->r->env) : province;
+        struct id id = i ? id_next(&w->r->ids, w->r->env) : w->province;
         if (i)
             w->units[i - 1] = id;
         m.has_id = 1;
@@ -69,7 +69,7 @@ static void import_units(struct world *w, struct changes *c, struct arena *a, in
         m.level = i ? "commune" : "province";
         m.effective_from = "2025-07-01";
         m.has_parent_id = i > 0;
-        m.parent_id = data_of(province.b, ID_LEN);
+        m.parent_id = data_of(w->province.b, ID_LEN);
         c->v[c->count++] = workload_create(KIND_UNIT, &m.base, NULL, now, a);
     }
 }

@@ -40,7 +40,7 @@ struct world {
     struct registry *r;
     struct server_keys keys;
     struct workload work;
-    struct id officer, units[UNITS];
+    struct id officer, province, units[UNITS];
 };
 
 /** A new registry in the file, with units, an officer, producers and 5,000 products of unit 0. */
