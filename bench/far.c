@@ -43,8 +43,10 @@ int far_serve(char **argv)
     struct registry *r;
     struct server_keys keys;
     struct sigaction end = {.sa_handler = on_term};
-    struct serve_options options = {
-        .listen = {argv[1]}, .batch_max = (int)strtol(argv[2], NULL, 10), .ready = say_ready};
+    struct serve_options options = {.listen = {argv[1]},
+                                    .batch_max = (int)strtol(argv[2], NULL, 10),
+                                    .workers = (int)strtol(argv[3], NULL, 10),
+                                    .ready = say_ready};
     char path[160];
     uint64_t commits = 0;
     int cache = 0, high = 0;
