@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sqlite3.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -31,7 +32,8 @@ static int on_commit(void *self)
 
 static void say_ready(void *self, const char *address)
 {
-    (void)self, (void)address;
+    (void)address;
+    *(double *)self = measure_clock_s(CLOCK_PROCESS_CPUTIME_ID);
     (void)printf("ready\n");
     (void)fflush(stdout);
 }
@@ -41,11 +43,15 @@ int far_serve(char **argv)
     struct registry *r;
     struct server_keys keys;
     struct sigaction end = {.sa_handler = on_term};
-    struct serve_options options = {
-        .listen = {argv[1]}, .batch_max = (int)strtol(argv[2], NULL, 10), .ready = say_ready};
+    struct serve_options options = {.listen = {argv[1]},
+                                    .batch_max = (int)strtol(argv[2], NULL, 10),
+                                    .workers = (int)strtol(argv[3], NULL, 10),
+                                    .ready = say_ready};
     char path[160];
     uint64_t commits = 0;
     int cache = 0, high = 0;
+    double start_s = 0;
+    options.self = &start_s;
     MUST_BE(sigaction(SIGTERM, &end, NULL) == 0);
     (void)snprintf(path, sizeof path, "%s.keys", argv[0]);
     MUST(keys_load(path, &keys, &err));
@@ -54,7 +60,7 @@ int far_serve(char **argv)
     MUST(serve(r, &keys, &options, &stop, &err));
     (void)sqlite3_db_status(r->db, SQLITE_DBSTATUS_CACHE_USED, &cache, &high, 0);
     (void)printf("%llu %.6f %ld\n", (unsigned long long)commits,
-                 measure_clock_s(CLOCK_PROCESS_CPUTIME_ID),
+                 measure_clock_s(CLOCK_PROCESS_CPUTIME_ID) - start_s,
                  measure_status_kib("VmHWM") - cache / 1024);
     registry_close(r);
     keys_wipe(&keys);
@@ -87,6 +93,7 @@ void far_open(struct far *f, const char *path, int batch, int workers)
     f->pid = fork();
     MUST_BE(f->pid >= 0);
     if (f->pid == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGTERM); /* it must not outlive a bench that failed */
         (void)dup2(from[1], 1);
         (void)close(from[0]);
         (void)close(from[1]);

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <sys/types.h>
 
+enum { BENCH_WORKERS = 1 }; /* as ocopd chooses on a machine with two processors */
+
 struct far {
     pid_t pid;
     FILE *report;
@@ -13,7 +15,7 @@ struct far {
     char address[64];
 };
 
-/** What the process did and took, from its start to its end. */
+/** What the process did and took, from when it listened to its end. */
 struct far_report {
     uint64_t commits;
     double cpu_s;

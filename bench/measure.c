@@ -3,24 +3,19 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sqlite3.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "migrate.h"
 #include "world.h"
 
 static char dir[64];
 
-void measure_begin(void)
-{
-    const char *parent = getenv("BENCH_DIR");
-    (void)snprintf(dir, sizeof dir, "%.40s/ocop-bench-XXXXXX", parent ? parent : "/var/tmp");
-    MUST_BE(mkdtemp(dir) != NULL);
-}
-
-void measure_end(void)
+static void clean(void)
 {
     DIR *d = opendir(dir);
     struct dirent *e;
@@ -29,6 +24,51 @@ void measure_end(void)
     if (d)
         (void)closedir(d);
     (void)rmdir(dir);
+}
+
+static void print_processor(void)
+{
+    char row[256] = "", *name = NULL;
+    FILE *f = fopen("/proc/cpuinfo", "r");
+    while (f && !name && fgets(row, sizeof row, f))
+        if (strncmp(row, "model name", 10) == 0)
+            name = strchr(row, ':');
+    if (f)
+        (void)fclose(f);
+    printf("# %ld processors,%.*s; %ld MiB\n", sysconf(_SC_NPROCESSORS_ONLN),
+           name ? (int)strcspn(name + 1, "\n") : 8, name ? name + 1 : " unknown",
+           sysconf(_SC_PHYS_PAGES) / 1024 * sysconf(_SC_PAGESIZE) / 1024);
+}
+
+/* As the registry and the stores have them. */
+static void print_sqlite(void)
+{
+    static const char *const settings[] = {"journal_mode", "synchronous",        "page_size",
+                                           "cache_size",   "wal_autocheckpoint", "mmap_size"};
+    sqlite3 *db;
+    char sql[64];
+    MUST(db_open(measure_path("settings.db"), true, false, NULL, &db, &err));
+    printf("# SQLite %s, in %s:", sqlite3_libversion(), dir);
+    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
+        (void)snprintf(sql, sizeof sql, "PRAGMA %s", settings[i]);
+        sqlite3_stmt *s = NULL;
+        MUST_BE(sqlite3_prepare_v2(db, sql, -1, &s, NULL) == SQLITE_OK &&
+                sqlite3_step(s) == SQLITE_ROW);
+        printf(" %s=%s", settings[i], (const char *)sqlite3_column_text(s, 0));
+        (void)sqlite3_finalize(s);
+    }
+    printf("\n");
+    (void)sqlite3_close(db);
+}
+
+void measure_begin(void)
+{
+    const char *parent = getenv("BENCH_DIR");
+    (void)snprintf(dir, sizeof dir, "%.40s/ocop-bench-XXXXXX", parent ? parent : "/var/tmp");
+    MUST_BE(mkdtemp(dir) != NULL);
+    MUST_BE(atexit(clean) == 0);
+    print_processor();
+    print_sqlite();
 }
 
 double measure_clock_s(clockid_t clock)

@@ -6,10 +6,9 @@
 #include <stddef.h>
 #include <time.h>
 
-/** A new directory for the files of this run, in $BENCH_DIR or /var/tmp. */
+/** A new directory for the files of this run, in $BENCH_DIR or /var/tmp; removed at exit, however
+ *  that comes about. Prints what the machine is. */
 void measure_begin(void);
-/** Remove it. */
-void measure_end(void);
 /** The path of a file in it; good for the next three calls. */
 const char *measure_path(const char *name);
 
@@ -26,13 +25,14 @@ long measure_status_kib(const char *key);
 
 /* The lines of each subject, each with its baseline. `w` holds a registry with first records. */
 struct world;
-void measure_ingest(struct world *w); /* the first on a fresh world: it fills it */
+void measure_insert(struct world *w);
 void measure_update(struct world *w);
-void measure_pull(struct world *w); /* takes what others brought in */
+void measure_ingest(struct world *w);
+void measure_pull(struct world *w); /* after measure_ingest: takes what that brought in */
 void measure_many(struct world *w);
-void measure_save(struct world *w);
+void measure_save(struct world *w); /* after measure_ingest, for its baseline's rows */
 void measure_day(struct world *w);
 void measure_idle(struct world *w);
-void measure_large(struct world *w); /* opens it itself */
+void measure_large(void); /* in registries of its own */
 
 #endif

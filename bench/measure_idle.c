@@ -14,7 +14,7 @@ void measure_idle(struct world *w)
     int port;
     unsigned connections;
     double bytes[TIMES];
-    far_open(&far, w->path, BATCH_REQUESTS_MAX, 1);
+    far_open(&far, w->path, BATCH_REQUESTS_MAX, BENCH_WORKERS);
     struct proxy *p = proxy_open(far.port, &port);
     (void)snprintf(address, sizeof address, "tcp://127.0.0.1:%d", port);
     s = world_store(w, "idle.ocop", &w->units[0], 1, address);

@@ -5,6 +5,43 @@
 #include "world.h"
 #include "zip.h"
 
+static void insert_lines(const struct changes *c, const struct prepared *p)
+{
+    enum { NOTES = 34 };
+    struct buf notes, packed;
+    size_t bytes = 0;
+    buf_init(&notes, MIB(4));
+    buf_init(&packed, MIB(4));
+    for (size_t i = 0; i < c->count; i++) {
+        struct field *f = fields_find(&c->v[i].fields, NOTES, span_of(NULL, 0));
+        MUST_BE(f != NULL);
+        buf_put(&notes, f->bytes.p, f->bytes.len);
+    }
+    MUST(zip_deflate(buf_span(&notes), 9, &packed, &err));
+    for (size_t i = 0; i < p->count; i++)
+        bytes += p->v[i].len;
+    measure_line("wire_overhead_bytes", ((double)bytes - (double)packed.len) / (double)c->count,
+                 "bytes/record", 25);
+    measure_line("wire_insert_bytes", (double)bytes / (double)c->count, "bytes/record", 0);
+    buf_fini(&notes);
+    buf_fini(&packed);
+}
+
+void measure_insert(struct world *w)
+{
+    struct device d;
+    struct arena a;
+    struct prepared p = {0};
+    arena_init(&a, MIB(64));
+    device_enrol(w, &d, &w->units[0]);
+    struct changes c = device_record(w, &d, 1000, &a);
+    prepared_add(w, &d, &c, &a, &p);
+    (void)prepared_answer(w, &p); /* they are good ones */
+    insert_lines(&c, &p);
+    prepared_free(&p);
+    arena_fini(&a);
+}
+
 void measure_update(struct world *w)
 {
     static const char *const reasons[] = {"Nhập sai điểm", "Kiểm tra lại", "Sửa kết luận"};

@@ -68,6 +68,11 @@ static void table_text(struct plain_table *t, struct rows *rows, sqlite3_stmt *s
 
 struct plain_table plain_read(const char *path, const char *name, bool search)
 {
+    return plain_read_after(path, name, search, 0);
+}
+
+struct plain_table plain_read_after(const char *path, const char *name, bool search, int64_t after)
+{
     struct plain_table t = {.name = name, .kind = kind_by_name(name)->number};
     struct rows *rows;
     struct arena a;
@@ -76,13 +81,14 @@ struct plain_table plain_read(const char *path, const char *name, bool search)
     arena_init(&a, MIB(4));
     MUST(db_open(path, false, true, NULL, &db, &err));
     MUST(rows_open(db, &rows, &err));
-    (void)snprintf(sql, sizeof sql, "SELECT count(*) FROM %s", name);
+    (void)snprintf(sql, sizeof sql, "SELECT count(*) FROM %s WHERE n > %lld", name,
+                   (long long)after);
     sqlite3_stmt *s = plain_prepare(db, sql);
     MUST_BE(sqlite3_step(s) == SQLITE_ROW);
     size_t count = (size_t)sqlite3_column_int64(s, 0);
     sqlite3_finalize(s);
-    (void)snprintf(sql, sizeof sql, "SELECT %s FROM %s ORDER BY n", row_columns(rows, t.kind),
-                   name);
+    (void)snprintf(sql, sizeof sql, "SELECT %s FROM %s WHERE n > %lld ORDER BY n",
+                   row_columns(rows, t.kind), name, (long long)after);
     s = plain_prepare(db, sql);
     t.columns = sqlite3_column_count(s);
     t.v = calloc(count * (size_t)t.columns + 1, sizeof *t.v);

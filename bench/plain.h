@@ -27,6 +27,8 @@ struct plain_table {
 /** All rows of a kind, in memory; `search`: with what the store's search index holds of them.
  */
 struct plain_table plain_read(const char *path, const char *name, bool search);
+/** Those with a number (the row's own, its first column) above `after`. */
+struct plain_table plain_read_after(const char *path, const char *name, bool search, int64_t after);
 void plain_free(struct plain_table *t);
 
 /** A new database with the tables of this side. */

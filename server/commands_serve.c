@@ -110,8 +110,10 @@ static void log_start(const struct invocation *in, uint64_t version)
 static enum ocop_status serve_locked(const struct invocation *in, struct ocop_error *err)
 {
     char storage[CONFIG_VALUE_MAX];
-    struct serve_options options = {
-        .batch_max = config_batch(&in->config), .ready = on_ready, .self = (void *)(uintptr_t)in};
+    struct serve_options options = {.batch_max = config_batch(&in->config),
+                                    .workers = config_workers(&in->config),
+                                    .ready = on_ready,
+                                    .self = (void *)(uintptr_t)in};
     struct registry *r = NULL;
     struct server_keys keys;
     uint64_t version = 0;

@@ -5,8 +5,13 @@
 #include <ini.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "bounds.h"
+#include "crew.h"
+
+/* Beyond these the one thread of the database is what all wait for. */
+enum { WORKERS_AUTO_MAX = 4 };
 
 const struct config_setting config_settings[CONFIG_COUNT] = {
     [CONFIG_DB] = {"db", "OCOPD_DB", "/var/lib/ocopd/registry.db", "FILE", "the registry"},
@@ -18,6 +23,9 @@ const struct config_setting config_settings[CONFIG_COUNT] = {
                           "debug, info, warn or error"},
     [CONFIG_BATCH] = {"batch", "OCOPD_BATCH", "256", "N",
                       "requests that may share one transaction"},
+    [CONFIG_WORKERS] = {"workers", "OCOPD_WORKERS", "auto", "N",
+                        "threads that open requests and seal replies, 0 to 16; auto: one for each "
+                        "processor but one, at most 4"},
 };
 
 static const char *const levels[] = {"debug", "info", "warn", "error"};
@@ -53,6 +61,19 @@ static bool is_address_list(const char *text)
     return false;
 }
 
+static enum ocop_status check_number(const char *name, const char *value, long low, long high,
+                                     struct ocop_error *err)
+{
+    char *end;
+
+    errno = 0;
+    const long n = strtol(value, &end, 10);
+    if (errno || end == value || *end || n < low || n > high)
+        return err_set(err, OCOP_EINVAL, "%s: \"%.40s\" is not a number from %ld to %ld", name,
+                       value, low, high);
+    return OCOP_OK;
+}
+
 static enum ocop_status check_value(enum config_key key, const char *value, struct ocop_error *err)
 {
     const char *name = config_settings[key].name;
@@ -75,14 +96,10 @@ static enum ocop_status check_value(enum config_key key, const char *value, stru
         return err_set(err, OCOP_EINVAL, "%s: \"%.40s\" is not debug, info, warn or error", name,
                        value);
     }
-    if (key == CONFIG_BATCH) {
-        char *end;
-        errno = 0;
-        const long n = strtol(value, &end, 10);
-        if (errno || end == value || *end || n < 1 || n > BATCH_REQUESTS_MAX)
-            return err_set(err, OCOP_EINVAL, "%s: \"%.40s\" is not a number from 1 to %d", name,
-                           value, BATCH_REQUESTS_MAX);
-    }
+    if (key == CONFIG_BATCH)
+        return check_number(name, value, 1, BATCH_REQUESTS_MAX, err);
+    if (key == CONFIG_WORKERS && strcmp(value, "auto") != 0)
+        return check_number(name, value, 0, CREW_THREADS_MAX, err);
     return OCOP_OK;
 }
 
@@ -214,6 +231,14 @@ enum env_level config_log_level(const struct config *c)
 int config_batch(const struct config *c)
 {
     return (int)strtol(c->value[CONFIG_BATCH], NULL, 10);
+}
+
+int config_workers(const struct config *c)
+{
+    if (strcmp(c->value[CONFIG_WORKERS], "auto") != 0)
+        return (int)strtol(c->value[CONFIG_WORKERS], NULL, 10);
+    const long others = sysconf(_SC_NPROCESSORS_ONLN) - 1;
+    return others < 1 ? 0 : others > WORKERS_AUTO_MAX ? WORKERS_AUTO_MAX : (int)others;
 }
 
 void config_listen(const struct config *c, char storage[CONFIG_VALUE_MAX],

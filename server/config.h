@@ -15,6 +15,7 @@ enum config_key {
     CONFIG_ADDRESS,
     CONFIG_LOG_LEVEL,
     CONFIG_BATCH,
+    CONFIG_WORKERS,
     CONFIG_COUNT
 };
 enum config_source { CONFIG_DEFAULT, CONFIG_FILE, CONFIG_ENV, CONFIG_FLAG };
@@ -60,6 +61,8 @@ void config_show(const struct config *c, FILE *out);
 
 enum env_level config_log_level(const struct config *c);
 int config_batch(const struct config *c);
+/** Threads beside the one that serves. */
+int config_workers(const struct config *c);
 
 /** The addresses of `listen`, split in place in `storage`; ends with NULL. */
 void config_listen(const struct config *c, char storage[CONFIG_VALUE_MAX],

@@ -1,16 +1,20 @@
 /* The server's core: request bytes in, reply bytes out. Requests that arrive together share one
- * transaction; each has its savepoint, and no reply is written before the commit. Knows no socket.
- */
+ * transaction; each has its savepoint, and no reply is written before the commit. What needs no
+ * database may be done by a crew of threads. Knows no socket. */
 #include "exchange.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <sodium.h>
+
 #include "bounds.h"
+#include "crew.h"
 #include "enrol.h"
 #include "feed.h"
 #include "frame.h"
 #include "ingest.h"
+#include "peers.h"
 #include "registry_stmts.h"
 
 enum { RETRY_MS = 5000, RETRY_SPREAD_MS = 10000, CONTACT_EVERY_MS = 600000 };
@@ -24,10 +28,11 @@ struct work {
     struct arena arena;
     Ocop__Sync__Request *request;
     Ocop__Sync__Reply reply;
-    uint8_t sender[CHANNEL_KEY_LEN];
+    uint8_t sender[CHANNEL_KEY_LEN], ephemeral[CHANNEL_KEY_LEN];
     bool opened, writes;
     bool news;   /* a set that was not here before */
     bool parted; /* a set that does not continue its replica's chain here */
+    bool enrolled; /* the sender is a device of ours */
     struct ocop_error err;
 };
 
@@ -56,13 +61,15 @@ static ProtobufCBinaryData copy_bytes(struct work *w, const void *p, size_t len)
 /* --- opening ------------------------------------------------------------------------------------
  */
 
-static void work_open(struct work *w)
+/* Any thread: touches nothing but its own work. */
+static void work_open(void *works, size_t i)
 {
+    struct work *w = (struct work *)works + i;
+    struct frame_keys keys = {w->keys->channel, w->keys->channel_count, peers_known(w->r->peers)};
     struct span message;
     ocop__sync__reply__init(&w->reply);
-    enum ocop_status st =
-        frame_open_request(&w->noise, w->keys->channel, w->keys->channel_count, w->job->frame,
-                           &w->arena, &message, w->sender, &w->err);
+    enum ocop_status st = frame_open_request(&w->noise, &keys, w->job->frame, &w->arena, &message,
+                                             w->sender, &w->err);
     w->job->status = st;
     if (st == OCOP_ENOTFOUND)
         frame_unknown_key(&w->job->reply);
@@ -75,6 +82,15 @@ static void work_open(struct work *w)
         w->job->status = err_set(&w->err, OCOP_EPROTO, "the request is not well formed");
     else
         w->writes = w->request->enrol || w->request->sync->n_sets > 0;
+}
+
+/* What of the reply's channel does not depend on the reply. Any thread, while others read what the
+ * work holds besides its handshake. */
+static void work_prepare(void *works, size_t i)
+{
+    struct work *w = (struct work *)works + i;
+    if (w->opened && noise_prepare(&w->noise, w->ephemeral, NULL) != OCOP_OK)
+        noise_fini(&w->noise); /* nothing can be sealed with it: no answer */
 }
 
 /* --- sync
@@ -392,6 +408,7 @@ static enum ocop_status sync_answer(struct work *w, const Ocop__Sync__SyncReques
         return err_set(&w->err, OCOP_EAUTH, "this replica belongs to another device");
     if (!info.known && in->n_sets == 0)
         return err_set(&w->err, OCOP_ENOTENROLLED, "this device is not enrolled here");
+    w->enrolled = info.known;
     if (info.revoked)
         return info.known ? err_set(&w->err, OCOP_EREVOKED, "this device was revoked") : OCOP_OK;
     reply->has_acked_seq = 1;
@@ -450,10 +467,10 @@ static void reply_busy(struct work *w, const char *text)
     w->reply.retry_after_ms = RETRY_MS + spread % RETRY_SPREAD_MS;
 }
 
-static void work_reply(struct work *w, bool committed)
+/* What the reply says, now that it is known whether it is committed. */
+static void work_conclude(struct work *w, bool committed)
 {
     struct job *job = w->job;
-    struct buf packed;
     if (!w->opened)
         return;
     if (is_ours(job->status)) {
@@ -465,14 +482,25 @@ static void work_reply(struct work *w, bool committed)
     w->reply.has_code = job->status != OCOP_OK;
     w->reply.code = job->status;
     w->reply.text = job->status != OCOP_OK ? w->err.text : NULL;
+    if (w->enrolled)
+        peers_note(w->r->peers, w->noise.s.public_key, w->sender, w->noise.ss);
+}
+
+/* Any thread: touches nothing but its own work. */
+static void work_seal(void *works, size_t i)
+{
+    struct work *w = (struct work *)works + i;
+    struct buf packed;
+    if (!w->opened)
+        return;
     buf_init(&packed, REPLY_INFLATED_MAX);
     size_t len = ocop__sync__reply__get_packed_size(&w->reply);
     if (buf_reserve(&packed, len)) {
         packed.len = ocop__sync__reply__pack(&w->reply, packed.p);
         enum ocop_status st =
-            frame_seal_reply(&w->noise, w->r->env, buf_span(&packed), &job->reply, NULL);
+            frame_seal_reply(&w->noise, w->r->env, buf_span(&packed), &w->job->reply, NULL);
         if (st != OCOP_OK)
-            buf_clear(&job->reply);
+            buf_clear(&w->job->reply);
     }
     buf_fini(&packed);
 }
@@ -494,6 +522,21 @@ static void answer_all(struct work *works, size_t count, bool *committed)
         env_log(r->env, ENV_ERROR, "commit_failed", "status=%s", err_name(err.status));
 }
 
+static void work_init(struct work *w, struct registry *r, const struct server_keys *keys,
+                      struct job *job)
+{
+    *w = (struct work){.r = r, .keys = keys, .job = job};
+    arena_init(&w->arena, ARENA_REQUEST_MAX);
+    env_random(r->env, w->ephemeral, sizeof w->ephemeral); /* here, so that threads draw nothing */
+}
+
+static void work_fini(struct work *w)
+{
+    sodium_memzero(w->ephemeral, sizeof w->ephemeral);
+    noise_fini(&w->noise);
+    arena_fini(&w->arena);
+}
+
 void exchange_batch(struct registry *r, const struct server_keys *keys, struct job *jobs,
                     size_t count)
 {
@@ -506,17 +549,17 @@ void exchange_batch(struct registry *r, const struct server_keys *keys, struct j
     if (!works)
         return; /* no answers: the devices send again */
     r->keys = keys;
-    for (size_t i = 0; i < count; i++) {
-        works[i] = (struct work){.r = r, .keys = keys, .job = &jobs[i]};
-        arena_init(&works[i].arena, ARENA_REQUEST_MAX);
-        work_open(&works[i]);
-    }
+    for (size_t i = 0; i < count; i++)
+        work_init(&works[i], r, keys, &jobs[i]);
+    crew_do(r->crew, work_open, works, count);
+    crew_begin(r->crew, work_prepare, works, count);
     if (count)
         answer_all(works, count, &committed);
-    for (size_t i = 0; i < count; i++) {
-        work_reply(&works[i], committed);
-        noise_fini(&works[i].noise);
-        arena_fini(&works[i].arena);
-    }
+    crew_end(r->crew);
+    for (size_t i = 0; i < count; i++)
+        work_conclude(&works[i], committed);
+    crew_do(r->crew, work_seal, works, count);
+    for (size_t i = 0; i < count; i++)
+        work_fini(&works[i]);
     free(works);
 }

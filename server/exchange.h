@@ -1,4 +1,4 @@
-/* The server's core: request bytes to reply bytes. No socket, no thread. */
+/* The server's core: request bytes to reply bytes. No socket, and no thread of its own. */
 #ifndef SERVER_EXCHANGE_H
 #define SERVER_EXCHANGE_H
 
@@ -17,7 +17,10 @@ struct job {
 
 /** Answer a batch. All writes share one transaction, each request has its savepoint; replies are
  *  filled after the commit. When the commit fails, every reply that reported a write becomes
- *  "busy, send again". Never fails as a whole. */
+ *  "busy, send again". Never fails as a whole.
+ *
+ *  What needs no database is done by r->crew, and r->peers spares some of it; without them the
+ *  answers are the same, made by the caller alone and in order. */
 void exchange_batch(struct registry *r, const struct server_keys *keys, struct job *jobs,
                     size_t count);
 

@@ -13,6 +13,8 @@
 #include "row.h"
 #include "rules.h"
 
+struct crew;
+struct peers;
 struct server_keys;
 
 struct registry {
@@ -25,6 +27,8 @@ struct registry {
     struct registry_cache *cache;
     struct feed_stmts *feed;        /* feed.c's */
     const struct server_keys *keys; /* set by who opens it for writing; borrowed, may be NULL */
+    struct crew *crew;              /* set by who serves; borrowed, may be NULL */
+    struct peers *peers;            /* the same */
     char path[1024];
 };
 

@@ -12,7 +12,9 @@
 #include <time.h>
 
 #include "bounds.h"
+#include "crew.h"
 #include "env.h"
+#include "peers.h"
 
 enum {
     WAIT_MS = 100,        /* at most, before looking at *stop */
@@ -45,8 +47,10 @@ struct server {
     size_t batch_max;
     struct job *jobs; /* batch_max of each */
     struct arrival *arrivals;
-    unsigned failures;    /* of receiving, in a row */
-    uint64_t descriptors; /* that this process may have */
+    uint32_t *connections; /* that the arrivals came by */
+    size_t held_at;        /* an arrival kept for the next batch; 0: none */
+    unsigned failures;     /* of receiving, in a row */
+    uint64_t descriptors;  /* that this process may have */
     int64_t watched_ms;
     int64_t answered_ms; /* 0: never */
 };
@@ -145,7 +149,8 @@ static size_t head_len(const uint8_t head[HEAD_BYTES_MAX])
 
     memcpy(&first, head, sizeof first);
     if (first.cmsg_level != PROTO_SP || first.cmsg_type != SP_HDR ||
-        first.cmsg_len < NN_CMSG_SPACE(sizeof(size_t)) || first.cmsg_len > HEAD_BYTES_MAX)
+        first.cmsg_len < NN_CMSG_SPACE(sizeof(size_t) + sizeof(uint32_t)) ||
+        first.cmsg_len > HEAD_BYTES_MAX)
         return 0;
     return first.cmsg_len;
 }
@@ -177,16 +182,52 @@ static enum received receive_one(struct server *v, struct arrival *a, struct job
     return RECEIVED;
 }
 
-/* Wait for the first message, then take what else is there, and wait for no more. */
+/* What nanomsg calls the connection: first in the return address, and its own word, not the
+ * sender's. Before it stands the address's length. */
+static uint32_t connection_of(const struct arrival *a)
+{
+    uint32_t out;
+
+    memcpy(&out, NN_CMSG_DATA((struct nn_cmsghdr *)(uintptr_t)a->head) + sizeof(size_t),
+           sizeof out);
+    return out;
+}
+
+static bool is_second(struct server *v, size_t at)
+{
+    v->connections[at] = connection_of(&v->arrivals[at]);
+    for (size_t i = 0; i < at; i++)
+        if (v->connections[i] == v->connections[at])
+            return true;
+    return false;
+}
+
+/* The one that was kept stands first in the batch now. */
+static size_t take_held(struct server *v)
+{
+    if (!v->held_at)
+        return 0;
+    v->arrivals[0] = v->arrivals[v->held_at];
+    v->jobs[0] = v->jobs[v->held_at];
+    v->held_at = 0;
+    v->connections[0] = connection_of(&v->arrivals[0]);
+    return 1;
+}
+
+/* Wait for the first message, then take what else is there, and wait for no more. A connection has
+ * one request in a batch: nanomsg gives from all in turn, so its second says that all others had
+ * theirs, and whoever floods one costs the others one request, not a batch. */
 static enum received receive_batch(struct server *v, bool wait, size_t *count)
 {
     enum received got = RECEIVED;
 
-    *count = 0;
-    while (got == RECEIVED && *count < v->batch_max) {
+    *count = take_held(v);
+    while (got == RECEIVED && *count < v->batch_max && !v->held_at) {
         got = receive_one(v, &v->arrivals[*count], &v->jobs[*count],
                           wait && *count == 0 ? 0 : NN_DONTWAIT);
-        if (got == RECEIVED)
+        if (got == RECEIVED && is_second(v, *count))
+            v->held_at = *count;
+        else if (got == RECEIVED)
             (*count)++;
     }
     return *count ? RECEIVED : got;
@@ -326,20 +367,32 @@ enum ocop_status serve(struct registry *r, const struct server_keys *keys,
     raise_descriptors(&v);
     v.jobs = calloc(v.batch_max, sizeof *v.jobs);
     v.arrivals = calloc(v.batch_max, sizeof *v.arrivals);
-    if (!v.jobs || !v.arrivals) {
+    v.connections = calloc(v.batch_max, sizeof *v.connections);
+    if (!v.jobs || !v.arrivals || !v.connections) {
         st = err_nomem(err);
         goto out;
     }
-    st = open_socket(&v, err);
+    st = peers_open(&r->peers, err);
+    if (!st)
+        st = crew_open(options->workers, &r->crew, err);
+    if (!st)
+        st = open_socket(&v, err);
     if (!st)
         st = bind_all(&v, options, err);
     if (!st)
         st = loop(&v, stop, err);
     env_log(v.env, ENV_INFO, "stopped", "status=%s", err_name(st));
 out:
+    if (v.held_at)
+        nn_freemsg(v.arrivals[v.held_at].body);
     while (v.socket >= 0 && nn_close(v.socket) < 0 && nn_errno() == EINTR)
         ;
+    crew_close(r->crew);
+    peers_close(r->peers);
+    r->crew = NULL;
+    r->peers = NULL;
     free(v.jobs);
     free(v.arrivals);
+    free(v.connections);
     return st;
 }

@@ -153,9 +153,8 @@ out:
 }
 
 /* What costs nothing is looked at before the first Diffie-Hellman. */
-static enum ocop_status choose_key(const struct channel_key *keys, size_t key_count,
-                                   struct span frame, const struct channel_key **out,
-                                   struct ocop_error *err)
+static enum ocop_status choose_key(const struct frame_keys *keys, struct span frame,
+                                   const struct channel_key **out, struct ocop_error *err)
 {
     if (frame.len < 1 || frame.p[0] != FRAME_VERSION)
         return err_set(err, OCOP_EPROTO, "not a request of version %d", FRAME_VERSION);
@@ -164,11 +163,11 @@ static enum ocop_status choose_key(const struct channel_key *keys, size_t key_co
                        REQUEST_HEADER + NOISE_MESSAGE_MAX);
     if (frame.len < REQUEST_HEADER + NOISE_MSG1_OVERHEAD + 1)
         return err_set(err, OCOP_EPROTO, "request of %zu bytes is cut", frame.len);
-    for (size_t i = 0; i < key_count; i++) {
+    for (size_t i = 0; i < keys->count; i++) {
         uint8_t key_id[FRAME_KEY_ID_LEN];
-        frame_key_id(keys[i].public_key, key_id);
+        frame_key_id(keys->v[i].public_key, key_id);
         if (memcmp(key_id, frame.p + 1, sizeof key_id) == 0) {
-            *out = &keys[i];
+            *out = &keys->v[i];
             return OCOP_OK;
         }
     }
@@ -176,10 +175,9 @@ static enum ocop_status choose_key(const struct channel_key *keys, size_t key_co
                    frame.p[1], frame.p[2], frame.p[3], frame.p[4]);
 }
 
-enum ocop_status frame_open_request(struct noise *n, const struct channel_key *keys,
-                                    size_t key_count, struct span frame, struct arena *a,
-                                    struct span *message, uint8_t sender[CHANNEL_KEY_LEN],
-                                    struct ocop_error *err)
+enum ocop_status frame_open_request(struct noise *n, const struct frame_keys *keys,
+                                    struct span frame, struct arena *a, struct span *message,
+                                    uint8_t sender[CHANNEL_KEY_LEN], struct ocop_error *err)
 {
     const struct channel_key *key = NULL;
     struct prologue prologue;
@@ -189,7 +187,7 @@ enum ocop_status frame_open_request(struct noise *n, const struct channel_key *k
     noise_fini(n);
     *message = span_of(NULL, 0);
     memset(sender, 0, CHANNEL_KEY_LEN);
-    st = choose_key(keys, key_count, frame, &key, err);
+    st = choose_key(keys, frame, &key, err);
     if (st)
         return st;
     struct span sealed = span_of(frame.p + REQUEST_HEADER, frame.len - REQUEST_HEADER);
@@ -198,6 +196,7 @@ enum ocop_status frame_open_request(struct noise *n, const struct channel_key *k
         return err_nomem(err);
     prologue = prologue_of(frame.p + 1);
     noise_init(n, 0, key, NULL, span_of(prologue.b, sizeof prologue.b));
+    n->known = keys->known;
     st = noise_read(n, sealed, plain, &len, err);
     if (!st)
         st = unpack(span_of(plain, len), REQUEST_INFLATED_MAX, a, message, err);

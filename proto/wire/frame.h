@@ -27,16 +27,24 @@ OCOP_MUST_USE enum ocop_status frame_seal_request(struct noise *n, const struct 
                                                   struct span message, struct buf *out,
                                                   struct ocop_error *err);
 
+/** What a server answers with. */
+struct frame_keys {
+    const struct channel_key *v;
+    size_t count;
+    const struct noise_known *known; /* see noise.h; may be NULL */
+};
+
 /** Server: open a request with the key its id names. *sender is the client's static key.
- *  `keys`: those the server answers to; n->s.public_key tells which it was.
+ *  n->s.public_key tells which key it was. Any thread.
  *  @return OCOP_EPROTO, OCOP_ELIMIT, OCOP_EAUTH, OCOP_ENOTFOUND (key id unknown) */
-OCOP_MUST_USE enum ocop_status frame_open_request(struct noise *n, const struct channel_key *keys,
-                                                  size_t key_count, struct span frame,
-                                                  struct arena *a, struct span *message,
+OCOP_MUST_USE enum ocop_status frame_open_request(struct noise *n, const struct frame_keys *keys,
+                                                  struct span frame, struct arena *a,
+                                                  struct span *message,
                                                   uint8_t sender[CHANNEL_KEY_LEN],
                                                   struct ocop_error *err);
 
-/** Server: seal the reply of a handshake that frame_open_request began. */
+/** Server: seal the reply of a handshake that frame_open_request began. After noise_prepare nothing
+ *  is drawn from `env`. */
 OCOP_MUST_USE enum ocop_status frame_seal_reply(struct noise *n, const struct env *env,
                                                 struct span message, struct buf *out,
                                                 struct ocop_error *err);

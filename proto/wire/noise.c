@@ -12,7 +12,10 @@
 
 #include "bounds.h"
 
-enum { HASH_BYTES = 32, NONCE_BYTES = 12, STEP_TRANSPORT = 2, STEP_OVER = 3 };
+/* Handshake messages done, but for STEP_PREPARED: a responder's second one lacks only its payload.
+ */
+enum { STEP_PREPARED = 4, STEP_OVER = 3, STEP_TRANSPORT = 2 };
+enum { HASH_BYTES = 32, NONCE_BYTES = 12 };
 
 static const char protocol[] = "Noise_IK_25519_ChaChaPoly_SHA256";
 
@@ -94,6 +97,13 @@ static void hkdf(const uint8_t ck[HASH_BYTES], const uint8_t *input, size_t len,
     sodium_memzero(chain, sizeof chain);
 }
 
+static void mix_shared(struct noise *n, const uint8_t shared[CHANNEL_KEY_LEN])
+{
+    hkdf(n->ck, shared, CHANNEL_KEY_LEN, n->ck, n->k);
+    n->n = 0;
+    n->has_key = 1;
+}
+
 /* Mix the secret that `own` and `peer` share. False for a peer whose point gives zero with every
  * secret: it would take the secrecy out of the channel. */
 OCOP_MUST_USE static bool mix_dh(struct noise *n, const struct channel_key *own,
@@ -102,13 +112,21 @@ OCOP_MUST_USE static bool mix_dh(struct noise *n, const struct channel_key *own,
     uint8_t shared[CHANNEL_KEY_LEN];
     bool ok = crypto_scalarmult_curve25519(shared, own->secret, peer) == 0;
 
-    if (ok) {
-        hkdf(n->ck, shared, sizeof shared, n->ck, n->k);
-        n->n = 0;
-        n->has_key = 1;
-    }
+    if (ok)
+        mix_shared(n, shared);
     sodium_memzero(shared, sizeof shared);
     return ok;
+}
+
+/* A responder's secret between the static keys, which may be known from an earlier handshake. */
+OCOP_MUST_USE static bool mix_static(struct noise *n)
+{
+    bool known = n->known && n->known->find(n->known->self, n->s.public_key, n->rs, n->ss);
+
+    if (!known && crypto_scalarmult_curve25519(n->ss, n->s.secret, n->rs) != 0)
+        return false;
+    mix_shared(n, n->ss);
+    return true;
 }
 
 static void nonce_bytes(uint64_t counter, uint8_t out[NONCE_BYTES])
@@ -173,6 +191,7 @@ static void split(struct noise *n)
     sodium_memzero(n->k, sizeof n->k);
     channel_key_wipe(&n->e);
     sodium_memzero(n->s.secret, sizeof n->s.secret);
+    sodium_memzero(n->ss, sizeof n->ss);
 }
 
 /* --- a handshake --- */
@@ -219,19 +238,24 @@ static enum ocop_status refuse(struct noise *n, struct ocop_error *err, const ch
     return err_set(err, OCOP_EAUTH, "%s; check that both ends hold the right keys", what);
 }
 
-static uint8_t *write_ephemeral(struct noise *n, const struct env *env, uint8_t *out)
+static void draw_ephemeral(struct noise *n, const struct env *env)
 {
     if (sodium_is_zero(n->e.public_key, sizeof n->e.public_key)) /* not set beforehand */
         channel_key_new(&n->e, env);
+}
+
+static uint8_t *write_ephemeral(struct noise *n, uint8_t *out)
+{
     memcpy(out, n->e.public_key, CHANNEL_KEY_LEN);
-    mix_hash(n, out, CHANNEL_KEY_LEN);
     return out + CHANNEL_KEY_LEN;
 }
 
 static enum ocop_status write_first(struct noise *n, const struct env *env, struct span payload,
                                     uint8_t *out, struct ocop_error *err)
 {
-    out = write_ephemeral(n, env, out);
+    draw_ephemeral(n, env);
+    mix_hash(n, n->e.public_key, CHANNEL_KEY_LEN);
+    out = write_ephemeral(n, out);
     if (!mix_dh(n, &n->e, n->rs))
         return refuse(n, err, "the server's channel key is no usable point");
     encrypt_and_hash(n, span_of(n->s.public_key, CHANNEL_KEY_LEN), out);
@@ -243,13 +267,35 @@ static enum ocop_status write_first(struct noise *n, const struct env *env, stru
     return OCOP_OK;
 }
 
+/* All of message 2 that comes before its payload. */
+static enum ocop_status begin_second(struct noise *n, struct ocop_error *err)
+{
+    mix_hash(n, n->e.public_key, CHANNEL_KEY_LEN);
+    if (!mix_dh(n, &n->e, n->re) || !mix_dh(n, &n->e, n->rs))
+        return refuse(n, err, "the client's channel key is no usable point");
+    n->step = STEP_PREPARED;
+    return OCOP_OK;
+}
+
+enum ocop_status noise_prepare(struct noise *n, const uint8_t ephemeral[CHANNEL_KEY_LEN],
+                               struct ocop_error *err)
+{
+    if (n->initiator || n->step != 1)
+        return not_now(err);
+    noise_set_ephemeral(n, ephemeral);
+    return begin_second(n, err);
+}
+
 static enum ocop_status write_second(struct noise *n, const struct env *env, struct span payload,
                                      uint8_t *out, struct ocop_error *err)
 {
-    out = write_ephemeral(n, env, out);
-    if (!mix_dh(n, &n->e, n->re) || !mix_dh(n, &n->e, n->rs))
-        return refuse(n, err, "the client's channel key is no usable point");
-    encrypt_and_hash(n, payload, out);
+    if (n->step != STEP_PREPARED) {
+        draw_ephemeral(n, env);
+        enum ocop_status st = begin_second(n, err);
+        if (st)
+            return st;
+    }
+    encrypt_and_hash(n, payload, write_ephemeral(n, out));
     split(n);
     return OCOP_OK;
 }
@@ -266,7 +312,8 @@ static enum ocop_status write_transport(struct noise *n, struct span payload, ui
 enum ocop_status noise_write(struct noise *n, const struct env *env, struct span payload,
                              uint8_t *out, size_t *out_len, struct ocop_error *err)
 {
-    bool first = n->initiator && n->step == 0, second = !n->initiator && n->step == 1;
+    bool first = n->initiator && n->step == 0;
+    bool second = !n->initiator && (n->step == 1 || n->step == STEP_PREPARED);
     size_t overhead = first ? NOISE_MSG1_OVERHEAD : second ? NOISE_MSG2_OVERHEAD : NOISE_TAG_LEN;
     enum ocop_status st;
 
@@ -301,7 +348,7 @@ static enum ocop_status read_first(struct noise *n, struct span in, uint8_t *out
     read_ephemeral(n, in.p);
     if (!mix_dh(n, &n->s, n->re) ||
         !decrypt_and_hash(n, span_of(in.p + CHANNEL_KEY_LEN, SEALED_KEY), n->rs) ||
-        !mix_dh(n, &n->s, n->rs) ||
+        !mix_static(n) ||
         !decrypt_and_hash(
             n, span_of(in.p + CHANNEL_KEY_LEN + SEALED_KEY, in.len - CHANNEL_KEY_LEN - SEALED_KEY),
             out))

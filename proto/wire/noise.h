@@ -2,6 +2,8 @@
 #ifndef WIRE_NOISE_H
 #define WIRE_NOISE_H
 
+#include <stdbool.h>
+
 #include "env.h"
 #include "err.h"
 #include "span.h"
@@ -18,12 +20,22 @@ struct channel_key {
     uint8_t public_key[CHANNEL_KEY_LEN];
 };
 
+/** What is known of peers met before: the secret that two static keys share is the same in every
+ *  handshake of theirs. `find` fills `shared` or says that it does not know it. */
+struct noise_known {
+    bool (*find)(const void *self, const uint8_t own[CHANNEL_KEY_LEN],
+                 const uint8_t peer[CHANNEL_KEY_LEN], uint8_t shared[CHANNEL_KEY_LEN]);
+    const void *self;
+};
+
 struct noise { /* one handshake; wipe with noise_fini */
     uint8_t ck[32], h[32], k[32];
     uint64_t n;
     int has_key, initiator, step;
     struct channel_key s, e;
     uint8_t rs[32], re[32];
+    uint8_t ss[32];                     /* a responder's, from message 1 to message 2 */
+    const struct noise_known *known;    /* NULL: nothing; borrowed */
     uint8_t send_key[32], recv_key[32]; /* after message 2 */
     uint64_t send_n, recv_n;
 };
@@ -38,6 +50,12 @@ void noise_init(struct noise *n, int initiator, const struct channel_key *own,
 /** Only for vectors and the simulator: the ephemeral key that would else be drawn. */
 void noise_set_ephemeral(struct noise *n, const uint8_t secret[CHANNEL_KEY_LEN]);
 void noise_fini(struct noise *n);
+
+/** Responder, after message 1: do now what of message 2 does not depend on its payload, with this
+ *  ephemeral key, which must be a fresh random one. Without it noise_write does all, and draws the
+ *  key itself. @return OCOP_EAUTH, OCOP_ESTATE */
+OCOP_MUST_USE enum ocop_status
+noise_prepare(struct noise *n, const uint8_t ephemeral[CHANNEL_KEY_LEN], struct ocop_error *err);
 
 /** Next handshake or transport message. out has room for payload.len + overhead (96, 48, 16).
  *  @return OCOP_ELIMIT when the payload is too long for one Noise message */

@@ -18,7 +18,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     channel_key_new(&client, env_system());
     arena_init(&a, MIB(32));
     buf_init(&request, FRAME_BYTES_MAX);
-    if (frame_open_request(&n, &key, 1, span_of(data, size), &a, &message, sender, NULL) == OCOP_OK)
+    if (frame_open_request(&n, &(struct frame_keys){.v = &key, .count = 1}, span_of(data, size), &a,
+                           &message, sender, NULL) == OCOP_OK)
         CHECK(message.len <= REQUEST_INFLATED_MAX);
     noise_fini(&n);
     if (frame_seal_request(&n, env_system(), &client, key.public_key, span_str("x"), &request,

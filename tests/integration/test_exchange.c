@@ -6,8 +6,10 @@
 
 #include "bounds.h"
 #include "cases.h"
+#include "crew.h"
 #include "frame.h"
 #include "invitation.h"
+#include "peers.h"
 #include "sync.pb-c.h"
 #include "world.h"
 
@@ -21,9 +23,23 @@ static int setup(void **state)
     return 0;
 }
 
+/* The same with threads and a memory of devices: no answer may differ. */
+static int setup_with_help(void **state)
+{
+    struct world *w;
+    setup(state);
+    w = *state;
+    assert_int_equal(crew_open(3, &w->registry->crew, NULL), OCOP_OK);
+    assert_int_equal(peers_open(&w->registry->peers, NULL), OCOP_OK);
+    return 0;
+}
+
 static int teardown(void **state)
 {
-    world_close(*state);
+    struct world *w = *state;
+    crew_close(w->registry->crew);
+    peers_close(w->registry->peers);
+    world_close(w);
     free(*state);
     return 0;
 }
@@ -393,10 +409,62 @@ static void what_was_taken_before_a_failing_set_stands(void **state)
     assert_int_equal(world_sync(w, 1).applied, 2);
 }
 
+/* --- devices are remembered, strangers are not --- */
+
+static bool remembered(struct world *w, const uint8_t peer[CHANNEL_KEY_LEN])
+{
+    const struct noise_known *known = peers_known(w->registry->peers);
+    uint8_t shared[CHANNEL_KEY_LEN];
+    return known->find(known->self, w->keys.channel[0].public_key, peer, shared);
+}
+
+static void a_device_is_remembered_when_it_is_enrolled_and_a_stranger_is_not(void **state)
+{
+    struct world *w = *state;
+    struct ocop_store_status s;
+    struct replica_info device;
+    struct id replica;
+    struct channel_key stranger;
+    struct noise n;
+    struct buf frame;
+    struct job job = {.reply = {0}};
+    Ocop__Sync__Request request = OCOP__SYNC__REQUEST__INIT;
+    Ocop__Sync__SyncRequest sync = OCOP__SYNC__SYNC_REQUEST__INIT;
+    uint8_t packed[128];
+    assert_int_equal(peers_open(&w->registry->peers, NULL), OCOP_OK);
+    assert_int_equal(ocop_store_status(w->stores[1], &s, NULL), OCOP_OK);
+    memcpy(replica.b, s.replica.b, ID_LEN);
+    assert_int_equal(registry_replica(w->registry, &replica, &device, NULL), OCOP_OK);
+    assert_false(remembered(w, device.channel_key));
+    world_sync(w, 1);
+    assert_true(remembered(w, device.channel_key));
+    world_sync(w, 1); /* with what was remembered */
+
+    sync.has_replica = 1;
+    sync.replica = bytes_of(replica.b, ID_LEN); /* another's name does not help */
+    request.sync = &sync;
+    channel_key_new(&stranger, env_system());
+    buf_init(&frame, FRAME_BYTES_MAX);
+    assert_int_equal(
+        frame_seal_request(&n, env_system(), &stranger, w->keys.channel[0].public_key,
+                           span_of(packed, ocop__sync__request__pack(&request, packed)), &frame,
+                           NULL),
+        OCOP_OK);
+    noise_fini(&n);
+    job.frame = buf_span(&frame);
+    exchange_batch(w->registry, &w->keys, &job, 1);
+    assert_int_equal(job.status, OCOP_EAUTH);
+    assert_false(remembered(w, stranger.public_key));
+    buf_fini(&job.reply);
+    buf_fini(&frame);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f)                                                                                       \
+    cmocka_unit_test_setup_teardown(f, setup, teardown),                                           \
+        {#f " with help", f, setup_with_help, teardown, NULL}
         T(a_new_inspection_reaches_the_registry_in_one_round_trip),
         T(edits_of_different_fields_both_apply),
         T(two_results_for_one_field_open_a_case_with_base_theirs_and_mine),
@@ -411,6 +479,8 @@ int main(void)
         T(a_failed_enrolment_leaves_nothing_for_its_neighbour_to_commit),
         T(a_failed_sync_leaves_nothing_for_its_neighbour_to_commit),
         T(what_was_taken_before_a_failing_set_stands),
+        cmocka_unit_test_setup_teardown(
+            a_device_is_remembered_when_it_is_enrolled_and_a_stranger_is_not, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -291,8 +291,9 @@ static enum ocop_status fake_exchange(struct link *l, struct span request, int t
         return err_set(err, OCOP_ETIMEOUT, "no answer");
     }
     arena_reset(&v->arena);
-    assert_int_equal(
-        frame_open_request(&n, &v->channel, 1, request, &v->arena, &message, sender, err), OCOP_OK);
+    assert_int_equal(frame_open_request(&n, &(struct frame_keys){.v = &v->channel, .count = 1},
+                                        request, &v->arena, &message, sender, err),
+                     OCOP_OK);
     q = ocop__sync__request__unpack(&allocator, message.len, message.p);
     assert_non_null(q);
     v->request = q->sync;

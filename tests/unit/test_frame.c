@@ -66,8 +66,8 @@ static enum ocop_status ask(struct ends *e, struct span message)
 static enum ocop_status take(struct ends *e, struct span frame)
 {
     arena_reset(&e->arena);
-    return frame_open_request(&e->answers, &e->server, 1, frame, &e->arena, &e->message, e->sender,
-                              NULL);
+    return frame_open_request(&e->answers, &(struct frame_keys){.v = &e->server, .count = 1}, frame,
+                              &e->arena, &e->message, e->sender, NULL);
 }
 
 static enum ocop_status answer(struct ends *e, struct span message)
@@ -318,14 +318,16 @@ static void a_request_for_another_server_is_not_opened(void **state)
     struct ends *e = *state;
 
     assert_int_equal(ask(e, span_str("question")), OCOP_OK);
-    assert_int_equal(frame_open_request(&e->answers, &e->other, 1, buf_span(&e->request), &e->arena,
-                                        &e->message, e->sender, NULL),
-                     OCOP_ENOTFOUND);
+    assert_int_equal(
+        frame_open_request(&e->answers, &(struct frame_keys){.v = &e->other, .count = 1},
+                           buf_span(&e->request), &e->arena, &e->message, e->sender, NULL),
+        OCOP_ENOTFOUND);
     /* Nor by one that claims the key id. */
     frame_key_id(e->other.public_key, e->request.p + 1);
-    assert_int_equal(frame_open_request(&e->answers, &e->other, 1, buf_span(&e->request), &e->arena,
-                                        &e->message, e->sender, NULL),
-                     OCOP_EAUTH);
+    assert_int_equal(
+        frame_open_request(&e->answers, &(struct frame_keys){.v = &e->other, .count = 1},
+                           buf_span(&e->request), &e->arena, &e->message, e->sender, NULL),
+        OCOP_EAUTH);
 }
 
 static void a_server_with_several_keys_uses_the_one_named(void **state)
@@ -334,8 +336,9 @@ static void a_server_with_several_keys_uses_the_one_named(void **state)
     struct channel_key keys[2] = {e->other, e->server};
 
     assert_int_equal(ask(e, span_str("question")), OCOP_OK);
-    assert_int_equal(frame_open_request(&e->answers, keys, 2, buf_span(&e->request), &e->arena,
-                                        &e->message, e->sender, NULL),
+    assert_int_equal(frame_open_request(&e->answers, &(struct frame_keys){.v = keys, .count = 2},
+                                        buf_span(&e->request), &e->arena, &e->message, e->sender,
+                                        NULL),
                      OCOP_OK);
     assert_memory_equal(e->answers.s.public_key, e->server.public_key, CHANNEL_KEY_LEN);
 }
@@ -442,9 +445,10 @@ static void without_memory_for_it_a_request_is_neither_taken_nor_refused(void **
 
     arena_init(&small, 16);
     assert_int_equal(ask(e, span_str("question")), OCOP_OK);
-    assert_int_equal(frame_open_request(&e->answers, &e->server, 1, buf_span(&e->request), &small,
-                                        &e->message, e->sender, NULL),
-                     OCOP_ENOMEM);
+    assert_int_equal(
+        frame_open_request(&e->answers, &(struct frame_keys){.v = &e->server, .count = 1},
+                           buf_span(&e->request), &small, &e->message, e->sender, NULL),
+        OCOP_ENOMEM);
     arena_fini(&small);
 }
 

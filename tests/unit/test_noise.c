@@ -60,18 +60,49 @@ static void pair_init(struct pair *p, const json_t *vector)
     }
 }
 
-static void check_vector(const json_t *vector)
+/* The secret of the static keys, remembered from one handshake for the next. */
+struct memory {
+    uint8_t own[CHANNEL_KEY_LEN], peer[CHANNEL_KEY_LEN], shared[CHANNEL_KEY_LEN];
+};
+
+static bool remember(const void *self, const uint8_t own[CHANNEL_KEY_LEN],
+                     const uint8_t peer[CHANNEL_KEY_LEN], uint8_t shared[CHANNEL_KEY_LEN])
+{
+    const struct memory *m = self;
+
+    if (memcmp(own, m->own, sizeof m->own) != 0 || memcmp(peer, m->peer, sizeof m->peer) != 0)
+        return false;
+    memcpy(shared, m->shared, sizeof m->shared);
+    return true;
+}
+
+static void keep(struct memory *m, const struct noise *n)
+{
+    memcpy(m->own, n->s.public_key, sizeof m->own);
+    memcpy(m->peer, n->rs, sizeof m->peer);
+    memcpy(m->shared, n->ss, sizeof m->shared);
+}
+
+/* The responder does as a vector says; `early`: with what it remembers, and message 2 begun before
+ * its payload is there. */
+static void check_vector(const json_t *vector, struct memory *m, bool early)
 {
     struct pair p;
+    const struct noise_known known = {remember, m};
     json_t *messages = json_object_get(vector, "messages"), *message;
     size_t i;
 
     pair_init(&p, vector);
+    if (early)
+        p.end[1].known = &known;
     assert_true(json_array_size(messages) >= 2);
     json_array_foreach(messages, i, message)
     {
         struct bytes payload = unhex(message, "payload"), want = unhex(message, "ciphertext"), got,
                      back;
+        if (early && i == 1)
+            assert_int_equal(noise_prepare(&p.end[1], unhex(vector, "resp_ephemeral").b, NULL),
+                             OCOP_OK);
         assert_int_equal(
             noise_write(&p.end[i % 2], env_system(), span_bytes(&payload), got.b, &got.len, NULL),
             OCOP_OK);
@@ -81,6 +112,8 @@ static void check_vector(const json_t *vector)
                          OCOP_OK);
         assert_int_equal(back.len, payload.len);
         assert_memory_equal(back.b, payload.b, payload.len);
+        if (i == 0)
+            keep(m, &p.end[1]);
     }
     if (json_object_get(vector, "handshake_hash")) {
         struct bytes hash = unhex(vector, "handshake_hash");
@@ -98,7 +131,12 @@ static size_t check_file(const char *path)
     if (!root)
         fail_msg("%s: %s", path, error.text);
     vectors = json_object_get(root, "vectors");
-    json_array_foreach(vectors, i, vector) check_vector(vector);
+    json_array_foreach(vectors, i, vector)
+    {
+        struct memory m = {{0}, {0}, {0}};
+        check_vector(vector, &m, false);
+        check_vector(vector, &m, true);
+    }
     i = json_array_size(vectors);
     json_decref(root);
     assert_true(i > 0);
@@ -311,9 +349,59 @@ static void nothing_secret_is_left_after_the_end(void **state)
     shake(&client, &server, 2);
     assert_memory_equal(client.s.secret, clean.s.secret, CHANNEL_KEY_LEN);
     assert_memory_equal(client.e.secret, clean.e.secret, CHANNEL_KEY_LEN);
+    assert_memory_equal(server.ss, clean.ss, CHANNEL_KEY_LEN);
     noise_fini(&client);
     assert_memory_equal(client.send_key, clean.send_key, sizeof clean.send_key);
     assert_memory_equal(client.recv_key, clean.recv_key, sizeof clean.recv_key);
+}
+
+static void a_remembered_secret_is_used_and_a_wrong_one_opens_nothing(void **state)
+{
+    struct channel_key c, s;
+    struct noise client, server;
+    struct memory m;
+    const struct noise_known known = {remember, &m};
+    uint8_t wire[NOISE_MSG1_OVERHEAD], plain[NOISE_MSG1_OVERHEAD];
+    size_t len;
+
+    (void)state;
+    keys_of(&c, &s);
+    for (int i = 0; i < 3; i++) { /* learn it; use it; have it spoilt */
+        noise_init(&client, 1, &c, s.public_key, span_of(NULL, 0));
+        noise_init(&server, 0, &s, NULL, span_of(NULL, 0));
+        if (i > 0)
+            server.known = &known;
+        if (i == 2)
+            m.shared[5] ^= 1;
+        assert_int_equal(noise_write(&client, env_system(), span_of(NULL, 0), wire, &len, NULL),
+                         OCOP_OK);
+        assert_int_equal(noise_read(&server, span_of(wire, len), plain, &len, NULL),
+                         i < 2 ? OCOP_OK : OCOP_EAUTH);
+        if (i == 0)
+            keep(&m, &server);
+    }
+}
+
+static void message_2_is_begun_once_and_only_when_it_is_due(void **state)
+{
+    static const uint8_t secret[CHANNEL_KEY_LEN] = {7};
+    struct noise client, server;
+    uint8_t wire[NOISE_MSG2_OVERHEAD], plain[NOISE_MSG2_OVERHEAD];
+    size_t len;
+
+    (void)state;
+    shake(&client, &server, 0);
+    assert_int_equal(noise_prepare(&client, secret, NULL), OCOP_ESTATE);
+    assert_int_equal(noise_prepare(&server, secret, NULL), OCOP_ESTATE);
+    shake(&client, &server, 1);
+    assert_int_equal(noise_prepare(&client, secret, NULL), OCOP_ESTATE);
+    assert_int_equal(noise_prepare(&server, secret, NULL), OCOP_OK);
+    assert_int_equal(noise_prepare(&server, secret, NULL), OCOP_ESTATE);
+    assert_int_equal(noise_read(&server, span_of(wire, sizeof wire), plain, &len, NULL),
+                     OCOP_ESTATE);
+    assert_int_equal(noise_write(&server, env_system(), span_of(NULL, 0), wire, &len, NULL),
+                     OCOP_OK);
+    assert_int_equal(noise_read(&client, span_of(wire, len), plain, &len, NULL), OCOP_OK);
 }
 
 int main(void)
@@ -331,6 +419,8 @@ int main(void)
         cmocka_unit_test(another_prologue_is_refused),
         cmocka_unit_test(no_message_is_longer_than_noise_allows),
         cmocka_unit_test(nothing_secret_is_left_after_the_end),
+        cmocka_unit_test(a_remembered_secret_is_used_and_a_wrong_one_opens_nothing),
+        cmocka_unit_test(message_2_is_begun_once_and_only_when_it_is_due),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
