@@ -19,14 +19,19 @@ struct case_row {
     const char *base, *theirs, *mine;                /* JSON text; "null" when not set */
     struct id theirs_author, mine_author;            /* officers */
     int64_t theirs_time_ms, mine_time_ms, opened_ms; /* device times; receipt */
-    const char *mine_reason;
-    const char *resolution; /* "theirs", "mine", "value", "agreed" */
+    const char *theirs_reason, *mine_reason;         /* theirs: NULL when it is not known */
+    const char *resolution;                          /* "theirs", "mine", "value", "agreed" */
 };
 OCOP_MUST_USE enum ocop_status case_load(struct registry *r, const struct id *id, struct arena *a,
                                          struct case_row *out, struct ocop_error *err);
 typedef enum ocop_status (*case_fn)(void *self, const struct case_row *c, struct ocop_error *err);
 OCOP_MUST_USE enum ocop_status case_each(struct registry *r, bool open_only, case_fn fn, void *self,
                                          struct ocop_error *err);
+
+/** The only officer who may decide today: reconciler or administrator.
+ *  @return OCOP_EINVAL naming them when there are several, OCOP_ENOTFOUND when there is none */
+OCOP_MUST_USE enum ocop_status case_decider(struct registry *r, struct id *out,
+                                            struct ocop_error *err);
 
 enum case_take { TAKE_THEIRS, TAKE_MINE, TAKE_VALUE };
 /** Resolve by an ordinary change of a reviewer's session. `value`: JSON text for TAKE_VALUE.
