@@ -955,7 +955,7 @@ static const ProtobufCFieldDescriptor *member_by_name(const ProtobufCMessageDesc
 static enum ocop_status unknown_name(const struct input *in, const struct path *at,
                                      const ProtobufCMessageDescriptor *m, const char *name)
 {
-    char text[NAME_MAX_LEN], nearest[NAME_MAX_LEN] = "";
+    char text[NAME_MAX_LEN] = "", nearest[NAME_MAX_LEN] = "";
     size_t best = SIZE_MAX;
     struct path p = path_join(at, name);
 
