@@ -205,6 +205,9 @@ static void a_file_is_opened_with_our_settings(void **state)
     (void)state;
     assert_int_equal(db_open(path_of("a.db"), true, false, NULL, &db, &err), OCOP_OK);
     assert_int_equal(
+        number(db, "SELECT count(*) FROM pragma_journal_mode WHERE journal_mode='wal'"), 0);
+    assert_int_equal(migrate(db, MIGRATE_STORE, NULL, &err), OCOP_OK);
+    assert_int_equal(
         number(db, "SELECT count(*) FROM pragma_journal_mode WHERE journal_mode='wal'"), 1);
     assert_int_equal(number(db, "PRAGMA synchronous"), 2);
     assert_int_equal(number(db, "PRAGMA foreign_keys"), 1);
