@@ -113,7 +113,7 @@ static int cmp_double(const void *a, const void *b)
 double measure_median(double *v, size_t count)
 {
     qsort(v, count, sizeof *v, cmp_double);
-    return v[count / 2];
+    return (v[(count - 1) / 2] + v[count / 2]) / 2;
 }
 
 long measure_status_kib(const char *key)
