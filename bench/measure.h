@@ -6,8 +6,8 @@
 #include <stddef.h>
 #include <time.h>
 
-/** A new directory for the files of this run, in $BENCH_DIR or /var/tmp; removed at exit, however
- *  that comes about. Prints what the machine is. */
+/** A new directory for the files of this run, in $BENCH_DIR or /var/tmp; removed when this process
+ *  ends, however that comes about. Prints what the machine is. */
 void measure_begin(void);
 /** The path of a file in it; good for the next three calls. */
 const char *measure_path(const char *name);
