@@ -1,5 +1,6 @@
 /* Which administrative units this device may write in: those of its scope with all that lies below
- * them and all that took over from them, as the registry's scope.c reckons it. A record of another
+ * them and all that took over from them, and what these took over, as the registry reckons it
+ * (docs/decisions/0009). A record of another
  * unit is refused when it is saved, not a week later when it is sent. Knows no SQL. */
 #include <stdlib.h>
 
@@ -62,21 +63,47 @@ static bool enter(struct unit *u)
     return entered;
 }
 
+/* The next successor of `u` that is here, from its field *at on; NULL when there is none left. */
+static struct unit *successor(struct unit *v, size_t count, const struct unit *u, size_t *at)
+{
+    struct unit *next = NULL;
+    struct id id;
+
+    while (!next && *at < u->record.count) {
+        const struct field *e = &u->record.v[(*at)++];
+        if (e->number == UNIT_SUCCESSORS && e->op == FIELD_SET && id_from(e->key, &id))
+            next = unit_find(v, count, &id);
+    }
+    return next;
+}
+
 /* One round: what lies below a unit that is in, or took over from it, is in too. */
 static bool spread(struct unit *v, size_t count)
 {
+    struct unit *next;
     bool more = false;
 
     for (size_t i = 0; i < count; i++) {
         const struct unit *parent = unit_find(v, count, &v[i].parent);
+        size_t at = 0;
         if (parent && parent->in)
             more = enter(&v[i]) || more;
-        for (size_t f = 0; v[i].in && f < v[i].record.count; f++) {
-            const struct field *e = &v[i].record.v[f];
-            struct id next;
-            if (e->number == UNIT_SUCCESSORS && e->op == FIELD_SET && id_from(e->key, &next))
-                more = enter(unit_find(v, count, &next)) || more;
-        }
+        while (v[i].in && (next = successor(v, count, &v[i], &at)) != NULL)
+            more = enter(next) || more;
+    }
+    return more;
+}
+
+/* One round back in time: what a unit that is in took over is in too. */
+static bool spread_back(struct unit *v, size_t count)
+{
+    const struct unit *next;
+    bool more = false;
+
+    for (size_t i = 0; i < count; i++) {
+        size_t at = 0;
+        while (!v[i].in && (next = successor(v, count, &v[i], &at)) != NULL)
+            more = (next->in && enter(&v[i])) || more;
     }
     return more;
 }
@@ -114,6 +141,8 @@ static enum ocop_status reach_load(struct ocop_store *s, struct ocop_error *err)
             r->everywhere || (u && span_eq(text_of(&u->record, UNIT_LEVEL), span_str("country")));
     }
     while (spread(v, count))
+        ;
+    while (spread_back(v, count))
         ;
     for (size_t i = 0; i < count; i++)
         if (v[i].in)

@@ -82,45 +82,70 @@ static struct field text_field(uint32_t number, const char *s)
         .number = number, .op = FIELD_SET, .type = VALUE_BYTES, .bytes = span_str(s)};
 }
 
-/* A hamlet below the device's commune, and the commune that takes over from it. */
-static void what_lies_below_a_unit_or_took_over_from_it_may_be_written(void **state)
+static struct field took_over(struct world *w, const struct id *successor, uint64_t base)
+{
+    char *packed = arena_printf(&w->arena, "\n%c%16s\x12\x05whole", 16, "");
+    memcpy(packed + 2, successor->b, ID_LEN);
+    return (struct field){.number = 16,
+                          .op = FIELD_SET,
+                          .type = VALUE_ELEMENT,
+                          .key = span_of(packed + 2, ID_LEN),
+                          .bytes = span_of(packed, 25),
+                          .base = base};
+}
+
+/* A commune below another unit, with what took over from it. */
+static uint64_t import_unit(struct world *w, const struct id *id, const char *code,
+                            const struct id *parent, const struct id *successor)
+{
+    struct field v[6] = {text_field(10, code), text_field(11, code), text_field(12, "commune"),
+                         ref(13, parent), text_field(14, "2020-01-01")};
+    struct change c = {.kind = KIND_UNIT, .verb = VERB_CREATE, .record = *id, .fields = {v, 5}};
+    if (successor)
+        v[c.fields.count++] = took_over(w, successor, 0);
+    return world_import(w, &c, 1);
+}
+
+/*     elder ---> the device's commune ---> other_commune        hamlet lies below the commune
+ *       `------> stranger */
+static void what_lies_below_a_unit_or_is_of_its_line_may_be_written(void **state)
 {
     struct world *w = *state;
     struct ocop_error err = {0};
     struct id hamlet = id_next(&w->registry->ids, w->registry->env);
-    struct field v[] = {text_field(10, "2466401"), text_field(11, "Thôn 1"),
-                        text_field(12, "commune"), ref(13, &w->commune),
-                        text_field(14, "2025-07-01")};
-    struct change below = {
-        .kind = KIND_UNIT, .verb = VERB_CREATE, .record = hamlet, .fields = {v, 5}};
-    uint64_t base = world_import(w, &below, 1);
-    char *packed = arena_printf(&w->arena, "\n%c%16s\x12\x05whole", 16, "");
-    memcpy(packed + 2, w->other_commune.b, ID_LEN);
-    struct field heir = {.number = 16,
-                         .op = FIELD_SET,
-                         .type = VALUE_ELEMENT,
-                         .key = id_span(&w->other_commune),
-                         .bytes = span_of(packed, 25),
-                         .base = base};
-    struct change merged = {.kind = KIND_UNIT,
-                            .verb = VERB_AMEND,
-                            .record = w->commune,
-                            .base = base,
-                            .fields = {&heir, 1}};
-    world_import(w, &merged, 1);
+    struct id elder = id_next(&w->registry->ids, w->registry->env);
+    struct id stranger = id_next(&w->registry->ids, w->registry->env);
+    import_unit(w, &hamlet, "2466401", &w->commune, NULL);
+    import_unit(w, &stranger, "24999", &w->province, NULL);
+    uint64_t base = import_unit(w, &elder, "24001", &w->province, &w->commune);
+    struct field heirs[] = {took_over(w, &w->other_commune, base), took_over(w, &stranger, base)};
+    struct change changes[] = {{.kind = KIND_UNIT,
+                                .verb = VERB_AMEND,
+                                .record = w->commune,
+                                .base = base,
+                                .fields = {&heirs[0], 1}},
+                               {.kind = KIND_UNIT,
+                                .verb = VERB_AMEND,
+                                .record = elder,
+                                .base = base,
+                                .fields = {&heirs[1], 1}}};
+    world_import(w, changes, 2);
     world_sync(w, 1);
-    const struct id units[] = {hamlet, w->other_commune};
-    for (size_t i = 0; i < 2; i++) {
+    const struct id units[] = {hamlet, w->other_commune, elder};
+    for (size_t i = 0; i < 3; i++) {
         ProtobufCMessage *m = inspection(w, units[i]);
         if (ocop_submit(w->stores[1], m, &err) != OCOP_OK)
-            fail_msg("%s: %s", err.field, err.text);
+            fail_msg("%zu: %s: %s", i, err.field, err.text);
         ocop_free(m);
     }
     const struct ocop_sync_summary sum = world_sync(w, 1);
-    assert_int_equal(sum.applied, 2); /* the registry agrees */
-    ProtobufCMessage *m = inspection(w, w->province);
-    refused(OCOP_EPERM, ocop_submit(w->stores[1], m, &err), &err, "unit_id", "Tỉnh Lâm Đồng (68)");
-    ocop_free(m);
+    assert_int_equal(sum.applied, 3); /* the registry agrees */
+    const struct id others[] = {w->province, stranger};
+    for (size_t i = 0; i < 2; i++) {
+        ProtobufCMessage *m = inspection(w, others[i]);
+        refused(OCOP_EPERM, ocop_submit(w->stores[1], m, &err), &err, "unit_id", "lies outside");
+        ocop_free(m);
+    }
 }
 
 static void an_element_that_refers_to_nowhere_is_refused_by_its_path(void **state)
@@ -149,7 +174,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_record_of_a_foreign_unit_is_refused_at_save_with_both_named),
-        TEST(what_lies_below_a_unit_or_took_over_from_it_may_be_written),
+        TEST(what_lies_below_a_unit_or_is_of_its_line_may_be_written),
         TEST(an_element_that_refers_to_nowhere_is_refused_by_its_path),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
