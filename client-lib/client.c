@@ -8,6 +8,7 @@
 #include "store.h"
 #include "sync.h"
 #include "sync.pb-c.h"
+#include "text.h"
 
 #define OCOP_VERSION_TEXT "0.1.0"
 
@@ -26,6 +27,23 @@ void client_init(void)
 const char *ocop_version(void)
 {
     return OCOP_VERSION_TEXT;
+}
+
+bool ocop_same_name(const char *a, const char *b)
+{
+    struct buf x, y;
+    bool same = false;
+
+    buf_init(&x, KIB(64));
+    buf_init(&y, KIB(64));
+    if (a && b) {
+        text_name_key(&x, span_str(a));
+        text_name_key(&y, span_str(b));
+        same = !x.failed && !y.failed && span_eq(buf_span(&x), buf_span(&y));
+    }
+    buf_fini(&x);
+    buf_fini(&y);
+    return same;
 }
 
 const char *ocop_status_name(enum ocop_status status)

@@ -57,6 +57,9 @@ enum { OCOP_ID_TEXT_LEN = 36 };
 OCOP_API const char *ocop_id_text(struct ocop_id id, char *out);
 /** False when `text` is not an id. */
 OCOP_API bool ocop_id_parse(const char *text, struct ocop_id *out);
+/** Are two names the same, whatever their case, spaces, apostrophes, style of tone marks and normal
+ *  form? Diacritics count. Either may be NULL: then they are not. */
+OCOP_API bool ocop_same_name(const char *a, const char *b);
 /** "EINVAL" and the like; never NULL. */
 OCOP_API const char *ocop_status_name(enum ocop_status status);
 /** Version of the library, such as "0.1.0". */

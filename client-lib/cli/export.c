@@ -9,9 +9,9 @@
 
 #include "command.h"
 #include "input.h"
-#include "message.h"
+#include "record_csv.h"
 
-enum { PAGE_RECORDS = 1000, PATH_BYTES_MAX = 4096, NAME_BYTES_MAX = 64 };
+enum { PAGE_RECORDS = 1000, PATH_BYTES_MAX = 4096 };
 
 struct export
 {
@@ -64,7 +64,7 @@ static enum ocop_status write_page(struct export *e, struct ocop_error *err)
 {
     if (e->page.failed)
         return command_fail(err, OCOP_ENOMEM, NULL, "out of memory");
-    if (e->page.len && fwrite(e->page.p, 1, e->page.len, e->file) != e->page.len)
+    if (!out_write(&e->page, e->file))
         return cannot_write("the export", err);
     e->page.len = 0;
     return OCOP_OK;
@@ -85,111 +85,6 @@ static enum ocop_status close_file(struct export *e, const char *path, enum ocop
     if (e->temporary[0] && st)
         (void)unlink(e->temporary);
     out_fini(&e->page);
-    return st;
-}
-
-/* --- CSV ------------------------------------------------------------------------------------- */
-
-/* "inspected_date" -> "inspectedDate", its name in JSON. */
-static void json_name(const char *name, char out[NAME_BYTES_MAX])
-{
-    size_t len = 0;
-
-    for (const char *c = name; *c && len < NAME_BYTES_MAX - 1; c++) {
-        bool raise = *c == '_' && c[1] >= 'a' && c[1] <= 'z';
-        if (raise)
-            c++;
-        out[len++] = raise ? (char)(*c - 'a' + 'A') : *c;
-    }
-    out[len] = '\0';
-}
-
-/* Behind the string that begins at p. */
-static const char *skip_string(const char *p)
-{
-    for (p++; *p && *p != '"'; p++)
-        if (*p == '\\' && p[1])
-            p++;
-    return *p ? p + 1 : p;
-}
-
-/* Behind the value that begins at p, in compact JSON. */
-static const char *skip_value(const char *p)
-{
-    unsigned depth = 0;
-
-    while (*p) {
-        if (depth == 0 && (*p == ',' || *p == '}' || *p == ']'))
-            return p;
-        if (*p == '"') {
-            p = skip_string(p);
-            continue;
-        }
-        depth += *p == '{' || *p == '[';
-        depth -= *p == '}' || *p == ']';
-        p++;
-    }
-    return p;
-}
-
-/* Append the value of a member of a compact JSON object, as it stands; nothing without one. */
-static void put_member(const char *json, const char *name, struct out *o)
-{
-    size_t len = strlen(name);
-
-    for (const char *p = json + 1; *p == '"';) {
-        const char *end = skip_string(p), *value = end + 1;
-        bool found = (size_t)(end - p) == len + 2 && strncmp(p + 1, name, len) == 0;
-        p = skip_value(value);
-        if (found) {
-            out_put(o, value, (size_t)(p - value));
-            return;
-        }
-        p += *p == ',';
-    }
-}
-
-/* The names of all fields, also where there is no record. */
-static enum ocop_status csv_titles(struct session *s, const char *kind, struct out *o,
-                                   struct ocop_error *err)
-{
-    ProtobufCMessage *empty = NULL;
-    enum ocop_status st = ocop_from_json(s->store, kind, NULL, "{}", &empty, err);
-
-    for (unsigned i = 0; !st && i < empty->descriptor->n_fields; i++) {
-        out_put(o, ",", i > 0);
-        out_csv(o, empty->descriptor->fields[i].name, true);
-    }
-    out_str(o, "\r\n");
-    ocop_free(empty);
-    return st;
-}
-
-/* One line: scalars as they are, lists as JSON. */
-static enum ocop_status csv_record(struct export *e, const ProtobufCMessage *m,
-                                   struct ocop_error *err)
-{
-    const ProtobufCMessageDescriptor *desc = m->descriptor;
-    struct out cell = {0};
-    char name[NAME_BYTES_MAX], *json = NULL;
-    enum ocop_status st = ocop_to_json(m, false, &json, err);
-
-    for (unsigned i = 0; !st && i < desc->n_fields; i++) {
-        const ProtobufCFieldDescriptor *d = &desc->fields[i];
-        cell.len = 0;
-        if (message_is_list(d)) {
-            json_name(d->name, name);
-            put_member(json, name, &cell);
-        } else {
-            message_value(m, d, false, &cell);
-        }
-        out_put(&e->page, ",", i > 0);
-        out_csv(&e->page, out_text(&cell), d->type == PROTOBUF_C_TYPE_STRING);
-    }
-    out_str(&e->page, "\r\n");
-    e->page.failed = e->page.failed || cell.failed;
-    out_fini(&cell);
-    ocop_text_free(json);
     return st;
 }
 
@@ -216,7 +111,7 @@ static enum ocop_status export_page(struct session *s, struct export *e,
         ProtobufCMessage *m = NULL;
         st = ocop_load(s->store, &list->items[i].id, &m, err);
         if (!st)
-            st = e->csv ? csv_record(e, m, err) : json_record(e, m, err);
+            st = e->csv ? record_csv_line(m, &e->page, err) : json_record(e, m, err);
         ocop_free(m);
         e->count++;
     }
@@ -263,8 +158,12 @@ static enum ocop_status export_json(struct session *s, struct export *e, struct 
 
 static enum ocop_status export_csv(struct session *s, struct export *e, struct ocop_error *err)
 {
-    enum ocop_status st = csv_titles(s, s->words[0], &e->page, err);
+    ProtobufCMessage *empty = NULL; /* titles stand where there is no record too */
+    enum ocop_status st = ocop_from_json(s->store, s->words[0], NULL, "{}", &empty, err);
 
+    if (!st)
+        record_csv_titles(empty->descriptor, &e->page);
+    ocop_free(empty);
     return st ? st : export_kind(s, e, s->words[0], err);
 }
 

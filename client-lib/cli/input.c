@@ -86,7 +86,7 @@ enum ocop_status input_record(struct ocop_store *store, const char *kind, const 
                               struct ocop_id *out, struct ocop_error *err)
 {
     struct ocop_list *list;
-    size_t matches = 0;
+    size_t matches = 0, exact = 0;
     enum ocop_status st;
 
     if (ocop_id_parse(name, out))
@@ -95,11 +95,17 @@ enum ocop_status input_record(struct ocop_store *store, const char *kind, const 
     if (st)
         return st;
     for (size_t i = 0; i < list->count; i++) {
-        if (strcmp(list->items[i].label, name) != 0)
+        const struct ocop_item *item = &list->items[i];
+        const bool equal = strcmp(item->label, name) == 0;
+        if (!ocop_same_name(item->label, name))
             continue;
-        *out = list->items[i].id;
+        if (equal || exact == 0)
+            *out = item->id;
+        exact += equal;
         matches++;
     }
+    if (exact == 1) /* typed as it stands, beside others that are typed otherwise */
+        matches = 1;
     ocop_list_free(list);
     if (matches == 1)
         return OCOP_OK;

@@ -84,7 +84,7 @@ static const struct command commands[] = {
     {"edit", "ID", "Change the draft of a record, or begin the draft of an amendment.", record_edit,
      O_FIELDS, 1, 1, false},
     {"show", "ID", "Show a record with its state and cases; --json can be edited and given back.",
-     view_show, HAS(OPT_JSON), 1, 1, false},
+     view_show, HAS(OPT_JSON) | HAS(OPT_CSV), 1, 1, false},
     {"list", "KIND", "List the records of a kind, newest first.", view_list, O_QUERY, 1, 1, false},
     {"find", "", "Find records of all kinds, newest first.", view_list, O_QUERY | HAS(OPT_KIND), 0,
      0, false},
@@ -102,11 +102,11 @@ static const struct command commands[] = {
      1, 1, false},
     {"sync", "", "Send and receive until nothing is left; Ctrl-C stops it and loses nothing.",
      sync_run,
-     HAS(OPT_JSON) | HAS(OPT_STRICT) | HAS(OPT_TIMEOUT) | HAS(OPT_CONNECT_TIMEOUT) |
+     HAS(OPT_JSON) | HAS(OPT_CSV) | HAS(OPT_STRICT) | HAS(OPT_TIMEOUT) | HAS(OPT_CONNECT_TIMEOUT) |
          HAS(OPT_ROUND_TRIPS),
      0, 0, false},
-    {"status", "[ID]", "Show the state of the store, or of one record.", view_status, HAS(OPT_JSON),
-     0, 1, false},
+    {"status", "[ID]", "Show the state of the store, or of one record.", view_status,
+     HAS(OPT_JSON) | HAS(OPT_CSV), 0, 1, false},
     {"check", "", "Check the store's file for damage.", view_check, 0, 0, 0, false},
     {"export", "KIND|all", "Write all records of a kind or, as JSON, of all kinds.", export_run,
      HAS(OPT_JSON) | HAS(OPT_CSV) | HAS(OPT_OUTPUT), 1, 1, false},
@@ -415,6 +415,8 @@ static enum ocop_status run_command(struct session *s, const struct command *c, 
     }
     if (!st)
         st = read_words(s, c, argc, argv, err);
+    if (!st && s->value[OPT_JSON] && s->value[OPT_CSV])
+        st = command_usage(s, err, "give --json or --csv, not both");
     if (st)
         return st;
     s->path = s->value[OPT_STORE] ? s->value[OPT_STORE] : env && *env ? env : STORE_DEFAULT;
@@ -450,7 +452,7 @@ static enum ocop_status run(struct session *s, int argc, char **argv, struct oco
 /* All that the command printed; what cannot be written is an error, not a short result. */
 static enum ocop_status flush(struct session *s, enum ocop_status st, struct ocop_error *err)
 {
-    bool written = s->out.len == 0 || fwrite(s->out.p, 1, s->out.len, stdout) == s->out.len;
+    bool written = out_write(&s->out, stdout);
 
     if (fflush(stdout) != 0 || ferror(stdout))
         written = false;

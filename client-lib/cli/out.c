@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 /* A list, an export's page and a record are far below this. */
 #define OUT_BYTES_MAX ((size_t)256 * 1024 * 1024)
@@ -114,21 +115,42 @@ static bool is_unsafe(uint32_t c)
            (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
 }
 
-void out_plain(struct out *o, const char *text, bool lines)
+/* What is not safe is escaped, as JSON does or as people read it; `allowed` is left alone. */
+static void put_safely(struct out *o, const char *text, size_t len, const char *allowed, bool json)
 {
     const unsigned char *p = (const unsigned char *)text;
-    size_t len = strlen(text), n;
+    size_t n;
     uint32_t c = 0;
 
     for (size_t i = 0; i < len; i += n ? n : 1) {
         n = decode(p + i, len - i, &c);
         if (n == 0)
             out_printf(o, "\\x{%02x}", p[i]);
-        else if (is_unsafe(c) && !(lines && c == '\n'))
-            out_printf(o, "\\u{%x}", (unsigned)c);
+        else if (is_unsafe(c) && !(c && c < 0x80 && strchr(allowed, (int)c)))
+            out_printf(o, json ? "\\u%04x" : "\\u{%x}", (unsigned)c);
         else
             out_put(o, text + i, n);
     }
+}
+
+void out_plain(struct out *o, const char *text, bool lines)
+{
+    put_safely(o, text, strlen(text), lines ? "\n" : "", false);
+}
+
+bool out_write(struct out *o, FILE *file)
+{
+    struct out safe = {0};
+    const struct out *from = o;
+    bool written;
+
+    if (o->len && isatty(fileno(file))) {
+        put_safely(&safe, o->p, o->len, "\n\r\t", true);
+        from = &safe;
+    }
+    written = !from->failed && (from->len == 0 || fwrite(from->p, 1, from->len, file) == from->len);
+    out_fini(&safe);
+    return written;
 }
 
 size_t out_columns(const char *text, size_t len)

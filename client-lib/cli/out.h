@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "ocop_status.h"
 
@@ -25,6 +26,9 @@ void out_spaces(struct out *o, size_t count);
 /** The text with its NUL; "" when empty. Valid until the next call. */
 const char *out_text(struct out *o);
 void out_fini(struct out *o);
+/** Write all to a file. To a terminal no control reaches it, whatever the form: what out_plain
+ *  escapes is escaped here too, in JSON as \u. False when it cannot be written; errno says why. */
+bool out_write(struct out *o, FILE *file);
 
 /** Text of others for a terminal: what could move the cursor, hide text or turn its direction is
  *  written as \u{...}. `lines` leaves line feeds as they are. */

@@ -7,6 +7,7 @@
 
 #include "command.h"
 #include "input.h"
+#include "members.h"
 #include "table.h"
 
 enum { SECONDS_MAX = 3600, ROUND_TRIPS_MAX = 1000000 };
@@ -115,21 +116,22 @@ static void clear_progress(const struct progress *p)
         (void)fprintf(stderr, "\r%*s\r", (int)p->columns, "");
 }
 
-static const char *yes(bool b)
+static void summary_members(const struct ocop_sync_summary *v, struct members *m)
 {
-    return b ? "true" : "false";
-}
-
-static void summary_json(const struct ocop_sync_summary *v, struct out *o)
-{
-    out_printf(o,
-               "{\"pushed\":%u,\"applied\":%u,\"equal\":%u,\"waiting\":%u,\"refused\":%u,"
-               "\"inCase\":%u,\"pulled\":%u,\"departed\":%u,\"left\":%u,\"roundTrips\":%u,"
-               "\"bytesSent\":%" PRIu64 ",\"bytesReceived\":%" PRIu64
-               ",\"complete\":%s,\"forked\":%s}\n",
-               v->pushed, v->applied, v->equal, v->waiting, v->refused, v->in_case, v->pulled,
-               v->departed, v->left, v->round_trips, v->bytes_sent, v->bytes_received,
-               yes(v->complete), yes(v->forked));
+    members_number(m, "pushed", v->pushed);
+    members_number(m, "applied", v->applied);
+    members_number(m, "equal", v->equal);
+    members_number(m, "waiting", v->waiting);
+    members_number(m, "refused", v->refused);
+    members_number(m, "inCase", v->in_case);
+    members_number(m, "pulled", v->pulled);
+    members_number(m, "departed", v->departed);
+    members_number(m, "left", v->left);
+    members_number(m, "roundTrips", v->round_trips);
+    members_number(m, "bytesSent", (int64_t)v->bytes_sent);
+    members_number(m, "bytesReceived", (int64_t)v->bytes_received);
+    members_truth(m, "complete", v->complete);
+    members_truth(m, "forked", v->forked);
 }
 
 static void summary_text(const struct ocop_sync_summary *v, struct out *o)
@@ -185,6 +187,7 @@ enum ocop_status sync_run(struct session *s, struct ocop_error *err)
     struct ocop_sync_options options = {0};
     struct ocop_sync_summary summary = {0};
     struct progress progress = {0};
+    struct members members = {0};
     int connect_s, exchange_s, round_trips;
     enum ocop_status st = input_number(s, OPT_CONNECT_TIMEOUT, 1, SECONDS_MAX, 0, &connect_s, err);
 
@@ -205,9 +208,11 @@ enum ocop_status sync_run(struct session *s, struct ocop_error *err)
     st = ocop_sync(s->store, &options, &summary, err);
     release_signals();
     clear_progress(&progress);
-    if (s->value[OPT_JSON])
-        summary_json(&summary, &s->out);
-    else if (!st || summary.round_trips)
+    if (s->value[OPT_JSON] || s->value[OPT_CSV]) {
+        summary_members(&summary, &members);
+        members_print(&members, s->value[OPT_CSV] != NULL, &s->out);
+    } else if (!st || summary.round_trips) {
         summary_text(&summary, &s->out);
+    }
     return st || !s->value[OPT_STRICT] ? st : check_strict(s, &summary, err);
 }

@@ -5,7 +5,9 @@
 
 #include "command.h"
 #include "input.h"
+#include "members.h"
 #include "message.h"
+#include "record_csv.h"
 #include "table.h"
 
 enum { LIST_LIMIT_MAX = 10000, LIST_OFFSET_MAX = 1000000 };
@@ -56,8 +58,6 @@ static enum ocop_status read_query(struct session *s, struct query_ids *ids, str
                              .to_date = v[OPT_TO],
                              .text = v[OPT_TEXT],
                              .voided_too = v[OPT_VOIDED] != NULL};
-    if (v[OPT_JSON] && v[OPT_CSV])
-        return command_usage(s, err, "give --json or --csv, not both");
     st = input_kind(q->kind, err);
     if (!st)
         st = read_state(s, &q->state, err);
@@ -244,6 +244,11 @@ enum ocop_status view_show(struct session *s, struct ocop_error *err)
             out_printf(&s->out, "%s\n", json);
         goto out;
     }
+    if (!st && s->value[OPT_CSV]) {
+        record_csv_titles(m->descriptor, &s->out);
+        st = record_csv_line(m, &s->out, err);
+        goto out;
+    }
     if (!st)
         st = ocop_record_status(s->store, &id, &status, err);
     if (st)
@@ -262,48 +267,55 @@ out:
     return st;
 }
 
-static void json_member(struct out *o, const char *name, const char *text)
-{
-    out_printf(o, ",\"%s\":", name);
-    out_json(o, text);
-}
-
-/* A value of a case is JSON text already. */
-static void json_raw(struct out *o, const char *name, const char *json)
+/* A value of a case is JSON text already; none is null. */
+static void json_value(struct out *o, const char *name, const char *json)
 {
     out_printf(o, ",\"%s\":%s", name, *json ? json : "null");
 }
 
-static void record_status_json(const struct ocop_record_status *r, struct out *o)
+static void cases_json(const struct ocop_record_status *r, struct out *o)
 {
     char id[OCOP_ID_TEXT_LEN + 1];
 
-    out_printf(o,
-               "{\"id\":\"%s\",\"kind\":\"%s\",\"state\":\"%s\",\"draft\":%s,\"version\":%" PRIu64
-               ",\"waiting\":%u",
-               ocop_id_text(r->id, id), r->kind, state_name(r->state),
-               r->has_draft ? "true" : "false", r->version, r->waiting);
-    json_member(o, "reason", r->reason);
-    json_member(o, "reasonField", r->reason_field);
-    out_str(o, ",\"cases\":[");
+    out_str(o, "[");
     for (size_t i = 0; i < r->case_count; i++) {
         const struct ocop_case *c = &r->cases[i];
-        out_printf(o, "%s{\"id\":\"%s\",\"closed\":%s", i ? "," : "", ocop_id_text(c->id, id),
-                   c->closed ? "true" : "false");
-        json_member(o, "field", c->field);
-        json_raw(o, "base", c->base);
-        json_raw(o, "theirs", c->theirs);
-        json_raw(o, "mine", c->mine);
-        json_member(o, "resolution", c->resolution);
+        out_printf(o, "%s{\"id\":\"%s\",\"closed\":%s,\"field\":", i ? "," : "",
+                   ocop_id_text(c->id, id), c->closed ? "true" : "false");
+        out_json(o, c->field);
+        json_value(o, "base", c->base);
+        json_value(o, "theirs", c->theirs);
+        json_value(o, "mine", c->mine);
+        out_str(o, ",\"resolution\":");
+        out_json(o, c->resolution);
         out_str(o, "}");
     }
-    out_str(o, "]}\n");
+    out_str(o, "]");
+}
+
+static void record_status_members(const struct ocop_record_status *r, struct members *m)
+{
+    char id[OCOP_ID_TEXT_LEN + 1];
+    struct out cases = {0};
+
+    members_text(m, "id", ocop_id_text(r->id, id));
+    members_text(m, "kind", r->kind);
+    members_text(m, "state", state_name(r->state));
+    members_truth(m, "draft", r->has_draft);
+    members_number(m, "version", (int64_t)r->version);
+    members_number(m, "waiting", r->waiting);
+    members_text(m, "reason", r->reason);
+    members_text(m, "reasonField", r->reason_field);
+    cases_json(r, &cases);
+    members_raw(m, "cases", out_text(&cases));
+    out_fini(&cases);
 }
 
 static enum ocop_status record_status(struct session *s, struct ocop_error *err)
 {
     struct ocop_record_status *status = NULL;
     struct table t = {.columns = 2, .lines = true};
+    struct members m = {0};
     char text[OCOP_ID_TEXT_LEN + 1];
     struct ocop_id id;
     enum ocop_status st = input_record(s->store, NULL, s->words[0], &id, err);
@@ -312,8 +324,9 @@ static enum ocop_status record_status(struct session *s, struct ocop_error *err)
         st = ocop_record_status(s->store, &id, &status, err);
     if (st)
         return st;
-    if (s->value[OPT_JSON]) {
-        record_status_json(status, &s->out);
+    if (s->value[OPT_JSON] || s->value[OPT_CSV]) {
+        record_status_members(status, &m);
+        members_print(&m, s->value[OPT_CSV] != NULL, &s->out);
     } else {
         pair(&t, "id:", ocop_id_text(id, text));
         pair(&t, "kind:", status->kind);
@@ -326,37 +339,36 @@ static enum ocop_status record_status(struct session *s, struct ocop_error *err)
     return OCOP_OK;
 }
 
-static const char *yes(bool b)
-{
-    return b ? "true" : "false";
-}
-
 /* null before enrolment. */
-static void json_id(struct out *o, const char *name, const struct ocop_id *id, bool known)
+static void id_member(struct members *m, const char *name, const struct ocop_id *id, bool known)
 {
     char text[OCOP_ID_TEXT_LEN + 1];
 
     if (known)
-        json_member(o, name, ocop_id_text(*id, text));
+        members_text(m, name, ocop_id_text(*id, text));
     else
-        json_raw(o, name, "");
+        members_raw(m, name, "null");
 }
 
-static void store_status_json(const struct ocop_store_status *v, struct out *o)
+static void store_status_members(const struct ocop_store_status *v, struct members *m)
 {
-
-    out_printf(o, "{\"enrolled\":%s,\"encrypted\":%s,\"forked\":%s,\"revoked\":%s,\"device\":%u",
-               yes(v->enrolled), yes(v->encrypted), yes(v->forked), yes(v->revoked),
-               v->device_number);
-    json_id(o, "replica", &v->replica, v->enrolled);
-    json_id(o, "officer", &v->officer, v->enrolled);
-    json_member(o, "officerName", v->officer_name);
-    json_member(o, "server", v->server);
-    out_printf(o,
-               ",\"records\":%u,\"drafts\":%u,\"waiting\":%u,\"refused\":%u,\"cases\":%u,"
-               "\"version\":%" PRIu64 ",\"lastSyncMs\":%" PRId64 ",\"skewMs\":%" PRId64 "}\n",
-               v->records, v->drafts, v->waiting, v->refused, v->cases, v->version, v->last_sync_ms,
-               v->skew_ms);
+    members_truth(m, "enrolled", v->enrolled);
+    members_truth(m, "encrypted", v->encrypted);
+    members_truth(m, "forked", v->forked);
+    members_truth(m, "revoked", v->revoked);
+    members_number(m, "device", v->device_number);
+    id_member(m, "replica", &v->replica, v->enrolled);
+    id_member(m, "officer", &v->officer, v->enrolled);
+    members_text(m, "officerName", v->officer_name);
+    members_text(m, "server", v->server);
+    members_number(m, "records", v->records);
+    members_number(m, "drafts", v->drafts);
+    members_number(m, "waiting", v->waiting);
+    members_number(m, "refused", v->refused);
+    members_number(m, "cases", v->cases);
+    members_number(m, "version", (int64_t)v->version);
+    members_number(m, "lastSyncMs", v->last_sync_ms);
+    members_number(m, "skewMs", v->skew_ms);
 }
 
 static void number_row(struct table *t, const char *name, uint64_t n)
@@ -403,6 +415,7 @@ static void store_status_text(const struct session *s, const struct ocop_store_s
 enum ocop_status view_status(struct session *s, struct ocop_error *err)
 {
     struct ocop_store_status v;
+    struct members m = {0};
     enum ocop_status st;
 
     if (s->word_count)
@@ -410,10 +423,12 @@ enum ocop_status view_status(struct session *s, struct ocop_error *err)
     st = ocop_store_status(s->store, &v, err);
     if (st)
         return st;
-    if (s->value[OPT_JSON])
-        store_status_json(&v, &s->out);
-    else
-        store_status_text(s, &v, &s->out);
+    if (s->value[OPT_JSON] || s->value[OPT_CSV]) {
+        store_status_members(&v, &m);
+        members_print(&m, s->value[OPT_CSV] != NULL, &s->out);
+        return OCOP_OK;
+    }
+    store_status_text(s, &v, &s->out);
     return OCOP_OK;
 }
 

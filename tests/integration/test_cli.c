@@ -1,5 +1,6 @@
 /* The built `ocop` as a person or a script meets it: arguments in, exit code, stdout and stderr
  * out, on a store of its own. No server. OCOP_BIN names the program, else build/ocop. */
+#define _XOPEN_SOURCE 700 /* terminals */
 #include "test.h"
 
 #include <csv.h>
@@ -13,6 +14,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "record_api.h"
@@ -275,7 +277,7 @@ static const struct {
     {"enrol", "CODE", ALL " --name"},
     {"new", "inspection", ALL FIELDS " --submit"},
     {"edit", PRODUCT_ID, ALL FIELDS},
-    {"show", PRODUCT_ID, ALL " --json"},
+    {"show", PRODUCT_ID, ALL " --json --csv"},
     {"list", "product", ALL QUERY},
     {"find", "", ALL QUERY " --kind"},
     {"submit", PRODUCT_ID, ALL " --reason"},
@@ -283,8 +285,8 @@ static const struct {
     {"add", PRODUCT_ID " custody", ALL FIELDS " --reason"},
     {"void", PRODUCT_ID, ALL " --reason"},
     {"discard", PRODUCT_ID, ALL},
-    {"sync", "", ALL " --json --strict --timeout --connect-timeout --max-round-trips"},
-    {"status", "", ALL " --json"},
+    {"sync", "", ALL " --json --csv --strict --timeout --connect-timeout --max-round-trips"},
+    {"status", "", ALL " --json --csv"},
     {"check", "", ALL},
     {"export", "product", ALL " --json --csv --output"},
     {"resend", PRODUCT_ID, ALL},
@@ -352,6 +354,8 @@ static void a_wrong_call_is_one_line_and_exit_1(void **state)
         {"list product --limit 0", "\"0\""},
         {"list product --limit 7x", "\"7x\""},
         {"list product --json --csv", "--json or --csv"},
+        {"status --json --csv", "--json or --csv"},
+        {"sync --json --csv", "--json or --csv"},
         {"list product --state lost", "in_case"},
         {"edit " PRODUCT_ID, "--set"},
         {"add " PRODUCT_ID " custody", "--json or --set"},
@@ -574,6 +578,80 @@ static void show_and_list_neutralise_escapes_of_the_terminal(void **state)
     assert_null(strchr(errors, 0x1b));
 }
 
+/* A terminal: its other end is the descriptor returned, `name` is what a program opens. */
+static int open_terminal(char *name, size_t room)
+{
+    const int fd = posix_openpt(O_RDWR | O_NOCTTY);
+    struct termios t;
+
+    assert_true(fd >= 0);
+    assert_int_equal(grantpt(fd), 0);
+    assert_int_equal(unlockpt(fd), 0);
+    (void)snprintf(name, room, "%s", ptsname(fd));
+    assert_int_equal(tcgetattr(fd, &t), 0);
+    t.c_oflag &= ~(tcflag_t)OPOST; /* bytes as they are */
+    assert_int_equal(tcsetattr(fd, TCSANOW, &t), 0);
+    return fd;
+}
+
+/* Start ocop with stdout or stderr (1, 2) on the terminal and the other in its file. */
+static pid_t start_on_terminal(char *const *argv, int which, const char *terminal)
+{
+    posix_spawn_file_actions_t actions;
+    pid_t pid;
+
+    assert_int_equal(posix_spawn_file_actions_init(&actions), 0);
+    (void)posix_spawn_file_actions_addopen(&actions, 0, path_of("in"), O_RDONLY, 0);
+    (void)posix_spawn_file_actions_addopen(&actions, which, terminal, O_RDWR | O_NOCTTY, 0);
+    (void)posix_spawn_file_actions_addopen(&actions, which == 1 ? 2 : 1,
+                                           path_of(which == 1 ? "err" : "out"),
+                                           O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    assert_int_equal(posix_spawn(&pid, bin, &actions, NULL, argv, environ), 0);
+    (void)posix_spawn_file_actions_destroy(&actions);
+    return pid;
+}
+
+/* What reached the terminal until the program closed it; its exit code. */
+static int read_terminal(int fd, pid_t pid, char text[OUTPUT_MAX])
+{
+    size_t len = strlen(text);
+    ssize_t n;
+    int status = 0;
+
+    while (len < OUTPUT_MAX - 1 && (n = read(fd, text + len, OUTPUT_MAX - 1 - len)) > 0)
+        len += (size_t)n;
+    text[len] = '\0';
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+static void no_form_of_output_brings_controls_to_a_terminal(void **state)
+{
+    static const char *const forms[] = {"show " EVIL_ID,          "show " EVIL_ID " --json",
+                                        "show " EVIL_ID " --csv", "list producer",
+                                        "list producer --json",   "list producer --csv",
+                                        "export producer --csv",  "export producer --json"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        char copy[256], name[128], *argv[ARGS_MAX] = {(char *)(uintptr_t) "ocop"}, *save = NULL;
+        int argc = 1, fd = open_terminal(name, sizeof name);
+        (void)snprintf(copy, sizeof copy, "%s", forms[i]);
+        for (char *w = strtok_r(copy, " ", &save); w; w = strtok_r(NULL, " ", &save))
+            argv[argc++] = w;
+        out[0] = '\0';
+        assert_int_equal(read_terminal(fd, start_on_terminal(argv, 1, name), out), 0);
+        (void)close(fd);
+        expect_in(out, "HYPERLINK");
+        if (strchr(out, 0x1b) || strstr(out, OVERRIDE) || strstr(out, CLEAR_C1))
+            fail_msg("%s: %s", forms[i], out);
+    }
+    /* In a pipe they are what the record holds. */
+    expect_exit(run_line("list producer --csv"), 0);
+    expect_in(out, ESCAPE);
+}
+
 static void show_names_what_a_record_refers_to_and_keeps_lines(void **state)
 {
     char id[OCOP_ID_TEXT_LEN + 1];
@@ -727,6 +805,76 @@ static void the_state_of_the_store_is_told_to_people_and_programs(void **state)
     json_decref(v);
 }
 
+/* The cell of a CSV of one row under a title; "" when there is none. */
+static void cell_under(const char *title, char cell[64])
+{
+    char copy[OUTPUT_MAX], *rows[2], *t = NULL, *c = NULL;
+
+    (void)snprintf(copy, sizeof copy, "%s", out);
+    rows[0] = copy;
+    rows[1] = strstr(copy, "\r\n");
+    assert_non_null(rows[1]);
+    *rows[1] = '\0';
+    rows[1] += 2;
+    cell[0] = '\0';
+    for (;;) {
+        size_t tn = strcspn(rows[0], ","), cn = strcspn(rows[1], ",\r");
+        t = rows[0];
+        c = rows[1];
+        if (tn == strlen(title) && strncmp(t, title, tn) == 0) {
+            (void)snprintf(cell, 64, "%.*s", (int)cn, c);
+            return;
+        }
+        if (!t[tn])
+            fail_msg("no title %s in %s", title, out);
+        rows[0] += tn + 1;
+        rows[1] += cn + 1;
+    }
+}
+
+static void a_record_and_its_state_and_that_of_the_store_are_rows_of_csv(void **state)
+{
+    char id[OCOP_ID_TEXT_LEN + 1], cell[64];
+
+    (void)state;
+    submit_sample(id);
+    expect_exit(RUN("show", id, "--csv"), 0);
+    assert_int_equal(read_csv(out).rows, 2);
+    assert_false(read_csv(out).uneven);
+    cell_under("quantity", cell);
+    assert_string_equal(cell, "2.5");
+    expect_exit(RUN("status", id, "--csv"), 0);
+    assert_int_equal(read_csv(out).rows, 2);
+    cell_under("state", cell);
+    assert_string_equal(cell, "waiting");
+    cell_under("reason_field", cell);
+    assert_string_equal(cell, "");
+    expect_exit(RUN("status", "--csv"), 0);
+    assert_int_equal(read_csv(out).rows, 2);
+    cell_under("officer_name", cell);
+    assert_string_equal(cell, "Lan");
+    cell_under("waiting", cell);
+    assert_string_equal(cell, "1");
+    expect_exit(RUN("sync", "--csv", "--connect-timeout", "1"), 6);
+    cell_under("bytes_received", cell);
+    assert_string_equal(cell, "0");
+}
+
+static void a_name_is_taken_however_it_is_typed(void **state)
+{
+    static const char *const names[] = {"Hợp tác xã", "HỢP TÁC XÃ", " hợp  tác xã",
+                                        "Ho\xcc\x9b\xcc\xa3p ta\xcc\x81"
+                                        "c xa\xcc\x83"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        expect_exit(RUN("show", (char *)(uintptr_t)names[i], "--json"), 0);
+        expect_in(out, PRODUCER_ID);
+    }
+    expect_exit(RUN("show", "Hop tac xa"), 3); /* other diacritics are another name */
+    expect_exit(RUN("show", "Hợp tác"), 3);
+}
+
 static void a_case_is_shown_with_base_theirs_and_mine(void **state)
 {
     struct case_row c = {.kind = KIND_PRODUCT,
@@ -859,6 +1007,45 @@ static void an_interrupted_sync_exits_7_and_loses_nothing(void **state)
     expect_in(out, "waiting");
 }
 
+static void a_sync_shows_its_progress_on_a_terminal_only(void **state)
+{
+    char *const argv[] = {(char *)(uintptr_t) "ocop", (char *)(uintptr_t) "sync", NULL};
+    char id[OCOP_ID_TEXT_LEN + 1], name[128], screen[OUTPUT_MAX] = "";
+    int fd, listener, peer;
+    pid_t pid;
+
+    (void)state;
+    submit_sample(id);
+    listener = listen_mutely();
+    fd = open_terminal(name, sizeof name);
+    pid = start_on_terminal(argv, 2, name);
+    peer = accept(listener, NULL, NULL);
+    assert_true(peer >= 0);
+    /* The line stands there while the program waits. */
+    for (size_t len = 0; !strstr(screen, "0 sent, 0 received");) {
+        ssize_t n = read(fd, screen + len, sizeof screen - 1 - len);
+        assert_true(n > 0);
+        len += (size_t)n;
+        screen[len] = '\0';
+    }
+    assert_int_equal(screen[0], '\r');
+    assert_int_equal(kill(pid, SIGINT), 0);
+    assert_int_equal(read_terminal(fd, pid, screen), 7);
+    (void)close(fd);
+    /* It is gone before the error takes its place, and was one line all the time. */
+    expect_in(screen, "\rocop: ");
+    assert_ptr_equal(strchr(screen, '\n'), screen + strlen(screen) - 1);
+    (void)close(peer);
+    pid = start_args(argv);
+    peer = accept(listener, NULL, NULL);
+    assert_int_equal(kill(pid, SIGINT), 0);
+    expect_exit(wait_for(pid), 7);
+    assert_null(strchr(errors, '\r'));
+    expect_one_error_line();
+    (void)close(peer);
+    (void)close(listener);
+}
+
 int main(void)
 {
 #define WITH_STORE(test) cmocka_unit_test_setup_teardown(test, make_store, remove_store)
@@ -873,6 +1060,10 @@ int main(void)
         WITH_STORE(a_record_lives_from_draft_to_void),
         WITH_STORE(what_show_prints_as_json_can_be_given_back),
         WITH_STORE(show_and_list_neutralise_escapes_of_the_terminal),
+        WITH_STORE(no_form_of_output_brings_controls_to_a_terminal),
+        WITH_STORE(a_record_and_its_state_and_that_of_the_store_are_rows_of_csv),
+        WITH_STORE(a_name_is_taken_however_it_is_typed),
+        WITH_STORE(a_sync_shows_its_progress_on_a_terminal_only),
         WITH_STORE(show_names_what_a_record_refers_to_and_keeps_lines),
         WITH_STORE(a_list_is_csv_without_formulas),
         WITH_STORE(a_list_is_one_json_array),
