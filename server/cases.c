@@ -143,8 +143,9 @@ static enum ocop_status theirs_from_log(struct registry *r, struct arena *a, str
     if (theirs) { /* not there when it had waited for its record and was applied later */
         c->theirs_author = theirs->author;
         c->theirs_time_ms = theirs->device_time_ms;
+        c->theirs_reason = arena_dup(a, theirs->reason.p, theirs->reason.len);
     }
-    return OCOP_OK;
+    return !theirs || c->theirs_reason ? OCOP_OK : err_nomem(err);
 }
 
 /* In a collision the other side is the record that has the number too. */

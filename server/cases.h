@@ -19,8 +19,8 @@ struct case_row {
     const char *base, *theirs, *mine;                /* JSON text; "null" when not set */
     struct id theirs_author, mine_author;            /* officers */
     int64_t theirs_time_ms, mine_time_ms, opened_ms; /* device times; receipt */
-    const char *mine_reason;
-    const char *resolution; /* "theirs", "mine", "value", "agreed" */
+    const char *theirs_reason, *mine_reason;         /* theirs: NULL when it is not known */
+    const char *resolution;                          /* "theirs", "mine", "value", "agreed" */
 };
 OCOP_MUST_USE enum ocop_status case_load(struct registry *r, const struct id *id, struct arena *a,
                                          struct case_row *out, struct ocop_error *err);

@@ -588,8 +588,8 @@ enum ocop_status show_cases(struct registry *r, bool all, bool json, FILE *out,
 }
 
 static enum ocop_status show_side(struct registry *r, const char *side, const char *value,
-                                  const struct id *author, int64_t time_ms, FILE *out,
-                                  struct ocop_error *err)
+                                  const struct id *author, int64_t time_ms, const char *reason,
+                                  FILE *out, struct ocop_error *err)
 {
     fprintf(out, "%-8s", side);
     show_str(out, value ? value : "null");
@@ -598,6 +598,11 @@ static enum ocop_status show_side(struct registry *r, const char *side, const ch
     fputs(", device ", out);
     show_moment(out, time_ms);
     fputc('\n', out);
+    if (reason && reason[0]) {
+        fputs("        reason: ", out);
+        show_str(out, reason);
+        fputc('\n', out);
+    }
     return st;
 }
 
@@ -627,14 +632,10 @@ enum ocop_status show_case(struct registry *r, const struct id *id, FILE *out,
     show_str(out, c.base ? c.base : "null");
     fputc('\n', out);
     if (st == OCOP_OK)
-        st = show_side(r, "theirs", c.theirs, &c.theirs_author, c.theirs_time_ms, out, err);
+        st = show_side(r, "theirs", c.theirs, &c.theirs_author, c.theirs_time_ms, c.theirs_reason,
+                       out, err);
     if (st == OCOP_OK)
-        st = show_side(r, "mine", c.mine, &c.mine_author, c.mine_time_ms, out, err);
-    if (c.mine_reason && c.mine_reason[0]) {
-        fputs("        reason: ", out);
-        show_str(out, c.mine_reason);
-        fputc('\n', out);
-    }
+        st = show_side(r, "mine", c.mine, &c.mine_author, c.mine_time_ms, c.mine_reason, out, err);
 out:
     arena_fini(&a);
     return st;

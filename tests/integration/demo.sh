@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # The main job, shown: demo.sh BUILD [stay]. Two field clients record offline, sync, and the centre
-# holds one registry with one contradiction waiting for a person. Every step is checked.
+# holds one registry with one contradiction waiting for a person. Every figure shown is held against
+# what it must be; the first that is wrong ends the demonstration with 1.
 set -eu
 build=$(cd "$1" && pwd)
 stay=${2:-}
+data=$(cd "$(dirname "$0")/../data/demo" && pwd)
 dir=$(mktemp -d "${TMPDIR:-/tmp}/ocop-demo.XXXXXX")
 server=
 finish() {
@@ -15,146 +17,176 @@ finish() {
 }
 trap finish EXIT
 trap 'exit 0' INT TERM
-cd "$dir"
+registry=$dir/registry.db
+
 say() { printf '\n== %s\n' "$*"; }
 fail() { echo "demo: $*" >&2; exit 1; }
-ocopd() { "$build/ocopd" "$@" --db registry.db; }
-a() { "$build/ocop" --store an.ocop "$@"; }
-b() { "$build/ocop" --store binh.ocop "$@"; }
-# The id on the first line of a listing as CSV.
-first_id() { sed -n 2p | cut -d, -f1 | tr -d '"'; }
+# expect WHAT IS MUST
+expect() { [ "$2" = "$3" ] || fail "$1: \"$2\", not \"$3\""; }
+office() { "$build/ocopd" "$@" --db "$registry"; }
+an() { "$build/ocop" --store "$dir/an.ocop" "$@"; }
+binh() { "$build/ocop" --store "$dir/binh.ocop" "$@"; }
+# The id on the first line of a listing as CSV; a member of a JSON object of one line; the state of a
+# record on a device.
+first_id() { sed -n 2p | cut -d, -f1; }
+member() { sed -n "s/.*\"$1\":\"\{0,1\}\([^,\"}]*\).*/\1/p"; }
+status_of() { "$1" status "$2" --json | member state; }
+rows() { office show | sed -n "s/^$1\t//p"; }
 
-say "A registry of Đắk Nông: eight former districts, some of their communes, producers, products"
-ocopd init --name "Sổ đăng ký OCOP Đắk Nông (minh hoạ)"
-cat >units.csv <<'CSV'
-code,name,level,parent_code
-67,Tỉnh Đắk Nông,province,
-660,Thành phố Gia Nghĩa,district,67
-661,Huyện Đăk Glong,district,67
-662,Huyện Cư Jút,district,67
-663,Huyện Đắk Mil,district,67
-664,Huyện Krông Nô,district,67
-665,Huyện Đắk Song,district,67
-666,Huyện Đắk R'Lấp,district,67
-667,Huyện Tuy Đức,district,67
-24611,Phường Nghĩa Thành,commune,660
-24664,Thị trấn Đắk Mil,commune,663
-24670,Xã Đắk Gằn,commune,663
-24679,Xã Đức Mạnh,commune,663
-24688,Thị trấn Đắk Mâm,commune,664
-24717,Thị trấn Đức An,commune,665
-CSV
-cat >producers.csv <<'CSV'
-Tên chủ thể;Loại hình;Mã số thuế;Người đại diện;Địa chỉ;Điện thoại;Mã xã
-HTX Cà phê Đức Mạnh;cooperative;6400000001;Nguyễn Văn Hoà;Thôn 4;0901000001;24679
-HTX Nông sản Đắk Gằn;cooperative;6400000002;Trần Thị Lan;Bon Đắk Krai;0901000002;24670
-Hộ kinh doanh Mật ong Bảy;household;6400000003;Lê Văn Bảy;Tổ 2;0901000003;24664
-Công ty TNHH Ca cao Đắk Mil;company;6400000004;Phạm Minh Tuấn;Tổ 5;0901000004;24664
-HTX Hồ tiêu Đức An;cooperative;6400000005;Hoàng Thị Mai;Tổ 1;0901000005;24717
-THT Gạo Buôn Choáh;cooperative_group;6400000006;Y Bliu;Thôn Ninh Giang;0901000006;24688
-HTX Sầu riêng Gia Nghĩa;cooperative;6400000007;Vũ Đình Phú;Tổ 6;0901000007;24611
-Trang trại Bơ Đức Mạnh;farm;6400000008;Đỗ Thị Hạnh;Thôn 7;0901000008;24679
-Hộ kinh doanh Rượu cần H'Lan;household;6400000009;H'Lan;Bon Bu Đắk;0901000009;24670
-HTX Mắc ca Đắk Mil;cooperative;6400000010;Bùi Quốc Việt;Tổ 9;0901000010;24664
-CSV
-cat >products.csv <<'CSV'
-Tên sản phẩm,Chủ thể,Mã xã,Hạng sao,Năm,Bộ tiêu chí
-Cà phê bột Đức Mạnh,6400000001,24679,4,2025,13
-Cà phê hạt rang Đức Mạnh,6400000001,24679,3,2025,13
-Đậu xanh Đắk Gằn,6400000002,24670,3,2025,3
-Chuối sấy Đắk Gằn,6400000002,24670,3,2025,7
-Mật ong hoa cà phê,6400000003,24664,4,2025,4
-Mật ong nghệ,6400000003,24664,3,2025,8
-Bột ca cao,6400000004,24664,4,2025,13
-Sô-cô-la đen,6400000004,24664,3,2025,13
-Tiêu đen Đức An,6400000005,24717,3,2025,10
-Tiêu sọ Đức An,6400000005,24717,4,2025,10
-Gạo Buôn Choáh,6400000006,24688,4,2025,3
-Bún gạo Buôn Choáh,6400000006,24688,3,2025,6
-Sầu riêng sấy,6400000007,24611,3,2025,7
-Sầu riêng cấp đông,6400000007,24611,3,2025,7
-Bơ sấy dẻo,6400000008,24679,3,2025,7
-Tinh dầu bơ,6400000008,24679,3,2025,20
-Rượu cần H'Lan,6400000009,24670,3,2025,15
-Men lá H'Lan,6400000009,24670,3,2025,10
-Mắc ca sấy nứt vỏ,6400000010,24664,4,2025,7
-Bơ mắc ca,6400000010,24664,3,2025,7
-CSV
-ocopd import units units.csv --from 2004-01-01
-ocopd import producers producers.csv
-ocopd import products products.csv
-ocopd show
+# Sync a device, show what it did and hold it: sync_of DEVICE PUSHED APPLIED IN_CASE
+sync_of() {
+    local summary sent received
+    summary=$("$1" sync --json)
+    sent=$(echo "$summary" | member bytesSent)
+    received=$(echo "$summary" | member bytesReceived)
+    echo "$1: $(echo "$summary" | member pushed) changes sent, $(echo "$summary" | member pulled)" \
+        "records received, $(echo "$summary" | member roundTrips) round trip," \
+        "$sent bytes sent, $received bytes received"
+    expect "$1, changes sent" "$(echo "$summary" | member pushed)" "$2"
+    expect "$1, changes applied" "$(echo "$summary" | member applied)" "$3"
+    expect "$1, changes in a case" "$(echo "$summary" | member inCase)" "$4"
+    expect "$1, changes refused" "$(echo "$summary" | member refused)" 0
+    expect "$1, round trips" "$(echo "$summary" | member roundTrips)" 1
+    expect "$1, all sent and received" "$(echo "$summary" | member complete)" true
+    [ "$sent" -gt 0 ] && [ "$received" -gt 0 ] || fail "$1: no bytes went over the line"
+}
 
-say "Two officers, two invitations, two field clients"
-port=$((20000 + $$ % 20000))
-address="tcp://127.0.0.1:$port"
-code_an=$(ocopd invite --new-officer "Nguyễn Thị An" --role inspector,sampler,environment_officer \
-    --agency "Chi cục QLCL NLS&TS" --unit 663 --address "$address" --no-qr | head -n 1)
-code_binh=$(ocopd invite --new-officer "Trần Văn Bình" --role inspector,sampler,reconciler \
-    --agency "Sở NN&MT" --unit 663 --address "$address" --no-qr | head -n 1)
-"$build/ocopd" run --db registry.db --listen "$address" 2>server.log &
-server=$!
-a init && b init
-printf '%s\n' "$code_an" | a enrol - --name "Điện thoại An"
-printf '%s\n' "$code_binh" | b enrol - --name "Điện thoại Bình"
-a sync && b sync
+# Start the server on a free port of the loopback.
+serve() {
+    local try
+    for try in 1 2 3 4 5; do
+        address=tcp://127.0.0.1:$((20000 + (RANDOM * 32768 + RANDOM) % 40000))
+        "$build/ocopd" run --db "$registry" --listen "$address" 2>"$dir/server.log" &
+        server=$!
+        while kill -0 "$server" 2>/dev/null; do
+            ! grep -q event=listening "$dir/server.log" || return 0
+        done
+        wait "$server" || true
+        server=
+    done
+    cat "$dir/server.log" >&2
+    fail "the server does not start"
+}
 
-say "Offline: An records an inspection, a sample and an environmental check in Đức Mạnh"
-producer=$(a find --kind producer --text "ca phe duc manh" --csv | first_id)
-product=$(a find --kind product --text "ca phe bot" --csv | first_id)
-unit=$(a show "$producer" --json | sed -n 's/.*"unitId": *"\([0-9a-f-]*\)".*/\1/p' | head -n 1)
+invitation() { office invite "$@" --address "$address" --no-qr | head -n 1; }
+
+say "A registry of what was Đắk Nông: eight districts, their communes, and what became of them in 2025"
+office init --name "Sổ đăng ký OCOP (minh hoạ)"
+office import units "$data/units-before.csv" --from 2004-01-01
+office import units "$data/units-2025.csv" --from 2025-07-01 --mapping "$data/mapping-2025.csv"
+office import producers "$data/producers.csv"
+office import products "$data/products.csv"
+office import certificates "$data/certificates.tsv"
+office show
+expect "units" "$(rows unit)" 46
+expect "producers" "$(rows producer)" 10
+expect "products" "$(rows product)" 20
+expect "certificates" "$(rows certificate)" 14
+office show unit 663 | grep -e name -e effective_to
+expect "last day of the district Đắk Mil" \
+    "$(office show unit 663 | sed -n 's/.*effective_to = "\(.*\)"/\1/p')" 2025-06-30
+expect "expiry of a certificate of 05/8/2026" \
+    "$(office show certificate 01/GCN-2026 | sed -n 's/.*expiry_date = "\(.*\)"/\1/p')" 2029-08-05
+
+say "Two officers, two invitations, two field clients for the communes of the former district Đắk Mil"
+serve
+communes=24664,24670,24678,24682
+code_an=$(invitation --new-officer "Nguyễn Thị An" --role inspector,sampler,environment_officer \
+    --agency "Chi cục QLCL NLS&TS" --unit $communes)
+code_binh=$(invitation --new-officer "Trần Văn Bình" --role inspector,sampler,reconciler \
+    --agency "Sở NN&MT" --unit $communes)
+an init && binh init
+printf '%s\n' "$code_an" | an enrol - --name "Điện thoại An"
+printf '%s\n' "$code_binh" | binh enrol - --name "Điện thoại Bình"
+sync_of an 0 0 0
+sync_of binh 0 0 0
+expect "producers of these communes" "$(an list producer --csv | tail -n +2 | wc -l)" 5
+expect "certificates of these communes" "$(an list certificate --csv | tail -n +2 | wc -l)" 7
+
+say "Without a network: An records an inspection, a sample and an environmental check in Đức Lập"
+producer=$(an find --kind producer --text "ca phe duc lap" --csv | first_id)
+product=$(an find --kind product --text "ca phe bot" --csv | first_id)
+unit=$(an find --kind unit --text "xa duc lap" --csv | first_id)
 [ -n "$producer" ] && [ -n "$product" ] && [ -n "$unit" ] || fail "search without diacritics found nothing"
-a new inspection --set unit_id="$unit" --set producer_id="$producer" --set product_id="$product" \
-    --set inspection_type=unannounced --set conclusion=pass --set score=82 \
+inspection=$(an new inspection --set unit_id="$unit" --set producer_id="$producer" \
+    --set product_id="$product" --set inspection_type=unannounced --set conclusion=pass --set score=82 \
     --set 'answers[NC.1].answer=pass' --set 'answers[CT.1].answer=fail' \
-    --set 'notes=Khu rang sạch; nước thải chưa có bể lắng' --submit
-a new sample --set unit_id="$unit" --set producer_id="$producer" --set product_id="$product" \
-    --set quantity=1.5 --set quantity_unit=kg --set lot_code=CF-2611 \
-    --set taken_ms="$(date +%s)000" --submit
-a new environmental_check --set unit_id="$unit" --set producer_id="$producer" \
-    --set inspection_type=planned --set conclusion=conditional --set wastewater_m3_day=1.2 --submit
-inspection=$(a find --kind inspection --csv | first_id)
-a sync
-b sync
-b list inspection
+    --set 'notes=Khu rang sạch; nước thải chưa có bể lắng' --submit)
+an new sample --set unit_id="$unit" --set producer_id="$producer" --set product_id="$product" \
+    --set inspection_id="$inspection" --set quantity=1.5 --set quantity_unit=kg \
+    --set lot_code=CF-2611 --set taken_ms="$(date +%s)000" --submit >"$dir/sample"
+an new environmental_check --set unit_id="$unit" --set producer_id="$producer" \
+    --set inspection_type=planned --set conclusion=conditional --set wastewater_m3_day=1.2 --submit \
+    >"$dir/check"
+say "Without a network: Bình inspects another producer in Thuận An"
+other=$(binh find --kind producer --text "ca cao" --csv | first_id)
+thuan_an=$(binh find --kind unit --text "xa thuan an" --csv | first_id)
+binh new inspection --set unit_id="$thuan_an" --set producer_id="$other" \
+    --set inspection_type=planned --set conclusion=pass --submit >"$dir/other"
+for device in an binh; do
+    echo "$device: $($device status --json | member waiting) records saved, waiting for signal"
+done
+expect "an, waiting" "$(an status --json | member waiting)" 3
+expect "binh, waiting" "$(binh status --json | member waiting)" 1
+expect "state of the inspection" "$(status_of an "$inspection")" waiting
+expect "inspections at the centre" "$(rows inspection)" 0
 
-say "Offline again: both amend the conclusion of the same inspection, differently"
-a amend "$inspection" --set conclusion=fail --reason "Kết quả kiểm nghiệm không đạt"
-b amend "$inspection" --set conclusion=conditional --reason "Cho khắc phục trong 30 ngày"
-a sync
-b sync
+say "With signal again: both sync"
+sync_of an 3 3 0
+sync_of binh 1 1 0
+expect "state of the inspection" "$(status_of an "$inspection")" accepted
+binh list inspection
+expect "inspections that Bình sees" "$(binh list inspection --csv | tail -n +2 | wc -l)" 2
+
+say "Without a network again: both amend the conclusion of An's inspection, differently"
+an amend "$inspection" --set conclusion=fail --reason "Kết quả kiểm nghiệm không đạt"
+binh amend "$inspection" --set conclusion=conditional --reason "Cho khắc phục trong 30 ngày"
+sync_of an 1 1 0
+sync_of binh 1 0 1
 
 say "The centre: one registry, and one contradiction that waits for a person"
-ocopd show
-ocopd cases
-case_id=$(ocopd cases | cut -f1)
-[ "$(ocopd cases | wc -l)" -eq 1 ] || fail "exactly one case was expected"
-ocopd case show "$case_id"
-ocopd show inspection "$inspection" | grep -q 'conclusion = "fail"' || fail "the first result must stand"
-b show "$inspection" | grep -q 'status: *in_case' || fail "the second officer must see the case"
-ocopd verify
+office show
+expect "inspections" "$(rows inspection)" 2
+expect "samples" "$(rows sample)" 1
+expect "environmental checks" "$(rows environmental_check)" 1
+office cases
+expect "open cases" "$(office cases --json | grep -c '"id"')" 1
+case_id=$(office cases | cut -f1)
+office case show "$case_id"
+expect "the registry's value" \
+    "$(office show inspection "$inspection" | sed -n 's/.*conclusion = "\(.*\)"/\1/p')" fail
+expect "the case's values" "$(office case show "$case_id" | sed -n 's/^\(base\|theirs\|mine\) *"\(.*\)"/\2/p' | tr '\n' ' ')" \
+    "pass fail conditional "
+expect "Bình sees the case" "$(status_of binh "$inspection")" in_case
+office verify
 
 if [ "$stay" = stay ]; then
-    say "The server stays up at $address; stop it with Ctrl-C"
-    echo "An invitation for one more client:"
-    ocopd invite --new-officer "Khách" --role inspector --agency "Demo" --unit 663 \
-        --address "$address" --no-qr | head -n 1
+    invitation --new-officer "Khách" --role inspector --agency "Demo" --unit $communes \
+        >"$dir/invitation.txt"
+    say "The server stays up at $address; Ctrl-C stops it and removes $dir"
+    echo "One more client, in another terminal:"
     echo "    $build/ocop --store my.ocop init"
-    echo "    $build/ocop --store my.ocop enrol CODE && $build/ocop --store my.ocop sync"
-    echo "Reconcile the case:"
-    echo "    $build/ocopd case resolve $case_id --take theirs|mine --reason R \\"
-    echo "        --officer 'Trần Văn Bình' --db $dir/registry.db"
+    echo "    $build/ocop --store my.ocop enrol - <$dir/invitation.txt"
+    echo "    $build/ocop --store my.ocop sync"
+    echo "    $build/ocop --store my.ocop list inspection"
+    echo "Reconcile the case (or --take mine):"
+    echo "    $build/ocopd case resolve $case_id --take theirs --reason \"as the laboratory says\" --officer \"Trần Văn Bình\" --db $registry"
     wait "$server"
-else
-    say "Reconciled: the reviewer takes the second officer's value; it travels to both"
-    ocopd case resolve "$case_id" --take mine --reason "Hội đồng thống nhất" --officer "Trần Văn Bình" >/dev/null
-    a sync >/dev/null && b sync >/dev/null
-    a show "$inspection" | grep -q 'conclusion: *conditional' || fail "the resolution did not reach An"
-    b show "$inspection" | grep -q 'conclusion: *conditional' || fail "the resolution did not reach Bình"
-    b show "$inspection" | grep -q 'status: *in_case' && fail "the case must be closed on the device"
-    ocopd verify
-    kill "$server"
-    wait "$server" || fail "the server did not stop cleanly"
-    server=
-    echo "demo: all as it should be"
+    exit
 fi
+
+say "Reconciled: the reviewer takes the second officer's value; it travels to both"
+office case resolve "$case_id" --take mine --reason "Hội đồng thống nhất" --officer "Trần Văn Bình" \
+    >"$dir/resolved"
+for device in an binh; do
+    sync_of $device 0 0 0
+    expect "conclusion that $device sees" \
+        "$($device show "$inspection" | sed -n 's/^conclusion: *//p')" conditional
+    expect "state that $device sees" "$(status_of $device "$inspection")" merged
+done
+expect "open cases" "$(office cases --json | grep -c '"id"' || true)" 0
+office verify
+kill "$server"
+wait "$server" || fail "the server did not stop cleanly"
+server=
+echo "demo: all as it should be"

@@ -135,6 +135,7 @@ static void a_case_shows_both_values_authors_and_times(void **state)
     assert_true(id_eq(&c.mine_author, &w->officer));
     assert_true(c.theirs_time_ms > 0 && c.mine_time_ms > c.theirs_time_ms);
     assert_true(c.opened_ms >= c.mine_time_ms);
+    assert_string_equal(c.theirs_reason, "đã kiểm tra");
     assert_string_equal(c.mine_reason, "đã kiểm tra");
     assert_int_equal(c.closed_version, 0);
     assert_name(w, "HTX Một"); /* what the registry holds stands until a person decides */
