@@ -6,7 +6,10 @@
 #include "bounds.h"
 #include "cache.h"
 #include "json.h"
+#include "query.h"
 #include "registry_stmts.h"
+
+enum { OFFICER_NAME = 10, DECIDERS_NAMED = 5 };
 
 /* --- loading ---------------------------------------------------------------------------------- */
 
@@ -390,5 +393,52 @@ enum ocop_status case_resolve(struct registry *r, const struct server_keys *keys
         registry_rollback(r);
 out:
     arena_fini(&a);
+    return st;
+}
+
+/* --- who decides --- */
+
+struct deciders {
+    struct registry *r;
+    int64_t now_ms;
+    struct id only;
+    size_t count;
+    struct buf names;
+};
+
+static enum ocop_status note_decider(void *self, const struct query_record *record,
+                                     struct ocop_error *err)
+{
+    struct deciders *d = self;
+    struct span none = {NULL, 0};
+    const struct field *voided = fields_find(&record->fields, FIELD_VOIDED, none);
+    const struct field *name = fields_find(&record->fields, OFFICER_NAME, none);
+    unsigned roles = 0;
+    if (voided && voided->op == FIELD_SET && voided->i)
+        return OCOP_OK;
+    enum ocop_status st = cache_roles(d->r, &record->id, d->now_ms, &roles, err);
+    if (st != OCOP_OK || !(roles & (ROLE_RECONCILER | ROLE_ADMINISTRATOR)))
+        return st;
+    d->only = record->id;
+    if (name && d->count < DECIDERS_NAMED)
+        buf_printf(&d->names, "%s%.*s", d->count ? ", " : "", (int)name->bytes.len,
+                   (const char *)name->bytes.p);
+    d->count++;
+    return OCOP_OK;
+}
+
+enum ocop_status case_decider(struct registry *r, struct id *out, struct ocop_error *err)
+{
+    struct deciders d = {.r = r, .now_ms = env_now_ms(r->env)};
+    buf_init(&d.names, KIB(4));
+    enum ocop_status st = query_records(r, KIND_OFFICER, note_decider, &d, err);
+    if (st == OCOP_OK && d.count == 0)
+        st = err_set(err, OCOP_ENOTFOUND,
+                     "no officer is reconciler or administrator; say who decides with --officer");
+    else if (st == OCOP_OK && d.count > 1)
+        st = err_set(err, OCOP_EINVAL, "%zu officers may decide (%.200s%s); say who with --officer",
+                     d.count, buf_cstr(&d.names), d.count > DECIDERS_NAMED ? ", ..." : "");
+    *out = d.only;
+    buf_fini(&d.names);
     return st;
 }

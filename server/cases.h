@@ -28,6 +28,11 @@ typedef enum ocop_status (*case_fn)(void *self, const struct case_row *c, struct
 OCOP_MUST_USE enum ocop_status case_each(struct registry *r, bool open_only, case_fn fn, void *self,
                                          struct ocop_error *err);
 
+/** The only officer who may decide today: reconciler or administrator.
+ *  @return OCOP_EINVAL naming them when there are several, OCOP_ENOTFOUND when there is none */
+OCOP_MUST_USE enum ocop_status case_decider(struct registry *r, struct id *out,
+                                            struct ocop_error *err);
+
 enum case_take { TAKE_THEIRS, TAKE_MINE, TAKE_VALUE };
 /** Resolve by an ordinary change of a reviewer's session. `value`: JSON text for TAKE_VALUE.
  *  @return OCOP_ESTATE when closed already, OCOP_EINVAL bad value */

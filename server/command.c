@@ -91,7 +91,7 @@ static const struct command commands[] = {
      {{"--take", "theirs|mine", "the value that shall stand"},
       {"--value", "JSON", "or this one"},
       {"--reason", "TEXT", "why"},
-      {"--officer", "NAME|ID", "who decides"}}},
+      {"--officer", "NAME|ID", "who decides; needed where several may"}}},
     {"verify", "", "check file, log, signatures and tables", 0, 0, command_verify, {{0}}},
     {"rebuild",
      "",
@@ -126,7 +126,9 @@ static void help_all(FILE *out)
     fputs("usage: ocopd COMMAND [OPTION]...\n\n", out);
     for (size_t i = 0; i < COMMAND_COUNT; i++)
         fprintf(out, "  %-9s %s\n", commands[i].name, commands[i].summary);
-    fputs("\n`ocopd COMMAND --help` tells more.\n", out);
+    fputs("\n`ocopd COMMAND --help` tells more.\n"
+          "Exit codes: 0 done, 1 failed, 2 the command was called wrongly.\n",
+          out);
 }
 
 static void help_option(FILE *out, const char *name, const char *argument, const char *help)

@@ -125,9 +125,10 @@ static enum ocop_status resolve(const struct invocation *in, struct registry *r,
         return err_set(err, OCOP_EINVAL, "--take is theirs or mine");
     if (take)
         what = take[0] == 't' ? TAKE_THEIRS : TAKE_MINE;
-    if (!reason || !reason[0] || !officer)
-        return err_set(err, OCOP_EINVAL, "a decision needs --reason and --officer");
-    enum ocop_status st = show_find(r, KIND_OFFICER, officer, &who, err);
+    if (!reason || !reason[0])
+        return err_set(err, OCOP_EINVAL, "a decision needs --reason");
+    enum ocop_status st =
+        officer ? show_find(r, KIND_OFFICER, officer, &who, err) : case_decider(r, &who, err);
     if (st == OCOP_OK)
         st = command_keys(in, &keys, err);
     if (st == OCOP_OK)

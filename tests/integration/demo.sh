@@ -170,7 +170,7 @@ if [ "$stay" = stay ]; then
     echo "    $build/ocop --store my.ocop sync"
     echo "    $build/ocop --store my.ocop list inspection"
     echo "Reconcile the case (or --take mine):"
-    echo "    $build/ocopd case resolve $case_id --take theirs --reason \"as the laboratory says\" --officer \"Trần Văn Bình\" --db $registry"
+    echo "    $build/ocopd case resolve $case_id --take theirs --reason \"as the laboratory says\" --db $registry"
     wait "$server"
     exit
 fi

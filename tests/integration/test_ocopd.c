@@ -199,6 +199,7 @@ static void every_command_has_help(void **state)
         expect(w, 0, RUN(w, names[i], "--help"), "--db FILE");
         expect(w, 0, RUN(w, "--help"), names[i]);
     }
+    expect(w, 0, RUN(w, "--help"), "Exit codes: 0 done, 1 failed, 2 ");
 }
 
 static void wrong_usage_exits_with_2_and_one_line(void **state)

@@ -278,20 +278,32 @@ static void every_way_to_resolve_a_case_reaches_both_devices(void **state)
     char id[40];
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         contradict(w, cases[i].an, cases[i].binh, id);
-        expect(w, 1,
-               OFFICE(w, "case", "resolve", id, cases[i].option, cases[i].value, "--officer",
-                      "Trần Văn Bình"),
-               "--reason");
-        expect(w, 0,
-               OFFICE(w, "case", "resolve", id, cases[i].option, cases[i].value, "--reason",
-                      "đã hỏi", "--officer", "Trần Văn Bình"),
-               "case ");
+        expect(w, 1, OFFICE(w, "case", "resolve", id, cases[i].option, cases[i].value),
+               "needs --reason");
+        /* Bình is the only one who may decide. */
+        expect(
+            w, 0,
+            OFFICE(w, "case", "resolve", id, cases[i].option, cases[i].value, "--reason", "đã hỏi"),
+            "case ");
         expect(w, 0, OFFICE(w, "cases"), "no open cases");
         expect_conclusion(w, "an", cases[i].then);
         expect_conclusion(w, "binh", cases[i].then);
         expect(w, 0, DEVICE(w, "an", "sync", "--strict"), "complete:");
         expect(w, 0, DEVICE(w, "an", "show", w->record), "(closed):");
     }
+    contradict(w, "fail", "conditional", id);
+    char code[4096];
+    invite(w, "Vũ Mai", "administrator", code);
+    expect(w, 1, OFFICE(w, "case", "resolve", id, "--take", "mine", "--reason", "x"),
+           "2 officers may decide (Trần Văn Bình, Vũ Mai); say who with --officer");
+    expect(w, 1,
+           OFFICE(w, "case", "resolve", id, "--take", "mine", "--reason", "x", "--officer",
+                  "Nguyễn Thị An"),
+           "ocopd: ");
+    expect(
+        w, 0,
+        OFFICE(w, "case", "resolve", id, "--take", "mine", "--reason", "x", "--officer", "Vũ Mai"),
+        "case ");
     expect(w, 0, OFFICE(w, "verify"), "tables: equal");
 }
 
