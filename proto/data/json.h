@@ -1,6 +1,6 @@
-/* Records as JSON with protobuf's canonical names, and list columns as canonical JSON. The only
- * owner of jansson. Bytes of ids are written as UUID text (docs/protocol.md, 3), other bytes as
- * base64; int64 as string; what is unknown under "_unknown" as base64. */
+/* Records as JSON with protobuf's canonical names, and list columns as canonical JSON. Only
+ * json_read.c and json_set.c know jansson. Bytes of ids are written as UUID text (docs/protocol.md,
+ * 3), other bytes as base64; int64 as string; what is unknown under "_unknown" as base64. */
 #ifndef DATA_JSON_H
 #define DATA_JSON_H
 
