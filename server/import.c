@@ -2,7 +2,6 @@
  * new or changed as change-sets of an author of its own. Knows no SQL. */
 #include "import.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "bounds.h"

@@ -3,7 +3,6 @@
  * named instead. Knows no SQL. */
 #include "bounds.h"
 #include "importer.h"
-#include "text.h"
 
 enum { SHOWN_BYTES_MAX = 60, CANDIDATES_SHOWN = 3 };
 

@@ -1,7 +1,5 @@
 /* The cells of an imported row as fields: codes and titles, names and codes of what a row refers
  * to, and what is understood where a cell is empty. Knows no SQL. */
-#include <stdio.h>
-
 #include "bounds.h"
 #include "importer.h"
 #include "text.h"

@@ -1,7 +1,5 @@
 /* Imported units: their parents, and the mapping that ends the units before and names what took
  * over from them. */
-#include <stdio.h>
-
 #include "importer.h"
 
 enum { MAP_OLD, MAP_NEW, MAP_EXTENT, MAP_DISTRICT, MAP_PROVINCE, MAP_OLD_NAME, MAP_NEW_NAME };

@@ -13,6 +13,10 @@ void show_text(FILE *out, struct span text);
 /** The same as a JSON string, quoted; nothing is replaced but what JSON cannot hold. */
 void show_json_text(FILE *out, struct span text);
 
+/** As show_text, "" for NULL; and a moment in Vietnam's time. */
+void show_str(FILE *out, const char *s);
+void show_moment(FILE *out, int64_t ms);
+
 /** One line that names a record: its label, else its id. Loads it; unknown ids are shown as such.
  */
 OCOP_MUST_USE enum ocop_status show_label(struct registry *r, uint32_t kind, const struct id *id,
@@ -27,6 +31,15 @@ enum show_form { SHOW_LINES, SHOW_JSON, SHOW_CSV };
 OCOP_MUST_USE enum ocop_status show_kind(struct registry *r, uint32_t kind, enum show_form form,
                                          FILE *out, struct ocop_error *err);
 
+/* A listing under way: what the files of show share. */
+struct listing {
+    struct registry *r;
+    uint32_t kind;
+    enum show_form form;
+    FILE *out;
+    size_t count;
+};
+
 /** How many records of each kind, the version and what is open. */
 OCOP_MUST_USE enum ocop_status show_counts(struct registry *r, FILE *out, struct ocop_error *err);
 
@@ -38,6 +51,10 @@ OCOP_MUST_USE enum ocop_status show_log(struct registry *r, uint64_t from, uint6
  *  and what came of it; then its cases. @return OCOP_ENOTFOUND when the log has none */
 OCOP_MUST_USE enum ocop_status show_story(struct registry *r, const struct id *record, FILE *out,
                                           struct ocop_error *err);
+
+/** What a case is about: "field", "void", ...; and the path of its field. */
+const char *show_cause(enum case_cause cause);
+const char *show_case_field(const struct case_row *c, char *out, size_t room);
 
 /** One line per case. */
 OCOP_MUST_USE enum ocop_status show_cases(struct registry *r, bool all, bool json, FILE *out,
