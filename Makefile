@@ -151,8 +151,13 @@ test: deps-test ## install what is missing, build and run all tests
 	$(MAKE) -s all tests
 	sh .ci/run-tests.sh $(B)
 	$(MAKE) -s demo
+# The public header stands alone, in strict C, and finds all it needs beside it.
+$(B)/ocop.h.checked: client-lib/ocop.h proto/base/ocop_status.h
+	@mkdir -p $(@D)
+	$(CC) -std=c11 -pedantic -Wall -Wextra -Werror -Iproto/base -Iclient-lib -x c -fsyntax-only $<
+	@touch $@
 .PHONY: tests
-tests: $(TESTS) $(FUZZ_REPLAY) $(B)/tests/fault/test_faults $(B)/tests/integration/example_record
+tests: $(B)/ocop.h.checked $(TESTS) $(FUZZ_REPLAY) $(B)/tests/fault/test_faults $(B)/tests/integration/example_record
 
 check: deps-check ## the gates: format, static analysis, clang, sanitizers
 	sh .ci/check.sh
