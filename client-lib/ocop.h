@@ -129,7 +129,8 @@ OCOP_API struct ocop_id ocop_new_key(struct ocop_store *store);
  *
  * @param record any message of records.proto; fields are checked but none is required yet
  * @return OCOP_OK saved; OCOP_EINVAL, OCOP_ELIMIT a field breaks its rule, err names it;
- *         OCOP_EPERM; OCOP_ESTATE the record is voided
+ *         OCOP_EPERM the officer's roles do not allow it, or its unit lies outside those of this
+ *         device: err names both; OCOP_ESTATE the record is voided
  * Blocks for the disk, never for the network.
  */
 OCOP_API OCOP_MUST_USE enum ocop_status
@@ -141,14 +142,21 @@ ocop_save(struct ocop_store *store, const ProtobufCMessage *record, struct ocop_
  * the registry.
  *
  * @param record as for ocop_save; an earlier draft of it is replaced
- * @return OCOP_OK; OCOP_EINVAL, OCOP_ELIMIT err names the field; OCOP_EPERM;
+ * @return OCOP_OK; OCOP_EINVAL, OCOP_ELIMIT err names the field, by its path where it is one of a
+ *         list's element ("findings[...].deadline_date"); OCOP_EPERM as ocop_save;
  *         OCOP_ESTATE submitted already (use ocop_amend), or this store is a copy that waits for a
  *         new device number and can number no paper yet
  */
 OCOP_API OCOP_MUST_USE enum ocop_status
 ocop_submit(struct ocop_store *store, const ProtobufCMessage *record, struct ocop_error *err);
 
-/** Submit the draft that is stored: of a new record, or (with a reason) of an amendment. */
+/**
+ * Submit the draft that is stored: of a new record, or of an amendment.
+ *
+ * @param reason why; required for an amendment, not read for a new record
+ * @return as ocop_submit or ocop_amend; OCOP_ENOTFOUND no such record, or it has no draft. The
+ * draft stays when it fails
+ */
 OCOP_API OCOP_MUST_USE enum ocop_status ocop_submit_draft(struct ocop_store *store,
                                                           const struct ocop_id *id,
                                                           const char *reason,
@@ -176,8 +184,13 @@ OCOP_API OCOP_MUST_USE enum ocop_status ocop_add(struct ocop_store *store, const
                                                  const char *list, const ProtobufCMessage *element,
                                                  const char *reason, struct ocop_error *err);
 
-/** Void a submitted record, with a reason. It stays, marked. A draft that was never submitted is
- *  discarded instead. */
+/**
+ * Void a submitted record. It stays, marked. A draft that was never submitted, or a record that the
+ * registry refused, is discarded instead and needs no reason.
+ *
+ * @param reason why
+ * @return OCOP_OK; OCOP_EINVAL no reason; OCOP_EPERM; OCOP_ENOTFOUND; OCOP_ESTATE voided already
+ */
 OCOP_API OCOP_MUST_USE enum ocop_status ocop_void(struct ocop_store *store,
                                                   const struct ocop_id *id, const char *reason,
                                                   struct ocop_error *err);
@@ -187,15 +200,20 @@ OCOP_API OCOP_MUST_USE enum ocop_status ocop_void(struct ocop_store *store,
 OCOP_API OCOP_MUST_USE enum ocop_status
 ocop_discard(struct ocop_store *store, const struct ocop_id *id, struct ocop_error *err);
 
-/** Load a record as this device sees it: the registry's state with its own pending edits.
- *  @param out free with ocop_free. OCOP_ENOTFOUND. */
+/**
+ * Load a record as this device sees it: the registry's state with its own pending edits.
+ *
+ * @param out a message of records.proto; free with ocop_free
+ * @return OCOP_OK; OCOP_ENOTFOUND
+ */
 OCOP_API OCOP_MUST_USE enum ocop_status ocop_load(struct ocop_store *store,
                                                   const struct ocop_id *id, ProtobufCMessage **out,
                                                   struct ocop_error *err);
 
 /* --- JSON ------------------------------------------------------------------------------------ */
 
-/** A record as JSON with protobuf's canonical names; *out is freed with ocop_text_free. */
+/** A record as JSON with protobuf's canonical names; *out is freed with ocop_text_free.
+ *  @return OCOP_OK; OCOP_EINVAL no record of a kind, or malformed; OCOP_ELIMIT too large */
 OCOP_API OCOP_MUST_USE enum ocop_status ocop_to_json(const ProtobufCMessage *record, bool pretty,
                                                      char **out, struct ocop_error *err);
 /** And back. `base` (may be NULL) is copied first and the members of `json` put over it. Free *out
@@ -204,8 +222,8 @@ OCOP_API OCOP_MUST_USE enum ocop_status ocop_from_json(struct ocop_store *store,
                                                        const ProtobufCMessage *base,
                                                        const char *json, ProtobufCMessage **out,
                                                        struct ocop_error *err);
-/** Set one field from "name=value", "answers[NC.1].answer=fail"; "name=" clears. Replaces *record.
- */
+/** Set one field from "name=value", "answers[NC.1].answer=fail"; "name=" clears. *record is freed
+ * and replaced; on failure it stays as it was. @return OCOP_OK; OCOP_EINVAL with the field named */
 OCOP_API OCOP_MUST_USE enum ocop_status ocop_set_text(struct ocop_store *store,
                                                       ProtobufCMessage **record,
                                                       const char *assignment,

@@ -214,6 +214,8 @@ static enum ocop_status check_order_of_elements(struct checker *c, const struct 
     for (size_t i = 0; i < c->record->count; i++) {
         const struct field *e = &c->record->v[i];
         struct field first, second;
+        if (e->number > o->list) /* they are sorted */
+            break;
         if (e->number != o->list || e->op != FIELD_SET || e->type != VALUE_ELEMENT ||
             !element_get(e->bytes, o->second, &second))
             continue;
