@@ -30,6 +30,7 @@ struct apply {
     uint32_t index;
     const struct change *change;
     const struct kind *kind; /* NULL: unknown to this program */
+    uint64_t born;           /* version at which the record came */
     struct replica_info replica;
     unsigned roles;
     struct ancestor ancestors[ANCESTORS_MAX];
@@ -299,10 +300,16 @@ static enum ocop_status base_json(struct apply *p, const struct field *mine,
     bind_span(s, 3, mine->key);
     sqlite3_bind_int64(s, 4, (sqlite3_int64)mine->base);
     enum ocop_status st = OCOP_OK;
-    while (st == OCOP_OK && sqlite3_step(s) == SQLITE_ROW &&
-           !made_by_author(p, (uint64_t)sqlite3_column_int64(s, 0)))
+    bool back_to_birth = true; /* every value since was unseen */
+    while (st == OCOP_OK && sqlite3_step(s) == SQLITE_ROW) {
+        back_to_birth = !made_by_author(p, (uint64_t)sqlite3_column_int64(s, 0));
+        if (!back_to_birth)
+            break;
         st = history_value(p, s, &base);
+    }
     sqlite3_reset(s);
+    if (back_to_birth && !seen && p->born > mine->base && !made_by_author(p, p->born))
+        base = NULL; /* the author wrote before the record came */
     return st == OCOP_OK ? value_json(p, base, out) : st;
 }
 
@@ -530,6 +537,7 @@ static enum ocop_status create(struct apply *p, bool *exists)
         *exists = true;
         return OCOP_OK;
     }
+    p->born = p->version;
     if (st == OCOP_OK) {
         note_kind(p);
         st = check_references(p, &record);
@@ -670,6 +678,7 @@ static enum ocop_status change_existing(struct apply *p)
         row_load(p->r->rows, p->change->kind, &p->change->record, p->a, &state, &meta, p->err);
     if (st == OCOP_ENOTFOUND)
         return wait_for_record(p);
+    p->born = meta.born;
     if (st == OCOP_OK)
         st = check_author(p, &state, false);
     if (st == OCOP_OK && p->outcome == OUTCOME_APPLIED)
