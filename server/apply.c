@@ -353,22 +353,29 @@ static enum ocop_status case_open(struct apply *p, enum case_cause cause, const 
     return step_done(p, s, "opening a case");
 }
 
-static enum ocop_status case_close(struct apply *p, struct span id, const char *resolution)
+/* `other`: the second record of a collision, len 0 where there is none. Who receives only that one
+ * must hear of it too. */
+static enum ocop_status case_close(struct apply *p, struct span id, const char *resolution,
+                                   struct span other)
 {
+    struct id second;
     sqlite3_stmt *s = registry_stmt(p->r, SQL_CASE_CLOSE, p->err);
     if (!s)
         return OCOP_EDB;
     bind_span(s, 1, id);
     sqlite3_bind_int64(s, 2, (sqlite3_int64)p->version);
     sqlite3_bind_text(s, 3, resolution, -1, SQLITE_STATIC);
-    return step_done(p, s, "closing a case");
+    enum ocop_status st = step_done(p, s, "closing a case");
+    if (st != OCOP_OK || !id_from(other, &second))
+        return st;
+    return row_touch(p->r->rows, p->change->kind, &second, p->version, p->err);
 }
 
 /* Close the case that this change resolves, and others of the record that became moot because the
  * registry now holds what they asked for. */
 static enum ocop_status cases_settle(struct apply *p, const struct fields *state, bool resolves)
 {
-    struct span agreed[64];
+    struct span agreed[64], other = {NULL, 0};
     size_t count = 0;
     sqlite3_stmt *s = registry_stmt(p->r, SQL_CASES_OPEN_OF, p->err);
     if (!s)
@@ -382,6 +389,10 @@ static enum ocop_status cases_settle(struct apply *p, const struct fields *state
         size_t len = (size_t)sqlite3_column_bytes(s, 4);
         char *copy = arena_dup(p->a, sqlite3_column_blob(s, 4), len);
         st = copy ? change_unpack(span_of(copy, len), p->a, &mine, p->err) : err_nomem(p->err);
+        if (st == OCOP_OK && resolves && span_eq(id, p->change->case_id)) {
+            size_t other_len = (size_t)sqlite3_column_bytes(s, 5);
+            other = span_of(arena_dup(p->a, sqlite3_column_blob(s, 5), other_len), other_len);
+        }
         if (st != OCOP_OK || sqlite3_column_int(s, 1) == CASE_COLLISION)
             continue;
         bool same = mine.fields.count > 0;
@@ -398,9 +409,9 @@ static enum ocop_status cases_settle(struct apply *p, const struct fields *state
     }
     sqlite3_reset(s);
     for (size_t i = 0; st == OCOP_OK && i < count; i++)
-        st = case_close(p, agreed[i], "agreed");
+        st = case_close(p, agreed[i], "agreed", span_of(NULL, 0));
     if (st == OCOP_OK && resolves)
-        st = case_close(p, p->change->case_id, resolution);
+        st = case_close(p, p->change->case_id, resolution, other);
     return st;
 }
 
