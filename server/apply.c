@@ -699,9 +699,11 @@ static enum ocop_status change_existing(struct apply *p)
     struct merge_in in = {p->kind, &state, p->change, p->version, made_by_author, p};
     st = merge_change(&in, p->a, &merged, p->err);
     if (st == OCOP_OK && merged.applied.count) {
-        st = check_rules(p, &merged.state);
-        if (st == OCOP_OK && p->outcome == OUTCOME_APPLIED)
-            st = check_scope(p, &merged.state);
+        st = check_scope(p, &merged.state);
+        if (st == OCOP_OK && p->outcome != OUTCOME_APPLIED)
+            return OCOP_OK; /* moved out of the device's units: nobody else's doing */
+        if (st == OCOP_OK)
+            st = check_rules(p, &merged.state);
         if (st == OCOP_OK && p->outcome != OUTCOME_APPLIED)
             return invalid_merge(p, &state, &merged);
     }
