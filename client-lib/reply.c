@@ -116,8 +116,19 @@ static const Ocop__Sync__Outcome *outcome_of(const Ocop__Sync__SyncReply *r, uin
     return NULL;
 }
 
-/* Does a case of this record hold the field back? */
-static bool held(const struct taking *t, const struct change *c, const struct field *f)
+static bool opened_by(const Ocop__Sync__Outcome *o, const struct id *id)
+{
+    for (size_t i = 0; i < o->n_cases; i++) {
+        struct id of;
+        if (id_of(&o->cases[i], &of) && id_eq(&of, id))
+            return true;
+    }
+    return false;
+}
+
+/* Does a case that this change opened hold the field back? Others of the record do not matter. */
+static bool held(const struct taking *t, const Ocop__Sync__Outcome *o, const struct change *c,
+                 const struct field *f)
 {
     const struct kind *k = kind_by_number(c->kind);
     char path[160];
@@ -125,22 +136,26 @@ static bool held(const struct taking *t, const struct change *c, const struct fi
     (void)field_path(k, f, path, sizeof path);
     for (size_t i = 0; i < t->reply->n_cases; i++) {
         const Ocop__Sync__CaseNote *note = t->reply->cases[i];
-        struct id record;
-        if (!id_of(&note->record, &record) || !id_eq(&record, &c->record) ||
-            note->cause == CASE_COLLISION)
+        struct id id;
+        if (!id_of(&note->id, &id) || !opened_by(o, &id) || note->cause == CASE_COLLISION)
             continue;
-        if (!*text_of(note->field) || strcmp(text_of(note->field), path) == 0)
+        if (note->cause != CASE_FIELD) /* then nothing of the change was taken */
+            return true;
+        if (strcmp(text_of(note->field), path) == 0)
             return true;
     }
     return false;
 }
 
 /* The registry took the change (but for what a case holds back): it becomes part of the base.
- * Where nothing else is pending there is no base to keep: the row is the registry's state. */
+ * Where nothing else is pending there is no base to keep: the row is the registry's state.
+ * `o` may be NULL: applied as it was. */
 static enum ocop_status take_effect(struct taking *t, const struct outbox_row *row,
-                                    struct change *c, bool in_case, struct ocop_error *err)
+                                    struct change *c, const Ocop__Sync__Outcome *o,
+                                    struct ocop_error *err)
 {
     struct ocop_store *s = t->s;
+    bool in_case = o && o->code == OUTCOME_CASE;
     struct outbox_rows left;
     struct fields base;
     uint64_t version;
@@ -158,7 +173,7 @@ static enum ocop_status take_effect(struct taking *t, const struct outbox_row *r
     if (left.count == 0 && !in_case)
         return store_base_delete(s, &row->record, err);
     for (size_t i = 0; i < c->fields.count; i++)
-        if (!in_case || !held(t, c, &c->fields.v[i]))
+        if (!in_case || !held(t, o, c, &c->fields.v[i]))
             c->fields.v[kept++] = c->fields.v[i];
     c->fields.count = kept;
     if (known)
@@ -199,14 +214,14 @@ static enum ocop_status settle(struct taking *t, const struct outbox_row *row,
         return st ? st : pending_show(s, row->kind, &row->record, &t->work, err);
     case OUTCOME_CASE:
         t->sum->in_case++;
-        return take_effect(t, row, &c, true, err);
+        return take_effect(t, row, &c, o, err);
     case OUTCOME_EQUAL:
         t->sum->equal++;
-        return take_effect(t, row, &c, false, err);
+        return take_effect(t, row, &c, o, err);
     case OUTCOME_APPLIED:
     case OUTCOME_DANGLING:
         t->sum->applied++;
-        return take_effect(t, row, &c, false, err);
+        return take_effect(t, row, &c, o, err);
     default:
         return malformed("an outcome that this program does not know", err);
     }
