@@ -16,6 +16,7 @@ struct taking {
     struct reply_result *result;
     bool pending;   /* the outbox is not empty */
     bool rereading; /* everything is read again */
+    bool cases;     /* the store knows open cases */
     bool forked;    /* by this reply */
     bool reset;     /* the cursor is forgotten */
 };
@@ -527,6 +528,37 @@ static enum ocop_status take_cases(struct taking *t, struct ocop_error *err)
     return st;
 }
 
+static bool noted(const struct taking *t, const struct id *id)
+{
+    for (size_t i = 0; i < t->reply->n_cases; i++) {
+        struct id of;
+        if (id_of(&t->reply->cases[i]->id, &of) && id_eq(&of, id))
+            return true;
+    }
+    return false;
+}
+
+/* With a whole record come all its open cases: one that is not among them was closed while this
+ * device was not told. How is not known here. */
+static enum ocop_status close_others(struct taking *t, const struct id *record,
+                                     struct ocop_error *err)
+{
+    struct case_row *rows;
+    size_t count;
+    enum ocop_status st;
+
+    if (!t->cases)
+        return OCOP_OK;
+    st = store_cases_of(t->s, record, &t->work, &rows, &count, err);
+    for (size_t i = 0; !st && i < count; i++) {
+        if (rows[i].resolution || noted(t, &rows[i].id))
+            continue;
+        rows[i].resolution = "";
+        st = store_case_put(t->s, &rows[i], err);
+    }
+    return st;
+}
+
 /* --- records --------------------------------------------------------------------------------- */
 
 /* The server sent a part of a record that is not here: only reading from the start helps. */
@@ -664,9 +696,11 @@ static enum ocop_status take_record(struct taking *t, struct change *c, uint64_t
     if (c->verb != VERB_STATE && c->verb != VERB_DELTA)
         return malformed("a record that is neither whole nor a part", err);
     arena_reset(&t->work);
-    if (c->verb == VERB_STATE)
+    if (c->verb == VERB_STATE) {
         drop_markers(&c->fields);
-    if (t->rereading)
+        st = close_others(t, &c->record, err);
+    }
+    if (!st && t->rereading)
         st = store_unseen_met(t->s, &c->record, err);
     if (!st && t->pending)
         st = store_outbox_has(t->s, &c->record, &pending, err);
@@ -809,6 +843,8 @@ static enum ocop_status take_all(struct taking *t, struct ocop_error *err)
         st = take_sets(t, err);
     if (!st)
         st = take_cases(t, err);
+    if (!st)
+        st = store_cases_any_open(t->s, &t->cases, err);
     if (!st)
         st = take_reread(t, true, err);
     if (!st)

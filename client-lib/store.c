@@ -53,6 +53,7 @@ enum question {
     Q_OWN_TAKEN,
     Q_CASE_PUT,
     Q_CASES_OF,
+    Q_CASES_ANY_OPEN,
     Q_STUB_PUT,
     Q_STUB_EXISTS,
     Q_COUNTER_NEXT,
@@ -125,6 +126,7 @@ static const char *const questions[Q_COUNT] = {
         "other = excluded.other, resolution = excluded.resolution",
     [Q_CASES_OF] = "SELECT id, kind, record, cause, field, base, theirs, mine, other, resolution "
                    "FROM cases WHERE record = ?1 OR other = ?1 ORDER BY resolution IS NOT NULL, id",
+    [Q_CASES_ANY_OPEN] = "SELECT 1 FROM cases WHERE resolution IS NULL LIMIT 1",
     [Q_STUB_PUT] = "INSERT INTO stub (id, kind, label) VALUES (?1, ?2, ?3) "
                    "ON CONFLICT (id) DO UPDATE SET kind = excluded.kind, label = excluded.label",
     [Q_STUB_EXISTS] = "SELECT 1 FROM stub WHERE id = ?1",
@@ -1409,6 +1411,19 @@ enum ocop_status store_cases_of(struct ocop_store *s, const struct id *record, s
             break;
         ++*count;
     }
+    done(st);
+    return status;
+}
+
+enum ocop_status store_cases_any_open(struct ocop_store *s, bool *out, struct ocop_error *err)
+{
+    sqlite3_stmt *st = NULL;
+    enum ocop_status status = ask(s, Q_CASES_ANY_OPEN, &st, err);
+
+    *out = false;
+    if (status)
+        return status;
+    status = step(s, st, out, err);
     done(st);
     return status;
 }
