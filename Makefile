@@ -52,6 +52,7 @@ TEST_C := $(wildcard tests/unit/test_*.c tests/integration/test_*.c)
 BENCH_C := $(wildcard bench/*.c)
 FAULT_C := $(wildcard tests/fault/*.c)
 FUZZ_C := $(wildcard tests/fuzz/fuzz_*.c)
+SIM_C := $(wildcard tests/sim/*.c)
 
 PROTO_A := $(B)/libproto.a
 CLIENT_A := $(B)/libocop.a
@@ -59,6 +60,7 @@ SERVER_A := $(B)/libocopd.a
 OCOP := $(B)/ocop
 OCOPD := $(B)/ocopd
 TESTS := $(patsubst tests/%.c,$(B)/tests/%,$(TEST_C))
+SIM := $(B)/sim/sim
 FUZZ_REPLAY := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(FUZZ_C))
 BENCHES := $(patsubst bench/%.c,$(B)/bench/%,$(filter bench/bench_%.c,$(BENCH_C)))
 
@@ -122,6 +124,9 @@ $(B)/tests/fault/test_faults: $(call obj,$(FAULT_C) $(TEST_LIB_C)) $(CLIENT_A) $
 $(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(B)/obj/tests/fuzz/replay.o $(call obj,$(TEST_LIB_C)) $(CLIENT_A) $(SERVER_A) $(PROTO_A)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -o $@ $^ -lcmocka $(SERVER_LIBS)
+$(SIM): $(call obj,$(SIM_C)) $(CLIENT_A) $(SERVER_A) $(PROTO_A)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -o $@ $^ $(SERVER_LIBS)
 $(B)/bench/%: $(B)/obj/bench/%.o $(call obj,$(filter-out bench/bench_%.c,$(BENCH_C))) $(CLIENT_A) $(SERVER_A) $(PROTO_A)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -o $@ $^ $(SERVER_LIBS)
