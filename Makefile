@@ -157,7 +157,14 @@ test: deps-test ## install what is missing, build and run all tests
 	sh .ci/run-tests.sh $(B)
 	$(MAKE) -s demo
 .PHONY: tests
-tests: $(TESTS) $(FUZZ_REPLAY) $(B)/tests/fault/test_faults $(B)/tests/integration/example_record
+tests: $(TESTS) $(FUZZ_REPLAY) $(SIM) $(B)/tests/fault/test_faults $(B)/tests/integration/example_record
+
+SEEDS ?= 1000
+FIRST ?= 1
+.PHONY: sim
+sim: deps-test ## simulate SEEDS=n runs from FIRST=s, one process a core; a failing run is made short
+	@$(MAKE) -s $(SIM)
+	$(SIM) --first=$(FIRST) --seeds=$(SEEDS)
 
 check: deps-check ## the gates: format, static analysis, clang, sanitizers
 	sh .ci/check.sh

@@ -21,5 +21,7 @@ for fuzz in "$build"/fuzz/fuzz_*; do
     corpus=tests/fuzz/corpus/$(basename "$fuzz" | sed 's/^fuzz_//')
     if "$fuzz" "$corpus"/*; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
 done
+# 300 runs of the simulator; it tells the seed of a failure and a short run that replays it.
+if "$build/sim/sim" --seeds=300; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

@@ -12,6 +12,7 @@
 
 #include "bounds.h"
 #include "kinds.h"
+#include "log.h"
 #include "sim.h"
 
 /* --- telling ---------------------------------------------------------------------------------- */
@@ -48,6 +49,26 @@ static void remove_folder(const char *path, bool outer)
     rmdir(path);
 }
 
+/* The log, one line a change: what to look at when a run has failed. */
+static void log_show(struct sim *s)
+{
+    struct log_entry e;
+    char author[ID_TEXT_LEN + 1], record[ID_TEXT_LEN + 1];
+    for (uint64_t v = 1; log_read(s->registry, v, &e, NULL) == OCOP_OK; v++) {
+        struct change_set set;
+        if (changeset_open(e.body, &s->work, &set, NULL) != OCOP_OK)
+            continue;
+        for (size_t i = 0; i < set.changes.count && i < 8; i++) {
+            const struct change *c = &set.changes.v[i];
+            sim_trace(s, "log %llu.%zu %s %llu: kind %u verb %u %s base %llu, %zu fields, %.*s",
+                      (unsigned long long)v, i, id_text(set.replica, author),
+                      (unsigned long long)set.seq, c->kind, c->verb, id_text(c->record, record),
+                      (unsigned long long)c->base, c->fields.count, (int)c->reason.len,
+                      (const char *)c->reason.p);
+        }
+    }
+}
+
 void sim_fail(struct sim *s, const char *what, const char *format, ...)
 {
     char text[1500];
@@ -55,6 +76,8 @@ void sim_fail(struct sim *s, const char *what, const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    if (s->options.trace && s->registry && !s->server.disk.dead)
+        log_show(s);
     sim_trace(s, "FAILS %s: %s", what, text);
     dprintf(s->options.report, "F %llu %s step %u: %s\n", (unsigned long long)s->options.seed, what,
             s->step, text);

@@ -375,11 +375,11 @@ static const struct field *nth(const struct fields *f, uint32_t number)
     return v && v->op == FIELD_SET ? v : NULL;
 }
 
-/* What stood when the author looked. */
-static const struct field *value_at(const struct path *p, uint64_t base)
+/* What the author had seen: what stood at the base, or what the author said itself since. */
+static const struct field *value_seen(const struct judged *j, const struct path *p, uint64_t base)
 {
     const struct told *t = p ? p->now : NULL;
-    while (t && t->version > base)
+    while (t && unseen(j, t, base))
         t = t->before;
     return t && t->value.op == FIELD_SET ? &t->value : NULL;
 }
@@ -468,7 +468,7 @@ static void merge(struct judged *j, struct kept *k)
         const struct path *p = path_find(k, held.v[i].number, held.v[i].key);
         struct opened *c = case_open(j, CASE_FIELD, k, &held.v[i], p->now->version, NULL);
         c->asked = (struct fields){&held.v[i], 1};
-        c->base = value_at(p, held.v[i].base);
+        c->base = value_seen(j, p, held.v[i].base);
         c->theirs = p->now->value.op == FIELD_SET ? &p->now->value : NULL;
     }
     for (size_t i = 0; i < applied.count; i++)

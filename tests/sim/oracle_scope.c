@@ -1,6 +1,6 @@
-/* Who receives what, from design section 8: the units of a scope with all that is below them and
- * all that took them over; of the units themselves, those of the same provinces; officers, code
- * lists and checklists go to everyone. */
+/* Who receives what, from design section 8: the units of a scope with all that is below them, all
+ * that took them over, and what all of these took over; of the units themselves, those of the same
+ * provinces; officers, code lists and checklists go to everyone. */
 #include "oracle.h"
 
 enum { UNIT_LEVEL = 12, UNIT_PARENT = 13, UNIT_SUCCESSORS = 16, SCOPE_UNITS = 15, STATE = 16 };
@@ -19,6 +19,12 @@ static bool has(const struct seen_by *s, const struct id *unit)
     return false;
 }
 
+static void enter(struct seen_by *s, const struct id *unit)
+{
+    CHECK(s->count < sizeof s->units / sizeof *s->units);
+    s->units[s->count++] = *unit;
+}
+
 /* Add what one more look at all units finds; false when nothing was added. */
 static bool spread(const struct oracle *o, struct seen_by *s)
 {
@@ -31,10 +37,23 @@ static bool spread(const struct oracle *o, struct seen_by *s)
         for (const struct kept *old = o->records; old && !in; old = old->next)
             in = old->kind == KIND_UNIT && has(s, &old->id) &&
                  kept_get(old, UNIT_SUCCESSORS, id_span(&k->id));
-        if (in && !has(s, &k->id)) {
-            CHECK(s->count < sizeof s->units / sizeof *s->units);
-            s->units[s->count++] = k->id;
-        }
+        if (in && !has(s, &k->id))
+            enter(s, &k->id);
+    }
+    return s->count > before;
+}
+
+/* Then what these took over, "since its records are of the same places; but not what else became of
+ * that". */
+static bool spread_back(const struct oracle *o, struct seen_by *s)
+{
+    size_t before = s->count;
+    for (const struct kept *old = o->records; old; old = old->next) {
+        bool in = false;
+        for (size_t i = 0; old->kind == KIND_UNIT && i < s->count && !in; i++)
+            in = kept_get(old, UNIT_SUCCESSORS, id_span(&s->units[i]));
+        if (in && !has(s, &old->id))
+            enter(s, &old->id);
     }
     return s->count > before;
 }
@@ -61,6 +80,8 @@ void oracle_scopes(struct oracle *o)
                 s->units[s->count++] = unit;
         }
         while (spread(o, s))
+            ;
+        while (spread_back(o, s))
             ;
     }
 }
