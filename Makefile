@@ -53,6 +53,7 @@ TEST_C := $(wildcard tests/unit/test_*.c tests/integration/test_*.c)
 BENCH_C := $(wildcard bench/*.c)
 FAULT_C := $(wildcard tests/fault/*.c)
 FUZZ_C := $(wildcard tests/fuzz/fuzz_*.c)
+SIM_C := $(wildcard tests/sim/*.c)
 
 PROTO_A := $(B)/libproto.a
 CLIENT_A := $(B)/libocop.a
@@ -60,6 +61,7 @@ SERVER_A := $(B)/libocopd.a
 OCOP := $(B)/ocop
 OCOPD := $(B)/ocopd
 TESTS := $(patsubst tests/%.c,$(B)/tests/%,$(TEST_C))
+SIM := $(B)/sim/sim
 FUZZ_REPLAY := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(FUZZ_C))
 BENCHES := $(patsubst bench/%.c,$(B)/bench/%,$(filter bench/bench_%.c,$(BENCH_C)))
 
@@ -136,6 +138,9 @@ $(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(if $(LIBFUZZER),,$(B)/obj/tests/fuzz/repl
 		$(CLIENT_A) $(SERVER_A) $(PROTO_A)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(if $(LIBFUZZER),-fsanitize=fuzzer) -o $@ $^ -lcmocka $(SERVER_LIBS)
+$(SIM): $(call obj,$(SIM_C)) $(CLIENT_A) $(SERVER_A) $(PROTO_A)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -o $@ $^ $(SERVER_LIBS)
 $(B)/bench/%: $(B)/obj/bench/%.o $(call obj,$(filter-out bench/bench_%.c,$(BENCH_C))) $(CLIENT_A) $(SERVER_A) $(PROTO_A)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -o $@ $^ $(SERVER_LIBS)
@@ -169,7 +174,14 @@ test: deps-test ## install what is missing, build and run all tests
 bench-build: $(BENCHES)
 .PHONY: fuzz fuzzers
 fuzzers: $(FUZZ_REPLAY)
-tests: $(TESTS) $(FUZZ_REPLAY) $(B)/tests/fault/test_faults $(B)/tests/integration/example_record
+tests: $(TESTS) $(FUZZ_REPLAY) $(SIM) $(B)/tests/fault/test_faults $(B)/tests/integration/example_record
+
+SEEDS ?= 1000
+FIRST ?= 1
+.PHONY: sim
+sim: deps-test ## simulate SEEDS=n runs from FIRST=s, one process a core; a failing run is made short
+	@$(MAKE) -s $(SIM)
+	$(SIM) --first=$(FIRST) --seeds=$(SEEDS)
 
 check: deps-check ## the gates: format, static analysis, clang, sanitizers, threads and more
 	sh .ci/check.sh $(GATES)

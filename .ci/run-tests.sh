@@ -14,11 +14,13 @@ one() { # a test program, or a fuzz target
     name=$(basename "$1")
     log="$results/$name.log"
     case $name in
+    sim) timeout "$SECONDS_MAX" "$1" --jobs=1 --seeds="${SEEDS:-300}" >"$log" 2>&1 ;;
     fuzz_*) timeout "$SECONDS_MAX" "$1" tests/fuzz/corpus/"${name#fuzz_}"/* >"$log" 2>&1 ;;
     *) OCOP_BIN="$build/ocop" OCOPD_BIN="$build/ocopd" timeout "$SECONDS_MAX" "$1" >"$log" 2>&1 ;;
     esac
     status=$?
     case $name in
+    sim) said=$(grep -aoE '[1-9][0-9]* seeds, 0 failed.*' "$log") ;;
     fuzz_*) said=$(grep -aoE '[0-9]+ inputs' "$log") ;;
     *) said=$(grep -aE '^\[  PASSED  \] [1-9]' "$log" | head -n 1) ;;
     esac
@@ -44,8 +46,9 @@ if [ -n "${TESTS:-}" ]; then
         echo "${found:-$build/tests/$name}"
     done >"$results/list"
 else
+    echo "$build/sim/sim" >"$results/list" # the longest first
     find "$build"/tests/unit "$build"/tests/integration -maxdepth 1 -name 'test_*' -type f -perm -u+x |
-        sort >"$results/list"
+        sort >>"$results/list"
     [ "$(wc -l <"$results/list")" -ge "$PROGRAMS_MIN" ] || echo "$build/tests/ (too few)" >>"$results/list"
     for name in $FUZZ; do echo "$build/fuzz/fuzz_$name"; done >>"$results/list"
 fi

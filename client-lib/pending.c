@@ -24,6 +24,7 @@ enum ocop_status pending_state(struct ocop_store *s, uint32_t kind, const struct
                                bool *there, struct fields *out, uint64_t *version,
                                struct ocop_error *err)
 {
+    bool registered = false;
     enum ocop_status st = store_outbox_of(s, record, a, rows, err);
 
     *there = false;
@@ -35,7 +36,8 @@ enum ocop_status pending_state(struct ocop_store *s, uint32_t kind, const struct
         st = store_record_exists(s, kind, record, there, err);
         return st || !*there ? st : store_record(s, kind, record, a, out, version, err);
     }
-    st = store_base(s, record, a, there, out, version, err);
+    st = store_base(s, record, a, &registered, out, version, err);
+    *there = registered;
     for (size_t i = 0; !st && i < rows->count; i++) {
         const struct outbox_row *row = &rows->v[i];
         struct change c;
@@ -44,6 +46,8 @@ enum ocop_status pending_state(struct ocop_store *s, uint32_t kind, const struct
         st = pending_change(row, a, &c, err);
         if (st || (row->state == OUTBOX_REFUSED && (c.verb != VERB_CREATE || *there)))
             continue;
+        if (c.verb == VERB_CREATE && !registered)
+            out->count = 0; /* the whole record, whatever was refused or waits before it */
         st = fields_apply(out, &c.fields, *version, false, a, out, err);
         *there = true;
     }

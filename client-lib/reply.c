@@ -16,6 +16,7 @@ struct taking {
     struct reply_result *result;
     bool pending;   /* the outbox is not empty */
     bool rereading; /* everything is read again */
+    bool cases;     /* the store knows open cases */
     bool forked;    /* by this reply */
     bool reset;     /* the cursor is forgotten */
 };
@@ -116,8 +117,19 @@ static const Ocop__Sync__Outcome *outcome_of(const Ocop__Sync__SyncReply *r, uin
     return NULL;
 }
 
-/* Does a case of this record hold the field back? */
-static bool held(const struct taking *t, const struct change *c, const struct field *f)
+static bool opened_by(const Ocop__Sync__Outcome *o, const struct id *id)
+{
+    for (size_t i = 0; i < o->n_cases; i++) {
+        struct id of;
+        if (id_of(&o->cases[i], &of) && id_eq(&of, id))
+            return true;
+    }
+    return false;
+}
+
+/* Does a case that this change opened hold the field back? Others of the record do not matter. */
+static bool held(const struct taking *t, const Ocop__Sync__Outcome *o, const struct change *c,
+                 const struct field *f)
 {
     const struct kind *k = kind_by_number(c->kind);
     char path[160];
@@ -125,22 +137,26 @@ static bool held(const struct taking *t, const struct change *c, const struct fi
     (void)field_path(k, f, path, sizeof path);
     for (size_t i = 0; i < t->reply->n_cases; i++) {
         const Ocop__Sync__CaseNote *note = t->reply->cases[i];
-        struct id record;
-        if (!id_of(&note->record, &record) || !id_eq(&record, &c->record) ||
-            note->cause == CASE_COLLISION)
+        struct id id;
+        if (!id_of(&note->id, &id) || !opened_by(o, &id) || note->cause == CASE_COLLISION)
             continue;
-        if (!*text_of(note->field) || strcmp(text_of(note->field), path) == 0)
+        if (note->cause != CASE_FIELD) /* then nothing of the change was taken */
+            return true;
+        if (strcmp(text_of(note->field), path) == 0)
             return true;
     }
     return false;
 }
 
 /* The registry took the change (but for what a case holds back): it becomes part of the base.
- * Where nothing else is pending there is no base to keep: the row is the registry's state. */
+ * Where nothing else is pending there is no base to keep: the row is the registry's state.
+ * `o` may be NULL: applied as it was. */
 static enum ocop_status take_effect(struct taking *t, const struct outbox_row *row,
-                                    struct change *c, bool in_case, struct ocop_error *err)
+                                    struct change *c, const Ocop__Sync__Outcome *o,
+                                    struct ocop_error *err)
 {
     struct ocop_store *s = t->s;
+    bool in_case = o && o->code == OUTCOME_CASE;
     struct outbox_rows left;
     struct fields base;
     uint64_t version;
@@ -158,7 +174,7 @@ static enum ocop_status take_effect(struct taking *t, const struct outbox_row *r
     if (left.count == 0 && !in_case)
         return store_base_delete(s, &row->record, err);
     for (size_t i = 0; i < c->fields.count; i++)
-        if (!in_case || !held(t, c, &c->fields.v[i]))
+        if (!in_case || !held(t, o, c, &c->fields.v[i]))
             c->fields.v[kept++] = c->fields.v[i];
     c->fields.count = kept;
     if (known)
@@ -199,14 +215,14 @@ static enum ocop_status settle(struct taking *t, const struct outbox_row *row,
         return st ? st : pending_show(s, row->kind, &row->record, &t->work, err);
     case OUTCOME_CASE:
         t->sum->in_case++;
-        return take_effect(t, row, &c, true, err);
+        return take_effect(t, row, &c, o, err);
     case OUTCOME_EQUAL:
         t->sum->equal++;
-        return take_effect(t, row, &c, false, err);
+        return take_effect(t, row, &c, o, err);
     case OUTCOME_APPLIED:
     case OUTCOME_DANGLING:
         t->sum->applied++;
-        return take_effect(t, row, &c, false, err);
+        return take_effect(t, row, &c, o, err);
     default:
         return malformed("an outcome that this program does not know", err);
     }
@@ -512,6 +528,37 @@ static enum ocop_status take_cases(struct taking *t, struct ocop_error *err)
     return st;
 }
 
+static bool noted(const struct taking *t, const struct id *id)
+{
+    for (size_t i = 0; i < t->reply->n_cases; i++) {
+        struct id of;
+        if (id_of(&t->reply->cases[i]->id, &of) && id_eq(&of, id))
+            return true;
+    }
+    return false;
+}
+
+/* With a whole record come all its open cases: one that is not among them was closed while this
+ * device was not told. How is not known here. */
+static enum ocop_status close_others(struct taking *t, const struct id *record,
+                                     struct ocop_error *err)
+{
+    struct case_row *rows;
+    size_t count;
+    enum ocop_status st;
+
+    if (!t->cases)
+        return OCOP_OK;
+    st = store_cases_of(t->s, record, &t->work, &rows, &count, err);
+    for (size_t i = 0; !st && i < count; i++) {
+        if (rows[i].resolution || noted(t, &rows[i].id))
+            continue;
+        rows[i].resolution = "";
+        st = store_case_put(t->s, &rows[i], err);
+    }
+    return st;
+}
+
 /* --- records --------------------------------------------------------------------------------- */
 
 /* The server sent a part of a record that is not here: only reading from the start helps. */
@@ -649,9 +696,11 @@ static enum ocop_status take_record(struct taking *t, struct change *c, uint64_t
     if (c->verb != VERB_STATE && c->verb != VERB_DELTA)
         return malformed("a record that is neither whole nor a part", err);
     arena_reset(&t->work);
-    if (c->verb == VERB_STATE)
+    if (c->verb == VERB_STATE) {
         drop_markers(&c->fields);
-    if (t->rereading)
+        st = close_others(t, &c->record, err);
+    }
+    if (!st && t->rereading)
         st = store_unseen_met(t->s, &c->record, err);
     if (!st && t->pending)
         st = store_outbox_has(t->s, &c->record, &pending, err);
@@ -794,6 +843,8 @@ static enum ocop_status take_all(struct taking *t, struct ocop_error *err)
         st = take_sets(t, err);
     if (!st)
         st = take_cases(t, err);
+    if (!st)
+        st = store_cases_any_open(t->s, &t->cases, err);
     if (!st)
         st = take_reread(t, true, err);
     if (!st)

@@ -53,6 +53,7 @@ enum question {
     Q_OWN_TAKEN,
     Q_CASE_PUT,
     Q_CASES_OF,
+    Q_CASES_ANY_OPEN,
     Q_STUB_PUT,
     Q_STUB_EXISTS,
     Q_COUNTER_NEXT,
@@ -125,6 +126,7 @@ static const char *const questions[Q_COUNT] = {
         "other = excluded.other, resolution = excluded.resolution",
     [Q_CASES_OF] = "SELECT id, kind, record, cause, field, base, theirs, mine, other, resolution "
                    "FROM cases WHERE record = ?1 OR other = ?1 ORDER BY resolution IS NOT NULL, id",
+    [Q_CASES_ANY_OPEN] = "SELECT 1 FROM cases WHERE resolution IS NULL LIMIT 1",
     [Q_STUB_PUT] = "INSERT INTO stub (id, kind, label) VALUES (?1, ?2, ?3) "
                    "ON CONFLICT (id) DO UPDATE SET kind = excluded.kind, label = excluded.label",
     [Q_STUB_EXISTS] = "SELECT 1 FROM stub WHERE id = ?1",
@@ -197,6 +199,7 @@ static const char *const find_among[] = {
 
 struct db {
     sqlite3 *sqlite;
+    bool open; /* between store_begin and the decision to commit or to roll back */
     struct rows *rows;
     struct buf old_text, new_text; /* of search; kept for their memory */
     sqlite3_stmt *stmt[Q_COUNT];
@@ -327,6 +330,15 @@ static enum ocop_status damaged(const char *what, struct ocop_error *err)
 
 /* --- open and close -------------------------------------------------------------------------- */
 
+/* SQLite rolls back by itself when it meets a failing disk, even while reading, and what is written
+ * after that would commit alone, statement by statement. Only store_commit commits. */
+static int refuses_commit(void *self)
+{
+    const struct db *db = self;
+
+    return db->open;
+}
+
 enum ocop_status store_open(struct ocop_store *s, const char *path, bool must_exist,
                             const char *vfs, struct ocop_error *err)
 {
@@ -344,6 +356,8 @@ enum ocop_status store_open(struct ocop_store *s, const char *path, bool must_ex
     st = db_open(path, !must_exist, false, vfs, &db->sqlite, err);
     if (!st)
         st = migrate(db->sqlite, MIGRATE_STORE, NULL, err);
+    if (!st)
+        (void)sqlite3_commit_hook(db->sqlite, refuses_commit, db);
     if (!st)
         st = rows_open(db->sqlite, &db->rows, err);
     if (st)
@@ -367,16 +381,21 @@ void store_close(struct ocop_store *s)
 
 enum ocop_status store_begin(struct ocop_store *s, struct ocop_error *err)
 {
-    return db_exec(s->db->sqlite, "BEGIN IMMEDIATE", err);
+    enum ocop_status st = db_exec(s->db->sqlite, "BEGIN IMMEDIATE", err);
+
+    s->db->open = !st;
+    return st;
 }
 
 enum ocop_status store_commit(struct ocop_store *s, struct ocop_error *err)
 {
+    s->db->open = false;
     return db_exec(s->db->sqlite, "COMMIT", err);
 }
 
 bool store_rollback(struct ocop_store *s)
 {
+    s->db->open = false;
     /* A full disk may have rolled back by itself. */
     if (!sqlite3_get_autocommit(s->db->sqlite))
         (void)sqlite3_exec(s->db->sqlite, "ROLLBACK", NULL, NULL, NULL);
@@ -1409,6 +1428,19 @@ enum ocop_status store_cases_of(struct ocop_store *s, const struct id *record, s
             break;
         ++*count;
     }
+    done(st);
+    return status;
+}
+
+enum ocop_status store_cases_any_open(struct ocop_store *s, bool *out, struct ocop_error *err)
+{
+    sqlite3_stmt *st = NULL;
+    enum ocop_status status = ask(s, Q_CASES_ANY_OPEN, &st, err);
+
+    *out = false;
+    if (status)
+        return status;
+    status = step(s, st, out, err);
     done(st);
     return status;
 }

@@ -289,6 +289,10 @@ OCOP_MUST_USE enum ocop_status store_cases_of(struct ocop_store *s, const struct
                                               struct arena *a, struct case_row **out, size_t *count,
                                               struct ocop_error *err);
 
+/** Does the store know an open case at all? */
+OCOP_MUST_USE enum ocop_status store_cases_any_open(struct ocop_store *s, bool *out,
+                                                    struct ocop_error *err);
+
 OCOP_MUST_USE enum ocop_status store_stub_put(struct ocop_store *s, uint32_t kind,
                                               const struct id *id, struct span label,
                                               struct ocop_error *err);

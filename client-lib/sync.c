@@ -218,7 +218,9 @@ static enum ocop_status look_on(struct run *r, const Ocop__Sync__SyncReply *repl
     r->limit = REQUEST_BYTES_MAX - REQUEST_ROOM;
     if (result->failed)
         return err_set(err, result->failed, "%s", result->text);
-    if (r->more && !result->progress)
+    /* What was recorded while the request was on its way goes with the next one. */
+    bool unsent = r->set_bytes == 0 && count[OUTBOX_READY] > 0;
+    if (r->more && !result->progress && !unsent)
         return err_set(err, OCOP_EBUSY,
                        "the server could not take the changes now; they stay on this device, sync "
                        "again later");

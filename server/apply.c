@@ -30,6 +30,7 @@ struct apply {
     uint32_t index;
     const struct change *change;
     const struct kind *kind; /* NULL: unknown to this program */
+    uint64_t born;           /* version at which the record came */
     struct replica_info replica;
     unsigned roles;
     struct ancestor ancestors[ANCESTORS_MAX];
@@ -299,10 +300,16 @@ static enum ocop_status base_json(struct apply *p, const struct field *mine,
     bind_span(s, 3, mine->key);
     sqlite3_bind_int64(s, 4, (sqlite3_int64)mine->base);
     enum ocop_status st = OCOP_OK;
-    while (st == OCOP_OK && sqlite3_step(s) == SQLITE_ROW &&
-           !made_by_author(p, (uint64_t)sqlite3_column_int64(s, 0)))
+    bool back_to_birth = true; /* every value since was unseen */
+    while (st == OCOP_OK && sqlite3_step(s) == SQLITE_ROW) {
+        back_to_birth = !made_by_author(p, (uint64_t)sqlite3_column_int64(s, 0));
+        if (!back_to_birth)
+            break;
         st = history_value(p, s, &base);
+    }
     sqlite3_reset(s);
+    if (back_to_birth && !seen && p->born > mine->base && !made_by_author(p, p->born))
+        base = NULL; /* the author wrote before the record came */
     return st == OCOP_OK ? value_json(p, base, out) : st;
 }
 
@@ -346,22 +353,29 @@ static enum ocop_status case_open(struct apply *p, enum case_cause cause, const 
     return step_done(p, s, "opening a case");
 }
 
-static enum ocop_status case_close(struct apply *p, struct span id, const char *resolution)
+/* `other`: the second record of a collision, len 0 where there is none. Who receives only that one
+ * must hear of it too. */
+static enum ocop_status case_close(struct apply *p, struct span id, const char *resolution,
+                                   struct span other)
 {
+    struct id second;
     sqlite3_stmt *s = registry_stmt(p->r, SQL_CASE_CLOSE, p->err);
     if (!s)
         return OCOP_EDB;
     bind_span(s, 1, id);
     sqlite3_bind_int64(s, 2, (sqlite3_int64)p->version);
     sqlite3_bind_text(s, 3, resolution, -1, SQLITE_STATIC);
-    return step_done(p, s, "closing a case");
+    enum ocop_status st = step_done(p, s, "closing a case");
+    if (st != OCOP_OK || !id_from(other, &second))
+        return st;
+    return row_touch(p->r->rows, p->change->kind, &second, p->version, p->err);
 }
 
 /* Close the case that this change resolves, and others of the record that became moot because the
  * registry now holds what they asked for. */
 static enum ocop_status cases_settle(struct apply *p, const struct fields *state, bool resolves)
 {
-    struct span agreed[64];
+    struct span agreed[64], other = {NULL, 0};
     size_t count = 0;
     sqlite3_stmt *s = registry_stmt(p->r, SQL_CASES_OPEN_OF, p->err);
     if (!s)
@@ -375,6 +389,10 @@ static enum ocop_status cases_settle(struct apply *p, const struct fields *state
         size_t len = (size_t)sqlite3_column_bytes(s, 4);
         char *copy = arena_dup(p->a, sqlite3_column_blob(s, 4), len);
         st = copy ? change_unpack(span_of(copy, len), p->a, &mine, p->err) : err_nomem(p->err);
+        if (st == OCOP_OK && resolves && span_eq(id, p->change->case_id)) {
+            size_t other_len = (size_t)sqlite3_column_bytes(s, 5);
+            other = span_of(arena_dup(p->a, sqlite3_column_blob(s, 5), other_len), other_len);
+        }
         if (st != OCOP_OK || sqlite3_column_int(s, 1) == CASE_COLLISION)
             continue;
         bool same = mine.fields.count > 0;
@@ -391,9 +409,9 @@ static enum ocop_status cases_settle(struct apply *p, const struct fields *state
     }
     sqlite3_reset(s);
     for (size_t i = 0; st == OCOP_OK && i < count; i++)
-        st = case_close(p, agreed[i], "agreed");
+        st = case_close(p, agreed[i], "agreed", span_of(NULL, 0));
     if (st == OCOP_OK && resolves)
-        st = case_close(p, p->change->case_id, resolution);
+        st = case_close(p, p->change->case_id, resolution, other);
     return st;
 }
 
@@ -530,6 +548,7 @@ static enum ocop_status create(struct apply *p, bool *exists)
         *exists = true;
         return OCOP_OK;
     }
+    p->born = p->version;
     if (st == OCOP_OK) {
         note_kind(p);
         st = check_references(p, &record);
@@ -670,6 +689,7 @@ static enum ocop_status change_existing(struct apply *p)
         row_load(p->r->rows, p->change->kind, &p->change->record, p->a, &state, &meta, p->err);
     if (st == OCOP_ENOTFOUND)
         return wait_for_record(p);
+    p->born = meta.born;
     if (st == OCOP_OK)
         st = check_author(p, &state, false);
     if (st == OCOP_OK && p->outcome == OUTCOME_APPLIED)
@@ -679,9 +699,11 @@ static enum ocop_status change_existing(struct apply *p)
     struct merge_in in = {p->kind, &state, p->change, p->version, made_by_author, p};
     st = merge_change(&in, p->a, &merged, p->err);
     if (st == OCOP_OK && merged.applied.count) {
-        st = check_rules(p, &merged.state);
-        if (st == OCOP_OK && p->outcome == OUTCOME_APPLIED)
-            st = check_scope(p, &merged.state);
+        st = check_scope(p, &merged.state);
+        if (st == OCOP_OK && p->outcome != OUTCOME_APPLIED)
+            return OCOP_OK; /* moved out of the device's units: nobody else's doing */
+        if (st == OCOP_OK)
+            st = check_rules(p, &merged.state);
         if (st == OCOP_OK && p->outcome != OUTCOME_APPLIED)
             return invalid_merge(p, &state, &merged);
     }

@@ -476,7 +476,7 @@ static void work_conclude(struct work *w, bool committed)
     if (is_ours(job->status)) {
         env_log(w->r->env, ENV_ERROR, "failure", "status=%s", err_name(job->status));
         reply_busy(w, "the registry could not store this now; send it again later");
-    } else if (w->writes && !committed) {
+    } else if (!committed) { /* what was read with it was never there either */
         reply_busy(w, "the registry could not commit; send it again later");
     }
     w->reply.has_code = job->status != OCOP_OK;

@@ -285,6 +285,8 @@ static Ocop__Sync__CaseNote *note_read(struct arena *a, sqlite3_stmt *s)
     n->record = blob_dup(a, sqlite3_column_blob(s, 2), ID_LEN);
     n->cause = (uint32_t)sqlite3_column_int(s, 3);
     field_path(kind_by_number(n->kind), &at, path, sizeof path);
+    if (n->cause == CASE_VOID) /* which is about the whole record */
+        path[0] = 0;
     n->field = arena_dup(a, path, strlen(path));
     n->has_other = sqlite3_column_type(s, 6) != SQLITE_NULL;
     if (n->has_other)

@@ -26,6 +26,7 @@ struct registry_open_parts {
     struct registry r;
     sqlite3_stmt *stmts[SQL_COUNT];
     sqlite3_int64 data_version;
+    bool open; /* between registry_begin and the decision to commit or to roll back */
 };
 
 static struct registry_open_parts *parts(struct registry *r)
@@ -70,9 +71,18 @@ static enum ocop_status control_prepare(struct registry *r, struct ocop_error *e
     return OCOP_OK;
 }
 
+/* SQLite rolls back by itself when it meets a failing disk, even while reading, and what is written
+ * after that would commit alone, statement by statement. Only registry_commit commits. */
+static int refuses_commit(void *self)
+{
+    const struct registry_open_parts *p = self;
+    return p->open;
+}
+
 static enum ocop_status registry_prepare(struct registry *r, struct ocop_error *err)
 {
     enum ocop_status st = migrate(r->db, MIGRATE_REGISTRY, NULL, err);
+    (void)sqlite3_commit_hook(r->db, refuses_commit, parts(r));
     /* Each set has a savepoint; what it would restore, a set's pages, need not go to a file. */
     if (st == OCOP_OK)
         st = db_exec(r->db, "PRAGMA temp_store=MEMORY", err);
@@ -160,6 +170,7 @@ static enum ocop_status begin(struct registry *r, int which, struct ocop_error *
     enum ocop_status st = control(r, which, err);
     if (st != OCOP_OK)
         return st;
+    parts(r)->open = true;
     st = data_version(r, err);
     if (st != OCOP_OK)
         registry_rollback(r);
@@ -188,6 +199,7 @@ static void statements_reset(struct registry *r)
 enum ocop_status registry_commit(struct registry *r, struct ocop_error *err)
 {
     statements_reset(r);
+    parts(r)->open = false;
     enum ocop_status st = control(r, SQL_COMMIT, err);
     if (st != OCOP_OK)
         registry_rollback(r);
@@ -200,6 +212,7 @@ void registry_rollback(struct registry *r)
     /* Where even this fails, registry_begin tries again, and nothing is committed before. */
     if (!sqlite3_get_autocommit(r->db) && control(r, SQL_ROLLBACK, NULL) != OCOP_OK)
         env_log(r->env, ENV_ERROR, "rollback_failed", "code=%d", sqlite3_extended_errcode(r->db));
+    parts(r)->open = false;
     cache_forget(r->cache);
 }
 

@@ -64,7 +64,7 @@
                      " (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)")        \
     X(SQL_CASE_CLOSE, "UPDATE cases SET closed_version = ?2, resolution = ?3"                      \
                       " WHERE id = ?1 AND closed_version IS NULL")                                 \
-    X(SQL_CASES_OPEN_OF, "SELECT id, cause, field, element, mine_value FROM cases"                 \
+    X(SQL_CASES_OPEN_OF, "SELECT id, cause, field, element, mine_value, other FROM cases"          \
                          " WHERE record = ?1 AND closed_version IS NULL")                          \
     X(SQL_CASE_STATE, "SELECT record, mine, theirs, closed_version FROM cases WHERE id = ?1")      \
     X(SQL_HISTORY_ADD, "INSERT OR IGNORE INTO history VALUES (?1, ?2, ?3, ?4, ?5)")                \

@@ -192,6 +192,11 @@ static void put_outcomes(struct server *v, Ocop__Sync__SyncReply *r)
         o->code = v->told[i].code;
         o->text = (char *)(uintptr_t)v->told[i].text;
         o->field = (char *)(uintptr_t)v->told[i].field;
+        if (o->code == OUTCOME_CASE) { /* names its cases, as the registry's do */
+            o->cases = arena_alloc(&v->arena, (v->note_count + 1) * sizeof *o->cases);
+            for (size_t n = 0; n < v->note_count; n++)
+                o->cases[o->n_cases++] = v->notes[n].id;
+        }
         r->outcomes[i] = o;
     }
     v->told_count = 0;

@@ -1,0 +1,115 @@
+/* The registry as design section 7 describes it, worked out from the log a second time and by other
+ * means: plain lists, no database, no versions packed anywhere. What it shares with the product is
+ * the reading of a change-set, whether a record is valid and what a role may do. */
+#ifndef SIM_ORACLE_H
+#define SIM_ORACLE_H
+
+#include "sim.h"
+
+/* One field or element, with everything it ever held. */
+struct told {
+    struct told *before;
+    struct field value; /* op CLEAR: it was removed */
+    uint64_t version;   /* since when */
+    struct id replica;  /* who said so */
+    uint64_t seq;
+    uint32_t index;
+};
+
+struct path {
+    struct path *next;
+    uint32_t number;
+    struct span key;
+    struct told *now;
+};
+
+struct kept {
+    struct kept *next;
+    uint32_t kind;
+    struct id id;
+    uint64_t version, born;
+    struct path *paths;
+};
+
+struct decided {
+    enum outcome_code code;
+    uint64_t changed; /* version at which it got this code */
+    unsigned dangling;
+};
+
+struct entry {
+    struct change_set set;
+    int64_t received_ms;
+    struct decided *decided; /* one each change */
+};
+
+struct opened {
+    struct opened *next;
+    enum case_cause cause;
+    struct kept *record;
+    struct field mine;
+    uint64_t theirs_version, version, closed;
+    uint32_t index;
+    struct id other;
+    struct fields asked; /* what would settle it */
+    const struct field *base, *theirs;
+    struct id id; /* of the case in the registry that is this one */
+};
+
+struct waits {
+    struct waits *next;
+    uint64_t version;
+    uint32_t index;
+    struct id record;
+    bool done;
+};
+
+struct dangles {
+    struct dangles *next;
+    struct id target, record;
+    uint32_t field;
+    uint64_t version;
+    uint32_t index;
+    bool done;
+};
+
+struct seen_by { /* the scope of a device: units, as of the last set that touched scopes */
+    struct seen_by *next;
+    struct id replica;
+    struct id units[SIM_UNITS_MAX + 4];
+    size_t count;
+};
+
+struct oracle {
+    struct sim *sim;
+    struct registry *r;
+    struct arena *a;
+    struct entry *log; /* [version - 1] */
+    uint64_t count;
+    struct kept *records;
+    struct opened *cases;
+    struct waits *waiting;
+    struct dangles *dangling;
+    struct seen_by *scopes;
+    struct id self;
+    bool scopes_dirty;
+};
+
+/** Work out the whole log of the registry. */
+void oracle_run(struct oracle *o, struct sim *s, struct arena *a);
+/** Hold the registry's tables against it. */
+void oracle_compare(struct oracle *o);
+
+struct kept *oracle_record(const struct oracle *o, uint32_t kind, const struct id *id);
+/** What it holds now; NULL: nothing, or removed. */
+const struct field *kept_get(const struct kept *k, uint32_t number, struct span key);
+
+/* --- oracle_scope.c */
+
+/** After a set that touched units or devices. */
+void oracle_scopes(struct oracle *o);
+bool oracle_in_scope(const struct oracle *o, const struct id *replica, const struct id *unit);
+/** Does a device receive this record? */
+bool oracle_receives(const struct oracle *o, const struct id *replica, const struct kept *k);
+
+#endif
