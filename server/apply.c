@@ -370,7 +370,7 @@ static enum ocop_status cases_settle(struct apply *p, const struct fields *state
     const char *resolution = p->change->fields.count ? "value" : "theirs";
     enum ocop_status st = OCOP_OK;
     while (st == OCOP_OK && count < 64 && sqlite3_step(s) == SQLITE_ROW) {
-        struct change mine;
+        struct change mine = {0};
         struct span id = span_of(sqlite3_column_blob(s, 0), ID_LEN);
         size_t len = (size_t)sqlite3_column_bytes(s, 4);
         char *copy = arena_dup(p->a, sqlite3_column_blob(s, 4), len);

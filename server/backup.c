@@ -35,7 +35,7 @@ static bool exists(const char *path)
 
 static enum ocop_status io_error(struct ocop_error *err, const char *doing, const char *path)
 {
-    return err_set(err, OCOP_EIO, "cannot %s %s: %s", doing, path, strerror(errno));
+    return err_set(err, OCOP_EIO, "cannot %s %s: %m", doing, path);
 }
 
 enum ocop_status backup_lock(const char *path, int *fd, struct ocop_error *err)

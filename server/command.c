@@ -346,7 +346,7 @@ int command_main(int argc, char **argv)
     if (in.command->run(&in, &err) != OCOP_OK)
         return fail(&err, 1);
     if (fflush(stdout) != 0 || ferror(stdout)) {
-        (void)!err_set(&err, OCOP_EIO, "cannot write the output: %s", strerror(errno));
+        (void)!err_set(&err, OCOP_EIO, "cannot write the output: %m");
         return fail(&err, 1);
     }
     return 0;

@@ -61,16 +61,18 @@ enum ocop_status command_show(const struct invocation *in, struct ocop_error *er
     enum ocop_status st = command_open(in, &r, err);
     if (st != OCOP_OK)
         return st;
-    if (in->operand_count > 0 && !(k = kind_by_name(in->operands[0])))
+    if (in->operand_count > 0)
+        k = kind_by_name(in->operands[0]);
+    if (in->operand_count == 0)
+        st = show_counts(r, in->out, err);
+    else if (!k)
         st = err_set(err, OCOP_EINVAL, "\"%.40s\" is no kind; `ocopd show` lists them",
                      in->operands[0]);
-    else if (in->operand_count == 0)
-        st = show_counts(r, in->out, err);
     else if (in->operand_count == 1)
         st = show_kind(r, k->number, form, in->out, err);
     else
         st = show_find(r, k->number, in->operands[1], &id, err);
-    if (st == OCOP_OK && in->operand_count == 2)
+    if (st == OCOP_OK && k && in->operand_count == 2)
         st = show_record(r, k->number, &id, json, in->out, err);
     registry_close(r);
     return st;

@@ -29,7 +29,7 @@ static enum ocop_status watch_signals(struct ocop_error *err)
     sigemptyset(&ignore.sa_mask);
     if (sigaction(SIGTERM, &end, NULL) != 0 || sigaction(SIGINT, &end, NULL) != 0 ||
         sigaction(SIGPIPE, &ignore, NULL) != 0)
-        return err_set(err, OCOP_EIO, "cannot watch signals: %s", strerror(errno));
+        return err_set(err, OCOP_EIO, "cannot watch signals: %m");
     return OCOP_OK;
 }
 

@@ -35,7 +35,7 @@ void config_init(struct config *c)
 {
     memset(c, 0, sizeof *c);
     for (int i = 0; i < CONFIG_COUNT; i++)
-        strcpy(c->value[i], config_settings[i].initial);
+        (void)snprintf(c->value[i], sizeof c->value[i], "%s", config_settings[i].initial);
 }
 
 static bool is_address(const char *text, size_t len)
@@ -109,7 +109,7 @@ enum ocop_status config_set(struct config *c, enum config_key key, const char *v
     enum ocop_status st = check_value(key, value, err);
 
     if (st == OCOP_OK && source >= c->source[key]) {
-        strcpy(c->value[key], value);
+        (void)snprintf(c->value[key], sizeof c->value[key], "%s", value);
         c->source[key] = source;
     }
     return st;
@@ -168,8 +168,8 @@ enum ocop_status config_read(struct config *c, const char *path, bool optional,
     if (!f && optional && errno == ENOENT)
         return OCOP_OK;
     if (!f)
-        return err_set(err, errno == ENOENT ? OCOP_ENOTFOUND : OCOP_EIO, "cannot read %s: %s", path,
-                       strerror(errno));
+        return err_set(err, errno == ENOENT ? OCOP_ENOTFOUND : OCOP_EIO, "cannot read %s: %m",
+                       path);
     const int line = ini_parse_file(f, on_line, &r);
     const bool unreadable = ferror(f) != 0;
     fclose(f);
@@ -185,6 +185,7 @@ enum ocop_status config_read(struct config *c, const char *path, bool optional,
 enum ocop_status config_environment(struct config *c, struct ocop_error *err)
 {
     for (int i = 0; i < CONFIG_COUNT; i++) {
+        /* NOLINTNEXTLINE(concurrency-mt-unsafe): nothing here sets the environment */
         const char *value = getenv(config_settings[i].variable);
         struct ocop_error e = {0};
         if (value && config_set(c, (enum config_key)i, value, CONFIG_ENV, &e) != OCOP_OK)
@@ -246,7 +247,7 @@ void config_listen(const struct config *c, char storage[CONFIG_VALUE_MAX],
 {
     size_t n = 0;
 
-    strcpy(storage, c->value[CONFIG_LISTEN]);
+    memcpy(storage, c->value[CONFIG_LISTEN], CONFIG_VALUE_MAX);
     for (char *at = storage; at && n < CONFIG_LISTEN_MAX; n++) {
         char *comma = strchr(at, ',');
         if (comma)

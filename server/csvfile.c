@@ -281,8 +281,8 @@ enum ocop_status csvfile_load(const char *path, struct buf *out, struct ocop_err
 
     FILE *f = fopen(path, "rb");
     if (!f)
-        return err_set(err, errno == ENOENT ? OCOP_ENOTFOUND : OCOP_EIO, "cannot read %s: %s", path,
-                       strerror(errno));
+        return err_set(err, errno == ENOENT ? OCOP_ENOTFOUND : OCOP_EIO, "cannot read %s: %m",
+                       path);
     while (st == OCOP_OK && (n = fread(chunk, 1, sizeof chunk, f)) > 0) {
         if (out->len + n > CSVFILE_BYTES_MAX)
             st = err_set(err, OCOP_ELIMIT, "%s has more than %zu bytes; split it", path,
@@ -291,7 +291,7 @@ enum ocop_status csvfile_load(const char *path, struct buf *out, struct ocop_err
             buf_put(out, chunk, n);
     }
     if (st == OCOP_OK && ferror(f))
-        st = err_set(err, OCOP_EIO, "cannot read %s: %s", path, strerror(errno));
+        st = err_set(err, OCOP_EIO, "cannot read %s: %m", path);
     fclose(f);
     if (st == OCOP_OK && out->failed)
         st = err_nomem(err);

@@ -264,7 +264,7 @@ static void *grown(struct arena *a, void *v, size_t count, size_t more)
     while (room < count + more)
         room *= 2;
     void **fresh = arena_alloc(a, room * sizeof *fresh);
-    if (fresh && count)
+    if (fresh && v)
         memcpy(fresh, v, count * sizeof *fresh);
     return fresh;
 }

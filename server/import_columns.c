@@ -95,7 +95,7 @@ static const struct import_column mapping_columns[] = {
 
 #define FORM(name, kind, columns)                                                                  \
     {                                                                                              \
-        name, kind, columns, sizeof columns / sizeof *columns                                      \
+        name, kind, columns, sizeof(columns) / sizeof *(columns)                                   \
     }
 const struct import_form import_forms[IMPORT_COUNT] = {
     [IMPORT_UNITS] = FORM("units", KIND_UNIT, unit_columns),

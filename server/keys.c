@@ -38,13 +38,13 @@ static enum ocop_status keys_write(const char *path, const char *text, struct oc
         return err_set(err, OCOP_ESTATE, "%s exists already; keys are never overwritten", path);
     int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0)
-        return err_set(err, OCOP_EIO, "%s cannot be made: %s", temporary, strerror(errno));
+        return err_set(err, OCOP_EIO, "%s cannot be made: %m", temporary);
     enum ocop_status st = write_all(fd, text, strlen(text));
     if (close(fd) != 0 || (st == OCOP_OK && rename(temporary, path) != 0))
         st = OCOP_EIO;
     if (st != OCOP_OK) {
         unlink(temporary);
-        return err_set(err, OCOP_EIO, "%s cannot be written: %s", path, strerror(errno));
+        return err_set(err, OCOP_EIO, "%s cannot be written: %m", path);
     }
     return OCOP_OK;
 }
@@ -96,8 +96,7 @@ enum ocop_status keys_load(const char *path, struct server_keys *out, struct oco
     memset(out, 0, sizeof *out);
     FILE *f = fopen(path, "re");
     if (!f)
-        return err_set(err, errno == ENOENT ? OCOP_ENOTFOUND : OCOP_EIO, "%s: %s", path,
-                       strerror(errno));
+        return err_set(err, errno == ENOENT ? OCOP_ENOTFOUND : OCOP_EIO, "%s: %m", path);
     setvbuf(f, NULL, _IONBF, 0); /* no copy of the secrets stays in a buffer */
     if (fstat(fileno(f), &info) != 0 || (info.st_mode & 077) != 0) {
         fclose(f);

@@ -26,7 +26,7 @@ struct export
 
 static enum ocop_status cannot_write(const char *path, struct ocop_error *err)
 {
-    return command_fail(err, OCOP_EIO, NULL, "%s cannot be written: %s", path, strerror(errno));
+    return command_fail(err, OCOP_EIO, NULL, "%s cannot be written: %m", path);
 }
 
 /* Beside the file that it shall become; a device or pipe is written as it is. */

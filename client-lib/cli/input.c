@@ -37,11 +37,11 @@ enum ocop_status input_file(const char *path, struct out *out, struct ocop_error
 
     out->len = 0;
     if (!f)
-        return command_fail(err, OCOP_EIO, NULL, "%s cannot be read: %s", path, strerror(errno));
+        return command_fail(err, OCOP_EIO, NULL, "%s cannot be read: %m", path);
     while ((n = fread(part, 1, sizeof part, f)) > 0 && out->len <= INPUT_BYTES_MAX)
         out_put(out, part, n);
     if (ferror(f))
-        st = command_fail(err, OCOP_EIO, NULL, "%s cannot be read: %s", path, strerror(errno));
+        st = command_fail(err, OCOP_EIO, NULL, "%s cannot be read: %m", path);
     else if (out->len > INPUT_BYTES_MAX)
         st = command_fail(err, OCOP_ELIMIT, NULL, "%s is larger than %d bytes", path,
                           INPUT_BYTES_MAX);

@@ -221,16 +221,17 @@ static void show_list(const ProtobufCMessage *m, const ProtobufCFieldDescriptor 
     const ProtobufCFieldDescriptor *d[TABLE_COLUMNS_MAX];
     size_t count;
     const ProtobufCMessage *const *v = message_elements(m, list, &count);
-    struct table t = {.columns = columns_in_use(list->descriptor, v, count, d)};
+    const size_t columns = columns_in_use(list->descriptor, v, count, d);
+    struct table t = {.columns = columns};
     struct out text = {0};
 
-    if (count == 0 || t.columns == 0)
+    if (count == 0 || columns == 0)
         return;
     out_printf(o, "\n%s (%zu):\n", list->name, count);
-    for (size_t c = 0; c < t.columns; c++)
+    for (size_t c = 0; c < columns; c++)
         table_cell(&t, d[c]->name);
     for (size_t i = 0; i < count; i++) {
-        for (size_t c = 0; c < t.columns; c++) {
+        for (size_t c = 0; c < columns; c++) {
             text.len = 0;
             message_value(v[i], d[c], true, &text);
             table_cell(&t, out_text(&text));

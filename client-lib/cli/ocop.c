@@ -355,6 +355,7 @@ static enum ocop_status read_options(struct session *s, int argc, char **argv, u
     make_tables(allowed, version != NULL, &tables);
     opterr = 0;
     optind = 0; /* begin anew, whatever was read before */
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): before any other thread */
     while ((got = getopt_long(argc, argv, tables.letters, tables.names, NULL)) != -1) {
         int option = option_of(got, allowed);
         const char *word = argv[optind - 1];
@@ -406,6 +407,7 @@ static enum ocop_status open_store(struct session *s, struct ocop_error *err)
 static enum ocop_status run_command(struct session *s, const struct command *c, int argc,
                                     char **argv, struct ocop_error *err)
 {
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): nothing here sets the environment */
     const char *env = getenv("OCOP_STORE");
     enum ocop_status st = read_options(s, argc, argv, c->options | O_ALL, NULL, err);
 

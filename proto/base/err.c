@@ -6,6 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#undef err_set /* defined here; what analysers are told is for the callers */
+#undef err_field
+#undef err_nomem
+
 /* A text that was cut must not end within a character: JNI and JSON refuse such bytes. */
 static void trim_utf8(char *text, size_t room)
 {

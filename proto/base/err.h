@@ -19,6 +19,21 @@ const char *err_name(enum ocop_status status);
 /** Out-of-memory, everywhere with the same words. */
 enum ocop_status err_nomem(struct ocop_error *err);
 
+/* Analysers see one file at a time. This tells them, and nobody else, that what sets an error never
+ * returns OCOP_OK. */
+#ifdef STATIC_ANALYSIS
+#define ERR_NOT_OK(call)                                                                           \
+    ({                                                                                             \
+        enum ocop_status status_ = (call);                                                         \
+        if (status_ == OCOP_OK)                                                                    \
+            __builtin_unreachable();                                                               \
+        status_;                                                                                   \
+    })
+#define err_set(...) ERR_NOT_OK(err_set(__VA_ARGS__))
+#define err_field(...) ERR_NOT_OK(err_field(__VA_ARGS__))
+#define err_nomem(err) ERR_NOT_OK(err_nomem(err))
+#endif
+
 /** A programming error: says where and aborts. For the server and for tests; the library checks
  *  what it can and returns OCOP_EBROKEN instead. */
 _Noreturn void check_failed(const char *condition, const char *file, int line);

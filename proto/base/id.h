@@ -33,7 +33,7 @@ static inline struct span id_span(const struct id *id)
 }
 static inline bool id_from(struct span s, struct id *out)
 {
-    if (s.len != ID_LEN)
+    if (s.len != ID_LEN || !s.p) /* a column can be NULL when memory is out */
         return false;
     memcpy(out->b, s.p, ID_LEN);
     return true;

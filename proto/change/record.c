@@ -280,7 +280,7 @@ enum ocop_status fields_diff(const struct fields *from, const struct fields *to,
     while (i < from->count || j < to->count) {
         const struct field *x = i < from->count ? &from->v[i] : NULL;
         const struct field *y = j < to->count ? &to->v[j] : NULL;
-        int c = !x ? 1 : !y ? -1 : field_cmp(x, y);
+        int c = i == from->count ? 1 : j == to->count ? -1 : field_cmp(x, y);
         bool had = c <= 0 && x->op != FIELD_CLEAR, has = c >= 0 && y->op != FIELD_CLEAR;
         i += c <= 0;
         j += c >= 0;
@@ -311,7 +311,7 @@ enum ocop_status fields_apply(const struct fields *state, const struct fields *c
     while (i < state->count || j < change->count) {
         const struct field *x = i < state->count ? &state->v[i] : NULL;
         const struct field *y = j < change->count ? &change->v[j] : NULL;
-        int c = !x ? 1 : !y ? -1 : field_cmp(x, y);
+        int c = i == state->count ? 1 : j == change->count ? -1 : field_cmp(x, y);
         struct field next = c < 0 ? *x : *y;
         if (c >= 0)
             next.base = version;

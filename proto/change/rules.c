@@ -24,7 +24,7 @@ static const char *sub_name(const struct checker *c, uint32_t number)
 {
     const struct field_rule *list = kind_field(c->kind, c->at->number);
     const ProtobufCFieldDescriptor *d =
-        protobuf_c_message_descriptor_get_field(list->desc->descriptor, number);
+        list ? protobuf_c_message_descriptor_get_field(list->desc->descriptor, number) : NULL;
     return d ? d->name : "?";
 }
 
@@ -114,8 +114,8 @@ static enum ocop_status check_value(struct checker *c, const struct field_rule *
     case CHECK_DECIMAL:
         if (!text_is_decimal(s))
             return bad(c, OCOP_EINVAL, sub, "must be a decimal number such as 5.25");
-        return r->lo >= 0 && s.p[0] == '-' ? bad(c, OCOP_EINVAL, sub, "must not be negative")
-                                           : OCOP_OK;
+        return s.p && r->lo >= 0 && s.p[0] == '-' ? bad(c, OCOP_EINVAL, sub, "must not be negative")
+                                                  : OCOP_OK;
     case CHECK_RANGE:
         return check_range(c, r, sub, i);
     case CHECK_REF:

@@ -58,7 +58,7 @@ const ProtobufCFieldDescriptor *json_member(const ProtobufCMessageDescriptor *m,
 enum ocop_status json_unknown_name(const struct input *in, const struct path *at,
                                    const ProtobufCMessageDescriptor *m, const char *name)
 {
-    char text[NAME_MAX_LEN], nearest[NAME_MAX_LEN] = "";
+    char text[NAME_MAX_LEN] = "", nearest[NAME_MAX_LEN] = "";
     size_t best = SIZE_MAX;
     struct path p = json_path(at, name);
 

@@ -433,8 +433,8 @@ enum {
 static struct kind kinds[] = {
 #define KIND(number, name, title, message, fields, orders, reference, local, day, c, m, a, v)      \
     {                                                                                              \
-        number, name, name, title, &message, fields, sizeof fields / sizeof *fields - 1, orders,   \
-            reference, local, day, c, m, a, v,                                                     \
+        number, name, name, (title), &(message), fields, sizeof(fields) / sizeof *(fields)-1,      \
+            orders, reference, local, day, c, m, a, v,                                             \
         {                                                                                          \
             NULL                                                                                   \
         }                                                                                          \

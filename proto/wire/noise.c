@@ -146,8 +146,8 @@ static void seal(const uint8_t key[HASH_BYTES], uint64_t counter, struct span ad
                                               nonce, key);
 }
 
-OCOP_MUST_USE static bool open(const uint8_t key[HASH_BYTES], uint64_t counter, struct span ad,
-                               struct span sealed, uint8_t *out)
+OCOP_MUST_USE static bool unseal(const uint8_t key[HASH_BYTES], uint64_t counter, struct span ad,
+                                 struct span sealed, uint8_t *out)
 {
     uint8_t nonce[NONCE_BYTES];
 
@@ -171,7 +171,7 @@ OCOP_MUST_USE static bool decrypt_and_hash(struct noise *n, struct span sealed, 
     CHECK(n->has_key);
     memcpy(before, n->h, sizeof before);
     mix_hash(n, sealed.p, sealed.len); /* first: `out` may be where `sealed` is */
-    return open(n->k, n->n++, span_of(before, sizeof before), sealed, out);
+    return unseal(n->k, n->n++, span_of(before, sizeof before), sealed, out);
 }
 
 /* The handshake is done: one key for each direction, and nothing else is kept but h. */
@@ -371,7 +371,7 @@ static enum ocop_status read_second(struct noise *n, struct span in, uint8_t *ou
 static enum ocop_status read_transport(struct noise *n, struct span in, uint8_t *out,
                                        struct ocop_error *err)
 {
-    if (n->recv_n == UINT64_MAX || !open(n->recv_key, n->recv_n, span_of(NULL, 0), in, out))
+    if (n->recv_n == UINT64_MAX || !unseal(n->recv_key, n->recv_n, span_of(NULL, 0), in, out))
         return refuse(n, err, "a part of the message is not authentic");
     n->recv_n++;
     return OCOP_OK;
