@@ -16,7 +16,8 @@ CFLAGS += $(OPT) $(WARN) -D_POSIX_C_SOURCE=200809L -fvisibility=hidden -fstack-p
 ifneq ($(SAN),)
 CFLAGS := $(filter-out -D_FORTIFY_SOURCE=2,$(CFLAGS))
 endif
-GENFLAGS := $(OPT) -std=c11 -fvisibility=default -fPIC $(SAN)
+# The messages are part of the library's face; everything else that is generated is not.
+GENFLAGS = $(OPT) -std=c11 -fvisibility=$(if $(findstring .pb-c,$<),default,hidden) -fPIC $(SAN)
 
 # Each layer sees only what it may include.
 I_base := -Iproto/base
@@ -77,6 +78,8 @@ $(B)/gen/migrations.c: migrations/embed.sh $(wildcard migrations/*.sql)
 	sh migrations/embed.sh migrations/*.sql > $@.tmp && mv $@.tmp $@
 $(B)/gen/%.o: $(B)/gen/%.c
 	@$(CC) $(GENFLAGS) -Iproto/base -Iproto/data -I$(B)/gen -c $< -o $@
+.PHONY: generated
+generated: $(GEN_C)
 GEN_H := $(B)/gen/records.pb-c.h $(B)/gen/sync.pb-c.h
 
 # --- objects, each with the include path of its layer ---
@@ -97,6 +100,14 @@ $(eval $(call compile,server,$(I_server)))
 $(eval $(call compile,tests,$(I_test)))
 $(eval $(call compile,bench,$(I_test) -Ibench))
 
+# What the gates need to know: every layer with its include path, and its objects alone.
+.PHONY: layers compile
+layers:
+	@printf '%s\t%s\n' proto/base '$(I_base)' proto/schema '$(I_schema)' proto/change '$(I_change)' \
+		proto/data '$(I_data)' proto/wire '$(I_wire)' client-lib/cli '$(I_cli)' \
+		client-lib '$(I_client)' server '$(I_server)'
+compile: $(call obj,$(PROTO_C) $(CLIENT_C) $(CLI_C) $(SERVER_C) $(SERVER_MAIN_C))
+
 $(PROTO_A): $(call obj,$(PROTO_C)) $(GEN_O)
 	@rm -f $@ && ar rcs $@ $^
 $(CLIENT_A): $(call obj,$(CLIENT_C))
@@ -113,7 +124,8 @@ $(OCOPD): $(call obj,$(SERVER_MAIN_C)) $(SERVER_A) $(PROTO_A)
 
 $(B)/tests/%: $(B)/obj/tests/%.o $(call obj,$(TEST_LIB_C)) $(CLIENT_A) $(SERVER_A) $(PROTO_A)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -o $@ $^ -lcmocka $(SERVER_LIBS)
+	$(CC) $(CFLAGS) $(WRAP) -o $@ $^ -lcmocka $(SERVER_LIBS)
+$(B)/tests/unit/test_socket_errors: WRAP := -Wl,--wrap=nn_recvmsg -Wl,--wrap=nanosleep
 # What can fail is wrapped: see tests/fault/fault.c.
 WRAPPED := malloc calloc realloc fsync rename link write nn_socket nn_setsockopt nn_connect nn_send nn_recv
 $(B)/tests/fault/test_faults: $(call obj,$(FAULT_C) $(TEST_LIB_C)) $(CLIENT_A) $(SERVER_A) $(PROTO_A)
@@ -134,9 +146,9 @@ PACKAGES := gcc make pkg-config libsqlite3-dev libprotobuf-c-dev protobuf-c-comp
 	libnanomsg-dev zlib1g-dev libsodium-dev libjansson-dev libutf8proc-dev libcsv-dev libinih-dev \
 	libqrencode-dev
 TEST_PACKAGES := libcmocka-dev
-CHECK_PACKAGES := clang clang-format cppcheck libclang-rt-14-dev
+CHECK_PACKAGES := clang clang-format clang-tidy cppcheck libclang-rt-14-dev libstdc++-12-dev
 
-.PHONY: run demo test check faults bench deps deps-test deps-check unit integration san fuzz-replay help
+.PHONY: run demo test check faults gates-selftest bench deps deps-test deps-check unit integration san fuzz-replay help
 run: deps ## install what is missing, build, show the main job, and stay up
 	$(MAKE) -s all
 	bash tests/integration/demo.sh $(B) stay
@@ -151,11 +163,14 @@ test: deps-test ## install what is missing, build and run all tests
 	$(MAKE) -s all tests
 	sh .ci/run-tests.sh $(B)
 	$(MAKE) -s demo
-.PHONY: tests
+.PHONY: tests bench-build
+bench-build: $(BENCHES)
 tests: $(TESTS) $(FUZZ_REPLAY) $(B)/tests/fault/test_faults $(B)/tests/integration/example_record
 
-check: deps-check ## the gates: format, static analysis, clang, sanitizers
-	sh .ci/check.sh
+check: deps-check ## the gates: format, static analysis, clang, sanitizers, threads and more
+	sh .ci/check.sh $(GATES)
+gates-selftest: deps-check ## plant a breach for every gate and see it fail
+	sh .ci/selftest.sh $(GATES)
 
 faults: deps-test ## fail every allocation, disk operation and file call in turn; takes an hour
 	$(MAKE) -s $(B)/tests/fault/test_faults

@@ -106,7 +106,7 @@ static void two_results_for_one_field_open_a_case_with_base_theirs_and_mine(void
 
 static struct id only_case(struct world *w)
 {
-    struct id id;
+    struct id id = {{0}};
     sqlite3_stmt *s;
     assert_int_equal(sqlite3_prepare_v2(w->registry->db, "SELECT id FROM cases", -1, &s, NULL), 0);
     assert_int_equal(sqlite3_step(s), SQLITE_ROW);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "bounds.h"
+#include "port.h"
 #include "test.h"
 
 enum {
@@ -118,24 +119,10 @@ static void *peer_main(void *self)
     return NULL;
 }
 
-/* A port that was free a moment ago. */
-static int free_port(void)
-{
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof a;
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-    assert_true(fd >= 0);
-    assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof a), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &len), 0);
-    close(fd);
-    return ntohs(a.sin_port);
-}
-
 /* `bound` and `dialled` are the same place as each end calls it, without the port. */
 static void peer_open(struct peer *p, enum habit habit, const char *bound, const char *dialled)
 {
-    int port = free_port(), no = 0, slice = PEER_SLICE_MS;
+    int port = port_free(), no = 0, slice = PEER_SLICE_MS;
     char address[ADDRESS_MAX];
 
     *p = (struct peer){.habit = habit};
@@ -249,7 +236,7 @@ static void with_nobody_there_connecting_gives_up(void **state)
     for (size_t i = 0; i < 8; i++) {
         char address[ADDRESS_MAX];
         struct ocop_error err = {.status = OCOP_OK};
-        snprintf(address, sizeof address, "%s://%s:%d", schemes[i % 2], hosts[i / 2], free_port());
+        snprintf(address, sizeof address, "%s://%s:%d", schemes[i % 2], hosts[i / 2], port_free());
         struct link *l = link_to(address);
         assert_int_equal(l->connect(l, SHORT_MS, NULL, &err), OCOP_ENET);
         assert_non_null(strstr(err.text, address));

@@ -220,7 +220,7 @@ void world_enrol(struct world *w, unsigned n)
     struct invitation_terms terms = {.officer = w->officers[n],
                                      .scope = &w->commune,
                                      .scope_count = 1,
-                                     .address = "tcp://127.0.0.1:1",
+                                     .address = w->address ? w->address : "tcp://127.0.0.1:1",
                                      .expires_ms = env_now_ms(env_system()) + 60000};
     ok(registry_begin(w->registry, &err), &err);
     ok(invite_make(w->registry, &w->keys, &terms, &w->arena, &code, &err), &err);
@@ -228,6 +228,16 @@ void world_enrol(struct world *w, unsigned n)
     device_open(w, n);
     ok(ocop_enrol(w->stores[n], code, "test", &err), &err);
     world_sync(w, n);
+}
+
+void world_relink(struct world *w, unsigned n, struct link *link)
+{
+    struct ocop_error err = {0};
+    struct ocop_options options = {.must_exist = true, .link = link};
+    char path[128];
+    snprintf(path, sizeof path, "%s/%u.ocop", w->dir, n);
+    ocop_close(w->stores[n]);
+    ok(ocop_open(path, &options, &w->stores[n], &err), &err);
 }
 
 struct ocop_sync_summary world_sync(struct world *w, unsigned n)
@@ -244,14 +254,13 @@ struct ocop_id world_inspect(struct world *w, unsigned n, const char *conclusion
     struct ocop_error err = {0};
     ProtobufCMessage *m = NULL;
     struct ocop_id out;
-    char producer[ID_TEXT_LEN + 1], unit[ID_TEXT_LEN + 1];
+    char id_of[ID_TEXT_LEN + 1], unit[64], producer[64], concluded[64];
     ok(ocop_new(w->stores[n], "inspection", &m, &err), &err);
-    const char *sets[] = {arena_printf(&w->arena, "unit_id=%s", id_text(w->commune, unit)),
-                          arena_printf(&w->arena, "producer_id=%s", id_text(w->producer, producer)),
-                          "inspection_type=planned",
-                          arena_printf(&w->arena, "conclusion=%s", conclusion),
-                          "score=70",
-                          "answers[NC.1].answer=pass"};
+    snprintf(unit, sizeof unit, "unit_id=%s", id_text(w->commune, id_of));
+    snprintf(producer, sizeof producer, "producer_id=%s", id_text(w->producer, id_of));
+    snprintf(concluded, sizeof concluded, "conclusion=%s", conclusion);
+    const char *sets[] = {unit,      producer,   "inspection_type=planned",
+                          concluded, "score=70", "answers[NC.1].answer=pass"};
     for (size_t i = 0; i < sizeof sets / sizeof *sets; i++)
         ok(ocop_set_text(w->stores[n], &m, sets[i], &err), &err);
     ok(ocop_submit(w->stores[n], m, &err), &err);

@@ -28,6 +28,7 @@ struct world {
     struct id producer, product;
     struct ocop_store *stores[WORLD_DEVICES_MAX];
     struct world_link links[WORLD_DEVICES_MAX];
+    const char *address; /* that invitations name; NULL: one where nobody listens */
     char dir[64];
     struct arena arena;
 };
@@ -52,10 +53,13 @@ void world_copy(struct world *w, unsigned from, unsigned to);
 /** Write one change-set of an import. Returns its version. */
 uint64_t world_import(struct world *w, struct change *changes, size_t count);
 
+/** Close device `n` and open it again with another link; NULL: the real one, over a socket. */
+void world_relink(struct world *w, unsigned n, struct link *link);
+
 /** Sync and expect OK. */
 struct ocop_sync_summary world_sync(struct world *w, unsigned n);
 
-/** A submitted inspection of device n with this conclusion. */
+/** A submitted inspection of device n with this conclusion. May run in a thread per device. */
 struct ocop_id world_inspect(struct world *w, unsigned n, const char *conclusion);
 
 /** Amend one field from text. */
