@@ -1,25 +1,58 @@
 #!/bin/sh
-# Run every test program below BUILD/tests. Fails when one fails, and when there is none.
+# Run every test program below BUILD/tests and replay every corpus, JOBS at a time; with TESTS in the
+# environment, only the test programs named there. Fails when one fails, is missing, or ran nothing.
 set -u
 build=$1
-passed=0
-failed=0
-for test in "$build"/tests/unit/test_* "$build"/tests/integration/test_*; do
-    [ -x "$test" ] || continue
-    log="$test.log"
-    if OCOP_BIN="$build/ocop" OCOPD_BIN="$build/ocopd" "$test" >"$log" 2>&1; then
-        passed=$((passed + 1))
-        grep -E '^\[  PASSED  \]' "$log" | tail -n 1 | sed "s|^|$(basename "$test") |"
+FUZZ='frame handshake changeset request csv json'
+PROGRAMS_MIN=23
+SECONDS_MAX=300 # a program that takes longer hangs
+results=$(mktemp -d)
+trap 'rm -rf "$results"' EXIT
+export results build
+
+one() { # a test program, or a fuzz target
+    name=$(basename "$1")
+    log="$results/$name.log"
+    case $name in
+    fuzz_*) timeout "$SECONDS_MAX" "$1" tests/fuzz/corpus/"${name#fuzz_}"/* >"$log" 2>&1 ;;
+    *) OCOP_BIN="$build/ocop" OCOPD_BIN="$build/ocopd" timeout "$SECONDS_MAX" "$1" >"$log" 2>&1 ;;
+    esac
+    status=$?
+    case $name in
+    fuzz_*) said=$(grep -aoE '[0-9]+ inputs' "$log") ;;
+    *) said=$(grep -aE '^\[  PASSED  \] [1-9]' "$log" | head -n 1) ;;
+    esac
+    if [ "$status" -eq 0 ] && [ -n "$said" ]; then
+        echo "$name $said"
+        echo "$said" >"$results/$name.passed"
     else
-        failed=$((failed + 1))
-        echo "FAILED: $test"
-        grep -vE '^\[ (RUN|      OK) ' "$log" | tail -n 40
+        echo "FAILED: $1 (exit $status)"
+        grep -avE '^\[ (RUN|      OK) ' "$log" | tail -n 60
     fi
-done
-for fuzz in "$build"/fuzz/fuzz_*; do
-    [ -x "$fuzz" ] || continue
-    corpus=tests/fuzz/corpus/$(basename "$fuzz" | sed 's/^fuzz_//')
-    if "$fuzz" "$corpus"/*; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
-done
-echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
+}
+
+if [ "${2:-}" = --one ]; then
+    results=$3
+    trap - EXIT
+    one "$4"
+    exit
+fi
+
+if [ -n "${TESTS:-}" ]; then
+    for name in $TESTS; do
+        found=$(find "$build/tests" -name "$name" -type f)
+        echo "${found:-$build/tests/$name}"
+    done >"$results/list"
+else
+    find "$build"/tests/unit "$build"/tests/integration -maxdepth 1 -name 'test_*' -type f -perm -u+x |
+        sort >"$results/list"
+    [ "$(wc -l <"$results/list")" -ge "$PROGRAMS_MIN" ] || echo "$build/tests/ (too few)" >>"$results/list"
+    for name in $FUZZ; do echo "$build/fuzz/fuzz_$name"; done >>"$results/list"
+fi
+tr '\n' '\0' <"$results/list" |
+    xargs -0 -P "${JOBS:-2}" -n 1 sh "$0" "$build" --one "$results"
+wanted=$(wc -l <"$results/list")
+passed=$(find "$results" -name '*.passed' | wc -l)
+tests=$(cat "$results"/test_*.passed 2>/dev/null | grep -oE '[0-9]+' | awk '{ n += $1 } END { print n + 0 }')
+echo "$passed programs of $wanted passed, with $tests tests"
+[ "$wanted" -gt 0 ] && [ "$passed" -eq "$wanted" ]
