@@ -131,9 +131,11 @@ WRAPPED := malloc calloc realloc fsync rename link write nn_socket nn_setsockopt
 $(B)/tests/fault/test_faults: $(call obj,$(FAULT_C) $(TEST_LIB_C)) $(CLIENT_A) $(SERVER_A) $(PROTO_A)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -o $@ $^ $(WRAPPED:%=-Wl,--wrap=%) -lcmocka $(SERVER_LIBS)
-$(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(B)/obj/tests/fuzz/replay.o $(call obj,$(TEST_LIB_C)) $(CLIENT_A) $(SERVER_A) $(PROTO_A)
+# LIBFUZZER=1, as `make fuzz` sets it, puts libFuzzer in the place of replay.c.
+$(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(if $(LIBFUZZER),,$(B)/obj/tests/fuzz/replay.o) $(call obj,$(TEST_LIB_C)) \
+		$(CLIENT_A) $(SERVER_A) $(PROTO_A)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -o $@ $^ -lcmocka $(SERVER_LIBS)
+	$(CC) $(CFLAGS) $(if $(LIBFUZZER),-fsanitize=fuzzer) -o $@ $^ -lcmocka $(SERVER_LIBS)
 $(B)/bench/%: $(B)/obj/bench/%.o $(call obj,$(filter-out bench/bench_%.c,$(BENCH_C))) $(CLIENT_A) $(SERVER_A) $(PROTO_A)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -o $@ $^ $(SERVER_LIBS)
@@ -165,6 +167,8 @@ test: deps-test ## install what is missing, build and run all tests
 	$(MAKE) -s demo
 .PHONY: tests bench-build
 bench-build: $(BENCHES)
+.PHONY: fuzz fuzzers
+fuzzers: $(FUZZ_REPLAY)
 tests: $(TESTS) $(FUZZ_REPLAY) $(B)/tests/fault/test_faults $(B)/tests/integration/example_record
 
 check: deps-check ## the gates: format, static analysis, clang, sanitizers, threads and more
@@ -175,6 +179,11 @@ gates-selftest: deps-check ## plant a breach for every gate and see it fail
 faults: deps-test ## fail every allocation, disk operation and file call in turn; takes an hour
 	$(MAKE) -s $(B)/tests/fault/test_faults
 	$(B)/tests/fault/test_faults
+
+fuzz: deps-check ## fuzz each target for FUZZ_SECONDS (300) under sanitizers, from its corpus
+	$(MAKE) -s -j 2 B=build-fuzz CC=clang OPT='-O1 -g' LIBFUZZER=1 \
+		SAN='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all' fuzzers
+	sh .ci/fuzz.sh build-fuzz
 
 bench: deps ## measure; one line per figure
 	$(MAKE) -s $(BENCHES)
