@@ -74,12 +74,10 @@ static enum ocop_status configure(sqlite3 *db, bool read_only, const char *doing
         {SQLITE_DBCONFIG_DEFENSIVE, 1},   {SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0},
         {SQLITE_DBCONFIG_ENABLE_FKEY, 1},
     };
-    /* journal_mode reads the file's header, so a file that is no database fails here. The answer
-     * is not asked for: a VFS without shared memory keeps its rollback journal, as durable. */
-    const char *pragmas = read_only ? "PRAGMA mmap_size=0; PRAGMA cache_size=-8192;"
-                                      "SELECT count(*) FROM sqlite_schema"
-                                    : "PRAGMA mmap_size=0; PRAGMA cache_size=-8192;"
-                                      "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL";
+    /* Counting reads the file's header, so a file that is no database fails here. Nothing is
+     * written: whose database it is shows later. */
+    static const char pragmas[] = "PRAGMA mmap_size=0; PRAGMA cache_size=-8192;"
+                                  "PRAGMA synchronous=FULL; SELECT count(*) FROM sqlite_schema";
 
     (void)sqlite3_extended_result_codes(db, 1);
     (void)sqlite3_busy_timeout(db, BUSY_TIMEOUT_MS);
@@ -206,6 +204,11 @@ enum ocop_status migrate(sqlite3 *db, enum migrate_side side, int *applied, stru
     int count = 0;
     enum ocop_status status = read_version(db, side, &version, err);
 
+    /* Only now, since this writes into the file: it is ours, and not a newer program's. The answer
+     * is not asked for: a VFS without shared memory keeps its rollback journal, as durable. */
+    if (status == OCOP_OK &&
+        sqlite3_exec(db, "PRAGMA journal_mode=WAL", NULL, NULL, NULL) != SQLITE_OK)
+        status = db_error(db, err, "choosing the journal");
     for (const struct migration *m = migrations; status == OCOP_OK && m->number; m++)
         if ((m->sides & (int)side) && m->number > version)
             status = run(db, side, m, &count, err);

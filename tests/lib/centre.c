@@ -239,11 +239,20 @@ void device_close(struct device *d)
     arena_fini(&d->a);
 }
 
-struct set_result device_push(struct device *d, struct centre *c,
-                              const struct draft_change *changes, size_t count)
+struct set_result device_push_bytes(struct device *d, struct centre *c, struct span body,
+                                    const uint8_t signature[SIGNATURE_LEN])
 {
     struct set_result result;
-    struct sealed sealed;
+    centre_must(c, registry_begin(c->r, &c->err));
+    centre_must(c,
+                ingest_set(c->r, body, signature, d->channel, c->now_ms, &c->a, &result, &c->err));
+    centre_must(c, registry_commit(c->r, &c->err));
+    return result;
+}
+
+struct change_set device_set(struct device *d, struct centre *c, const struct draft_change *changes,
+                             size_t count)
+{
     struct change_set set = {.replica = d->replica,
                              .seq = d->seq + 1,
                              .device_time_ms = c->now_ms,
@@ -254,11 +263,16 @@ struct set_result device_push(struct device *d, struct centre *c,
     memcpy(set.prev_hash, d->prev_hash, HASH_LEN);
     for (size_t i = 0; i < count; i++)
         set.changes.v[i].author = d->officer;
+    return set;
+}
+
+struct set_result device_push(struct device *d, struct centre *c,
+                              const struct draft_change *changes, size_t count)
+{
+    struct sealed sealed;
+    struct change_set set = device_set(d, c, changes, count);
     centre_must(c, changeset_seal(&set, &d->sign, &c->a, &sealed, &c->err));
-    centre_must(c, registry_begin(c->r, &c->err));
-    centre_must(c, ingest_set(c->r, sealed.body, sealed.signature, d->channel, c->now_ms, &c->a,
-                              &result, &c->err));
-    centre_must(c, registry_commit(c->r, &c->err));
+    struct set_result result = device_push_bytes(d, c, sealed.body, sealed.signature);
     if (result.code == SET_ACCEPTED) {
         d->seq = set.seq;
         memcpy(d->prev_hash, set.hash, HASH_LEN);

@@ -78,6 +78,12 @@ void device_close(struct device *d);
 /** Seal and ingest; *version may be NULL. */
 struct set_result device_push(struct device *d, struct centre *c,
                               const struct draft_change *changes, size_t count);
+/** What device_push would seal next, to be spoilt. */
+struct change_set device_set(struct device *d, struct centre *c, const struct draft_change *changes,
+                             size_t count);
+/** Ingest any bytes as this device's. */
+struct set_result device_push_bytes(struct device *d, struct centre *c, struct span body,
+                                    const uint8_t signature[SIGNATURE_LEN]);
 /** Pull until nothing more comes and take it in. A DELTA of a record that is not held fails the
  *  test. */
 void device_pull(struct device *d, struct centre *c, size_t page_bytes);

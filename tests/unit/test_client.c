@@ -11,6 +11,7 @@
 #include "bounds.h"
 #include "changeset.h"
 #include "columns.h"
+#include "disk.h"
 #include "env.h"
 #include "frame.h"
 #include "invitation.h"
@@ -1606,52 +1607,11 @@ static void a_flipped_byte_in_a_sealed_set_is_found(void **state)
     assert_int_equal(findings, 1);
 }
 
-/* A VFS over the default one whose writes fail after a countdown, as on a full disk. */
-static struct {
-    sqlite3_vfs vfs, *real;
-    sqlite3_io_methods methods[4];
-    const sqlite3_io_methods *of[4];
-    int (*write)(sqlite3_file *, const void *, int, sqlite3_int64);
-    int writes_left; /* negative: any number */
-} disk;
-
-static int disk_write(sqlite3_file *file, const void *p, int len, sqlite3_int64 at)
-{
-    if (disk.writes_left == 0)
-        return SQLITE_FULL;
-    if (disk.writes_left > 0)
-        disk.writes_left--;
-    return disk.write(file, p, len, at);
-}
-
-static int disk_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags, int *out)
-{
-    int code = disk.real->xOpen(disk.real, name, file, flags, out);
-    size_t n = 0;
-
-    (void)vfs;
-    if (code != SQLITE_OK || !file->pMethods)
-        return code;
-    while (n < 3 && disk.of[n] && disk.of[n] != file->pMethods)
-        n++;
-    disk.of[n] = file->pMethods;
-    disk.methods[n] = *file->pMethods;
-    disk.write = file->pMethods->xWrite;
-    disk.methods[n].xWrite = disk_write;
-    file->pMethods = &disk.methods[n];
-    return code;
-}
-
 static void use_disk(struct fixture *f)
 {
-    struct ocop_options o = {false, &f->env, "full", &f->server.link};
+    struct ocop_options o = {false, &f->env, DISK_VFS, &f->server.link};
 
-    disk.real = sqlite3_vfs_find(NULL);
-    disk.vfs = *disk.real;
-    disk.vfs.zName = "full";
-    disk.vfs.xOpen = disk_open;
-    disk.writes_left = -1;
-    assert_int_equal(sqlite3_vfs_register(&disk.vfs, 0), SQLITE_OK);
+    disk_register();
     ocop_close(f->store);
     assert_int_equal(ocop_open(f->path, &o, &f->store, &f->err), OCOP_OK);
 }
@@ -1668,9 +1628,9 @@ static void a_full_disk_changes_nothing_and_the_call_can_be_repeated(void **stat
     use_disk(f);
     OK(ocop_store_status(f->store, &before, &f->err));
     for (int n = 0; st; n++) {
-        disk.writes_left = n;
+        disk_writes_left(n);
         st = ocop_submit(f->store, &i->base, &f->err);
-        disk.writes_left = -1;
+        disk_writes_left(-1);
         failed += st != OCOP_OK;
         if (st)
             assert_int_equal(st, OCOP_EDB);
@@ -1681,9 +1641,9 @@ static void a_full_disk_changes_nothing_and_the_call_can_be_repeated(void **stat
     assert_true(failed > 3);
     ocop_free(&i->base);
     for (st = OCOP_EDB, failed = 0; st;) {
-        disk.writes_left = failed;
+        disk_writes_left(failed);
         st = ocop_sync(f->store, NULL, &f->sum, &f->err);
-        disk.writes_left = -1;
+        disk_writes_left(-1);
         failed += st != OCOP_OK;
     }
     assert_true(failed > 3);
@@ -1691,7 +1651,7 @@ static void a_full_disk_changes_nothing_and_the_call_can_be_repeated(void **stat
     assert_clean(f);
     reopen(f);
     assert_clean(f);
-    sqlite3_vfs_unregister(&disk.vfs);
+    disk_unregister();
 }
 
 static void the_check_finds_a_row_that_is_not_what_its_changes_say(void **state)

@@ -29,7 +29,7 @@ static int make_dir(void **state)
 
 static int remove_dir(void **state)
 {
-    static const char *const names[] = {"a.db", "text.db", "ro.db"};
+    static const char *const names[] = {"a.db", "settings.db", "text.db", "ro.db"};
     static const char *const ends[] = {"", "-wal", "-shm", "-journal"};
     char path[160];
 
@@ -203,7 +203,10 @@ static void a_file_is_opened_with_our_settings(void **state)
     sqlite3 *db = NULL;
 
     (void)state;
-    assert_int_equal(db_open(path_of("a.db"), true, false, NULL, &db, &err), OCOP_OK);
+    assert_int_equal(db_open(path_of("settings.db"), true, false, NULL, &db, &err), OCOP_OK);
+    assert_int_equal(
+        number(db, "SELECT count(*) FROM pragma_journal_mode WHERE journal_mode='wal'"), 0);
+    assert_int_equal(migrate(db, MIGRATE_STORE, NULL, &err), OCOP_OK);
     assert_int_equal(
         number(db, "SELECT count(*) FROM pragma_journal_mode WHERE journal_mode='wal'"), 1);
     assert_int_equal(number(db, "PRAGMA synchronous"), 2);
