@@ -74,9 +74,8 @@ breach cppcheck 'cppcheck has found something' server/log.c \
 breach clang 'no previous prototype' server/log.c add server/log.c 'int f(void) { return 1; }'
 breach symbols 'libocop.so exports these' client-lib/check.c add client-lib/check.c \
     '__attribute__((visibility("default"))) void leak(void); void leak(void) {}'
-breach symbols 'not exported: ocop_version' client-lib/client.c \
-    swap client-lib/client.c '^const char \*ocop_version(void)' \
-    '__attribute__((visibility("hidden"))) const char *ocop_version(void)'
+breach symbols 'not exported: ocop_version' client-lib/ocop.h \
+    swap client-lib/ocop.h '^OCOP_API const char \*ocop_version' 'const char *ocop_version'
 export ONLY='^server/log'
 breach tidy 'bugprone-integer-division' server/log.c \
     add server/log.c 'double f(int a); double f(int a) { return a / 2; }'

@@ -30,8 +30,8 @@ struct work {
     Ocop__Sync__Reply reply;
     uint8_t sender[CHANNEL_KEY_LEN], ephemeral[CHANNEL_KEY_LEN];
     bool opened, writes;
-    bool news;   /* a set that was not here before */
-    bool parted; /* a set that does not continue its replica's chain here */
+    bool news;     /* a set that was not here before */
+    bool parted;   /* a set that does not continue its replica's chain here */
     bool enrolled; /* the sender is a device of ours */
     struct ocop_error err;
 };

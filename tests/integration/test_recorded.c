@@ -450,8 +450,9 @@ static void the_recorded_request_opens_as_the_server_opens_it(void **state)
     arena_init(&a, MIB(64));
     open_frames(recording, &a, &request, &reply);
     channel_key_from_secret(&server, unhex(recording, "server_secret", &a).p);
-    assert_int_equal(frame_open_request(&n, &server, 1, unhex(recording, "request", &a), &a,
-                                        &message, sender, NULL),
+    assert_int_equal(frame_open_request(&n, &(struct frame_keys){.v = &server, .count = 1},
+                                        unhex(recording, "request", &a), &a, &message, sender,
+                                        NULL),
                      OCOP_OK);
     assert_true(span_eq(message, request));
     noise_fini(&n);
