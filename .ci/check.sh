@@ -201,7 +201,7 @@ gate_symbols() {
 
 gate_tidy() {
     make -s generated
-    product >"$tmp/files"
+    product | grep -E "${ONLY:-.}" >"$tmp/files" # ONLY: a pattern, for a quick look at one file
     make -s layers >"$tmp/layers"
     while read -r file; do
         flags=$(awk -F '\t' -v file="$file" 'index(file, $1 "/") == 1 { print $2; exit }' \
@@ -223,26 +223,36 @@ gate_analyzer() {
     looked "$(objects build-analyzer)" 65 'files analysed'
 }
 
+programs_of() { # directory test...: the programs to build
+    dir=$1
+    shift
+    for name in "$@"; do
+        file=$(tracked "tests/unit/$name.c" "tests/integration/$name.c")
+        [ -n "$file" ] || fail "there is no $name"
+        echo "$dir/${file%.c}"
+    done
+}
+
+# All tests; with TESTS in the environment, those.
 gate_sanitizers() {
+    # shellcheck disable=SC2046,SC2086
     build build-san OPT='-O1 -g' SAN='-fsanitize=address,undefined -fno-sanitize-recover=all' \
-        all tests
+        $(if [ -n "${TESTS:-}" ]; then programs_of build-san $TESTS; else echo all tests; fi)
     sh .ci/run-tests.sh build-san || fail 'tests fail'
 }
 
-# The tests where threads meet. Not test_link: nanomsg looks names up in threads of getaddrinfo_a, whose
-# stacks are too small for what ThreadSanitizer puts there.
+# Where threads meet: every test that starts some, and those that use a store from callbacks of the
+# link. Not test_link: nanomsg looks names up in threads of getaddrinfo_a, whose stacks are too small
+# for what ThreadSanitizer puts there.
 gate_threads() {
-    TESTS='test_threads test_client'
-    programs=
-    for name in $TESTS; do
-        file=$(tracked "tests/unit/$name.c" "tests/integration/$name.c")
-        programs="$programs build-tsan/${file%.c}"
-    done
-    build build-tsan OPT='-O1 -g' SAN='-fsanitize=thread' $programs
-    export TESTS
-    TSAN_OPTIONS="halt_on_error=1 suppressions=$PWD/.ci/tsan.supp" sh .ci/run-tests.sh build-tsan ||
-        fail 'tests fail'
-    unset TESTS
+    with=$(tracked 'tests/unit/*.c' 'tests/integration/*.c' | xargs grep -l pthread_create |
+        sed 's|.*/||; s|\.c$||' | grep -vx test_link)
+    looked "$(echo "$with" | wc -w)" 1 'tests that start threads'
+    # shellcheck disable=SC2046,SC2086
+    build build-tsan OPT='-O1 -g' SAN='-fsanitize=thread' \
+        $(programs_of build-tsan $with test_client)
+    TESTS="$with test_client" TSAN_OPTIONS="halt_on_error=1 suppressions=$PWD/.ci/tsan.supp" \
+        sh .ci/run-tests.sh build-tsan || fail 'tests fail'
 }
 
 tmp=$(mktemp -d)

@@ -278,7 +278,7 @@ static enum ocop_status history_value(struct apply *p, sqlite3_stmt *s, const st
     enum ocop_status st =
         copy ? change_unpack(span_of(copy, len), p->a, &old, p->err) : err_nomem(p->err);
     if (st == OCOP_OK && old.fields.count == 1)
-        *out = &old.fields.v[0];
+        *out = old.fields.v;
     return st;
 }
 

@@ -3,10 +3,13 @@
  * still ask that nothing is lost and that nobody waits for ever. */
 #include "test.h"
 
+#include <arpa/inet.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "bounds.h"
 #include "port.h"
@@ -182,6 +185,7 @@ static void on_signal(int signal)
 
 struct serving {
     struct world *world;
+    char address[PORT_ADDRESS_MAX];
     atomic_bool ready;
     enum ocop_status status;
     struct ocop_error err;
@@ -220,38 +224,108 @@ static void *work_on(void *self)
     return NULL;
 }
 
-static void clients_in_threads_are_served_over_sockets_until_the_signal(void **state)
+/* Enrol devices 1 to `count` for a server of this world, and begin to serve. */
+static pthread_t begin_serving(struct serving *s, unsigned count)
 {
-    char address[PORT_ADDRESS_MAX];
-    struct world *w = *state;
-    struct serving serving = {.world = w};
-    struct client clients[CLIENTS];
-    pthread_t server, threads[CLIENTS];
     struct sigaction action = {.sa_handler = on_signal};
+    pthread_t server;
 
-    w->address = port_address(address);
-    for (unsigned n = 1; n <= CLIENTS; n++) {
-        world_enrol(w, n);
-        world_relink(w, n, NULL);
+    s->world->address = port_address(s->address);
+    for (unsigned n = 1; n <= count; n++) {
+        world_enrol(s->world, n);
+        world_relink(s->world, n, NULL);
     }
     stop = 0;
     assert_int_equal(sigaction(SIGUSR1, &action, NULL), 0);
-    assert_int_equal(pthread_create(&server, NULL, serve_on, &serving), 0);
-    while (!atomic_load(&serving.ready))
+    assert_int_equal(pthread_create(&server, NULL, serve_on, s), 0);
+    while (!atomic_load(&s->ready))
         sched_yield();
+    return server;
+}
+
+static void end_serving(struct serving *s, pthread_t server)
+{
+    assert_int_equal(pthread_kill(server, SIGUSR1), 0);
+    pthread_join(server, NULL);
+    if (s->status != OCOP_OK)
+        fail_msg("%s", s->err.text);
+}
+
+static void clients_in_threads_are_served_over_sockets_until_the_signal(void **state)
+{
+    struct world *w = *state;
+    struct serving serving = {.world = w};
+    struct client clients[CLIENTS];
+    pthread_t threads[CLIENTS];
+    pthread_t server = begin_serving(&serving, CLIENTS);
+
     for (unsigned i = 0; i < CLIENTS; i++) {
         clients[i] = (struct client){.world = w, .n = i + 1};
         assert_int_equal(pthread_create(&threads[i], NULL, work_on, &clients[i]), 0);
     }
     for (unsigned i = 0; i < CLIENTS; i++)
         pthread_join(threads[i], NULL);
-    assert_int_equal(pthread_kill(server, SIGUSR1), 0);
-    pthread_join(server, NULL);
-    assert_int_equal(serving.status, OCOP_OK);
+    end_serving(&serving, server);
     for (unsigned i = 0; i < CLIENTS; i++)
         if (clients[i].status != OCOP_OK)
             fail_msg("client %u: %s", i, clients[i].err.text);
     assert_int_equal(world_count(w, "SELECT count(*) FROM inspection"), CLIENTS * ROUNDS);
+}
+
+/* Bytes of a stranger: what he says first, and whether he then hangs up or stays. */
+static const struct {
+    const char *what, *bytes;
+    size_t len;
+} strangers[] = {
+    {"nothing", "", 0},
+    {"another protocol", "GET / HTTP/1.1\r\n\r\n", 18},
+    {"half a greeting", "\0SP", 3},
+    {"another pattern", "\0SP\0\0\x50\0\0", 8},
+    {"a cut message", "\0SP\0\0\x30\0\0\0\0\0\0\0\0\0\x40\x80\0\0\1half", 24},
+    {"an oversized message", "\0SP\0\0\x30\0\0\0\0\0\0\0\2\0\0", 16},
+    {"more than there is memory", "\0SP\0\0\x30\0\0\x7f\xff\xff\xff\xff\xff\xff\xff", 16},
+    {"no return address", "\0SP\0\0\x30\0\0\0\0\0\0\0\0\0\4\0\0\0\1", 20},
+    {"an empty request", "\0SP\0\0\x30\0\0\0\0\0\0\0\0\0\4\x80\0\0\1", 20},
+    {"garbage", "\0SP\0\0\x30\0\0\0\0\0\0\0\0\0\x0c\x80\0\0\1\1\2\3\4\5\6\7\x08", 28},
+};
+
+enum { STRANGERS = sizeof strangers / sizeof *strangers };
+
+static int connect_raw(const char *address)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    a.sin_port = htons((uint16_t)atoi(strrchr(address, ':') + 1));
+    assert_true(fd >= 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof a), 0);
+    return fd;
+}
+
+static void garbage_on_the_socket_harms_no_client(void **state)
+{
+    struct world *w = *state;
+    struct serving serving = {.world = w};
+    int staying[STRANGERS];
+    pthread_t server = begin_serving(&serving, 1);
+
+    for (unsigned i = 0; i < STRANGERS; i++) {
+        struct ocop_error err = {0};
+        int leaving = connect_raw(serving.address);
+        staying[i] = connect_raw(serving.address);
+        assert_int_equal(send(leaving, strangers[i].bytes, strangers[i].len, MSG_NOSIGNAL),
+                         strangers[i].len);
+        assert_int_equal(send(staying[i], strangers[i].bytes, strangers[i].len, MSG_NOSIGNAL),
+                         strangers[i].len);
+        close(leaving);
+        world_inspect(w, 1, "pass");
+        if (ocop_sync(w->stores[1], NULL, NULL, &err) != OCOP_OK)
+            fail_msg("after %s: %s", strangers[i].what, err.text);
+    }
+    end_serving(&serving, server);
+    for (unsigned i = 0; i < STRANGERS; i++)
+        close(staying[i]);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM inspection"), STRANGERS);
 }
 
 int main(void)
@@ -261,7 +335,9 @@ int main(void)
         T(recording_and_reading_go_on_while_another_thread_syncs),
         T(a_waiting_sync_is_cancelled_by_another_thread_and_recording_goes_on),
         T(closing_a_store_ends_its_sync_and_loses_nothing),
+        T(garbage_on_the_socket_harms_no_client),
         T(clients_in_threads_are_served_over_sockets_until_the_signal),
     };
+    env_log_level((enum env_level)(ENV_ERROR + 1)); /* strangers are met on purpose */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
