@@ -167,7 +167,8 @@ OCOP_API OCOP_MUST_USE enum ocop_status ocop_submit_draft(struct ocop_store *sto
 /**
  * Amend a submitted record: what differs from the one that was loaded (or, of a message made
  * without ocop_load, from the stored one) is a change of its own. A draft of the record is
- * replaced.
+ * replaced. What the registry refused stays refused, in sight, until a change says again all that
+ * it said, or ocop_resend or ocop_discard ends it.
  *
  * @param reason why; required
  * @return OCOP_OK (also when nothing differs: then nothing is stored); OCOP_EINVAL; OCOP_EPERM;

@@ -209,8 +209,24 @@ static enum ocop_status make_change(struct ocop_store *s, const struct record *r
     return st ? st : device_scope(s, r->k, &r->f, err);
 }
 
-/* Store a change: the draft and refused changes that it replaces go, the registry's state is put
- * by, and the row shows the result. Inside a transaction. */
+/* Does the new change say again all that the refused one said? Then its author has answered the
+ * refusal; if not, what is not said again stays refused, visibly. */
+static enum ocop_status answers(struct ocop_store *s, const struct change *c,
+                                const struct outbox_row *refused, bool *out, struct ocop_error *err)
+{
+    struct change old;
+    enum ocop_status st = pending_change(refused, &s->arena, &old, err);
+
+    *out = !st;
+    if (st || (old.verb == VERB_CREATE && c->verb == VERB_CREATE))
+        return st;
+    for (size_t i = 0; *out && i < old.fields.count; i++)
+        *out = fields_find(&c->fields, old.fields.v[i].number, old.fields.v[i].key) != NULL;
+    return OCOP_OK;
+}
+
+/* Store a change: the draft and the refused changes that it replaces go, the registry's state is
+ * put by, and the row shows the result. Inside a transaction. */
 static enum ocop_status store_change(struct ocop_store *s, const struct standing *b,
                                      const struct change *c, enum outbox_state state,
                                      bool keep_draft, struct ocop_error *err)
@@ -221,8 +237,10 @@ static enum ocop_status store_change(struct ocop_store *s, const struct standing
         st = store_base_put(s, c->kind, &c->record, &b->f, b->version, err);
     for (size_t i = 0; !st && i < b->rows.count; i++) {
         const struct outbox_row *row = &b->rows.v[i];
-        if ((row->state == OUTBOX_DRAFT && !keep_draft) ||
-            (row->state == OUTBOX_REFUSED && state == OUTBOX_READY))
+        bool gone = row->state == OUTBOX_DRAFT && !keep_draft;
+        if (row->state == OUTBOX_REFUSED && state == OUTBOX_READY)
+            st = answers(s, c, row, &gone, err);
+        if (!st && gone)
             st = store_outbox_delete(s, row->n, err);
     }
     if (!st)
