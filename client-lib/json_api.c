@@ -76,6 +76,7 @@ static enum ocop_status from_json(struct ocop_store *s, const struct kind *k,
     if (st)
         return st;
     r.k = k;
+    r.seen = b.seen;
     r.id = base ? b.id : id;
     if (id_is_zero(&r.id))
         r.id = id_next(&s->ids, s->env);

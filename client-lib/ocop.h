@@ -124,13 +124,15 @@ OCOP_API void ocop_free(ProtobufCMessage *record);
 OCOP_API struct ocop_id ocop_new_key(struct ocop_store *store);
 
 /**
- * Save a draft: the whole record as it shall be. It stays on this device until submitted. For a
- * submitted record this begins or changes the draft of an amendment.
+ * Save a draft: the whole record as it shall be (of a loaded one: what differs from what was
+ * loaded, see ocop_load). It stays on this device until submitted, and replaces an earlier draft.
+ * For a submitted record this begins or changes the draft of an amendment.
  *
  * @param record any message of records.proto; fields are checked but none is required yet
  * @return OCOP_OK saved; OCOP_EINVAL, OCOP_ELIMIT a field breaks its rule, err names it;
  *         OCOP_EPERM the officer's roles do not allow it, or its unit lies outside those of this
- *         device: err names both; OCOP_ESTATE the record is voided
+ *         device: err names both; OCOP_ESTATE the record is voided; OCOP_ENOTFOUND it has left
+ *         this device since it was loaded
  * Blocks for the disk, never for the network.
  */
 OCOP_API OCOP_MUST_USE enum ocop_status
@@ -163,7 +165,10 @@ OCOP_API OCOP_MUST_USE enum ocop_status ocop_submit_draft(struct ocop_store *sto
                                                           struct ocop_error *err);
 
 /**
- * Amend a submitted record: what differs from the stored one is a change of its own.
+ * Amend a submitted record: what differs from the one that was loaded (or, of a message made
+ * without ocop_load, from the stored one) is a change of its own. A draft of the record is
+ * replaced. What the registry refused stays refused, in sight, until a change says again all that
+ * it said, or ocop_resend or ocop_discard ends it.
  *
  * @param reason why; required
  * @return OCOP_OK (also when nothing differs: then nothing is stored); OCOP_EINVAL; OCOP_EPERM;
@@ -202,6 +207,19 @@ ocop_discard(struct ocop_store *store, const struct ocop_id *id, struct ocop_err
 
 /**
  * Load a record as this device sees it: the registry's state with its own pending edits.
+ *
+ * A record may stand open in an editor while a sync brings what others changed. So the message
+ * carries what was loaded, with its versions, in one unknown field (number 536870911). Saved or
+ * amended, only what differs from that is an edit, based on what its officer saw:
+ *
+ *     loaded     conclusion pass, score 70
+ *     a sync     conclusion fail, by another
+ *     edited     score 90                    -> fail, 90;  the same edit of the conclusion: a case
+ *
+ * ocop_from_json and ocop_set_text pass it on from their base. It never leaves messages: not into
+ * JSON, nor the store, nor the network. Without it a message is the whole record as it shall be:
+ * what came since it was read is taken for seen, and undone. A message under another id is another
+ * record.
  *
  * @param out a message of records.proto; free with ocop_free
  * @return OCOP_OK; OCOP_ENOTFOUND

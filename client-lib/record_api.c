@@ -8,69 +8,6 @@
 #include "sync.h"
 #include "text.h"
 
-/* --- messages and fields --------------------------------------------------------------------- */
-
-enum ocop_status record_read(const ProtobufCMessage *m, struct arena *a, struct record *out,
-                             struct ocop_error *err)
-{
-    size_t size;
-    uint8_t *packed;
-    enum ocop_status st;
-
-    memset(out, 0, sizeof *out);
-    out->k = m ? kind_by_descriptor(m->descriptor) : NULL;
-    if (!out->k || out->k->local_only)
-        return err_set(err, OCOP_EINVAL, "this message is not a record of a kind");
-    size = protobuf_c_message_get_packed_size(m);
-    if (size > RECORD_BYTES_MAX)
-        return err_set(err, OCOP_ELIMIT, "the record has %zu bytes, the limit is %zu; shorten it",
-                       size, RECORD_BYTES_MAX);
-    packed = arena_alloc(a, size + 1);
-    if (!packed)
-        return err_nomem(err);
-    st = record_unpack(out->k, span_of(packed, protobuf_c_message_pack(m, packed)), a, &out->id,
-                       &out->f, err);
-    if (st == OCOP_EPROTO) /* what cannot be packed and read again was filled in wrongly */
-        return err_set(err, OCOP_EINVAL,
-                       "the record is malformed: an id has not 16 bytes, or a "
-                       "list names one key twice");
-    if (!st && id_is_zero(&out->id))
-        return err_field(err, OCOP_EINVAL, "id", "the record has no id; make it with ocop_new");
-    return st;
-}
-
-enum ocop_status record_write(const struct record *r, ProtobufCMessage **out,
-                              struct ocop_error *err)
-{
-    struct buf packed;
-    enum ocop_status st;
-
-    *out = NULL;
-    buf_init(&packed, MIB(1));
-    st = record_pack(&r->id, &r->f, &packed, err);
-    if (!st) {
-        *out = protobuf_c_message_unpack(r->k->desc, NULL, packed.len, packed.p);
-        if (!*out)
-            st = err_nomem(err);
-    }
-    buf_fini(&packed);
-    return st;
-}
-
-void ocop_free(ProtobufCMessage *m)
-{
-    protobuf_c_message_free_unpacked(m, NULL);
-}
-
-enum ocop_status record_put(struct record *r, const struct field *v, struct arena *a,
-                            struct ocop_error *err)
-{
-    struct field one = *v;
-    struct fields change = {&one, 1};
-
-    return fields_apply(&r->f, &change, 0, false, a, &r->f, err);
-}
-
 static const struct field *scalar(const struct fields *f, uint32_t number)
 {
     const struct field *v = fields_find(f, number, span_of(NULL, 0));
@@ -195,82 +132,13 @@ out:
     return st;
 }
 
-/* --- what stands ----------------------------------------------------------------------------- */
-
-/* A record before the change at hand: without its draft. */
-struct standing {
-    struct outbox_rows rows;
-    struct fields f;
-    uint64_t version;
-    bool there;                     /* submitted, or in the registry */
-    bool refused;                   /* its creation was refused: it may be submitted again */
-    const struct outbox_row *draft; /* NULL: none */
-};
-
-static enum ocop_status stand(struct ocop_store *s, const struct kind *k, const struct id *id,
-                              struct standing *out, struct ocop_error *err)
-{
-    struct change c;
-    enum ocop_status st;
-
-    memset(out, 0, sizeof *out);
-    st = pending_state(s, k->number, id, false, &s->arena, &out->rows, &out->there, &out->f,
-                       &out->version, err);
-    for (size_t i = 0; !st && i < out->rows.count; i++) {
-        const struct outbox_row *row = &out->rows.v[i];
-        if (row->state != OUTBOX_DRAFT && row->state != OUTBOX_REFUSED)
-            continue;
-        st = pending_change(row, &s->arena, &c, err);
-        if (st)
-            break;
-        if (row->state == OUTBOX_DRAFT) {
-            out->draft = row;
-        } else if (c.verb == VERB_CREATE) {
-            out->refused = true;
-        }
-    }
-    return st;
-}
+/* --- checks ---------------------------------------------------------------------------------- */
 
 static bool is_voided(const struct fields *f)
 {
     const struct field *v = scalar(f, FIELD_VOIDED);
 
     return v && v->i != 0;
-}
-
-/* Not submitted, as far as the officer is concerned. */
-static bool is_new(const struct standing *b)
-{
-    return !b->there || b->refused;
-}
-
-/* The version that each field was based on: as seen when it was first edited in a change that the
- * registry has not answered yet, draft included; else as seen now.
- *
- *   saw 5, edited "score" -> base 5;  pulled 8;  edited "score" again -> still 5: nobody has shown
- *   that the officer agrees with what came at 8;  edited "notes" for the first time -> 8 */
-static enum ocop_status set_bases(struct ocop_store *s, const struct standing *b, struct change *c,
-                                  struct ocop_error *err)
-{
-    enum ocop_status st = OCOP_OK;
-
-    c->base = b->version;
-    for (size_t f = 0; f < c->fields.count; f++)
-        c->fields.v[f].base = b->version;
-    for (size_t i = b->rows.count; !st && i-- > 0;) { /* the earliest has the last word */
-        struct change earlier;
-        if (b->rows.v[i].state == OUTBOX_REFUSED)
-            continue;
-        st = pending_change(&b->rows.v[i], &s->arena, &earlier, err);
-        for (size_t f = 0; !st && f < c->fields.count; f++) {
-            const struct field *e =
-                fields_find(&earlier.fields, c->fields.v[f].number, c->fields.v[f].key);
-            if (e)
-                c->fields.v[f].base = e->base;
-        }
-    }
-    return st;
 }
 
 static enum ocop_status check_reason(const char *reason, struct ocop_error *err)
@@ -323,26 +191,42 @@ static enum ocop_status make_change(struct ocop_store *s, const struct record *r
                                     struct change *out, struct ocop_error *err)
 {
     static const struct fields nothing = {NULL, 0};
-    const struct field *maker = scalar(is_new(b) ? &r->f : &b->f, FIELD_OFFICER);
+    const struct field *maker = scalar(standing_is_new(b) ? &r->f : &b->f, FIELD_OFFICER);
     enum ocop_status st;
 
     begin_change(s, r, verb, reason, out);
     st = fields_diff(verb == VERB_CREATE ? &nothing : &b->f, &r->f, b->version, &s->arena,
                      &out->fields, err);
     if (!st)
-        st = set_bases(s, b, out, err);
+        st = standing_bases(s, b, out, err);
     if (!st && out->fields.count > FIELDS_MAX)
         st = err_set(err, OCOP_ELIMIT, "one change of %zu fields, the limit is %d; make several",
                      out->fields.count, FIELDS_MAX);
     if (!st)
         st = device_permit(s, r->k, out, maker ? maker->bytes : span_of(NULL, 0), err);
-    if (!st && !is_new(b))
+    if (!st && !standing_is_new(b))
         st = device_scope(s, r->k, &b->f, err);
     return st ? st : device_scope(s, r->k, &r->f, err);
 }
 
-/* Store a change: the draft and refused changes that it replaces go, the registry's state is put
- * by, and the row shows the result. Inside a transaction. */
+/* Does the new change say again all that the refused one said? Then its author has answered the
+ * refusal; if not, what is not said again stays refused, visibly. */
+static enum ocop_status answers(struct ocop_store *s, const struct change *c,
+                                const struct outbox_row *refused, bool *out, struct ocop_error *err)
+{
+    struct change old;
+    enum ocop_status st = pending_change(refused, &s->arena, &old, err);
+
+    *out = !st;
+    if (st || (old.verb == VERB_CREATE && c->verb == VERB_CREATE))
+        return st;
+    for (size_t i = 0; *out && i < old.fields.count; i++)
+        *out = fields_find(&c->fields, old.fields.v[i].number, old.fields.v[i].key) != NULL;
+    return OCOP_OK;
+}
+
+/* Store a change: the draft and the refused changes that it replaces go, the registry's state is
+ * put by, and the row shows the result. Inside a transaction. */
 static enum ocop_status store_change(struct ocop_store *s, const struct standing *b,
                                      const struct change *c, enum outbox_state state,
                                      bool keep_draft, struct ocop_error *err)
@@ -353,8 +237,10 @@ static enum ocop_status store_change(struct ocop_store *s, const struct standing
         st = store_base_put(s, c->kind, &c->record, &b->f, b->version, err);
     for (size_t i = 0; !st && i < b->rows.count; i++) {
         const struct outbox_row *row = &b->rows.v[i];
-        if ((row->state == OUTBOX_DRAFT && !keep_draft) ||
-            (row->state == OUTBOX_REFUSED && state == OUTBOX_READY))
+        bool gone = row->state == OUTBOX_DRAFT && !keep_draft;
+        if (row->state == OUTBOX_REFUSED && state == OUTBOX_READY)
+            st = answers(s, c, row, &gone, err);
+        if (!st && gone)
             st = store_outbox_delete(s, row->n, err);
     }
     if (!st)
@@ -402,13 +288,15 @@ static enum ocop_status take(struct ocop_store *s, const ProtobufCMessage *m,
     if (!st)
         st = record_read(m, &s->arena, r, err);
     if (!st)
-        st = stand(s, r->k, &r->id, b, err);
+        st = standing_read(s, r->k, &r->id, b, err);
     if (st)
         return st;
     if (is_voided(&b->f))
         return err_set(err, OCOP_ESTATE, "the record is voided; it cannot be changed any more");
-    if (is_new(b))
+    if (standing_is_new(b))
         st = put_origin(s, r, err);
+    if (!st)
+        st = standing_lay(s, r, b, err);
     if (!st)
         st = check_paper(r, b, err);
     if (!st)
@@ -425,14 +313,14 @@ static enum ocop_status save(struct ocop_store *s, const ProtobufCMessage *m,
     enum ocop_status st = take(s, m, RULES_DRAFT, &r, &b, err);
 
     if (!st)
-        st = make_change(s, &r, &b, is_new(&b) ? VERB_CREATE : VERB_AMEND, NULL, &c, err);
-    if (!st && c.fields.count == 0 && !is_new(&b) && !b.draft)
+        st = make_change(s, &r, &b, standing_is_new(&b) ? VERB_CREATE : VERB_AMEND, NULL, &c, err);
+    if (!st && c.fields.count == 0 && !standing_is_new(&b) && !b.draft)
         return OCOP_OK;
     if (!st)
         st = client_begin(s, err);
     if (st)
         return st;
-    if (c.fields.count == 0 && !is_new(&b)) {
+    if (c.fields.count == 0 && !standing_is_new(&b)) {
         st = drop_changes(s, r.k, &r.id, &b, OUTBOX_DRAFT, err);
     } else {
         st = store_change(s, &b, &c, OUTBOX_DRAFT, false, err);
@@ -509,7 +397,7 @@ static enum ocop_status submit(struct ocop_store *s, const ProtobufCMessage *m,
     struct change c;
     enum ocop_status st = take(s, m, RULES_SUBMIT, &r, &b, err);
 
-    if (!st && !is_new(&b))
+    if (!st && !standing_is_new(&b))
         st = err_set(err, OCOP_ESTATE, "the record is submitted already; amend it instead");
     if (!st)
         st = make_change(s, &r, &b, VERB_CREATE, NULL, &c, err);
@@ -522,7 +410,7 @@ static enum ocop_status submit(struct ocop_store *s, const ProtobufCMessage *m,
     st = give_numbers(s, &r, err);
     c.fields = r.f; /* a creation is the whole record, numbers included */
     if (!st)
-        st = set_bases(s, &b, &c, err);
+        st = standing_bases(s, &b, &c, err);
     if (!st)
         st = store_change(s, &b, &c, OUTBOX_READY, false, err);
     if (!st)
@@ -616,7 +504,7 @@ static enum ocop_status find_standing(struct ocop_store *s, const struct ocop_id
     r->k = kind_by_number(kind);
     if (!r->k || r->k->local_only)
         return err_set(err, OCOP_ENOTFOUND, "there is no such record on this device");
-    return stand(s, r->k, &r->id, b, err);
+    return standing_read(s, r->k, &r->id, b, err);
 }
 
 /* One element as a field of list `rule`; without a key it gets one where keys are ids. */
@@ -733,7 +621,7 @@ static enum ocop_status void_record(struct ocop_store *s, const struct ocop_id *
 
     if (st)
         return st;
-    if (is_new(&b))
+    if (standing_is_new(&b))
         return discard(s, &r, &b, b.refused ? OUTBOX_REFUSED : OUTBOX_DRAFT, err);
     if (is_voided(&b.f))
         return err_set(err, OCOP_ESTATE, "the record is voided already");
@@ -835,6 +723,7 @@ static enum ocop_status load(struct ocop_store *s, const struct ocop_id *id, Pro
                              struct ocop_error *err)
 {
     struct record r = {0};
+    struct standing b;
     uint32_t kind = 0;
     uint64_t version;
     enum ocop_status st;
@@ -846,6 +735,10 @@ static enum ocop_status load(struct ocop_store *s, const struct ocop_id *id, Pro
         st = err_set(err, OCOP_ENOTFOUND, "there is no such record on this device");
     if (!st)
         st = store_record(s, kind, &r.id, &s->arena, &r.f, &version, err);
+    if (!st)
+        st = standing_read(s, r.k, &r.id, &b, err);
+    if (!st)
+        st = standing_see(s, &r, &b, err);
     return st ? st : record_write(&r, out, err);
 }
 
@@ -879,7 +772,7 @@ enum ocop_status ocop_submit_draft(struct ocop_store *s, const struct ocop_id *i
     if (!st)
         st = load(s, id, &m, err); /* the row shows the draft */
     if (!st)
-        st = is_new(&b) ? submit(s, m, err) : amend(s, m, reason, err);
+        st = standing_is_new(&b) ? submit(s, m, err) : amend(s, m, reason, err);
     ocop_free(m);
     client_leave(s);
     return st;

@@ -8,17 +8,62 @@ struct record {
     const struct kind *k;
     struct id id;
     struct fields f;
+    struct span seen; /* what ocop_load left in the message; len 0: nothing. Never among `f` */
+};
+
+/* A record as it was when it was loaded: what its officer has seen. */
+struct seen {
+    struct id lineage;
+    struct change state; /* VERB_STATE without the draft; no fields: nothing was submitted. Each
+                            with the version seen; what a pending change cleared as a marker */
 };
 
 /** Pack and unpack again as fields. @return OCOP_EINVAL no record of a kind, OCOP_ELIMIT */
 OCOP_MUST_USE enum ocop_status record_read(const ProtobufCMessage *m, struct arena *a,
                                            struct record *out, struct ocop_error *err);
-/** And back; *out is freed with ocop_free. */
+/** And back, with what it carries; *out is freed with ocop_free. */
 OCOP_MUST_USE enum ocop_status record_write(const struct record *r, ProtobufCMessage **out,
                                             struct ocop_error *err);
 /** Put one field in its place, over one of the same path. */
 OCOP_MUST_USE enum ocop_status record_put(struct record *r, const struct field *v, struct arena *a,
                                           struct ocop_error *err);
+
+/** Let the record carry what was seen. */
+OCOP_MUST_USE enum ocop_status record_see(struct record *r, const struct seen *seen,
+                                          struct arena *a, struct ocop_error *err);
+/** What it carries; *known false: nothing that is about this record. */
+OCOP_MUST_USE enum ocop_status record_seen(const struct record *r, struct arena *a, bool *known,
+                                           struct seen *out, struct ocop_error *err);
+
+/* --- what stands (standing.c) ---------------------------------------------------------------- */
+
+/* A record before the change at hand: without its draft. */
+struct standing {
+    struct outbox_rows rows;
+    struct fields f;
+    uint64_t version;
+    bool there;                     /* submitted, or in the registry */
+    bool refused;                   /* its creation was refused: it may be submitted again */
+    const struct outbox_row *draft; /* NULL: none */
+    uint64_t seen;                  /* the version its officer saw: this one, or that loaded */
+    struct fields edits; /* what a loaded message changes, with the version each was seen at */
+};
+
+/** Read what stands of a record; where nothing does, `there` is false. */
+OCOP_MUST_USE enum ocop_status standing_read(struct ocop_store *s, const struct kind *k,
+                                             const struct id *id, struct standing *out,
+                                             struct ocop_error *err);
+/** Not submitted, as far as the officer is concerned. */
+bool standing_is_new(const struct standing *b);
+/** Let a loaded record carry what its officer sees. */
+OCOP_MUST_USE enum ocop_status standing_see(struct ocop_store *s, struct record *r,
+                                            const struct standing *b, struct ocop_error *err);
+/** Make of `r` what its officer wants: the edits since it was loaded, over what stands. */
+OCOP_MUST_USE enum ocop_status standing_lay(struct ocop_store *s, struct record *r,
+                                            struct standing *b, struct ocop_error *err);
+/** Give the change and its fields the versions they are based on. */
+OCOP_MUST_USE enum ocop_status standing_bases(struct ocop_store *s, const struct standing *b,
+                                              struct change *c, struct ocop_error *err);
 
 /* --- rules on the device (device_rules.c) ---------------------------------------------------- */
 

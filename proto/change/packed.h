@@ -5,7 +5,10 @@
 
 #include "change.h"
 
-enum { FIELD_NUMBER_MAX = 0x1fffffff, PACKED_INT = 0, PACKED_BYTES = 2 };
+/* The last number that protobuf knows is no field of any record: messages of the client library
+ * carry there what was loaded, and it goes no further. */
+enum { FIELD_SEEN = 0x1fffffff, FIELD_NUMBER_MAX = FIELD_SEEN - 1 };
+enum { PACKED_INT = 0, PACKED_BYTES = 2 };
 
 static inline bool packed_varint(struct span s, size_t *at, uint64_t *v)
 {

@@ -90,7 +90,7 @@ static inline bool next_field(struct span s, size_t *at, struct packed *out)
     size_t from = *at;
     uint64_t tag, v = 0, len;
 
-    if (!varint(s, at, &tag) || tag >> 3 == 0 || tag >> 3 > 536870911)
+    if (!varint(s, at, &tag) || tag >> 3 == 0 || tag >> 3 > 536870910)
         return false;
     *out = (struct packed){.number = (uint32_t)(tag >> 3), .wire = (unsigned)(tag & 7)};
     switch (out->wire) {

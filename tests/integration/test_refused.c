@@ -1,0 +1,174 @@
+/* What the registry refused stays with its officer, in sight, until the officer has answered it. */
+#include "test.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "bounds.h"
+#include "records.pb-c.h"
+#include "world.h"
+
+static int setup(void **state)
+{
+    struct world *w = calloc(1, sizeof *w);
+    *state = w;
+    world_open(w);
+    world_enrol(w, 1);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    world_close(*state);
+    free(*state);
+    return 0;
+}
+
+/* Give the officer of device 1 the role of an inspector, or take it. */
+static void be_inspector(struct world *w, bool yes)
+{
+    static const char packed[] = "\n\x09inspector";
+    uint64_t version;
+    struct ocop_error err = {0};
+    assert_int_equal(registry_version(w->registry, &version, &err), OCOP_OK);
+    struct field role = {.number = 15,
+                         .op = yes ? FIELD_SET : FIELD_CLEAR,
+                         .type = VALUE_ELEMENT,
+                         .key = span_str("inspector"),
+                         .base = version};
+    if (yes)
+        role.bytes = span_of(packed, sizeof packed - 1);
+    struct change c = {.kind = KIND_OFFICER,
+                       .verb = VERB_AMEND,
+                       .record = w->officers[1],
+                       .base = version,
+                       .fields = {&role, 1},
+                       .reason = span_str("phân công")};
+    world_import(w, &c, 1);
+}
+
+/* Sync while the officer may not inspect; afterwards the role is back, here and there. */
+static struct ocop_sync_summary sync_refused(struct world *w)
+{
+    be_inspector(w, false);
+    struct ocop_sync_summary sum = world_sync(w, 1);
+    be_inspector(w, true);
+    world_sync(w, 1);
+    return sum;
+}
+
+static enum ocop_record_state state_of(struct world *w, struct ocop_id id)
+{
+    struct ocop_record_status *status;
+    assert_int_equal(ocop_record_status(w->stores[1], &id, &status, NULL), OCOP_OK);
+    enum ocop_record_state state = status->state;
+    assert_int_equal(state == OCOP_REFUSED, strstr(status->reason, "roles") != NULL);
+    ocop_record_status_free(status);
+    return state;
+}
+
+static void assert_clean(struct world *w)
+{
+    unsigned findings = 99;
+    assert_int_equal(ocop_check(w->stores[1], NULL, NULL, &findings, NULL), OCOP_OK);
+    assert_int_equal(findings, 0);
+}
+
+static void a_refused_change_stays_until_it_is_said_again(void **state)
+{
+    struct world *w = *state;
+    struct ocop_id id = world_inspect(w, 1, "pass");
+    world_sync(w, 1);
+    world_amend(w, 1, id, "score=85");
+    assert_int_equal(sync_refused(w).refused, 1);
+    assert_int_equal(state_of(w, id), OCOP_REFUSED);
+    world_amend(w, 1, id, "notes=ghi thêm");
+    assert_int_equal(state_of(w, id), OCOP_REFUSED);
+    world_sync(w, 1);
+    assert_int_equal(state_of(w, id), OCOP_REFUSED);
+    assert_string_equal(world_value(w, "inspection", id, "notes"), "\"ghi thêm\"");
+    world_amend(w, 1, id, "score=86");
+    assert_int_equal(state_of(w, id), OCOP_WAITING);
+    world_sync(w, 1);
+    assert_int_equal(state_of(w, id), OCOP_ACCEPTED);
+    assert_string_equal(world_value(w, "inspection", id, "score"), "86");
+    assert_clean(w);
+}
+
+static void a_change_that_says_a_part_of_it_does_not_answer_a_refusal(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    struct ocop_id id = world_inspect(w, 1, "pass");
+    ProtobufCMessage *m = NULL;
+    world_sync(w, 1);
+    assert_int_equal(ocop_load(w->stores[1], &id, &m, &err), OCOP_OK);
+    assert_int_equal(ocop_set_text(w->stores[1], &m, "score=85", &err), OCOP_OK);
+    assert_int_equal(ocop_set_text(w->stores[1], &m, "answers[NC.1].answer=fail", &err), OCOP_OK);
+    assert_int_equal(ocop_amend(w->stores[1], m, "xem lại", &err), OCOP_OK);
+    ocop_free(m);
+    sync_refused(w);
+    world_amend(w, 1, id, "score=85");
+    world_amend(w, 1, id, "answers[NC.2].answer=fail");
+    assert_int_equal(state_of(w, id), OCOP_REFUSED);
+    assert_int_equal(ocop_resend(w->stores[1], &id, &err), OCOP_OK);
+    world_sync(w, 1);
+    assert_int_equal(state_of(w, id), OCOP_ACCEPTED);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM inspection WHERE score = 85 AND "
+                                    "answers LIKE '%NC.1%fail%NC.2%fail%'"),
+                     1);
+    assert_clean(w);
+}
+
+static void neither_an_addition_nor_a_void_hides_a_refusal(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    struct ocop_id id = world_inspect(w, 1, "pass");
+    Ocop__Finding finding = OCOP__FINDING__INIT;
+    finding.description = "Không có nhãn";
+    finding.severity = "minor";
+    world_sync(w, 1);
+    world_amend(w, 1, id, "score=85");
+    sync_refused(w);
+    assert_int_equal(ocop_add(w->stores[1], &id, "findings", &finding.base, NULL, &err), OCOP_OK);
+    assert_int_equal(state_of(w, id), OCOP_REFUSED);
+    assert_int_equal(ocop_void(w->stores[1], &id, "nhầm cơ sở", &err), OCOP_OK);
+    assert_int_equal(state_of(w, id), OCOP_REFUSED);
+    world_sync(w, 1);
+    assert_int_equal(ocop_discard(w->stores[1], &id, &err), OCOP_OK);
+    assert_int_equal(state_of(w, id), OCOP_ACCEPTED);
+    assert_string_equal(world_value(w, "inspection", id, "voided"), "true");
+    assert_clean(w);
+}
+
+static void a_creation_submitted_again_answers_its_refusal(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    struct ocop_id id = world_inspect(w, 1, "pass");
+    ProtobufCMessage *m = NULL;
+    sync_refused(w);
+    assert_int_equal(state_of(w, id), OCOP_REFUSED);
+    assert_int_equal(ocop_load(w->stores[1], &id, &m, &err), OCOP_OK);
+    assert_int_equal(ocop_set_text(w->stores[1], &m, "score=", &err), OCOP_OK);
+    assert_int_equal(ocop_submit(w->stores[1], m, &err), OCOP_OK);
+    ocop_free(m);
+    assert_int_equal(state_of(w, id), OCOP_WAITING);
+    world_sync(w, 1);
+    assert_int_equal(state_of(w, id), OCOP_ACCEPTED);
+    assert_string_equal(world_value(w, "inspection", id, "score"), "null");
+    assert_clean(w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+        T(a_refused_change_stays_until_it_is_said_again),
+        T(a_change_that_says_a_part_of_it_does_not_answer_a_refusal),
+        T(neither_an_addition_nor_a_void_hides_a_refusal),
+        T(a_creation_submitted_again_answers_its_refusal),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
