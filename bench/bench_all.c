@@ -1,6 +1,6 @@
 /* `make bench`: the measurements of the design's section 11, one line each, with the baselines of
- * the same run. Exits 0 when all were made, whether or not a bar is met. With the name of a part,
- * that part alone, for a profiler. */
+ * the same run. Exits 0 when all were made, whether or not a bar is met. With names of parts,
+ * those alone, for a profiler. */
 #include <string.h>
 
 #include "far.h"
@@ -25,9 +25,16 @@ static const struct {
     {"day", measure_day},       {"idle", measure_idle},     {"large", large},
 };
 
+static bool wanted(int argc, char **argv, const char *name)
+{
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], name) == 0)
+            return true;
+    return argc < 2;
+}
+
 int main(int argc, char **argv)
 {
-    const char *only = argc == 2 ? argv[1] : NULL;
     size_t done = 0;
     if (argc == 6 && strcmp(argv[1], "--serve") == 0)
         return far_serve(argv + 2);
@@ -35,7 +42,7 @@ int main(int argc, char **argv)
     measure_begin();
     world_open(&w, measure_path("registry.db"));
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-        if (!only || strcmp(only, parts[i].name) == 0) {
+        if (wanted(argc, argv, parts[i].name)) {
             parts[i].measure(&w);
             done++;
         }

@@ -151,7 +151,8 @@ void world_open(struct world *w, const char *path)
 {
     char keys[160];
     memset(w, 0, sizeof *w);
-    w->link = (struct link){near_connect, near_exchange, near_close};
+    w->link =
+        (struct link){.connect = near_connect, .exchange = near_exchange, .close = near_close};
     (void)snprintf(w->path, sizeof w->path, "%s", path);
     (void)snprintf(keys, sizeof keys, "%s.keys", path);
     workload_init(&w->work, 20261124);

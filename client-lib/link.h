@@ -17,6 +17,12 @@ struct link {
                                  const atomic_bool *cancel, struct buf *reply,
                                  struct ocop_error *err);
     void (*close)(struct link *l);
+    /** The two halves of an exchange, so that the server can work while the caller does. `start`
+     *  sends and returns; what was started before is forgotten. `finish` waits for the reply. Both
+     *  NULL: this link only exchanges. */
+    enum ocop_status (*start)(struct link *l, struct span request, struct ocop_error *err);
+    enum ocop_status (*finish)(struct link *l, int timeout_ms, const atomic_bool *cancel,
+                               struct buf *reply, struct ocop_error *err);
 };
 
 /** A link over nanomsg to "tcp://host:port" or "ws://host:port"; names and IPv6 too. */

@@ -32,7 +32,8 @@ struct nn_link {
     struct link base;
     char address[NN_SOCKADDR_MAX];
     enum host host;
-    int socket; /* -1: none */
+    int socket;      /* -1: none */
+    uint64_t broken; /* connections, when the request was sent */
 };
 
 /* --- addresses: nanomsg aborts on some that are wrong, so each is read here first --- */
@@ -331,7 +332,7 @@ static enum ocop_status take_reply(struct buf *reply, const void *message, size_
 /* A broken connection ends the wait at once: nanomsg would connect and send again unseen, for ever
  * where what breaks it is a reply above its limit. */
 static enum ocop_status wait_reply(struct nn_link *l, int timeout_ms, const atomic_bool *cancel,
-                                   uint64_t broken, struct buf *reply, struct ocop_error *err)
+                                   struct buf *reply, struct ocop_error *err)
 {
     int64_t begin = mono_ms();
 
@@ -356,7 +357,7 @@ static enum ocop_status wait_reply(struct nn_link *l, int timeout_ms, const atom
         }
         if (nn_errno() != ETIMEDOUT && nn_errno() != EAGAIN && nn_errno() != EINTR)
             return net_error(err, "the reply could not be received");
-        if (nn_get_statistic(l->socket, NN_STAT_BROKEN_CONNECTIONS) != broken || !connected(l))
+        if (nn_get_statistic(l->socket, NN_STAT_BROKEN_CONNECTIONS) != l->broken || !connected(l))
             return err_set(err, OCOP_ENET,
                            "the connection to %s broke before the reply came; the "
                            "next sync repeats the request",
@@ -364,15 +365,10 @@ static enum ocop_status wait_reply(struct nn_link *l, int timeout_ms, const atom
     }
 }
 
-static enum ocop_status link_exchange(struct link *base, struct span request, int timeout_ms,
-                                      const atomic_bool *cancel, struct buf *reply,
-                                      struct ocop_error *err)
+static enum ocop_status link_start(struct link *base, struct span request, struct ocop_error *err)
 {
     struct nn_link *l = (struct nn_link *)base;
-    enum ocop_status st;
-    uint64_t broken;
 
-    buf_clear(reply);
     if (request.len > FRAME_BYTES_MAX)
         return err_set(err, OCOP_ELIMIT, "request of %zu bytes, limit %zu", request.len,
                        FRAME_BYTES_MAX);
@@ -380,14 +376,35 @@ static enum ocop_status link_exchange(struct link *base, struct span request, in
         drop(l);
         return err_set(err, OCOP_ENET, "not connected to %s; connect first", l->address);
     }
-    broken = nn_get_statistic(l->socket, NN_STAT_BROKEN_CONNECTIONS);
-    if (nn_send(l->socket, request.p ? (const void *)request.p : "", request.len, NN_DONTWAIT) < 0)
-        st = net_error(err, "the request could not be sent");
-    else
-        st = wait_reply(l, timeout_ms, cancel, broken, reply, err);
+    l->broken = nn_get_statistic(l->socket, NN_STAT_BROKEN_CONNECTIONS);
+    if (nn_send(l->socket, request.p ? (const void *)request.p : "", request.len, NN_DONTWAIT) >= 0)
+        return OCOP_OK;
+    (void)net_error(err, "the request could not be sent");
+    drop(l);
+    return OCOP_ENET;
+}
+
+static enum ocop_status link_finish(struct link *base, int timeout_ms, const atomic_bool *cancel,
+                                    struct buf *reply, struct ocop_error *err)
+{
+    struct nn_link *l = (struct nn_link *)base;
+    enum ocop_status st;
+
+    buf_clear(reply);
+    st = wait_reply(l, timeout_ms, cancel, reply, err);
     if (st)
         drop(l); /* so that a late reply can never pass for the next request's */
     return st;
+}
+
+static enum ocop_status link_exchange(struct link *base, struct span request, int timeout_ms,
+                                      const atomic_bool *cancel, struct buf *reply,
+                                      struct ocop_error *err)
+{
+    enum ocop_status st = link_start(base, request, err);
+
+    buf_clear(reply);
+    return st ? st : link_finish(base, timeout_ms, cancel, reply, err);
 }
 
 static void link_close(struct link *base)
@@ -413,7 +430,7 @@ enum ocop_status link_nn_open(const char *address, struct link **out, struct oco
     l = calloc(1, sizeof *l);
     if (!l)
         return err_nomem(err);
-    l->base = (struct link){link_connect, link_exchange, link_close};
+    l->base = (struct link){link_connect, link_exchange, link_close, link_start, link_finish};
     memcpy(l->address, address, strlen(address) + 1);
     l->host = kind;
     l->socket = -1;

@@ -15,6 +15,7 @@ struct taking {
     struct ocop_sync_summary *sum;
     struct reply_result *result;
     bool pending;   /* the outbox is not empty */
+    bool owns;      /* some records here are of this device */
     bool rereading; /* everything is read again */
     bool cases;     /* the store knows open cases */
     bool forked;    /* by this reply */
@@ -639,8 +640,9 @@ static enum ocop_status take_over(struct taking *t, struct change *c, uint64_t v
     struct ocop_store *s = t->s;
     struct fields old, next = c->fields;
     uint64_t own_version, old_version;
-    bool own, merged, there = true;
-    enum ocop_status st = store_own(s, &c->record, &own, &merged, &own_version, err);
+    bool own = false, merged, there = true;
+    enum ocop_status st =
+        t->owns ? store_own(s, &c->record, &own, &merged, &own_version, err) : OCOP_OK;
 
     if (!st && !own && c->verb == VERB_STATE) /* by far the most: a record of others, as a whole */
         return store_record_put(s, c->kind, &c->record, &c->fields, version, err);
@@ -849,6 +851,8 @@ static enum ocop_status take_all(struct taking *t, struct ocop_error *err)
         st = take_reread(t, true, err);
     if (!st)
         st = store_outbox_count(t->s, count, err);
+    if (!st)
+        st = store_own_any(t->s, &t->owns, err);
     for (int i = OUTBOX_DRAFT; !st && i <= OUTBOX_WAITING; i++)
         t->pending = t->pending || count[i] > 0;
     if (!st)

@@ -49,6 +49,7 @@ enum question {
     Q_BASE_CLAMP,
     Q_BASE_ORPHANS,
     Q_OWN,
+    Q_OWN_ANY,
     Q_OWN_MERGED,
     Q_OWN_TAKEN,
     Q_CASE_PUT,
@@ -116,6 +117,7 @@ static const char *const questions[Q_COUNT] = {
     [Q_BASE_ORPHANS] = "SELECT count(*) FROM base WHERE NOT EXISTS "
                        "(SELECT 1 FROM outbox WHERE outbox.record = base.record)",
     [Q_OWN] = "SELECT merged, version FROM own WHERE record = ?1",
+    [Q_OWN_ANY] = "SELECT 1 FROM own LIMIT 1",
     [Q_OWN_MERGED] = "UPDATE own SET merged = 1 WHERE record = ?1",
     [Q_OWN_TAKEN] = "INSERT INTO own (record, kind, merged, version) VALUES (?1, ?2, 0, ?3) "
                     "ON CONFLICT (record) DO UPDATE SET version = max(version, excluded.version)",
@@ -1339,6 +1341,19 @@ enum ocop_status store_own(struct ocop_store *s, const struct id *record, bool *
         *merged = sqlite3_column_int64(st, 0) != 0;
         *version = (uint64_t)sqlite3_column_int64(st, 1);
     }
+    done(st);
+    return status;
+}
+
+enum ocop_status store_own_any(struct ocop_store *s, bool *out, struct ocop_error *err)
+{
+    sqlite3_stmt *st = NULL;
+    enum ocop_status status = ask(s, Q_OWN_ANY, &st, err);
+
+    *out = false;
+    if (status)
+        return status;
+    status = step(s, st, out, err);
     done(st);
     return status;
 }

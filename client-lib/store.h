@@ -268,6 +268,9 @@ OCOP_MUST_USE enum ocop_status store_base_delete(struct ocop_store *s, const str
 OCOP_MUST_USE enum ocop_status store_base_orphans(struct ocop_store *s, unsigned *count,
                                                   struct ocop_error *err);
 
+/** Is any record here this device's own? */
+OCOP_MUST_USE enum ocop_status store_own_any(struct ocop_store *s, bool *out,
+                                             struct ocop_error *err);
 OCOP_MUST_USE enum ocop_status store_own(struct ocop_store *s, const struct id *record, bool *own,
                                          bool *merged, uint64_t *version, struct ocop_error *err);
 OCOP_MUST_USE enum ocop_status store_own_merged(struct ocop_store *s, const struct id *record,

@@ -21,6 +21,7 @@ struct run {
     size_t set_bytes; /* of change-sets in the request */
     size_t limit;     /* for them: little until something got through */
     bool more;
+    bool ahead; /* the frame was sent already, see run_ahead */
 };
 
 /* --- the request ----------------------------------------------------------------------------- */
@@ -101,44 +102,83 @@ static enum ocop_status put_cursor(struct run *r, Ocop__Sync__SyncRequest *sync,
                         : err_set(err, OCOP_EDAMAGED, "the store is damaged: its cursor; check it");
 }
 
-/* With the lock. */
-static enum ocop_status make_request(struct run *r, struct ocop_error *err)
+/* With the lock. Everything but the sets and the cursor, and the frame around it. */
+static enum ocop_status seal_request(struct run *r, struct arena *a, Ocop__Sync__SyncRequest *sync,
+                                     struct ocop_error *err)
 {
     struct ocop_store *s = r->s;
     Ocop__Sync__Request request = OCOP__SYNC__REQUEST__INIT;
-    Ocop__Sync__SyncRequest sync = OCOP__SYNC__SYNC_REQUEST__INIT;
-    struct store_counts counts;
+    unsigned count[6];
     uint8_t *packed;
-    enum ocop_status st;
+    enum ocop_status st = store_outbox_count(s, count, err);
 
-    arena_reset(&r->arena);
-    buf_clear(&r->frame);
-    st = put_sets(r, &sync, err);
-    if (!st)
-        st = put_cursor(r, &sync, err);
-    if (!st)
-        st = store_counts(s, &counts, err);
     if (st)
         return st;
-    request.sync = &sync;
-    sync.has_replica = sync.has_last_seq = sync.has_device_time_ms = sync.has_schema = 1;
-    sync.replica = bytes_of(s->me.replica.b, ID_LEN);
-    sync.has_lineage = !id_is_zero(&s->me.lineage);
-    sync.lineage = bytes_of(s->me.lineage.b, ID_LEN);
-    sync.last_seq = s->me.seq;
-    sync.device_time_ms = env_now_ms(s->env);
-    sync.schema = SCHEMA_VERSION;
-    sync.has_waiting = counts.waiting > 0;
-    sync.waiting = counts.waiting;
-    sync.has_page_bytes = 1;
-    sync.page_bytes = s->me.budget < SET_SEALED_BYTES_START ? PAGE_ON_BAD_LINE : PAGE_WANTED;
-    packed = arena_alloc(&r->arena, ocop__sync__request__get_packed_size(&request));
+    request.sync = sync;
+    sync->has_replica = sync->has_last_seq = sync->has_device_time_ms = sync->has_schema = 1;
+    sync->replica = bytes_of(s->me.replica.b, ID_LEN);
+    sync->has_lineage = !id_is_zero(&s->me.lineage);
+    sync->lineage = bytes_of(s->me.lineage.b, ID_LEN);
+    sync->last_seq = s->me.seq;
+    sync->device_time_ms = env_now_ms(s->env);
+    sync->schema = SCHEMA_VERSION;
+    sync->waiting = count[OUTBOX_READY] + count[OUTBOX_SEALED] + count[OUTBOX_WAITING];
+    sync->has_waiting = sync->waiting > 0;
+    sync->has_page_bytes = 1;
+    sync->page_bytes = s->me.budget < SET_SEALED_BYTES_START ? PAGE_ON_BAD_LINE : PAGE_WANTED;
+    packed = arena_alloc(a, ocop__sync__request__get_packed_size(&request));
     if (!packed)
         return err_nomem(err);
+    buf_clear(&r->frame);
     noise_fini(&r->noise);
     return frame_seal_request(&r->noise, s->env, &s->me.channel, s->me.server_key,
                               span_of(packed, ocop__sync__request__pack(&request, packed)),
                               &r->frame, err);
+}
+
+/* With the lock. */
+static enum ocop_status make_request(struct run *r, struct ocop_error *err)
+{
+    Ocop__Sync__SyncRequest sync = OCOP__SYNC__SYNC_REQUEST__INIT;
+    enum ocop_status st;
+
+    arena_reset(&r->arena);
+    st = put_sets(r, &sync, err);
+    if (!st)
+        st = put_cursor(r, &sync, err);
+    return st ? st : seal_request(r, &r->arena, &sync, err);
+}
+
+static bool nothing_to_push(struct run *r)
+{
+    unsigned count[6];
+    size_t unacked;
+
+    return !store_outbox_count(r->s, count, NULL) && count[OUTBOX_READY] == 0 &&
+           !store_sealed_unacked_count(r->s, &r->s->me.replica, &unacked, NULL) && unacked == 0;
+}
+
+/* With the lock. Ask for the next page before this one is stored: the line and the server work
+ * while this device writes. Only where the next request follows from the reply alone, as it does
+ * while a store is filled; what goes wrong here is forgotten, and asked again in its turn. */
+static void run_ahead(struct run *r, const Ocop__Sync__SyncReply *reply)
+{
+    Ocop__Sync__SyncRequest sync = OCOP__SYNC__SYNC_REQUEST__INIT;
+    unsigned most = r->options->max_round_trips;
+    struct id *lineage = &r->s->me.lineage;
+    struct arena a;
+
+    if (!r->link->start || !reply->more || !reply->cursor || reply->reread || reply->n_sets ||
+        reply->n_chain || reply->fork_seq || reply->enrolment ||
+        (most && r->sum->round_trips >= most) || !nothing_to_push(r) ||
+        !span_eq(span_of(reply->lineage.data, reply->lineage.len), id_span(lineage)))
+        return;
+    arena_init(&a, KIB(64));
+    sync.cursor = reply->cursor;
+    r->set_bytes = 0;
+    r->ahead = seal_request(r, &a, &sync, NULL) == OCOP_OK &&
+               r->link->start(r->link, buf_span(&r->frame), NULL) == OCOP_OK;
+    arena_fini(&a);
 }
 
 /* --- the reply ------------------------------------------------------------------------------- */
@@ -252,6 +292,7 @@ static enum ocop_status take_reply(struct run *r, struct ocop_error *err)
         return st;
     if (!reply->sync)
         return err_set(err, OCOP_EPROTO, "the server's reply lacks what was asked for");
+    run_ahead(r, reply->sync);
     st = client_begin(s, err);
     if (st)
         return st;
@@ -259,6 +300,10 @@ static enum ocop_status take_reply(struct run *r, struct ocop_error *err)
     if (st) {
         *r->sum = before;
         return st;
+    }
+    if (r->ahead && (result.again || result.failed)) {
+        r->sum->bytes_sent += r->frame.len; /* for nothing: another page follows this one */
+        r->ahead = false;
     }
     st = store_identity(s, err);
     return st ? st : look_on(r, reply->sync, &result, err);
@@ -279,18 +324,24 @@ static enum ocop_status tell(struct run *r, const char *doing, struct ocop_error
 static enum ocop_status round_trip(struct run *r, struct ocop_error *err)
 {
     struct ocop_store *s = r->s;
+    struct link *l = r->link;
     int timeout = r->options->exchange_timeout_ms ? r->options->exchange_timeout_ms : EXCHANGE_MS;
-    enum ocop_status st;
+    bool ahead = r->ahead;
+    enum ocop_status st = OCOP_OK;
 
-    (void)pthread_mutex_lock(&s->lock);
-    st = make_request(r, err);
-    (void)pthread_mutex_unlock(&s->lock);
+    r->ahead = false;
+    if (!ahead) {
+        (void)pthread_mutex_lock(&s->lock);
+        st = make_request(r, err);
+        (void)pthread_mutex_unlock(&s->lock);
+    }
     if (!st)
         st = tell(r, "exchanging", err);
     if (st)
         return st;
     buf_clear(&r->answer);
-    st = r->link->exchange(r->link, buf_span(&r->frame), timeout, &s->cancel, &r->answer, err);
+    st = ahead ? l->finish(l, timeout, &s->cancel, &r->answer, err)
+               : l->exchange(l, buf_span(&r->frame), timeout, &s->cancel, &r->answer, err);
     r->sum->bytes_sent += r->frame.len;
     r->sum->bytes_received += r->answer.len;
     (void)pthread_mutex_lock(&s->lock);

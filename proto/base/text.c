@@ -192,6 +192,18 @@ static void fold_flush(struct folder *f)
     f->len = 0;
 }
 
+/* An ASCII character that is no space, folded already. */
+static inline void fold_letter(struct folder *f, char c)
+{
+    if (f->len + 2 > sizeof f->piece)
+        fold_flush(f);
+    if (f->space && f->begun)
+        f->piece[f->len++] = ' ';
+    f->space = false;
+    f->begun = true;
+    f->piece[f->len++] = (uint8_t)c;
+}
+
 static void fold_put(struct folder *f, int32_t c)
 {
     utf8proc_category_t category = c < 0x80 ? UTF8PROC_CATEGORY_CN : utf8proc_category(c);
@@ -235,8 +247,8 @@ void text_fold(struct buf *out, struct span s)
     f.begun = f.space = false;
     f.len = 0;
     for (size_t i = 0, n; i < s.len; i += n) {
-        int32_t c;
-        n = decode(s, i, &c);
+        int32_t c = s.p[i];
+        n = c < 0x80 ? 1 : decode(s, i, &c);
         if (n == 0) {
             n = 1;
             c = ' ';
@@ -244,10 +256,12 @@ void text_fold(struct buf *out, struct span s)
         char letter = c >= LATIN_FIRST && c < LATIN_END ? latin_folded[c - LATIN_FIRST]
                       : c >= VIET_FIRST && c < VIET_END ? viet_folded[c - VIET_FIRST]
                                                         : '.';
-        if (c < 0x80)
-            fold_put(&f, c);
+        if (c <= ' ' || c == 0x7f)
+            f.space = true;
+        else if (c < 0x80)
+            fold_letter(&f, (char)(c >= 'A' && c <= 'Z' ? c + 'a' - 'A' : c));
         else if (letter != '.')
-            fold_put(&f, letter);
+            fold_letter(&f, letter);
         else if (c < 0x300 || c > 0x36f) /* those are the combining marks */
             fold_slowly(&f, c);
     }

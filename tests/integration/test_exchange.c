@@ -459,6 +459,113 @@ static void a_device_is_remembered_when_it_is_enrolled_and_a_stranger_is_not(voi
     buf_fini(&frame);
 }
 
+/* --- pages asked for ahead --- */
+
+enum { MANY = 4000 };
+
+/* More producers than a few pages hold. */
+static void import_many(struct world *w)
+{
+    struct change *changes = calloc(MANY, sizeof *changes);
+    struct field(*v)[4] = calloc(MANY, sizeof *v);
+    char notes[400];
+    assert_true(changes && v);
+    memset(notes, 'n', sizeof notes);
+    for (size_t i = 0; i < MANY; i++) {
+        const uint32_t numbers[] = {2, 10, 11, 22};
+        const struct span values[] = {id_span(&w->commune),
+                                      span_str(arena_printf(&w->arena, "Hộ kinh doanh %zu", i)),
+                                      span_str("household"), span_of(notes, sizeof notes)};
+        for (size_t f = 0; f < 4; f++)
+            v[i][f] = (struct field){
+                .number = numbers[f], .op = FIELD_SET, .type = VALUE_BYTES, .bytes = values[f]};
+        changes[i] = (struct change){.kind = KIND_PRODUCER,
+                                     .verb = VERB_CREATE,
+                                     .record = id_next(&w->registry->ids, w->registry->env),
+                                     .fields = {v[i], 4}};
+    }
+    world_import(w, changes, MANY);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM outcome"), 0);
+    free(changes);
+    free(v);
+}
+
+static bool save_while_pages_come(void *self, const struct ocop_sync_summary *sum,
+                                  const char *doing)
+{
+    struct world *w = self;
+    (void)doing;
+    if (sum->round_trips == 2 && w->links[0].starts == 2)
+        world_inspect(w, 0, "pass");
+    return true;
+}
+
+static void the_next_page_is_asked_for_while_the_last_is_stored(void **state)
+{
+    struct world *w = *state;
+    struct ocop_sync_summary s;
+    struct ocop_sync_options options = {.progress = save_while_pages_come, .user = w};
+    world_sync(w, 0);
+    import_many(w);
+    unsigned before = w->links[0].exchanges;
+    assert_int_equal(ocop_sync(w->stores[0], &options, &s, NULL), OCOP_OK);
+    assert_true(s.complete && s.round_trips > 3);
+    assert_int_equal(s.pulled, MANY);
+    assert_int_equal(s.applied, 1); /* what was saved meanwhile went too */
+    assert_int_equal(w->links[0].exchanges - before, s.round_trips);
+    assert_true(w->links[0].starts >= s.round_trips - 3);
+    assert_int_equal(world_sync(w, 0).pulled, 0);
+}
+
+static void a_page_asked_for_ahead_and_lost_is_asked_for_again(void **state)
+{
+    struct world *w = *state;
+    struct ocop_sync_summary s;
+    world_sync(w, 0);
+    import_many(w);
+    w->links[0].drop_reply = 2;
+    assert_int_equal(ocop_sync(w->stores[0], NULL, &s, NULL), OCOP_ETIMEOUT);
+    assert_int_equal(w->links[0].starts, 1);
+    assert_true(s.pulled > 0 && s.pulled < MANY);
+    assert_int_equal(world_sync(w, 0).pulled, MANY - s.pulled);
+    struct ocop_sync_options one = {.max_round_trips = 1};
+    w->links[1].starts = 0;
+    assert_int_equal(ocop_sync(w->stores[1], &one, &s, NULL), OCOP_OK);
+    assert_int_equal(w->links[1].starts, 0); /* nothing is asked for that nobody waits for */
+    assert_int_equal(world_sync(w, 1).pulled + s.pulled, MANY);
+}
+
+/* The first page has a part of a record that is gone from the store: all is read again, and the
+ * page that was asked for ahead must not move the cursor past what is lacking. */
+static void a_page_asked_for_ahead_is_dropped_when_all_is_read_again(void **state)
+{
+    struct world *w = *state;
+    struct ocop_id lost;
+    struct field phone = {
+        .number = 16, .op = FIELD_SET, .type = VALUE_BYTES, .bytes = span_str("0912345678")};
+    struct change amend = {.kind = KIND_PRODUCER,
+                           .verb = VERB_AMEND,
+                           .record = w->producer,
+                           .base = UINT32_MAX,
+                           .fields = {&phone, 1}};
+    char path[128];
+    sqlite3 *db;
+    ProtobufCMessage *m;
+    world_sync(w, 0);
+    world_import(w, &amend, 1);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM outcome"), 0);
+    import_many(w);
+    (void)snprintf(path, sizeof path, "%s/0.ocop", w->dir);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "DELETE FROM producer", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+    assert_true(world_sync(w, 0).complete);
+    assert_true(w->links[0].starts > 2);
+    memcpy(lost.b, w->producer.b, ID_LEN);
+    assert_int_equal(ocop_load(w->stores[0], &lost, &m, NULL), OCOP_OK);
+    ocop_free(m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -481,6 +588,9 @@ int main(void)
         T(what_was_taken_before_a_failing_set_stands),
         cmocka_unit_test_setup_teardown(
             a_device_is_remembered_when_it_is_enrolled_and_a_stranger_is_not, setup, teardown),
+        T(the_next_page_is_asked_for_while_the_last_is_stored),
+        T(a_page_asked_for_ahead_and_lost_is_asked_for_again),
+        T(a_page_asked_for_ahead_is_dropped_when_all_is_read_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -51,6 +51,24 @@ static enum ocop_status world_exchange(struct link *link, struct span request, i
     return reply->len ? OCOP_OK : err_set(err, OCOP_ENET, "no reply");
 }
 
+/* Nothing goes anywhere before the reply is waited for: a device may take no more for granted. */
+static enum ocop_status world_start(struct link *link, struct span request, struct ocop_error *err)
+{
+    struct world_link *l = (struct world_link *)link;
+    (void)err;
+    l->starts++;
+    buf_clear(&l->started);
+    buf_put(&l->started, request.p, request.len);
+    return OCOP_OK;
+}
+
+static enum ocop_status world_finish(struct link *link, int timeout_ms, const atomic_bool *cancel,
+                                     struct buf *reply, struct ocop_error *err)
+{
+    struct world_link *l = (struct world_link *)link;
+    return world_exchange(link, buf_span(&l->started), timeout_ms, cancel, reply, err);
+}
+
 static void world_link_close(struct link *l)
 {
     (void)l;
@@ -132,6 +150,7 @@ void world_close(struct world *w)
     for (unsigned i = 0; i < WORLD_DEVICES_MAX; i++) {
         ocop_close(w->stores[i]);
         buf_fini(&w->links[i].last);
+        buf_fini(&w->links[i].started);
     }
     registry_close(w->registry);
     arena_fini(&w->arena);
@@ -165,8 +184,11 @@ void world_restore(struct world *w)
 static void device_link(struct world *w, unsigned n)
 {
     struct world_link *l = &w->links[n];
-    *l = (struct world_link){.link = {world_connect, world_exchange, world_link_close}, .world = w};
+    *l = (struct world_link){
+        .link = {world_connect, world_exchange, world_link_close, world_start, world_finish},
+        .world = w};
     buf_init(&l->last, FRAME_BYTES_MAX);
+    buf_init(&l->started, FRAME_BYTES_MAX);
 }
 
 static void device_open(struct world *w, unsigned n)

@@ -15,6 +15,8 @@ struct world_link {
     struct link link;
     struct world *world;
     unsigned exchanges;                /* requests that reached the server */
+    unsigned starts;                   /* requests made before their turn */
+    struct buf started;                /* the last of them */
     unsigned drop_request, drop_reply; /* countdowns: 1 drops the next one */
     bool repeat;                       /* deliver every request twice */
     struct buf last;                   /* the last request, to replay */

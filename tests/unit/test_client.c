@@ -421,7 +421,8 @@ static int setup_empty(void **state)
     f->env = (struct env){fixed_now, fixed_now, real_random, quiet, f};
     (void)snprintf(f->path, sizeof f->path, "/tmp/ocop-client-%ld.db", (long)getpid());
     remove_store(f);
-    f->server.link = (struct link){fake_connect, fake_exchange, fake_close};
+    f->server.link =
+        (struct link){.connect = fake_connect, .exchange = fake_exchange, .close = fake_close};
     arena_init(&f->server.arena, MIB(64));
     arena_init(&f->server.kept, MIB(64));
     channel_key_new(&f->server.channel, env_system());
