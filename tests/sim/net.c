@@ -219,6 +219,22 @@ static enum ocop_status net_exchange(struct link *link, struct span request, int
     return reply->len ? OCOP_OK : err_set(err, OCOP_ETIMEOUT, "no reply");
 }
 
+/* Sent ahead while a page is stored: here it arrives when its reply is asked for. */
+static enum ocop_status net_start(struct link *link, struct span request, struct ocop_error *err)
+{
+    struct device *d = (struct device *)link;
+    buf_clear(&d->started);
+    buf_put(&d->started, request.p, request.len);
+    return d->started.failed ? err_nomem(err) : OCOP_OK;
+}
+
+static enum ocop_status net_finish(struct link *link, int timeout_ms, const atomic_bool *cancel,
+                                   struct buf *reply, struct ocop_error *err)
+{
+    struct device *d = (struct device *)link;
+    return net_exchange(link, buf_span(&d->started), timeout_ms, cancel, reply, err);
+}
+
 static void net_close(struct link *link)
 {
     (void)link;
@@ -226,11 +242,14 @@ static void net_close(struct link *link)
 
 void net_init(struct device *d)
 {
-    d->link = (struct link){net_connect, net_exchange, net_close};
+    d->link = (struct link){net_connect, net_exchange, net_close, net_start, net_finish};
+    buf_init(&d->started, FRAME_BYTES_MAX);
 }
 
 void net_fini(struct sim *s)
 {
+    for (unsigned i = 0; i < SIM_DEVICES_MAX; i++)
+        buf_fini(&s->devices[i].started);
     for (unsigned i = 0; i < SIM_RECORDED_MAX; i++) {
         buf_fini(&s->recorded[i].request);
         buf_fini(&s->recorded[i].reply);

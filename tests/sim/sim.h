@@ -96,7 +96,8 @@ struct draft_seen {
 };
 
 struct device {
-    struct link link; /* first: the store's link is the device */
+    struct link link;   /* first: the store's link is the device */
+    struct buf started; /* a request that was sent ahead */
     struct sim *sim;
     unsigned index, officer;
     struct node node;
