@@ -75,7 +75,7 @@ $(B)/gen/records.pb-c.c $(B)/gen/records.pb-c.h &: proto/schema/records.proto
 $(B)/gen/sync.pb-c.c $(B)/gen/sync.pb-c.h &: proto/schema/sync.proto
 	@mkdir -p $(B)/gen
 	protoc-c --proto_path=proto/schema --c_out=$(B)/gen sync.proto
-$(B)/gen/migrations.c: migrations/embed.sh $(wildcard migrations/*.sql)
+$(B)/gen/migrations.c: migrations migrations/embed.sh $(wildcard migrations/*.sql)
 	@mkdir -p $(B)/gen
 	sh migrations/embed.sh migrations/*.sql > $@.tmp && mv $@.tmp $@
 $(B)/gen/%.o: $(B)/gen/%.c
