@@ -261,6 +261,11 @@ enum ocop_status client_enrolment(struct ocop_store *s, const Ocop__Sync__Enrolm
         !id_eq(&id, &s->me.replica) || !e->has_officer || e->officer.len != ID_LEN ||
         e->n_scope > SCOPE_UNITS_MAX)
         return err_set(err, OCOP_EPROTO, "the server enrolled something else than this store");
+    if (s->me.enrolled && memcmp(e->officer.data, s->me.officer.b, ID_LEN) != 0)
+        return err_set(
+            err, OCOP_ESTATE,
+            "the invitation is for another officer; what this store holds was written by "
+            "its own");
     for (size_t i = 0; i < e->n_scope; i++) {
         if (e->scope[i].len != ID_LEN)
             return err_set(err, OCOP_EPROTO, "the server sent a scope that is not one");
@@ -352,6 +357,18 @@ static enum ocop_status enrol_exchange(struct ocop_store *s, const struct invita
     return st;
 }
 
+static enum ocop_status same_registry(struct ocop_store *s, const struct invitation *in,
+                                      struct ocop_error *err)
+{
+    struct span root;
+    enum ocop_status st = store_meta(s, "root_key", &s->arena, &root, err);
+
+    if (st || span_eq(root, span_of(in->root_key, INVITATION_ROOT_LEN)))
+        return st;
+    return err_set(err, OCOP_ESTATE,
+                   "this store is enrolled in another registry; make a new store for this one");
+}
+
 enum ocop_status ocop_enrol(struct ocop_store *s, const char *code, const char *name,
                             struct ocop_error *err)
 {
@@ -369,11 +386,11 @@ enum ocop_status ocop_enrol(struct ocop_store *s, const char *code, const char *
     st = client_enter(s, err);
     if (st)
         return st;
-    if (s->me.enrolled) {
-        client_leave(s);
-        return err_set(err, OCOP_ESTATE, "this store is enrolled already");
-    }
-    st = client_begin_exchange(s, err);
+    /* Again, as the same device of the same registry: one that was restored may not know it. */
+    if (s->me.enrolled)
+        st = same_registry(s, &in, err);
+    if (!st)
+        st = client_begin_exchange(s, err);
     if (st) {
         client_leave(s);
         return st;

@@ -95,9 +95,14 @@ OCOP_API void ocop_close(struct ocop_store *store);
  * Enrol this store with an invitation's code. Needs the network. Repeating the call with the same
  * code after any failure is safe: the server gives the same answer.
  *
+ * A store that is enrolled may be enrolled again by an invitation of the same registry for the same
+ * officer: where the registry was restored from a backup that does not know this device, or has a
+ * new address. What the store holds stays, and what the registry lacks is sent again.
+ *
  * @param name what the office shall call this device; may be NULL
- * @return OCOP_OK; OCOP_EINVAL the code is damaged; OCOP_EAUTH unknown code or wrong server;
- *         OCOP_ESTATE expired, used by another device, or this store is enrolled already;
+ * @return OCOP_OK; OCOP_EINVAL the code is damaged; OCOP_EAUTH unknown code or wrong server, or the
+ *         registry knows this device; OCOP_ESTATE expired, used by another device, of another
+ *         registry or for another officer; on any failure the store is as it was;
  *         OCOP_ENET, OCOP_ETIMEOUT, OCOP_ECANCELLED
  */
 OCOP_API OCOP_MUST_USE enum ocop_status ocop_enrol(struct ocop_store *store, const char *code,

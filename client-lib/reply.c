@@ -5,24 +5,9 @@
 
 #include "columns.h"
 #include "lineage.h"
-#include "sync.h"
+#include "taking.h"
 
-struct taking {
-    struct ocop_store *s;
-    const Ocop__Sync__SyncReply *reply;
-    struct arena *arena; /* of the decoded page */
-    struct arena work;   /* of one record */
-    struct ocop_sync_summary *sum;
-    struct reply_result *result;
-    bool pending;   /* the outbox is not empty */
-    bool owns;      /* some records here are of this device */
-    bool rereading; /* everything is read again */
-    bool cases;     /* the store knows open cases */
-    bool forked;    /* by this reply */
-    bool reset;     /* the cursor is forgotten */
-};
-
-static bool id_of(const ProtobufCBinaryData *b, struct id *out)
+bool taking_id(const ProtobufCBinaryData *b, struct id *out)
 {
     return id_from(span_of(b->data, b->len), out);
 }
@@ -32,7 +17,7 @@ static const char *text_of(const char *s)
     return s ? s : "";
 }
 
-static enum ocop_status malformed(const char *what, struct ocop_error *err)
+enum ocop_status taking_malformed(const char *what, struct ocop_error *err)
 {
     return err_set(err, OCOP_EPROTO, "the server's reply is malformed: %s; update this program",
                    what);
@@ -40,9 +25,7 @@ static enum ocop_status malformed(const char *what, struct ocop_error *err)
 
 /* --- lineage --------------------------------------------------------------------------------- */
 
-/* The last version that history `from` shares with the server's; 0, which is safe, when it cannot
- * be told. */
-static uint64_t shared_version(const struct taking *t, struct id from)
+uint64_t taking_shared(const struct taking *t, struct id from)
 {
     const Ocop__Sync__SyncReply *r = t->reply;
     size_t count = 0;
@@ -51,13 +34,13 @@ static uint64_t shared_version(const struct taking *t, struct id from)
     for (size_t i = 0; v && i < r->n_lineages; i++) {
         struct lineage *l = &v[count];
         *l = (struct lineage){.fork_version = r->lineages[i]->fork_version};
-        (void)id_of(&r->lineages[i]->parent, &l->parent); /* the first has none */
-        count += id_of(&r->lineages[i]->lineage, &l->id);
+        (void)taking_id(&r->lineages[i]->parent, &l->parent); /* the first has none */
+        count += taking_id(&r->lineages[i]->lineage, &l->id);
     }
     return v ? lineage_shared(v, count, from) : 0;
 }
 
-static void clamp(struct change *c, uint64_t shared)
+void taking_clamp(struct change *c, uint64_t shared)
 {
     c->base = c->base > shared ? shared : c->base;
     for (size_t f = 0; f < c->fields.count; f++)
@@ -65,7 +48,8 @@ static void clamp(struct change *c, uint64_t shared)
             c->fields.v[f].base = shared;
 }
 
-/* Changes not sealed yet were based on versions of the lost history: they count as its end. */
+/* Changes of the outbox were based on versions of the lost history. Those that are sealed too: they
+ * may have to be sealed again, in the new lineage. */
 static enum ocop_status clamp_outbox(struct taking *t, uint64_t shared, struct ocop_error *err)
 {
     struct outbox_rows rows;
@@ -73,13 +57,11 @@ static enum ocop_status clamp_outbox(struct taking *t, uint64_t shared, struct o
 
     for (size_t i = 0; !st && i < rows.count; i++) {
         struct change c;
-        if (rows.v[i].state != OUTBOX_DRAFT && rows.v[i].state != OUTBOX_READY)
-            continue;
         arena_reset(&t->work);
         st = pending_change(&rows.v[i], &t->work, &c, err);
         if (st)
             break;
-        clamp(&c, shared);
+        taking_clamp(&c, shared);
         st = store_outbox_rewrite(t->s, rows.v[i].n, &c, err);
     }
     return st;
@@ -92,12 +74,12 @@ static enum ocop_status take_lineage(struct taking *t, struct ocop_error *err)
 
     if (!t->reply->has_lineage)
         return OCOP_OK;
-    if (!id_of(&t->reply->lineage, &lineage))
-        return malformed("its lineage", err);
+    if (!taking_id(&t->reply->lineage, &lineage))
+        return taking_malformed("its lineage", err);
     if (id_eq(&lineage, &t->s->me.lineage))
         return OCOP_OK;
     if (!id_is_zero(&t->s->me.lineage)) {
-        uint64_t shared = shared_version(t, t->s->me.lineage);
+        uint64_t shared = taking_shared(t, t->s->me.lineage);
         t->result->progress = true;
         st = store_record_clamp(t->s, shared, err);
         if (!st)
@@ -122,7 +104,7 @@ static bool opened_by(const Ocop__Sync__Outcome *o, const struct id *id)
 {
     for (size_t i = 0; i < o->n_cases; i++) {
         struct id of;
-        if (id_of(&o->cases[i], &of) && id_eq(&of, id))
+        if (taking_id(&o->cases[i], &of) && id_eq(&of, id))
             return true;
     }
     return false;
@@ -139,7 +121,7 @@ static bool held(const struct taking *t, const Ocop__Sync__Outcome *o, const str
     for (size_t i = 0; i < t->reply->n_cases; i++) {
         const Ocop__Sync__CaseNote *note = t->reply->cases[i];
         struct id id;
-        if (!id_of(&note->id, &id) || !opened_by(o, &id) || note->cause == CASE_COLLISION)
+        if (!taking_id(&note->id, &id) || !opened_by(o, &id) || note->cause == CASE_COLLISION)
             continue;
         if (note->cause != CASE_FIELD) /* then nothing of the change was taken */
             return true;
@@ -225,7 +207,7 @@ static enum ocop_status settle(struct taking *t, const struct outbox_row *row,
         t->sum->applied++;
         return take_effect(t, row, &c, o, err);
     default:
-        return malformed("an outcome that this program does not know", err);
+        return taking_malformed("an outcome that this program does not know", err);
     }
 }
 
@@ -254,6 +236,14 @@ static enum ocop_status acknowledge(struct taking *t, const Ocop__Sync__SetOutco
     return st;
 }
 
+static bool is_new(const Ocop__Sync__SyncReply *r, uint64_t seq)
+{
+    for (size_t i = 0; i < r->n_sets; i++)
+        if (r->sets[i]->seq == seq)
+            return true;
+    return false;
+}
+
 /* Outcomes of sets acknowledged before: what waited there has its answer now. */
 static enum ocop_status take_late_outcomes(struct taking *t, struct ocop_error *err)
 {
@@ -261,192 +251,61 @@ static enum ocop_status take_late_outcomes(struct taking *t, struct ocop_error *
 
     for (size_t i = 0; !st && i < t->reply->n_outcomes; i++) {
         const Ocop__Sync__Outcome *o = t->reply->outcomes[i];
-        struct outbox_rows rows;
-        st = store_outbox_of_set(t->s, o->seq, t->arena, &rows, err);
-        for (size_t r = 0; !st && r < rows.count; r++)
-            if (rows.v[r].idx == o->index && rows.v[r].state == OUTBOX_WAITING &&
-                o->code != OUTCOME_WAITING) {
-                st = settle(t, &rows.v[r], o, 0, err);
-                t->result->progress = true;
-            }
+        struct outbox_row row;
+        bool found;
+        if (o->code == OUTCOME_WAITING || is_new(t->reply, o->seq))
+            continue;
+        arena_reset(&t->late);
+        st = store_outbox_one(t->s, (int64_t)o->seq, o->index, NULL, &t->late, &found, &row, err);
+        if (st || !found || row.state != OUTBOX_WAITING)
+            continue;
+        st = settle(t, &row, o, 0, err);
+        t->result->progress = true;
     }
     return st;
 }
 
 /* --- sets that were not taken ---------------------------------------------------------------- */
 
-/* Make `seq` the last sealed set of this replica. */
-static enum ocop_status go_back_to(struct taking *t, uint64_t seq, struct ocop_error *err)
+void taking_fail(struct taking *t, enum ocop_status status, const char *text)
 {
-    struct ocop_store *s = t->s;
-    uint8_t hash[HASH_LEN] = {0};
-    uint64_t acked;
-    bool found = true;
-    enum ocop_status st = OCOP_OK;
-
-    if (seq > 0)
-        st = store_sealed_acked(s, &s->me.replica, seq, &found, &acked, hash, err);
-    if (!st && !found)
-        return malformed("it speaks of a change-set that was never sealed", err);
-    if (!st)
-        st = store_meta_set_int(s, "seq", seq, err);
-    if (!st)
-        st = store_meta_set(s, "prev_hash", span_of(hash, HASH_LEN), err);
-    s->me.seq = seq;
-    memcpy(s->me.prev_hash, hash, HASH_LEN);
-    return st;
+    t->result->failed = status;
+    (void)snprintf(t->result->text, sizeof t->result->text, "%s", text);
 }
 
-/* The server will never take this set as it is, so its number is free: its changes are sealed
- * again, each alone, until the one that it cannot take is found and refused. */
-static enum ocop_status unseal(struct taking *t, const Ocop__Sync__SetOutcome *o,
-                               struct ocop_error *err)
+/* A change that makes its set one that the registry can never take is refused alone. */
+static enum ocop_status take_unseal(struct taking *t, const Ocop__Sync__SetOutcome *o,
+                                    struct ocop_error *err)
 {
-    struct ocop_store *s = t->s;
-    uint8_t hash[HASH_LEN];
     struct outbox_rows rows;
-    uint64_t acked;
-    bool found;
-    enum ocop_status st = store_sealed_acked(s, &s->me.replica, o->seq, &found, &acked, hash, err);
+    enum ocop_status st = OCOP_OK;
 
-    if (st || !found || acked || t->result->unsealed)
-        return st;
-    st = store_outbox_of_set(s, o->seq, t->arena, &rows, err);
+    if (t->result->unsealed)
+        return OCOP_OK;
+    st = store_outbox_of_set(t->s, o->seq, t->arena, &rows, err);
     if (!st && rows.count == 1) {
         Ocop__Sync__Outcome refused = OCOP__SYNC__OUTCOME__INIT;
         refused.code = OUTCOME_REFUSED;
         refused.text = o->text;
         st = settle(t, &rows.v[0], &refused, 0, err);
     }
-    if (!st)
-        st = store_outbox_unseal(s, o->seq, err);
-    if (!st)
-        st = store_sealed_forget(s, &s->me.replica, o->seq, err);
-    if (!st)
-        st = go_back_to(t, o->seq - 1, err);
-    if (!st)
-        st = store_meta_set_int(s, "budget", 1, err); /* one change at a time */
-    t->result->unsealed = t->result->progress = true;
-    return st;
-}
-
-/* Sets that this registry lost when it was restored, and that another author now has the numbers
- * of: their changes, settled long ago, are to be sent once more. */
-static enum ocop_status reopen_lost(struct taking *t, uint64_t from, struct ocop_error *err)
-{
-    struct ocop_store *s = t->s;
-    struct sealed_row *sets;
-    size_t count;
-    enum ocop_status st = store_sealed_unack(s, &s->me.replica, from - 1, err);
-
-    if (!st)
-        st = store_sealed_unacked(s, &s->me.replica, SIZE_MAX / 2, SIZE_MAX, t->arena, &sets,
-                                  &count, err);
-    for (size_t i = 0; !st && i < count; i++) {
-        struct change_set set;
-        struct outbox_rows rows;
-        if (sets[i].seq < from)
-            continue;
-        st = store_outbox_of_set(s, sets[i].seq, t->arena, &rows, err);
-        if (!st && rows.count == 0)
-            st = changeset_open(sets[i].set.body, t->arena, &set, err);
-        for (size_t c = 0; !st && rows.count == 0 && c < set.changes.count; c++) {
-            if (!id_eq(&set.lineage, &s->me.lineage))
-                clamp(&set.changes.v[c], shared_version(t, set.lineage));
-            st = store_outbox_add(s, &set.changes.v[c], OUTBOX_READY, err);
-        }
-    }
-    return st;
-}
-
-/*  the registry:  ... 7  8'            8' came from another copy of this store
- *  this store:    ... 7  8  9          -> a new replica, predecessor (this one, 7, its hash):
- *  the new replica:   1  2             the changes of 8 and 9, their bases kept */
-static enum ocop_status take_fork(struct taking *t, uint64_t fork_seq, struct ocop_error *err)
-{
-    struct ocop_store *s = t->s;
-    struct id old = s->me.replica, fresh;
-    enum ocop_status st;
-
-    if (fork_seq == 0 || t->forked)
-        return t->forked ? OCOP_OK : malformed("a fork without a place", err);
-    st = reopen_lost(t, fork_seq, err);
-    if (!st)
-        st = go_back_to(t, fork_seq - 1, err); /* finds the hash of the last common set */
-    if (!st)
-        st = store_meta_set(s, "predecessor_hash", span_of(s->me.prev_hash, HASH_LEN), err);
-    if (!st)
-        st = store_outbox_unseal(s, 1, err);
-    if (!st)
-        st = store_outbox_disown(s, err);
-    if (!st)
-        st = store_sealed_forget(s, &old, 1, err);
-    t->result->again = true;
-    id_source_init(&s->ids, s->env);
-    fresh = id_next(&s->ids, s->env);
-    if (!st)
-        st = store_meta_set(s, "predecessor", id_span(&old), err);
-    if (!st)
-        st = store_meta_set_int(s, "predecessor_seq", fork_seq - 1, err);
-    if (!st)
-        st = store_meta_set(s, "replica", id_span(&fresh), err);
-    if (!st)
-        st = store_meta_set_int(s, "forked", 1, err);
-    s->me.replica = fresh;
-    if (!st)
-        st = go_back_to(t, 0, err);
-    t->forked = t->sum->forked = t->result->progress = true;
-    return st ? st : store_identity(s, err);
-}
-
-static enum ocop_status fail_with(struct taking *t, enum ocop_status status, const char *text)
-{
-    t->result->failed = status;
-    (void)snprintf(t->result->text, sizeof t->result->text, "%s", text);
-    return OCOP_OK;
-}
-
-/*  the registry:  ... 7  8'            restored, and 8' came from another copy of this store
- *  this store:    ... 7  8             8 was acknowledged before the restore: a fork at 8, which
- *                                      no new set would bring to light */
-static enum ocop_status take_chain(struct taking *t, struct ocop_error *err)
-{
-    const Ocop__Sync__SyncReply *r = t->reply;
-    struct ocop_store *s = t->s;
-    uint64_t common = r->acked_seq;
-    bool met = false;
-
-    for (size_t i = 0; i < r->n_chain && common > 0; i++) {
-        uint8_t hash[HASH_LEN];
-        uint64_t acked;
-        bool found;
-        enum ocop_status st =
-            store_sealed_acked(s, &s->me.replica, common, &found, &acked, hash, err);
-        if (st)
-            return st;
-        met = found && span_eq(span_of(hash, HASH_LEN), span_of(r->chain[i].data, r->chain[i].len));
-        if (met)
-            break;
-        common--;
-    }
-    if (!met)
-        common = 0; /* they part before what was sent: nothing is known to be common */
-    return r->n_chain && common < r->acked_seq ? take_fork(t, common + 1, err) : OCOP_OK;
+    return st ? st : lost_unseal(t, o->seq, err);
 }
 
 /* A set that the registry has another of, or that does not continue what it has. */
 static enum ocop_status take_parting(struct taking *t, const Ocop__Sync__SetOutcome *o,
                                      struct ocop_error *err)
 {
-    enum ocop_status st = take_chain(t, err);
+    enum ocop_status st = lost_known(t, err);
 
     if (st || t->forked)
         return st;
     if (o->code == SET_FORK)
-        return take_fork(t, t->reply->fork_seq ? t->reply->fork_seq : o->seq, err);
-    return fail_with(t, OCOP_EDAMAGED,
-                     "this store's change-sets do not continue those of the registry; check the "
-                     "store");
+        return lost_fork(t, &t->s->me.replica, t->reply->fork_seq ? t->reply->fork_seq : o->seq,
+                         err);
+    taking_fail(t, OCOP_EDAMAGED,
+                "this store's change-sets do not continue those of the registry; check the store");
+    return OCOP_OK;
 }
 
 static enum ocop_status take_set(struct taking *t, const Ocop__Sync__SetOutcome *o,
@@ -461,17 +320,18 @@ static enum ocop_status take_set(struct taking *t, const Ocop__Sync__SetOutcome 
         return take_parting(t, o, err);
     case SET_MALFORMED:
     case SET_TOO_LARGE:
-        return unseal(t, o, err);
+        return take_unseal(t, o, err);
     case SET_SIGNATURE:
-        return fail_with(t, OCOP_EAUTH,
-                         "the registry has another key for this device; ask for a "
-                         "new invitation");
+        taking_fail(t, OCOP_EAUTH,
+                    "the registry has another key for this device; ask for a new invitation");
+        return OCOP_OK;
     case SET_UNKNOWN_REPLICA:
-        return fail_with(t, OCOP_ENOTENROLLED,
-                         "the registry does not know this device; ask its office");
+        taking_fail(t, OCOP_ENOTENROLLED,
+                    "the registry does not know this device; ask its office for a new invitation");
+        return OCOP_OK;
     case SET_REVOKED:
         t->s->me.revoked = true;
-        (void)fail_with(t, OCOP_EREVOKED, "this device was revoked; nothing on it was deleted");
+        taking_fail(t, OCOP_EREVOKED, "this device was revoked; nothing on it was deleted");
         return store_meta_set_int(t->s, "revoked", 1, err);
     default: /* SET_GAP, SET_RETRY, and what a newer server may say: it is sent again */
         return OCOP_OK;
@@ -480,27 +340,17 @@ static enum ocop_status take_set(struct taking *t, const Ocop__Sync__SetOutcome 
 
 static enum ocop_status take_sets(struct taking *t, struct ocop_error *err)
 {
-    struct ocop_store *s = t->s;
-    size_t before = 0, after = 0;
     enum ocop_status st = OCOP_OK;
 
-    /* A restored registry has fewer of our sets than it once acknowledged. */
-    if (t->reply->has_acked_seq) {
-        st = store_sealed_unacked_count(s, &s->me.replica, &before, err);
-        if (!st)
-            st = store_sealed_unack(s, &s->me.replica, t->reply->acked_seq, err);
-        if (!st)
-            st = store_sealed_unacked_count(s, &s->me.replica, &after, err);
-        if (after > before)
-            t->result->progress = true;
-    }
+    if (t->reply->has_acked_seq)
+        st = lost_sets(t, t->reply->acked_seq, err);
     for (size_t i = 0; !st && i < t->reply->n_sets; i++)
         st = take_set(t, t->reply->sets[i], err);
     if (!st && !t->forked)
-        st = take_chain(t, err);
+        st = lost_known(t, err);
     if (!st && t->reply->fork_seq &&
         !t->forked) /* the registry has sets that this store never made */
-        st = take_fork(t, t->reply->fork_seq, err);
+        st = lost_fork(t, &t->s->me.replica, t->reply->fork_seq, err);
     if (!st && !t->forked)
         st = take_late_outcomes(t, err);
     return st;
@@ -515,9 +365,9 @@ static enum ocop_status take_cases(struct taking *t, struct ocop_error *err)
     for (size_t i = 0; !st && i < t->reply->n_cases; i++) {
         const Ocop__Sync__CaseNote *n = t->reply->cases[i];
         struct case_row row = {.kind = n->kind, .cause = n->cause};
-        if (!id_of(&n->id, &row.id) || !id_of(&n->record, &row.record) ||
-            (n->has_other && n->other.len && !id_of(&n->other, &row.other)))
-            return malformed("a case", err);
+        if (!taking_id(&n->id, &row.id) || !taking_id(&n->record, &row.record) ||
+            (n->has_other && n->other.len && !taking_id(&n->other, &row.other)))
+            return taking_malformed("a case", err);
         row.field = text_of(n->field);
         row.base = text_of(n->base_value);
         row.theirs = text_of(n->theirs);
@@ -533,7 +383,7 @@ static bool noted(const struct taking *t, const struct id *id)
 {
     for (size_t i = 0; i < t->reply->n_cases; i++) {
         struct id of;
-        if (id_of(&t->reply->cases[i]->id, &of) && id_eq(&of, id))
+        if (taking_id(&t->reply->cases[i]->id, &of) && id_eq(&of, id))
             return true;
     }
     return false;
@@ -569,7 +419,7 @@ static enum ocop_status lacking(struct taking *t, struct ocop_error *err)
     enum ocop_status st = store_meta(t->s, "cursor", t->arena, &cursor, err);
 
     if (!st && cursor.len == 0)
-        return malformed("a part of a record that this store never had", err);
+        return taking_malformed("a part of a record that this store never had", err);
     t->reset = t->result->again = true;
     return st;
 }
@@ -589,23 +439,6 @@ static enum ocop_status note_merged(struct taking *t, const struct id *record,
     return st || diff.count == 0 ? st : store_own_merged(t->s, record, err);
 }
 
-/* What waited at the registry under an earlier replica id applies when its record comes. */
-static enum ocop_status drop_disowned(struct taking *t, const struct id *record, size_t *left,
-                                      struct ocop_error *err)
-{
-    struct outbox_rows rows;
-    enum ocop_status st = store_outbox_of(t->s, record, &t->work, &rows, err);
-
-    *left = rows.count;
-    for (size_t i = 0; !st && i < rows.count; i++) {
-        if (rows.v[i].state != OUTBOX_WAITING || rows.v[i].seq != 0)
-            continue;
-        st = store_outbox_delete(t->s, rows.v[i].n, err);
-        --*left;
-    }
-    return st;
-}
-
 /* A record with changes of this device over it: the registry's state goes under them. */
 static enum ocop_status take_under(struct taking *t, const struct change *c, uint64_t version,
                                    struct ocop_error *err)
@@ -613,7 +446,6 @@ static enum ocop_status take_under(struct taking *t, const struct change *c, uin
     struct ocop_store *s = t->s;
     struct fields base, next = c->fields;
     uint64_t old;
-    size_t left;
     bool found;
     enum ocop_status st = store_base(s, &c->record, &t->work, &found, &base, &old, err);
 
@@ -623,12 +455,6 @@ static enum ocop_status take_under(struct taking *t, const struct change *c, uin
         st = fields_apply(&base, &c->fields, version, false, &t->work, &next, err);
     if (!st && found)
         st = note_merged(t, &c->record, &base, &next, err);
-    if (!st)
-        st = drop_disowned(t, &c->record, &left, err);
-    if (!st && left == 0) {
-        st = store_record_put(s, c->kind, &c->record, &next, version, err);
-        return st ? st : store_base_delete(s, &c->record, err);
-    }
     if (!st)
         st = store_base_put(s, c->kind, &c->record, &next, version, err);
     return st ? st : pending_show(s, c->kind, &c->record, &t->work, err);
@@ -692,11 +518,11 @@ static enum ocop_status take_record(struct taking *t, struct change *c, uint64_t
     enum ocop_status st = OCOP_OK;
 
     if (c->kind == 0 || id_is_zero(&c->record))
-        return malformed("a record without a name", err);
+        return taking_malformed("a record without a name", err);
     if (c->verb == VERB_STUB)
         return take_stub(t, c, err);
     if (c->verb != VERB_STATE && c->verb != VERB_DELTA)
-        return malformed("a record that is neither whole nor a part", err);
+        return taking_malformed("a record that is neither whole nor a part", err);
     arena_reset(&t->work);
     if (c->verb == VERB_STATE) {
         drop_markers(&c->fields);
@@ -724,11 +550,11 @@ static enum ocop_status take_records(struct taking *t, struct ocop_error *err)
         return OCOP_OK;
     st = columns_decode(r->records, t->arena, &page, err);
     if (!st && page.count > PAGE_RECORDS_MAX * 2)
-        return malformed("a page of too many records", err);
+        return taking_malformed("a page of too many records", err);
     for (size_t i = 0; !st && i < page.count; i++) {
         while (run == 0) {
             if (r->n_versions - at < 2)
-                return malformed("records without versions", err);
+                return taking_malformed("records without versions", err);
             version += r->versions[at];
             run = r->versions[at + 1];
             at += 2;
@@ -765,12 +591,12 @@ static enum ocop_status take_departures(struct taking *t, struct ocop_error *err
     for (size_t i = 0; !st && i < t->reply->n_departures; i++) {
         const Ocop__Sync__Departure *d = t->reply->departures[i];
         struct id id, unit;
-        if (d->has_id && id_of(&d->id, &id)) {
+        if (d->has_id && taking_id(&d->id, &id)) {
             st = depart(t, d->kind, &id, err);
             continue;
         }
-        if (!d->has_unit || !id_of(&d->unit, &unit))
-            return malformed("a departure", err);
+        if (!d->has_unit || !taking_id(&d->unit, &unit))
+            return taking_malformed("a departure", err);
         for (size_t k = 0; !st && k < kind_count(); k++) {
             struct id *ids = NULL;
             size_t count = 0;
@@ -876,8 +702,10 @@ enum ocop_status reply_apply(struct ocop_store *s, const Ocop__Sync__SyncReply *
     enum ocop_status st;
 
     arena_init(&t.work, ARENA_SAVE_MAX * 2);
+    arena_init(&t.late, ARENA_SAVE_MAX);
     st = take_all(&t, err);
     arena_fini(&t.work);
+    arena_fini(&t.late);
     return st;
 }
 

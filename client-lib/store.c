@@ -27,6 +27,9 @@ enum question {
     Q_OUTBOX_HAS,
     Q_OUTBOX_READY,
     Q_OUTBOX_OF_SET,
+    Q_OUTBOX_ONE,
+    Q_OUTBOX_PUT_BACK,
+    Q_OUTBOX_RESEAL,
     Q_OUTBOX_ALL,
     Q_OUTBOX_SEALED,
     Q_OUTBOX_SETTLED,
@@ -41,7 +44,8 @@ enum question {
     Q_SEALED_ONE,
     Q_SEALED_ACK,
     Q_SEALED_UNACK,
-    Q_SEALED_FORGET,
+    Q_SEALED_DROP,
+    Q_SEALED_BELOW,
     Q_SEALED_EACH,
     Q_BASE,
     Q_BASE_PUT,
@@ -88,6 +92,12 @@ static const char *const questions[Q_COUNT] = {
     [Q_OUTBOX_HAS] = "SELECT 1 FROM outbox WHERE record = ?1 LIMIT 1",
     [Q_OUTBOX_READY] = "SELECT " OUTBOX_COLUMNS " FROM outbox WHERE state = 2 ORDER BY n LIMIT ?1",
     [Q_OUTBOX_OF_SET] = "SELECT " OUTBOX_COLUMNS " FROM outbox WHERE seq = ?1 ORDER BY idx",
+    [Q_OUTBOX_ONE] = "SELECT " OUTBOX_COLUMNS " FROM outbox WHERE seq = ?1 AND idx = ?2 "
+                     "AND (?3 IS NULL OR record = ?3)",
+    [Q_OUTBOX_PUT_BACK] = "INSERT INTO outbox (n, record, kind, state, change, seq, idx) VALUES "
+                          "((SELECT coalesce(min(n), 1) - 1 FROM outbox), ?1, ?2, 3, ?3, ?4, ?5)",
+    [Q_OUTBOX_RESEAL] = "UPDATE outbox SET state = 2, seq = NULL, idx = NULL, reason = NULL, "
+                        "field = NULL WHERE state IN (3, 5)",
     [Q_OUTBOX_ALL] = "SELECT " OUTBOX_COLUMNS " FROM outbox ORDER BY n",
     [Q_OUTBOX_SEALED] = "UPDATE outbox SET state = 3, seq = ?2, idx = ?3 WHERE n = ?1",
     [Q_OUTBOX_SETTLED] = "UPDATE outbox SET state = ?2, reason = ?3, field = ?4 WHERE n = ?1",
@@ -95,7 +105,7 @@ static const char *const questions[Q_COUNT] = {
     [Q_OUTBOX_DELETE] = "DELETE FROM outbox WHERE n = ?1",
     [Q_OUTBOX_UNSEAL] = "UPDATE outbox SET state = 2, seq = NULL, idx = NULL "
                         "WHERE seq >= ?1 AND state = 3",
-    [Q_OUTBOX_DISOWN] = "UPDATE outbox SET seq = -seq WHERE seq > 0 AND state IN (4, 5)",
+    [Q_OUTBOX_DISOWN] = "UPDATE outbox SET seq = -seq WHERE seq > 0 AND state = 4",
     [Q_OUTBOX_COUNT] = "SELECT state, count(*) FROM outbox GROUP BY state",
     [Q_SEALED_ADD] = "INSERT INTO sealed (replica, seq, hash, signature, body, acked) "
                      "VALUES (?1, ?2, ?3, ?4, ?5, 0)",
@@ -105,7 +115,9 @@ static const char *const questions[Q_COUNT] = {
     [Q_SEALED_ONE] = "SELECT acked, hash FROM sealed WHERE replica = ?1 AND seq = ?2",
     [Q_SEALED_ACK] = "UPDATE sealed SET acked = ?3 WHERE replica = ?1 AND seq = ?2",
     [Q_SEALED_UNACK] = "UPDATE sealed SET acked = 0 WHERE replica = ?1 AND seq > ?2 AND acked > 0",
-    [Q_SEALED_FORGET] = "DELETE FROM sealed WHERE replica = ?1 AND seq >= ?2 AND acked = 0",
+    [Q_SEALED_DROP] = "DELETE FROM sealed WHERE replica = ?1 AND seq >= ?2",
+    [Q_SEALED_BELOW] = "SELECT replica, seq, hash, signature, body, acked FROM sealed "
+                       "WHERE replica = ?1 AND seq < ?2 ORDER BY seq DESC LIMIT 1",
     [Q_SEALED_EACH] = "SELECT replica, seq, hash, signature, body, acked FROM sealed "
                       "ORDER BY replica, seq",
     [Q_BASE] = "SELECT version, fields FROM base WHERE record = ?1",
@@ -951,6 +963,52 @@ enum ocop_status store_outbox_of_set(struct ocop_store *s, uint64_t seq, struct 
     return outbox_rows(s, st, SIZE_MAX, a, out, err);
 }
 
+enum ocop_status store_outbox_one(struct ocop_store *s, int64_t seq, uint32_t idx,
+                                  const struct id *record, struct arena *a, bool *found,
+                                  struct outbox_row *out, struct ocop_error *err)
+{
+    sqlite3_stmt *st = NULL;
+    struct outbox_rows rows;
+    enum ocop_status status = ask(s, Q_OUTBOX_ONE, &st, err);
+
+    *found = false;
+    if (status)
+        return status;
+    (void)sqlite3_bind_int64(st, 1, seq);
+    put_int(st, 2, idx);
+    if (record)
+        put_id(st, 3, record);
+    else
+        (void)sqlite3_bind_null(st, 3);
+    status = outbox_rows(s, st, SIZE_MAX, a, &rows, err);
+    if (!status && rows.count > 0) {
+        *out = rows.v[0];
+        *found = true;
+    }
+    return status;
+}
+
+enum ocop_status store_outbox_put_back(struct ocop_store *s, const struct change *c, int64_t seq,
+                                       uint32_t idx, struct ocop_error *err)
+{
+    sqlite3_stmt *st = NULL;
+    struct buf packed;
+    enum ocop_status status = pack(c, &packed, err);
+
+    if (!status)
+        status = ask(s, Q_OUTBOX_PUT_BACK, &st, err);
+    if (!status) {
+        put_id(st, 1, &c->record);
+        put_int(st, 2, c->kind);
+        put_bytes(st, 3, buf_span(&packed));
+        (void)sqlite3_bind_int64(st, 4, seq);
+        put_int(st, 5, idx);
+        status = run(s, st, err);
+    }
+    buf_fini(&packed);
+    return status;
+}
+
 enum ocop_status store_outbox_all(struct ocop_store *s, struct arena *a, struct outbox_rows *out,
                                   struct ocop_error *err)
 {
@@ -1045,11 +1103,15 @@ enum ocop_status store_outbox_unseal(struct ocop_store *s, uint64_t seq, struct 
     return run_int(s, Q_OUTBOX_UNSEAL, seq, err);
 }
 
-enum ocop_status store_outbox_disown(struct ocop_store *s, struct ocop_error *err)
+enum ocop_status store_outbox_reseal(struct ocop_store *s, struct ocop_error *err)
 {
     sqlite3_stmt *st = NULL;
-    enum ocop_status status = ask(s, Q_OUTBOX_DISOWN, &st, err);
+    enum ocop_status status = ask(s, Q_OUTBOX_RESEAL, &st, err);
 
+    if (!status)
+        status = run(s, st, err);
+    if (!status)
+        status = ask(s, Q_OUTBOX_DISOWN, &st, err);
     return status ? status : run(s, st, err);
 }
 
@@ -1204,10 +1266,30 @@ enum ocop_status store_sealed_unack(struct ocop_store *s, const struct id *repli
     return run_id(s, Q_SEALED_UNACK, replica, seq, err);
 }
 
-enum ocop_status store_sealed_forget(struct ocop_store *s, const struct id *replica, uint64_t seq,
-                                     struct ocop_error *err)
+enum ocop_status store_sealed_drop(struct ocop_store *s, const struct id *replica, uint64_t seq,
+                                   struct ocop_error *err)
 {
-    return run_id(s, Q_SEALED_FORGET, replica, seq, err);
+    return run_id(s, Q_SEALED_DROP, replica, seq, err);
+}
+
+enum ocop_status store_sealed_below(struct ocop_store *s, const struct id *replica, uint64_t below,
+                                    struct arena *a, bool *found, struct sealed_row *out,
+                                    struct ocop_error *err)
+{
+    sqlite3_stmt *st = NULL;
+    struct id of;
+    enum ocop_status status = ask(s, Q_SEALED_BELOW, &st, err);
+
+    *found = false;
+    if (status)
+        return status;
+    put_id(st, 1, replica);
+    put_int(st, 2, below);
+    status = step(s, st, found, err);
+    if (!status && *found)
+        status = sealed_row(st, a, &of, out, err);
+    done(st);
+    return status;
 }
 
 enum ocop_status store_sealed_each(struct ocop_store *s, store_sealed_fn each, void *self,

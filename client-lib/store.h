@@ -209,8 +209,19 @@ OCOP_MUST_USE enum ocop_status store_outbox_delete(struct ocop_store *s, int64_t
 /** Changes of sets from `seq` on are ready again, unless the registry has them. */
 OCOP_MUST_USE enum ocop_status store_outbox_unseal(struct ocop_store *s, uint64_t seq,
                                                    struct ocop_error *err);
-/** What waits at the registry was sent by another replica: no sequence of ours means it. */
-OCOP_MUST_USE enum ocop_status store_outbox_disown(struct ocop_store *s, struct ocop_error *err);
+/** One change by its set and place; of `record`, unless NULL. Sets of earlier replicas have
+ * negative sequences. */
+OCOP_MUST_USE enum ocop_status store_outbox_one(struct ocop_store *s, int64_t seq, uint32_t idx,
+                                                const struct id *record, struct arena *a,
+                                                bool *found, struct outbox_row *out,
+                                                struct ocop_error *err);
+/** A change that was settled is sealed again as it was, before all others. */
+OCOP_MUST_USE enum ocop_status store_outbox_put_back(struct ocop_store *s, const struct change *c,
+                                                     int64_t seq, uint32_t idx,
+                                                     struct ocop_error *err);
+/** For another replica: what was sealed or waits at the registry is ready again; what was refused
+ *  bears the sequence of an earlier replica. */
+OCOP_MUST_USE enum ocop_status store_outbox_reseal(struct ocop_store *s, struct ocop_error *err);
 /** count[state], states 1 to 5. */
 OCOP_MUST_USE enum ocop_status store_outbox_count(struct ocop_store *s, unsigned count[6],
                                                   struct ocop_error *err);
@@ -244,9 +255,13 @@ OCOP_MUST_USE enum ocop_status store_sealed_ack(struct ocop_store *s, const stru
 /** The registry has only those up to `seq`. */
 OCOP_MUST_USE enum ocop_status store_sealed_unack(struct ocop_store *s, const struct id *replica,
                                                   uint64_t seq, struct ocop_error *err);
-/** Forget sets from `seq` on that the registry never took. */
-OCOP_MUST_USE enum ocop_status store_sealed_forget(struct ocop_store *s, const struct id *replica,
-                                                   uint64_t seq, struct ocop_error *err);
+/** Drop sets from `seq` on: their changes stand in the outbox. */
+OCOP_MUST_USE enum ocop_status store_sealed_drop(struct ocop_store *s, const struct id *replica,
+                                                 uint64_t seq, struct ocop_error *err);
+/** The last set of a replica whose sequence is below `below`. */
+OCOP_MUST_USE enum ocop_status store_sealed_below(struct ocop_store *s, const struct id *replica,
+                                                  uint64_t below, struct arena *a, bool *found,
+                                                  struct sealed_row *out, struct ocop_error *err);
 typedef enum ocop_status (*store_sealed_fn)(void *self, struct id replica,
                                             const struct sealed_row *row, struct ocop_error *err);
 OCOP_MUST_USE enum ocop_status store_sealed_each(struct ocop_store *s, store_sealed_fn each,

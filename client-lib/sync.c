@@ -169,7 +169,7 @@ static void run_ahead(struct run *r, const Ocop__Sync__SyncReply *reply)
     struct arena a;
 
     if (!r->link->start || !reply->more || !reply->cursor || reply->reread || reply->n_sets ||
-        reply->n_chain || reply->fork_seq || reply->enrolment ||
+        reply->n_known || reply->fork_seq || reply->enrolment ||
         (most && r->sum->round_trips >= most) || !nothing_to_push(r) ||
         !span_eq(span_of(reply->lineage.data, reply->lineage.len), id_span(lineage)))
         return;

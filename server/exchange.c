@@ -14,6 +14,7 @@
 #include "feed.h"
 #include "frame.h"
 #include "ingest.h"
+#include "known.h"
 #include "peers.h"
 #include "registry_stmts.h"
 
@@ -218,6 +219,18 @@ static enum ocop_status push_one(struct work *w, const Ocop__Sync__Sealed *in, i
     return set_outcome(w, reply, result) ? OCOP_OK : OCOP_ENOMEM;
 }
 
+/* A successor learns its number with the answer to its first set, however often that is asked for.
+ */
+static enum ocop_status successor_told(struct work *w, const struct id *replica,
+                                       Ocop__Sync__SyncReply *reply)
+{
+    struct replica_info info;
+    enum ocop_status st = registry_replica(w->r, replica, &info, &w->err);
+    if (st != OCOP_OK || !info.known || id_is_zero(&info.predecessor))
+        return st;
+    return enrolment_of(w->r, replica, &w->arena, &reply->enrolment, &w->err);
+}
+
 static enum ocop_status push(struct work *w, const Ocop__Sync__SyncRequest *in, int64_t now,
                              struct id *replica, Ocop__Sync__SyncReply *reply)
 {
@@ -238,9 +251,9 @@ static enum ocop_status push(struct work *w, const Ocop__Sync__SyncRequest *in, 
         bool in_log = result.code == SET_ACCEPTED || result.code == SET_DUPLICATE;
         if (in_log)
             st = outcomes_put(w, reply, &result);
-        if (st == OCOP_OK && result.enrolled_successor)
-            st = enrolment_of(w->r, replica, &w->arena, &reply->enrolment, &w->err);
-        w->parted = result.code == SET_FORK || result.code == SET_CHAIN;
+        if (st == OCOP_OK && in_log && result.seq == 1)
+            st = successor_told(w, replica, reply);
+        w->parted = result.code == SET_FORK || result.code == SET_CHAIN || result.code == SET_GAP;
         if (result.code == SET_FORK) {
             reply->has_fork_seq = 1;
             reply->fork_seq = result.seq;
@@ -300,22 +313,6 @@ static enum ocop_status contact(struct work *w, const struct id *replica,
 static bool lineage_differs(const struct work *w, const Ocop__Sync__SyncRequest *in)
 {
     return in->lineage.len == ID_LEN && memcmp(in->lineage.data, w->r->lineage.b, ID_LEN) != 0;
-}
-
-/* The hashes of the replica's last sets here: where its own chain parts from ours, the device sees
- * by them. */
-static enum ocop_status chain_put(struct work *w, const struct id *replica, uint64_t last,
-                                  Ocop__Sync__SyncReply *reply)
-{
-    reply->chain = take(w, CHAIN_HASHES_MAX, sizeof *reply->chain);
-    for (uint64_t seq = last; reply->chain && seq > 0 && reply->n_chain < CHAIN_HASHES_MAX; seq--) {
-        struct log_entry e;
-        enum ocop_status st = log_find(w->r, replica, seq, &e, &w->err);
-        if (st != OCOP_OK)
-            return st == OCOP_ENOTFOUND ? OCOP_OK : st;
-        reply->chain[reply->n_chain++] = copy_bytes(w, e.hash, HASH_LEN);
-    }
-    return reply->chain ? OCOP_OK : OCOP_ENOMEM;
 }
 
 /* A device of another lineage learns where the histories parted: what its unsealed edits were based
@@ -380,6 +377,38 @@ static enum ocop_status pull(struct work *w, const struct id *replica,
     return st;
 }
 
+/* A replica that is not here, though another of its device may be: a restore lost it. */
+static enum ocop_status unknown_answer(struct work *w, const struct id *replica,
+                                       const Ocop__Sync__SyncRequest *in,
+                                       Ocop__Sync__SyncReply *reply)
+{
+    enum ocop_status st = lineage_differs(w, in) ? lineages_put(w, reply) : OCOP_OK;
+    if (st == OCOP_OK)
+        st = known_put(w->r, w->sender, replica, in->last_seq, &w->arena, reply, &w->err);
+    if (st == OCOP_OK && reply->n_known == 0 && in->n_sets == 0)
+        st = err_set(&w->err, OCOP_ENOTENROLLED, "this device is not enrolled here");
+    return st;
+}
+
+static enum ocop_status replica_answer(struct work *w, const struct id *replica,
+                                       const struct replica_info *info,
+                                       const Ocop__Sync__SyncRequest *in, int64_t now,
+                                       Ocop__Sync__SyncReply *reply)
+{
+    enum ocop_status st = OCOP_OK;
+    reply->has_acked_seq = 1;
+    reply->acked_seq = info->acked_seq;
+    if (in->has_last_seq && in->last_seq < info->acked_seq && !reply->has_fork_seq) {
+        reply->has_fork_seq = 1; /* we hold sets that this store does not know: it is a copy */
+        reply->fork_seq = in->last_seq + 1;
+    }
+    if (w->parted || lineage_differs(w, in))
+        st = known_put(w->r, w->sender, replica, in->last_seq, &w->arena, reply, &w->err);
+    if (st == OCOP_OK && w->news)
+        st = contact(w, replica, in, now);
+    return st == OCOP_OK ? pull(w, replica, in, reply) : st;
+}
+
 static enum ocop_status sync_answer(struct work *w, const Ocop__Sync__SyncRequest *in)
 {
     int64_t now = env_now_ms(w->r->env);
@@ -406,22 +435,12 @@ static enum ocop_status sync_answer(struct work *w, const Ocop__Sync__SyncReques
     w->reply.sync = reply;
     if (info.known && memcmp(info.channel_key, w->sender, 32) != 0)
         return err_set(&w->err, OCOP_EAUTH, "this replica belongs to another device");
-    if (!info.known && in->n_sets == 0)
-        return err_set(&w->err, OCOP_ENOTENROLLED, "this device is not enrolled here");
     w->enrolled = info.known;
+    if (!info.known)
+        return unknown_answer(w, &replica, in, reply);
     if (info.revoked)
-        return info.known ? err_set(&w->err, OCOP_EREVOKED, "this device was revoked") : OCOP_OK;
-    reply->has_acked_seq = 1;
-    reply->acked_seq = info.acked_seq;
-    if (info.known && in->has_last_seq && in->last_seq < info.acked_seq && !reply->has_fork_seq) {
-        reply->has_fork_seq = 1; /* we hold sets that this store does not know: it is a copy */
-        reply->fork_seq = in->last_seq + 1;
-    }
-    if (w->parted || lineage_differs(w, in))
-        st = chain_put(w, &replica, info.acked_seq, reply);
-    if (st == OCOP_OK && w->news)
-        st = contact(w, &replica, in, now);
-    return st == OCOP_OK && info.known ? pull(w, &replica, in, reply) : st;
+        return err_set(&w->err, OCOP_EREVOKED, "this device was revoked");
+    return replica_answer(w, &replica, &info, in, now, reply);
 }
 
 static enum ocop_status enrol(struct work *w)

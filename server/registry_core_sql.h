@@ -33,6 +33,8 @@
                    " state, predecessor, predecessor_seq FROM replica WHERE id = ?1")              \
     X(SQL_REPLICA_BY_CHANNEL, "SELECT id FROM replica WHERE channel_key = ?1"                      \
                               " ORDER BY born DESC, n DESC LIMIT 1")                               \
+    X(SQL_REPLICAS_OF_CHANNEL, "SELECT id FROM replica WHERE channel_key = ?1"                     \
+                               " ORDER BY born DESC, n DESC LIMIT ?2")                             \
     X(SQL_OFFICER_ROLES, "SELECT roles FROM officer WHERE id = ?1")                                \
     /* outcomes, waiting and dangling */                                                           \
     X(SQL_OUTCOME_SET, "INSERT INTO outcome (version, idx, code, field, text, changed_version,"    \

@@ -36,7 +36,8 @@
 #define REQUEST_SETS_MAX 64
 #define REPLY_BYTES_MAX KIB(512) /* compressed, before encryption */
 #define REPLY_INFLATED_MAX MIB(8)
-#define CHAIN_HASHES_MAX 32 /* how far back a reply tells where two chains part */
+#define KNOWN_MAX 32        /* replicas of one device that a reply tells of */
+#define CHAIN_HASHES_MAX 32 /* how far back it tells where two chains part */
 #define PAGE_BYTES_DEFAULT KIB(192)
 #define PAGE_RECORDS_MAX 4000
 #define FRAME_BYTES_MAX KIB(640) /* on either socket */

@@ -4,8 +4,10 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "bounds.h"
+#include "records.pb-c.h"
 #include "world.h"
 
 static int setup(void **state)
@@ -266,6 +268,292 @@ static void a_case_shows_as_base_what_the_officer_saw_last(void **state)
                      1);
 }
 
+/* --- forks and restores together ---------------------------------------------------------------
+ */
+
+/* Make the officer of device n an inspector, or no longer one. */
+static void inspector(struct world *w, unsigned n, bool is)
+{
+    static const char packed[] = "\n\tinspector"; /* OfficerRole with its key */
+    struct ocop_error err = {0};
+    uint64_t version;
+    assert_int_equal(registry_version(w->registry, &version, &err), OCOP_OK);
+    struct field f = {.number = 15,
+                      .op = is ? FIELD_SET : FIELD_CLEAR,
+                      .type = VALUE_ELEMENT,
+                      .key = span_of(packed + 2, 9),
+                      .bytes = is ? span_of(packed, 11) : span_of(NULL, 0),
+                      .base = version};
+    struct change c = {.kind = KIND_OFFICER,
+                       .verb = VERB_AMEND,
+                       .record = w->officers[n],
+                       .base = version,
+                       .fields = {&f, 1},
+                       .reason = span_str("nhiệm vụ")};
+    world_import(w, &c, 1);
+}
+
+static struct ocop_id check_environment(struct world *w, unsigned n)
+{
+    struct ocop_error err = {0};
+    ProtobufCMessage *m = NULL;
+    struct ocop_id id;
+    char sets[4][80], text[ID_TEXT_LEN + 1];
+    assert_int_equal(ocop_new(w->stores[n], "environmental_check", &m, &err), OCOP_OK);
+    snprintf(sets[0], sizeof *sets, "unit_id=%s", id_text(w->commune, text));
+    snprintf(sets[1], sizeof *sets, "producer_id=%s", id_text(w->producer, text));
+    snprintf(sets[2], sizeof *sets, "inspection_type=planned");
+    snprintf(sets[3], sizeof *sets, "conclusion=pass");
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(ocop_set_text(w->stores[n], &m, sets[i], &err), OCOP_OK);
+    if (ocop_submit(w->stores[n], m, &err) != OCOP_OK)
+        fail_msg("%s %s", err.field, err.text);
+    memcpy(id.b, ((Ocop__EnvironmentalCheck *)m)->id.data, ID_LEN);
+    ocop_free(m);
+    return id;
+}
+
+static void a_lost_answer_to_a_successor_leaves_it_no_less_enrolled(void **state)
+{
+    struct world *w = *state;
+    struct ocop_store_status s;
+    world_inspect(w, 0, "pass");
+    world_sync(w, 0);
+    world_copy(w, 0, 2);
+    world_inspect(w, 0, "fail");
+    world_sync(w, 0);
+    world_inspect(w, 2, "conditional");
+    w->links[2].drop_reply = 2; /* the first tells of the fork, the second of the new number */
+    assert_int_equal(ocop_sync(w->stores[2], NULL, NULL, NULL), OCOP_ETIMEOUT);
+    world_sync(w, 2);
+    assert_int_equal(ocop_store_status(w->stores[2], &s, NULL), OCOP_OK);
+    assert_false(s.forked);
+    assert_int_equal(s.device_number, 3);
+    world_inspect(w, 2, "pass"); /* and it numbers paper again */
+}
+
+/* The registry tells only of the last sets; the copy is older than they are. */
+static void an_old_copy_parts_where_it_was_made(void **state)
+{
+    struct world *w = *state;
+    struct ocop_id id = world_inspect(w, 0, "pass");
+    world_sync(w, 0);
+    world_amend(w, 0, id, "score=71");
+    world_sync(w, 0);
+    world_copy(w, 0, 2);
+    for (int i = 0; i < CHAIN_HASHES_MAX + 4; i++) {
+        world_inspect(w, 0, "pass");
+        world_sync(w, 0);
+    }
+    world_inspect(w, 2, "fail");
+    world_sync(w, 2);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM cases WHERE cause <> 3"), 0);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM replica WHERE predecessor_seq = 2"), 1);
+}
+
+/* One change of the lost set was refused and stands in the outbox; the other was settled. */
+static void a_lost_set_comes_back_whole(void **state)
+{
+    struct world *w = *state;
+    world_inspect(w, 1, "pass");
+    world_sync(w, 1);
+    world_copy(w, 1, 2);
+    world_backup(w);
+    struct ocop_id refused = world_inspect(w, 2, "conditional");
+    struct ocop_id taken = check_environment(w, 2);
+    inspector(w, 1, false);
+    world_sync(w, 2);
+    assert_int_equal(state_of(w, 2, refused), OCOP_REFUSED);
+    assert_int_equal(state_of(w, 2, taken), OCOP_ACCEPTED);
+    world_restore(w);
+    world_inspect(w, 1, "fail"); /* takes the number of the lost set */
+    world_sync(w, 1);
+    world_sync(w, 2);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM environmental_check"), 1);
+    assert_int_equal(state_of(w, 2, taken), OCOP_ACCEPTED);
+    assert_int_equal(state_of(w, 2, refused), OCOP_REFUSED); /* its officer has not answered it */
+}
+
+static void what_comes_back_comes_before_what_was_submitted_later(void **state)
+{
+    struct world *w = *state;
+    struct ocop_id id = world_inspect(w, 0, "pass");
+    world_sync(w, 0);
+    world_copy(w, 0, 2);
+    world_backup(w);
+    world_amend(w, 2, id, "score=11");
+    world_sync(w, 2);
+    world_amend(w, 2, id, "score=22"); /* not sent yet */
+    world_restore(w);
+    world_inspect(w, 0, "fail");
+    world_sync(w, 0);
+    world_sync(w, 2);
+    assert_string_equal(world_value(w, "inspection", id, "score"), "22");
+}
+
+static void a_sealed_edit_of_a_lost_history_overwrites_nothing_either(void **state)
+{
+    struct world *w = *state;
+    struct ocop_id id = world_inspect(w, 1, "pass");
+    world_sync(w, 1);
+    world_sync(w, 0);
+    world_copy(w, 0, 2);
+    world_backup(w);
+    for (int i = 0; i < 9; i++)
+        import_anything(w);
+    world_amend(w, 1, id, "score=1");
+    world_sync(w, 1);
+    world_sync(w, 2);
+    world_amend(w, 2, id, "conclusion=conditional");
+    w->links[2].drop_request = 1; /* sealed, and never arrived */
+    assert_int_equal(ocop_sync(w->stores[2], NULL, NULL, NULL), OCOP_ETIMEOUT);
+    world_restore(w);
+    world_inspect(w, 0, "pass");
+    world_sync(w, 0);
+    world_amend(w, 1, id, "conclusion=fail");
+    world_sync(w, 1);
+    for (int i = 0; i < 12; i++)
+        import_anything(w);
+    world_sync(w, 2);
+    assert_string_equal(world_value(w, "inspection", id, "conclusion"), "\"fail\"");
+    assert_int_equal(world_count(w, "SELECT count(*) FROM cases WHERE cause = 1"), 1);
+}
+
+/* The restored registry does not know the role that the officer had been given since. */
+static void what_a_restored_registry_refuses_is_said_to_be_refused(void **state)
+{
+    struct world *w = *state;
+    inspector(w, 1, false);
+    world_backup(w);
+    inspector(w, 1, true);
+    world_sync(w, 1);
+    struct ocop_id id = world_inspect(w, 1, "pass");
+    world_sync(w, 1);
+    assert_int_equal(state_of(w, 1, id), OCOP_ACCEPTED);
+    world_restore(w);
+    struct ocop_sync_summary s = world_sync(w, 1);
+    assert_int_equal(s.refused, 1);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM inspection"), 0);
+    assert_int_equal(state_of(w, 1, id), OCOP_REFUSED);
+}
+
+static void
+what_was_refused_before_a_restore_and_is_taken_after_it_is_said_to_be_taken(void **state)
+{
+    struct world *w = *state;
+    struct ocop_id id = world_inspect(w, 1, "pass");
+    world_amend(w, 1, id, "score=85");
+    inspector(w, 1, false);
+    world_backup(w);
+    world_sync(w, 1);
+    assert_int_equal(state_of(w, 1, id), OCOP_REFUSED);
+    world_restore(w);
+    inspector(w, 1, true);
+    world_sync(w, 1);
+    assert_int_equal(state_of(w, 1, id), OCOP_ACCEPTED);
+    assert_string_equal(world_value(w, "inspection", id, "score"), "85");
+}
+
+/* The store forked after the backup: neither its replica nor the set that it continues is there. */
+static void a_store_that_forked_since_the_backup_is_not_shut_out(void **state)
+{
+    struct world *w = *state;
+    world_inspect(w, 0, "pass");
+    world_sync(w, 0);
+    world_backup(w);
+    for (int i = 0; i < 2; i++) {
+        world_inspect(w, 0, "conditional");
+        world_sync(w, 0);
+    }
+    world_copy(w, 0, 2);
+    world_inspect(w, 0, "fail");
+    world_sync(w, 0);
+    struct ocop_id before = world_inspect(w, 2, "fail");
+    struct ocop_sync_summary s = world_sync(w, 2);
+    assert_true(s.forked);
+    world_restore(w);
+    ocop_close(w->stores[0]); /* the other phone is gone for good */
+    w->stores[0] = NULL;
+    world_sync(w, 2); /* with nothing new to say */
+    struct ocop_id after = world_inspect(w, 2, "pass");
+    world_sync(w, 2);
+    /* the first, two before the copy was made, and the copy's two */
+    assert_int_equal(world_count(w, "SELECT count(*) FROM inspection"), 5);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM cases WHERE cause <> 3"), 0);
+    assert_string_equal(world_value(w, "inspection", before, "conclusion"), "\"fail\"");
+    assert_string_equal(world_value(w, "inspection", after, "conclusion"), "\"pass\"");
+}
+
+static const char *invite(struct world *w, unsigned officer)
+{
+    struct ocop_error err = {0};
+    const char *code;
+    struct invitation_terms terms = {.officer = w->officers[officer],
+                                     .scope = &w->commune,
+                                     .scope_count = 1,
+                                     .address = "tcp://127.0.0.1:1",
+                                     .expires_ms = env_now_ms(env_system()) + 60000};
+    assert_int_equal(registry_begin(w->registry, &err), OCOP_OK);
+    assert_int_equal(invite_make(w->registry, &w->keys, &terms, &w->arena, &code, &err), OCOP_OK);
+    assert_int_equal(registry_commit(w->registry, &err), OCOP_OK);
+    return code;
+}
+
+static void a_device_enrolled_since_the_backup_is_enrolled_again_and_loses_nothing(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    world_copy(w, 0, 2); /* any file will do: it is replaced by a fresh store of officer 1 */
+    ocop_close(w->stores[2]);
+    w->stores[2] = NULL;
+    char path[128];
+    snprintf(path, sizeof path, "%s/2.ocop", w->dir);
+    unlink(path);
+    world_backup(w);
+    struct ocop_options options = {.link = &w->links[2]};
+    assert_int_equal(ocop_open(path, &options, &w->stores[2], &err), OCOP_OK);
+    assert_int_equal(ocop_enrol(w->stores[2], invite(w, 1), NULL, &err), OCOP_OK);
+    world_sync(w, 2);
+    struct ocop_id sent = world_inspect(w, 2, "pass");
+    world_sync(w, 2);
+    world_restore(w);
+    struct ocop_id unsent = world_inspect(w, 2, "fail");
+    assert_int_equal(ocop_sync(w->stores[2], NULL, NULL, &err), OCOP_ENOTENROLLED);
+    assert_int_equal(ocop_enrol(w->stores[2], invite(w, 0), NULL, &err), OCOP_ESTATE);
+    assert_int_equal(ocop_enrol(w->stores[2], invite(w, 1), NULL, &err), OCOP_EAUTH);
+    world_restore(w); /* as if the wrong invitation had not been taken */
+    assert_int_equal(ocop_enrol(w->stores[2], invite(w, 1), NULL, &err), OCOP_OK);
+    world_sync(w, 2);
+    assert_string_equal(world_value(w, "inspection", sent, "conclusion"), "\"pass\"");
+    assert_string_equal(world_value(w, "inspection", unsent, "conclusion"), "\"fail\"");
+}
+
+static void a_case_of_a_lost_history_does_not_stay_for_ever(void **state)
+{
+    struct world *w = *state;
+    struct ocop_record_status *status;
+    unsigned open = 0;
+    struct ocop_id id = world_inspect(w, 1, "pass");
+    world_sync(w, 1);
+    world_sync(w, 0);
+    world_backup(w);
+    world_amend(w, 1, id, "conclusion=fail");
+    world_amend(w, 0, id, "conclusion=conditional");
+    world_sync(w, 0);
+    world_sync(w, 1);
+    assert_int_equal(state_of(w, 1, id), OCOP_IN_CASE);
+    world_restore(w);
+    world_sync(w, 1);
+    world_sync(w, 0);
+    world_sync(w, 1);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM cases WHERE closed_version IS NULL"), 1);
+    assert_int_equal(ocop_record_status(w->stores[1], &id, &status, NULL), OCOP_OK);
+    for (size_t i = 0; i < status->case_count; i++)
+        open += !status->cases[i].closed;
+    ocop_record_status_free(status);
+    assert_int_equal(open, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -280,6 +568,16 @@ int main(void)
         T(a_set_that_does_not_continue_the_chain_is_no_loss),
         T(what_is_sent_again_overwrites_nothing_that_it_had_not_seen),
         T(a_case_shows_as_base_what_the_officer_saw_last),
+        T(a_lost_answer_to_a_successor_leaves_it_no_less_enrolled),
+        T(an_old_copy_parts_where_it_was_made),
+        T(a_lost_set_comes_back_whole),
+        T(what_comes_back_comes_before_what_was_submitted_later),
+        T(a_sealed_edit_of_a_lost_history_overwrites_nothing_either),
+        T(what_a_restored_registry_refuses_is_said_to_be_refused),
+        T(what_was_refused_before_a_restore_and_is_taken_after_it_is_said_to_be_taken),
+        T(a_store_that_forked_since_the_backup_is_not_shut_out),
+        T(a_device_enrolled_since_the_backup_is_enrolled_again_and_loses_nothing),
+        T(a_case_of_a_lost_history_does_not_stay_for_ever),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

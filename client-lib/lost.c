@@ -1,0 +1,320 @@
+/* What a registry has lost, or has another of: a registry restored from a backup, a store that was
+ * copied, and both at once. Whatever the registry does not hold is put back into the outbox, each
+ * change in its old place, and sent again. Knows no SQL and no link. */
+#include <inttypes.h>
+
+#include "changeset.h"
+#include "taking.h"
+
+enum { GENERATIONS_MAX = 64 };
+
+/* This store's replica and those that it continues, newest first. */
+struct line {
+    struct id v[GENERATIONS_MAX];
+    size_t count;
+};
+
+/* What becomes of a change that waits at the registry or was refused by it. */
+enum revival { REVIVE_ALL, REVIVE_WAITING };
+
+/* --- one set -----------------------------------------------------------------------------------
+ */
+
+/* An amendment that comes back has what is seen now as its base, until the registry's state is read
+ * again; a creation has none. */
+static enum ocop_status put_base(struct taking *t, const struct change *c, struct ocop_error *err)
+{
+    struct ocop_store *s = t->s;
+    struct fields f;
+    uint64_t version;
+    bool found, there;
+    enum ocop_status st;
+
+    if (c->verb == VERB_CREATE)
+        return OCOP_OK;
+    arena_reset(&t->work);
+    st = store_base(s, &c->record, &t->work, &found, &f, &version, err);
+    if (st || found)
+        return st;
+    st = store_record_exists(s, c->kind, &c->record, &there, err);
+    if (!st && there)
+        st = store_record(s, c->kind, &c->record, &t->work, &f, &version, err);
+    return st || !there ? st : store_base_put(s, c->kind, &c->record, &f, version, err);
+}
+
+/* One change of a set that is to be sent again: where it still stands in the outbox it only waits
+ * again; where it was settled, it comes back, before all that was submitted later. */
+static enum ocop_status put_back(struct taking *t, const struct change *c, int64_t seq,
+                                 uint32_t index, enum revival revival, struct ocop_error *err)
+{
+    struct ocop_store *s = t->s;
+    struct outbox_row row;
+    bool found;
+    enum ocop_status st;
+
+    arena_reset(&t->work);
+    st = store_outbox_one(s, seq, index, &c->record, &t->work, &found, &row, err);
+    if (st)
+        return st;
+    if (found && row.state == OUTBOX_REFUSED && revival != REVIVE_ALL)
+        return OCOP_OK;
+    if (found)
+        return store_outbox_settled(s, row.n, OUTBOX_SEALED, "", "", err);
+    st = put_base(t, c, err);
+    return st ? st : store_outbox_put_back(s, c, seq, index, err);
+}
+
+/* The last changes first, since each is put before all others. */
+static enum ocop_status set_put_back(struct taking *t, const struct sealed_row *row, int64_t sign,
+                                     enum revival revival, struct ocop_error *err)
+{
+    struct change_set set;
+    enum ocop_status st = changeset_open(row->set.body, &t->late, &set, err);
+    uint64_t shared;
+
+    if (st)
+        return st;
+    shared = id_eq(&set.lineage, &t->s->me.lineage) ? UINT64_MAX : taking_shared(t, set.lineage);
+    for (size_t i = set.changes.count; !st && i-- > 0;) {
+        taking_clamp(&set.changes.v[i], shared);
+        st = put_back(t, &set.changes.v[i], sign * (int64_t)row->seq, (uint32_t)i, revival, err);
+    }
+    return st;
+}
+
+/* The sets of a replica from its last down to `from`. Those of earlier replicas stand in the outbox
+ * with their sequence negative. `acked`: only those that were acknowledged. */
+static enum ocop_status sets_put_back(struct taking *t, const struct id *replica, uint64_t from,
+                                      bool acked, enum revival revival, struct ocop_error *err)
+{
+    int64_t sign = id_eq(replica, &t->s->me.replica) ? 1 : -1;
+    uint64_t below = INT64_MAX;
+    bool found = true;
+    enum ocop_status st = OCOP_OK;
+
+    while (!st && found && below > from) {
+        struct sealed_row row;
+        arena_reset(&t->late);
+        st = store_sealed_below(t->s, replica, below, &t->late, &found, &row, err);
+        if (st || !found || row.seq < from)
+            break;
+        below = row.seq;
+        if (!acked || row.acked) {
+            st = set_put_back(t, &row, sign, revival, err);
+            t->result->progress = true;
+        }
+    }
+    return st;
+}
+
+enum ocop_status lost_sets(struct taking *t, uint64_t acked, struct ocop_error *err)
+{
+    struct ocop_store *s = t->s;
+    enum ocop_status st = sets_put_back(t, &s->me.replica, acked + 1, true, REVIVE_ALL, err);
+
+    return st ? st : store_sealed_unack(s, &s->me.replica, acked, err);
+}
+
+/* --- the line ----------------------------------------------------------------------------------
+ */
+
+/* Each replica names its predecessor in its first set. */
+static enum ocop_status line_read(struct taking *t, struct line *out, struct ocop_error *err)
+{
+    struct ocop_store *s = t->s;
+    struct id next = s->me.predecessor;
+    enum ocop_status st = OCOP_OK;
+
+    out->v[0] = s->me.replica;
+    out->count = 1;
+    while (!st && !id_is_zero(&next) && out->count < GENERATIONS_MAX) {
+        struct sealed_row row;
+        struct change_set first;
+        bool found;
+        out->v[out->count++] = next;
+        arena_reset(&t->late);
+        st = store_sealed_below(s, &next, 2, &t->late, &found, &row, err);
+        if (st || !found)
+            return st;
+        st = changeset_peek(row.set.body, &t->late, &first, err);
+        next = first.predecessor;
+    }
+    return st;
+}
+
+/* Make `seq` the last sealed set of this replica. */
+static enum ocop_status go_back_to(struct taking *t, uint64_t seq, const uint8_t hash[HASH_LEN],
+                                   struct ocop_error *err)
+{
+    struct ocop_store *s = t->s;
+    enum ocop_status st = store_meta_set_int(s, "seq", seq, err);
+
+    if (!st)
+        st = store_meta_set(s, "prev_hash", span_of(hash, HASH_LEN), err);
+    s->me.seq = seq;
+    memcpy(s->me.prev_hash, hash, HASH_LEN);
+    return st;
+}
+
+static enum ocop_status hash_of(struct taking *t, const struct id *replica, uint64_t seq,
+                                uint8_t hash[HASH_LEN], struct ocop_error *err)
+{
+    uint64_t acked;
+    bool found = true;
+    enum ocop_status st = OCOP_OK;
+
+    memset(hash, 0, HASH_LEN);
+    if (seq > 0)
+        st = store_sealed_acked(t->s, replica, seq, &found, &acked, hash, err);
+    return st || found ? st
+                       : taking_malformed("it speaks of a change-set that was never sealed", err);
+}
+
+enum ocop_status lost_unseal(struct taking *t, uint64_t seq, struct ocop_error *err)
+{
+    struct ocop_store *s = t->s;
+    uint8_t hash[HASH_LEN];
+    uint64_t acked;
+    bool found;
+    enum ocop_status st = store_sealed_acked(s, &s->me.replica, seq, &found, &acked, hash, err);
+
+    if (st || !found || acked)
+        return st;
+    st = hash_of(t, &s->me.replica, seq - 1, hash, err);
+    if (!st)
+        st = store_outbox_unseal(s, seq, err);
+    if (!st)
+        st = store_sealed_drop(s, &s->me.replica, seq, err);
+    if (!st)
+        st = go_back_to(t, seq - 1, hash, err);
+    if (!st)
+        st = store_meta_set_int(s, "budget", 1, err); /* one change at a time */
+    t->result->unsealed = t->result->progress = true;
+    return st;
+}
+
+/* --- forks -------------------------------------------------------------------------------------
+ */
+
+static enum ocop_status succeed(struct taking *t, const struct id *from, uint64_t seq,
+                                const uint8_t hash[HASH_LEN], struct ocop_error *err)
+{
+    static const uint8_t none[HASH_LEN] = {0};
+    struct ocop_store *s = t->s;
+    struct id fresh;
+    enum ocop_status st = store_meta_set(s, "predecessor", id_span(from), err);
+
+    id_source_init(&s->ids, s->env);
+    fresh = id_next(&s->ids, s->env);
+    if (!st)
+        st = store_meta_set_int(s, "predecessor_seq", seq, err);
+    if (!st)
+        st = store_meta_set(s, "predecessor_hash", span_of(hash, HASH_LEN), err);
+    if (!st)
+        st = store_meta_set(s, "replica", id_span(&fresh), err);
+    if (!st)
+        st = store_meta_set_int(s, "forked", 1, err);
+    s->me.replica = fresh;
+    if (!st)
+        st = go_back_to(t, 0, none, err);
+    t->forked = t->sum->forked = t->result->progress = t->result->again = true;
+    return st ? st : store_identity(s, err);
+}
+
+/*  the registry:  ... 7  8'            8' came from another copy of this store
+ *  this store:    ... 7  8  9          -> a new replica, predecessor (this one, 7, its hash):
+ *  the new replica:   1  2             the changes of 8 and 9, their bases kept
+ *
+ *  the registry:  A/1                  restored: A/2, and B that continued A behind it, are lost
+ *  this store:    A/1  A/2  B/1  B/2   -> a new replica C, predecessor (A, 1, its hash):
+ *  the new one:   C/1 ...              the changes of A/2, B/1 and B/2, in this order */
+enum ocop_status lost_fork(struct taking *t, const struct id *from, uint64_t seq,
+                           struct ocop_error *err)
+{
+    struct ocop_store *s = t->s;
+    struct line line;
+    struct id behind = *from;
+    uint8_t hash[HASH_LEN];
+    bool reached = false;
+    enum ocop_status st;
+
+    if (t->forked)
+        return OCOP_OK;
+    if (seq == 0)
+        return taking_malformed("a fork without a place", err);
+    st = hash_of(t, &behind, seq - 1, hash, err);
+    if (!st)
+        st = line_read(t, &line, err);
+    for (size_t i = 0; !st && !reached && i < line.count; i++) {
+        reached = id_eq(&line.v[i], &behind);
+        st = sets_put_back(t, &line.v[i], reached ? seq : 1, false, REVIVE_WAITING, err);
+        if (!st)
+            st = store_sealed_drop(s, &line.v[i], reached ? seq : 1, err);
+    }
+    if (!st)
+        st = store_outbox_reseal(s, err);
+    return st ? st : succeed(t, &behind, seq - 1, hash, err);
+}
+
+/* The last set that the registry and this store have alike, as far as the registry told; *told is
+ * false when none of what it told is known here. */
+static enum ocop_status common_of(struct taking *t, const Ocop__Sync__Known *k,
+                                  const struct id *replica, uint64_t *common, bool *told,
+                                  struct ocop_error *err)
+{
+    *common = 0;
+    *told = k->acked_seq == 0;
+    for (size_t i = 0; !*told && i < k->n_chain && i < k->chain_seq; i++) {
+        uint64_t seq = k->chain_seq - i, acked;
+        uint8_t hash[HASH_LEN];
+        bool found;
+        enum ocop_status st = store_sealed_acked(t->s, replica, seq, &found, &acked, hash, err);
+        if (st)
+            return st;
+        if (found && span_eq(span_of(hash, HASH_LEN), span_of(k->chain[i].data, k->chain[i].len))) {
+            *common = seq;
+            *told = true;
+        }
+    }
+    return OCOP_OK;
+}
+
+static const Ocop__Sync__Known *known_of(const Ocop__Sync__SyncReply *r, const struct id *replica)
+{
+    for (size_t i = 0; i < r->n_known; i++) {
+        struct id id;
+        if (taking_id(&r->known[i]->replica, &id) && id_eq(&id, replica))
+            return r->known[i];
+    }
+    return NULL;
+}
+
+enum ocop_status lost_known(struct taking *t, struct ocop_error *err)
+{
+    const Ocop__Sync__SyncReply *r = t->reply;
+    const Ocop__Sync__Known *k = NULL;
+    struct line line;
+    uint64_t common;
+    size_t i = 0;
+    bool told;
+    enum ocop_status st;
+
+    if (r->n_known == 0)
+        return OCOP_OK;
+    st = line_read(t, &line, err);
+    while (!st && i < line.count && !(k = known_of(r, &line.v[i])))
+        i++;
+    if (!st && !k) {
+        taking_fail(t, OCOP_ENOTENROLLED,
+                    "the registry does not know this device any more; ask its office for a new "
+                    "invitation and enrol again");
+        return OCOP_OK;
+    }
+    if (!st)
+        st = common_of(t, k, &line.v[i], &common, &told, err);
+    if (st || (i == 0 && told && common == k->acked_seq))
+        return st;
+    if (i == 0 && !told && r->fork_seq)
+        common = r->fork_seq - 1; /* it parted further back than was told */
+    return lost_fork(t, &line.v[i], common + 1, err);
+}
