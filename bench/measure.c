@@ -48,6 +48,7 @@ static void print_sqlite(void)
     sqlite3 *db;
     char sql[64];
     MUST(db_open(measure_path("settings.db"), true, false, NULL, &db, &err));
+    MUST(migrate(db, MIGRATE_STORE, NULL, &err));
     printf("# SQLite %s, in %s:", sqlite3_libversion(), dir);
     for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
         (void)snprintf(sql, sizeof sql, "PRAGMA %s", settings[i]);
