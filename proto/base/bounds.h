@@ -24,6 +24,7 @@
 #define SET_VALUE_BYTES_MAX MIB(16) /* bytes of all their values; of a page too */
 #define STATE_BYTES_MAX                                                                            \
     (8 * RECORD_BYTES_MAX)          /* a record in a page: several may have added to it */
+#define TIGHT_ITEMS_MAX KIB(32)     /* numbers and bytes of columns in their tight form */
 #define SET_BODY_BYTES_MAX MIB(4)   /* inflated: the cap of the decompression bomb */
 #define SET_SEALED_BYTES_MIN KIB(4) /* the client's budget for one set shrinks to this ... */
 #define SET_SEALED_BYTES_START KIB(16)

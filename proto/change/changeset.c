@@ -5,6 +5,7 @@
 
 #include "bounds.h"
 #include "packed.h"
+#include "tight.h"
 #include "zip.h"
 
 void sign_key_new(struct sign_key *key, const struct env *env)
@@ -69,6 +70,23 @@ static enum ocop_status body_deflate(struct span body, struct arena *a, struct s
     return st;
 }
 
+/* The changes as columns: in their tight form if they are few. */
+static enum ocop_status changes_fill(const struct changes *changes, Ocop__Sync__ChangeSet *m,
+                                     Ocop__Sync__Columns *columns, struct arena *a,
+                                     struct ocop_error *err)
+{
+    struct span tight;
+    enum ocop_status st = columns_encode(changes, a, columns, err);
+    m->changes = columns;
+    if (st != OCOP_OK || ocop__sync__columns__get_packed_size(columns) > TIGHT_ITEMS_MAX)
+        return st;
+    st = tight_write(columns, a, &tight, err);
+    m->changes = NULL;
+    m->has_tight = 1;
+    m->tight = binary(tight.p, tight.len);
+    return st;
+}
+
 enum ocop_status changeset_seal(struct change_set *set, const struct sign_key *key, struct arena *a,
                                 struct sealed *out, struct ocop_error *err)
 {
@@ -76,10 +94,9 @@ enum ocop_status changeset_seal(struct change_set *set, const struct sign_key *k
     Ocop__Sync__Columns columns;
     *out = (struct sealed){0};
     message_fill(set, &m);
-    enum ocop_status st = columns_encode(&set->changes, a, &columns, err);
+    enum ocop_status st = changes_fill(&set->changes, &m, &columns, a, err);
     if (st != OCOP_OK)
         return st;
-    m.changes = &columns;
     size_t len = ocop__sync__change_set__get_packed_size(&m);
     if (len > SET_BODY_BYTES_MAX)
         return err_set(err, OCOP_ELIMIT, "a change-set of %zu bytes is too large", len);
@@ -88,7 +105,9 @@ enum ocop_status changeset_seal(struct change_set *set, const struct sign_key *k
         return err_nomem(err);
     ocop__sync__change_set__pack(&m, body);
     hash_bytes(span_of(body, len), set->hash);
-    st = body_deflate(span_of(body, len), a, &out->body, err);
+    out->body = span_of(body, len);
+    if (!m.has_tight) /* deflate would only add to it */
+        st = body_deflate(span_of(body, len), a, &out->body, err);
     if (st != OCOP_OK)
         return st;
     memcpy(out->hash, set->hash, HASH_LEN);
@@ -108,8 +127,12 @@ enum body_member {
     BODY_PREDECESSOR,
     BODY_PREDECESSOR_SEQ,
     BODY_PREDECESSOR_HASH,
-    BODY_CHANGES
+    BODY_CHANGES,
+    BODY_TIGHT
 };
+
+/* How a plain body begins, since its members stand in ascending order. No zlib stream does. */
+enum { BODY_FIRST = BODY_REPLICA << 3 | PACKED_BYTES };
 
 static bool exactly(struct span in, void *out, size_t len)
 {
@@ -119,7 +142,7 @@ static bool exactly(struct span in, void *out, size_t len)
     return true;
 }
 
-static bool member_read(const struct field *f, struct change_set *out, struct span *changes)
+static bool member_read(const struct field *f, struct change_set *out)
 {
     bool is_int = f->type == VALUE_INT;
     switch (f->number) {
@@ -146,7 +169,9 @@ static bool member_read(const struct field *f, struct change_set *out, struct sp
     case BODY_PREDECESSOR_HASH:
         return exactly(f->bytes, out->predecessor_hash, HASH_LEN);
     case BODY_CHANGES:
-        *changes = f->bytes;
+    case BODY_TIGHT:
+        out->columns = f->bytes;
+        out->tight = f->number == BODY_TIGHT;
         return !is_int;
     default:
         return true; /* a newer writer's; the hash covers it, nothing here depends on it */
@@ -155,23 +180,23 @@ static bool member_read(const struct field *f, struct change_set *out, struct sp
 
 /* The header, and where the changes stand. Members stand once and in ascending order, so that
  * reading the header alone and reading all can never disagree. */
-static enum ocop_status body_read(struct span body, struct change_set *out, struct span *changes,
-                                  struct ocop_error *err)
+static enum ocop_status body_read(struct span body, struct change_set *out, struct ocop_error *err)
 {
     struct field f;
     uint32_t last = 0, seen = 0;
     size_t at = 0;
     int more;
     while ((more = packed_next(body, &at, &f)) > 0) {
-        if (f.number <= last || !member_read(&f, out, changes))
+        if (f.number <= last || !member_read(&f, out))
             return err_set(err, OCOP_EPROTO, "member %u of the change-set is malformed", f.number);
         last = f.number;
-        seen |= f.number <= BODY_CHANGES ? UINT32_C(1) << f.number : 0;
+        seen |= f.number <= BODY_TIGHT ? UINT32_C(1) << f.number : 0;
     }
-    uint32_t needed = 1u << BODY_REPLICA | 1u << BODY_SEQ | 1u << BODY_CHANGES;
+    uint32_t needed = 1u << BODY_REPLICA | 1u << BODY_SEQ;
     uint32_t continues = 1u << BODY_PREDECESSOR | 1u << BODY_PREDECESSOR_HASH;
     bool chained = seen >> BODY_PREV_HASH & 1;
-    if (more < 0 || (seen & needed) != needed || chained != (out->seq > 1) ||
+    bool one_form = (seen >> BODY_CHANGES & 1) != (seen >> BODY_TIGHT & 1);
+    if (more < 0 || (seen & needed) != needed || !one_form || chained != (out->seq > 1) ||
         ((seen & continues) && (seen & continues) != continues))
         return err_set(err, OCOP_EPROTO, "the header of the change-set is cut or incomplete");
     return OCOP_OK;
@@ -181,11 +206,16 @@ enum ocop_status changeset_decode(struct change_set *set, struct arena *a, struc
 {
     ProtobufCAllocator from_arena = arena_allocator(a);
     struct span packed = set->columns;
+    Ocop__Sync__Columns *columns;
+    if (set->tight) {
+        enum ocop_status st = tight_read(packed, a, &columns, err);
+        return st == OCOP_OK ? columns_decode(columns, a, &set->changes, err) : st;
+    }
     if (!columns_shallow(packed, NULL, 0))
         return err_set(err, OCOP_EPROTO, "the columns are malformed, or nested more than %d deep",
                        NESTING_MAX);
     size_t before = a->used;
-    Ocop__Sync__Columns *columns = ocop__sync__columns__unpack(&from_arena, packed.len, packed.p);
+    columns = ocop__sync__columns__unpack(&from_arena, packed.len, packed.p);
     if (columns)
         return columns_decode(columns, a, &set->changes, err);
     if (a->used - before > a->cap / 2) /* protobuf-c does not say which it was */
@@ -196,12 +226,14 @@ enum ocop_status changeset_decode(struct change_set *set, struct arena *a, struc
 enum ocop_status changeset_peek(struct span body, struct arena *a, struct change_set *out,
                                 struct ocop_error *err)
 {
-    struct span inflated;
+    struct span inflated = body;
     struct change_set set = {0};
+    enum ocop_status st = OCOP_OK;
     *out = set;
-    enum ocop_status st = zip_inflate(body, SET_BODY_BYTES_MAX, a, &inflated, err);
+    if (body.len == 0 || body.p[0] != BODY_FIRST)
+        st = zip_inflate(body, SET_BODY_BYTES_MAX, a, &inflated, err);
     if (st == OCOP_OK)
-        st = body_read(inflated, &set, &set.columns, err);
+        st = body_read(inflated, &set, err);
     if (st != OCOP_OK)
         return st;
     hash_bytes(inflated, set.hash);

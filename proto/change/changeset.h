@@ -23,12 +23,13 @@ struct change_set {
     uint8_t predecessor_hash[HASH_LEN];
     struct changes changes;
     uint8_t hash[HASH_LEN]; /* filled by seal and open */
-    struct span columns;    /* the changes as they came; filled by open and peek, in their arena */
+    struct span columns; /* the changes as they came, in the body or the arena; by open and peek */
+    bool tight;          /* in their tight form */
 };
 
 /** What is kept and sent. */
 struct sealed {
-    struct span body; /* zlib of the canonical body */
+    struct span body; /* zlib of the canonical body, or the body itself */
     uint8_t signature[SIGNATURE_LEN];
     uint8_t hash[HASH_LEN];
 };
@@ -36,7 +37,7 @@ struct sealed {
 void sign_key_new(struct sign_key *key, const struct env *env);
 void sign_key_wipe(struct sign_key *key);
 
-/** Encode, hash, sign, deflate. Fills set->hash. The body lives in the arena.
+/** Encode, hash, sign, and deflate what gains by it. Fills set->hash. The body lives in the arena.
  *  @return OCOP_ELIMIT when the body would pass SET_BODY_BYTES_MAX (sealed size is the caller's
  *          to check) */
 OCOP_MUST_USE enum ocop_status changeset_seal(struct change_set *set, const struct sign_key *key,
@@ -48,7 +49,7 @@ OCOP_MUST_USE enum ocop_status changeset_seal(struct change_set *set, const stru
 OCOP_MUST_USE enum ocop_status changeset_open(struct span body, struct arena *a,
                                               struct change_set *out, struct ocop_error *err);
 
-/** Only the hash and header: no changes until changeset_decode. */
+/** Only the hash and header: no changes until changeset_decode. `body` is to live until then. */
 OCOP_MUST_USE enum ocop_status changeset_peek(struct span body, struct arena *a,
                                               struct change_set *out, struct ocop_error *err);
 

@@ -19,7 +19,9 @@ enum column_form {
     COLUMN_ID_STEP = 9, /* the same of steps from the last counter with the same prefix */
     COLUMN_LIST = 10,   /* lens: elements per row; index: 1 where a row repeats the keys before;
                            columns[0]: keys; the others: fields of the elements */
-    COLUMN_REPEAT = 11  /* in elements. lens: how often the field stands; columns[0]: the values */
+    COLUMN_REPEAT = 11, /* in elements. lens: how often the field stands; columns[0]: the values */
+    COLUMN_ID_NEAR = 12 /* keys of elements, ids made with their record's: ints: the least distance
+                           from its counter; data: planes of the distances beyond that */
 };
 
 enum { CELL_ABSENT = 0, CELL_SET = FIELD_SET, CELL_CLEAR = FIELD_CLEAR };

@@ -2,318 +2,8 @@
  * is checked before memory is taken or a loop begins, and what all columns together may cause is
  * limited as well, since an empty or repeated value costs its writer nothing. Each column tells its
  * own form, so that unknown kinds, fields and fields of elements come out like the others. */
-#include "column.h"
+#include "decoder.h"
 #include "packed.h"
-
-struct last_id {
-    uint32_t counter, stamp;
-};
-
-struct decoder {
-    struct arena *a;
-    struct ocop_error *err;
-    struct span prefixes;
-    size_t prefix_count;
-    struct last_id *last; /* per prefix, if it bears the column's stamp */
-    uint32_t stamp;
-    size_t cells, built; /* so far, against SET_CELLS_MAX and twice SET_VALUE_BYTES_MAX */
-    size_t *bytes;       /* per change */
-    size_t bytes_total;
-    struct cell *scratch; /* one cell per change */
-};
-
-static enum ocop_status bad(struct decoder *d, const char *what)
-{
-    return err_set(d->err, OCOP_EPROTO, "the columns are malformed: %s", what);
-}
-
-static enum ocop_status too_much(struct decoder *d, const char *what)
-{
-    return err_set(d->err, OCOP_ELIMIT, "one batch holds too much: %s; send less at once", what);
-}
-
-static enum ocop_status take(struct decoder *d, size_t count, size_t size, void **out)
-{
-    *out = arena_alloc(d->a, count * size);
-    return *out ? OCOP_OK : err_nomem(d->err);
-}
-
-static enum ocop_status charge(struct decoder *d, size_t cells)
-{
-    d->cells += cells;
-    return d->cells > SET_CELLS_MAX ? too_much(d, "cells of columns") : OCOP_OK;
-}
-
-/* Room for values that are put together here rather than borrowed. */
-static enum ocop_status build(struct decoder *d, size_t len, uint8_t **out)
-{
-    d->built += len;
-    if (d->built > 2 * SET_VALUE_BYTES_MAX)
-        return too_much(d, "bytes of values");
-    return take(d, len, 1, (void **)out);
-}
-
-static struct span cell_span(const struct cell *c)
-{
-    return span_of(c->v.p, c->len);
-}
-
-/* --- presence --- */
-
-/* How many of `n` cells have a value. */
-static enum ocop_status presence_check(struct decoder *d, const Ocop__Sync__Column *c, size_t n,
-                                       size_t *set)
-{
-    size_t at = 0;
-    *set = c->n_runs ? 0 : n;
-    for (size_t r = 0; r < c->n_runs; r++) {
-        size_t len = c->runs[r] >> 2;
-        uint8_t state = c->runs[r] & 3;
-        if (len == 0 || len > n - at || state > CELL_CLEAR)
-            return bad(d, "presence");
-        at += len;
-        *set += state == CELL_SET ? len : 0;
-    }
-    return c->n_runs == 0 || at == n ? OCOP_OK : bad(d, "presence");
-}
-
-/* Move the `set` values that stand first to their places among `n`: from the end, in place. */
-static void spread(const Ocop__Sync__Column *c, struct cell *cells, size_t n, size_t set)
-{
-    for (size_t r = c->n_runs, to = n; r > 0; r--) {
-        size_t len = c->runs[r - 1] >> 2;
-        uint8_t state = c->runs[r - 1] & 3;
-        to -= len;
-        if (state == CELL_SET) {
-            set -= len;
-            memmove(cells + to, cells + set, len * sizeof *cells);
-        } else {
-            for (size_t i = 0; i < len; i++)
-                cells[to + i] = (struct cell){.v.i = 0, .state = state};
-        }
-    }
-}
-
-/* --- integers and ids --- */
-
-/* `n` integers from their planes, into cells. */
-static enum ocop_status planes_get(struct decoder *d, const Ocop__Sync__Column *c, size_t n,
-                                   struct cell *cells)
-{
-    size_t width = n ? c->data.len / n : 0;
-    if (c->data.len != width * n || width > sizeof(uint64_t))
-        return bad(d, "planes of integers");
-    for (size_t i = 0; i < n; i++)
-        cells[i] = (struct cell){.v.i = width ? c->data.data[i] : 0, .state = CELL_SET};
-    for (size_t plane = 1; plane < width; plane++) {
-        const uint8_t *p = c->data.data + plane * n;
-        for (size_t i = 0; i < n; i++)
-            cells[i].v.i = (int64_t)((uint64_t)cells[i].v.i | (uint64_t)p[i] << 8 * plane);
-    }
-    return OCOP_OK;
-}
-
-static enum ocop_status ints_get(struct decoder *d, const Ocop__Sync__Column *c, size_t n,
-                                 struct cell *cells)
-{
-    bool step = c->form == COLUMN_STEP;
-    enum ocop_status st;
-    if (n == 0)
-        return c->n_ints || c->data.len ? bad(d, "integers") : OCOP_OK;
-    if (c->n_ints != (step ? 2 : 1))
-        return bad(d, "integers");
-    if (!step) {
-        st = planes_get(d, c, n, cells);
-        for (size_t i = 0; st == OCOP_OK && i < n; i++)
-            cells[i].v.i = wrap_add(cells[i].v.i, c->ints[0]);
-        return st;
-    }
-    cells[0] = (struct cell){.v.i = c->ints[0], .state = CELL_SET};
-    st = planes_get(d, c, n - 1, cells + 1);
-    for (size_t i = 1; st == OCOP_OK && i < n; i++)
-        cells[i].v.i = wrap_add(cells[i - 1].v.i, wrap_add(cells[i].v.i, c->ints[1]));
-    return st;
-}
-
-static enum ocop_status ids_get(struct decoder *d, const Ocop__Sync__Column *c, size_t n,
-                                struct cell *cells)
-{
-    bool one = c->n_index == 1, step = c->form == COLUMN_ID_STEP;
-    uint8_t *ids;
-    if (n == 0 || (!one && c->n_index != n) || c->n_ints != 1)
-        return bad(d, "number of ids");
-    enum ocop_status st = planes_get(d, c, n, cells);
-    if (st == OCOP_OK)
-        st = build(d, n * ID_LEN, &ids);
-    d->stamp++;
-    for (size_t i = 0; st == OCOP_OK && i < n; i++, ids += ID_LEN) {
-        size_t prefix = c->index[one ? 0 : i];
-        if (prefix >= d->prefix_count)
-            return bad(d, "prefix of an id");
-        struct last_id *last = &d->last[prefix];
-        int64_t counter = wrap_add(cells[i].v.i, c->ints[0]);
-        if (step && last->stamp == d->stamp)
-            counter = wrap_add(counter, last->counter);
-        if (counter < 0 || counter > UINT32_MAX)
-            return bad(d, "counter of an id");
-        *last = (struct last_id){(uint32_t)counter, d->stamp};
-        memcpy(ids, d->prefixes.p + prefix * ID_PREFIX_LEN, ID_PREFIX_LEN);
-        for (unsigned b = 0; b < ID_LEN - ID_PREFIX_LEN; b++)
-            ids[ID_PREFIX_LEN + b] = (uint8_t)((uint32_t)counter >> (24 - 8 * b));
-        cells[i] = (struct cell){.v.p = ids, .len = ID_LEN, .state = CELL_SET};
-    }
-    return st;
-}
-
-/* --- text --- */
-
-static enum ocop_status texts_get(struct decoder *d, const Ocop__Sync__Column *c, size_t n,
-                                  struct cell *cells)
-{
-    bool front = c->form == COLUMN_FRONT;
-    const uint8_t *p = c->data.data;
-    size_t left = c->data.len;
-    if (c->n_lens != n || c->n_index != (front ? n : 0))
-        return bad(d, "number of texts");
-    for (size_t i = 0; i < n; i++) {
-        size_t shared = front ? c->index[i] : 0, len = c->lens[i];
-        if (len > left || len > STATE_BYTES_MAX)
-            return bad(d, "length of a text");
-        cells[i] = (struct cell){.v.p = p, .len = (uint32_t)len, .state = CELL_SET};
-        if (shared) {
-            uint8_t *whole;
-            if (i == 0 || shared > cells[i - 1].len || shared + len > STATE_BYTES_MAX)
-                return bad(d, "shared beginning of a text");
-            enum ocop_status st = build(d, shared + len, &whole);
-            if (st != OCOP_OK)
-                return st;
-            memcpy(whole, cells[i - 1].v.p, shared);
-            if (len)
-                memcpy(whole + shared, p, len);
-            cells[i].v.p = whole;
-            cells[i].len = (uint32_t)(shared + len);
-        }
-        p = len ? p + len : p;
-        left -= len;
-    }
-    return left == 0 ? OCOP_OK : bad(d, "bytes that belong to no text");
-}
-
-static enum ocop_status values_get(struct decoder *d, const Ocop__Sync__Column *c, unsigned depth,
-                                   size_t n, struct cell *cells, uint8_t *type);
-
-/* Values of a column inside a column: all there. */
-static enum ocop_status inner_get(struct decoder *d, const Ocop__Sync__Column *c, unsigned depth,
-                                  size_t n, struct cell *cells, uint8_t *type)
-{
-    if (c->n_columns != 1 || c->columns[0]->n_runs)
-        return bad(d, "a column inside a column");
-    return values_get(d, c->columns[0], depth + 1, n, cells, type);
-}
-
-static enum ocop_status digits_get(struct decoder *d, const Ocop__Sync__Column *c, unsigned depth,
-                                   size_t n, struct cell *cells)
-{
-    size_t len = c->data.len, digits = 0;
-    uint8_t type, *p;
-    for (size_t b = 0; b < len && len <= STATE_BYTES_MAX; b++)
-        digits += c->data.data[b] == '0';
-    if (digits == 0 || digits > DIGITS_MAX)
-        return bad(d, "digits");
-    enum ocop_status st = inner_get(d, c, depth, n, cells, &type);
-    if (st == OCOP_OK && type != VALUE_INT)
-        st = bad(d, "digits");
-    if (st == OCOP_OK)
-        st = build(d, n * len, &p);
-    for (size_t i = 0; st == OCOP_OK && i < n; i++, p += len) {
-        int64_t v = cells[i].v.i;
-        for (size_t b = len; b > 0; b--) {
-            p[b - 1] = c->data.data[b - 1];
-            if (p[b - 1] != '0')
-                continue;
-            p[b - 1] = (uint8_t)('0' + (v < 0 ? 0 : v % 10));
-            v = v < 0 ? v : v / 10;
-        }
-        if (v != 0)
-            return bad(d, "digits");
-        cells[i] = (struct cell){.v.p = p, .len = (uint32_t)len, .state = CELL_SET};
-    }
-    return st;
-}
-
-static enum ocop_status dict_get(struct decoder *d, const Ocop__Sync__Column *c, unsigned depth,
-                                 size_t n, struct cell *cells)
-{
-    struct cell *entries;
-    uint8_t type;
-    size_t count = c->n_lens == 1 ? c->lens[0] : 0;
-    bool one = count == 1 && c->n_index == 0;
-    if (count == 0 || count > n || (!one && c->n_index != n))
-        return bad(d, "dictionary");
-    enum ocop_status st = charge(d, count);
-    if (st == OCOP_OK)
-        st = take(d, count, sizeof *entries, (void **)&entries);
-    if (st == OCOP_OK)
-        st = inner_get(d, c, depth, count, entries, &type);
-    if (st == OCOP_OK && type != VALUE_BYTES)
-        st = bad(d, "dictionary");
-    for (size_t i = 0; st == OCOP_OK && i < n; i++) {
-        if (!one && c->index[i] >= count)
-            return bad(d, "index into a dictionary");
-        cells[i] = entries[one ? 0 : c->index[i]];
-    }
-    return st;
-}
-
-/* The `n` values that are there, by the column's form. */
-static enum ocop_status values_get(struct decoder *d, const Ocop__Sync__Column *c, unsigned depth,
-                                   size_t n, struct cell *cells, uint8_t *type)
-{
-    if (depth > NESTING_MAX)
-        return bad(d, "columns are nested too deep");
-    *type = VALUE_BYTES;
-    switch (c->form) {
-    case COLUMN_OFFSET:
-    case COLUMN_STEP:
-    case COLUMN_SINCE:
-        *type = VALUE_INT;
-        return ints_get(d, c, n, cells);
-    case COLUMN_PLAIN:
-    case COLUMN_FRONT:
-        return texts_get(d, c, n, cells);
-    case COLUMN_DIGITS:
-        return digits_get(d, c, depth, n, cells);
-    case COLUMN_DICT:
-        return dict_get(d, c, depth, n, cells);
-    case COLUMN_ID:
-    case COLUMN_ID_STEP:
-        return ids_get(d, c, n, cells);
-    default:
-        return bad(d, "a form that is not known here");
-    }
-}
-
-/* One column of single values. `changes` (may be NULL) have the times for COLUMN_SINCE. */
-static enum ocop_status cells_get(struct decoder *d, const Ocop__Sync__Column *c, unsigned depth,
-                                  struct change *const *changes, size_t n, struct cell *cells,
-                                  uint8_t *type)
-{
-    size_t set;
-    enum ocop_status st = presence_check(d, c, n, &set);
-    if (st == OCOP_OK)
-        st = values_get(d, c, depth, set, cells, type);
-    if (st != OCOP_OK)
-        return st;
-    spread(c, cells, n, set);
-    if (c->form != COLUMN_SINCE)
-        return OCOP_OK;
-    if (!changes)
-        return bad(d, "times of changes that are not there");
-    for (size_t i = 0; i < n; i++)
-        if (cells[i].state == CELL_SET)
-            cells[i].v.i = wrap_add(cells[i].v.i, changes[i]->device_time_ms);
-    return OCOP_OK;
-}
 
 /* --- lists --- */
 
@@ -356,19 +46,24 @@ static enum ocop_status list_count(struct decoder *d, const Ocop__Sync__Column *
 }
 
 /* Keys of all elements, repeated ones filled in. */
-static enum ocop_status keys_get(struct decoder *d, const Ocop__Sync__Column *c, size_t rows,
-                                 size_t count, size_t fresh, struct cell **out)
+static enum ocop_status keys_get(struct decoder *d, const Ocop__Sync__Column *c,
+                                 const struct rows *all, size_t count, size_t fresh,
+                                 struct cell **out)
 {
+    size_t rows = all->count;
+
     struct cell *read = NULL, *keys = NULL;
     size_t used = 0, at = 0, before = 0, before_count = 0, next = 0;
-    uint8_t type;
+    uint8_t type = VALUE_BYTES;
     enum ocop_status st = cells_take(d, fresh, &read);
     if (st == OCOP_OK)
         st = cells_take(d, count, &keys);
     if (st == OCOP_OK && c->columns[0]->n_runs)
         st = bad(d, "keys of elements");
-    if (st == OCOP_OK)
-        st = cells_get(d, c->columns[0], 1, NULL, fresh, read, &type);
+    if (st == OCOP_OK && c->columns[0]->form == COLUMN_ID_NEAR)
+        st = values_decode_near(d, c, all, fresh, read);
+    else if (st == OCOP_OK)
+        st = values_decode(d, c->columns[0], 1, NULL, fresh, read, &type);
     if (st == OCOP_OK && type != VALUE_BYTES)
         st = bad(d, "keys of elements");
     for (size_t row = 0; st == OCOP_OK && row < rows; row++) {
@@ -395,7 +90,7 @@ static enum ocop_status repeat_get(struct decoder *d, const Ocop__Sync__Column *
                                    struct sub *out)
 {
     size_t set, total = 0;
-    enum ocop_status st = presence_check(d, c, n, &set);
+    enum ocop_status st = values_decode_presence(d, c, n, &set);
     if (st == OCOP_OK && c->n_lens != set)
         st = bad(d, "repeated fields");
     for (size_t i = 0; st == OCOP_OK && i < set; i++) {
@@ -406,11 +101,11 @@ static enum ocop_status repeat_get(struct decoder *d, const Ocop__Sync__Column *
     if (st == OCOP_OK)
         st = cells_take(d, total, &out->values);
     if (st == OCOP_OK)
-        st = inner_get(d, c, 1, total, out->values, &out->type);
+        st = values_decode_inner(d, c, 1, total, out->values, &out->type);
     for (size_t i = 0; st == OCOP_OK && i < n; i++)
         out->cells[i].state = CELL_SET;
     if (st == OCOP_OK)
-        spread(c, out->cells, n, set);
+        values_decode_spread(c, out->cells, n, set);
     out->times = c->lens;
     return st;
 }
@@ -431,7 +126,7 @@ static enum ocop_status subs_get(struct decoder *d, const Ocop__Sync__Column *c,
         if (st == OCOP_OK)
             st = sub->form == COLUMN_REPEAT
                      ? repeat_get(d, sub, count, &subs[s])
-                     : cells_get(d, sub, 1, NULL, count, subs[s].cells, &subs[s].type);
+                     : values_decode(d, sub, 1, NULL, count, subs[s].cells, &subs[s].type);
         if (st != OCOP_OK)
             return st;
         if (s && (subs[s].number < subs[s - 1].number ||
@@ -494,12 +189,6 @@ static enum ocop_status element_build(struct decoder *d, struct span key, struct
 
 /* --- fields of changes --- */
 
-/* The changes of one kind. */
-struct rows {
-    struct change **v;
-    size_t count;
-};
-
 static enum ocop_status field_add(struct decoder *d, const struct changes *all,
                                   struct change *change, const Ocop__Sync__Column *c, size_t nth,
                                   struct field f)
@@ -526,15 +215,15 @@ static enum ocop_status list_get(struct decoder *d, const struct changes *all,
     struct sub subs[SUBS_MAX];
     enum ocop_status st = list_count(d, c, rows->count, &count, &fresh);
     if (st == OCOP_OK)
-        st = keys_get(d, c, rows->count, count, fresh, &keys);
+        st = keys_get(d, c, rows, count, fresh, &keys);
     if (st == OCOP_OK)
         st = cells_take(d, count, &ops);
     if (st == OCOP_OK)
-        st = presence_check(d, c, count, &set);
+        st = values_decode_presence(d, c, count, &set);
     for (size_t i = 0; st == OCOP_OK && i < set; i++)
         ops[i] = (struct cell){.v.i = 0, .state = CELL_SET};
     if (st == OCOP_OK) {
-        spread(c, ops, count, set);
+        values_decode_spread(c, ops, count, set);
         st = subs_get(d, c, count, subs, &sub_count);
     }
     if (st == OCOP_OK && c->n_bases && c->n_bases != count)
@@ -560,7 +249,7 @@ static enum ocop_status column_get(struct decoder *d, const struct changes *all,
     struct field f = {0};
     if (c->form == COLUMN_LIST)
         return list_get(d, all, c, rows);
-    enum ocop_status st = cells_get(d, c, 0, rows->v, rows->count, d->scratch, &f.type);
+    enum ocop_status st = values_decode(d, c, 0, rows->v, rows->count, d->scratch, &f.type);
     for (size_t row = 0; st == OCOP_OK && row < rows->count; row++)
         there += d->scratch[row].state != CELL_ABSENT;
     if (st == OCOP_OK && c->n_bases && c->n_bases != there)
@@ -589,7 +278,7 @@ static enum ocop_status column_count(struct decoder *d, const Ocop__Sync__Column
     if (st == OCOP_OK && c->form == COLUMN_LIST && c->n_lens != rows->count)
         st = bad(d, "number of lists");
     if (st == OCOP_OK && c->form != COLUMN_LIST)
-        st = presence_check(d, c, rows->count, &set);
+        st = values_decode_presence(d, c, rows->count, &set);
     if (st != OCOP_OK)
         return st;
     for (size_t r = 0; c->form != COLUMN_LIST && r < c->n_runs; r++)
@@ -717,7 +406,7 @@ static enum ocop_status head_get(struct decoder *d, const Ocop__Sync__Column *c,
     uint8_t type;
     if (!c)
         return which == HEAD_ID && out->count ? bad(d, "no ids") : OCOP_OK;
-    enum ocop_status st = cells_get(d, c, 0, NULL, out->count, d->scratch, &type);
+    enum ocop_status st = values_decode(d, c, 0, NULL, out->count, d->scratch, &type);
     bool is_int = which == HEAD_TIME || which == HEAD_BASE;
     if (st == OCOP_OK && is_int != (type == VALUE_INT))
         st = bad(d, "type of a head");

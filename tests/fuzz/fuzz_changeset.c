@@ -1,5 +1,5 @@
-/* A change-set body, as sent (zlib) and as hashed (plain). What decodes must encode again to
- * changes that decode the same. */
+/* A change-set body, as sent (zlib, or plain when small) and as hashed (plain). What decodes must
+ * encode again to changes that decode the same. */
 #include "bounds.h"
 #include "changeset.h"
 #include "fuzz.h"

@@ -6,6 +6,7 @@
 
 #include "bounds.h"
 #include "changeset.h"
+#include "tight.h"
 #include "zip.h"
 
 /* --- a world from a seed --- */
@@ -401,6 +402,19 @@ static void random_element(struct world *w, struct field *f)
     buf_fini(&b);
 }
 
+/* The id that the store gives after that of the record. */
+static struct span key_beside(struct world *w, const struct id *record, uint32_t i)
+{
+    struct id id = *record;
+    uint32_t counter = 1 + i;
+
+    for (size_t b = 0; b < 4; b++)
+        counter += (uint32_t)record->b[ID_PREFIX_LEN + b] << (24 - 8 * b);
+    for (size_t b = 0; b < 4; b++)
+        id.b[ID_PREFIX_LEN + b] = (uint8_t)(counter >> (24 - 8 * b));
+    return span_of(arena_dup(&w->a, id.b, ID_LEN), ID_LEN);
+}
+
 static void random_field(struct world *w, struct change *c, uint32_t number, size_t row)
 {
     bool list = number % 5 == 0, same_keys = number % 2;
@@ -414,7 +428,9 @@ static void random_field(struct world *w, struct change *c, uint32_t number, siz
         if (!list && below(w, 40) == 0) /* another type than the others have */
             f->type = f->type == VALUE_INT ? VALUE_BYTES : VALUE_INT;
         if (list)
-            f->key = same_keys ? text(w, "NC.%zu", i) : id_bytes(w, row, (uint32_t)i);
+            f->key = same_keys         ? text(w, "NC.%zu", i)
+                     : number % 4 == 0 ? key_beside(w, &c->record, (uint32_t)i)
+                                       : id_bytes(w, row, (uint32_t)i);
         if (f->op == FIELD_CLEAR)
             continue;
         if (f->type == VALUE_INT)
@@ -438,7 +454,7 @@ static struct changes random_changes(struct world *w)
         struct change *c = &s.v[i];
         c->kind = kinds[below(w, spread)];
         c->verb = verbs[below(w, 8)];
-        c->record = make_id(below(w, 4), (uint32_t)draw(w));
+        c->record = make_id(below(w, 4), (uint32_t)draw(w) / 2);
         if (below(w, 10))
             c->author = make_id(2, (uint32_t)below(w, 3));
         c->device_time_ms = below(w, 10) ? random_int(w) : 0;
@@ -504,10 +520,30 @@ static enum ocop_status unpack_columns(struct span packed, struct arena *a, stru
     return c ? columns_decode(c, a, out, err) : OCOP_EPROTO;
 }
 
+/* Tight and back, to the same message; false when it is too large for that. */
+static bool tight_and_back(struct world *w, struct span packed)
+{
+    ProtobufCAllocator from_arena = arena_allocator(&w->a);
+    Ocop__Sync__Columns *in, *back;
+    struct span tight;
+
+    if (packed.len > TIGHT_ITEMS_MAX)
+        return false;
+    in = ocop__sync__columns__unpack(&from_arena, packed.len, packed.p);
+    assert_non_null(in);
+    ok(w, tight_write(in, &w->a, &tight, &w->err));
+    ok(w, tight_read(tight, &w->a, &back, &w->err));
+    size_t len = ocop__sync__columns__get_packed_size(back);
+    uint8_t *p = get(w, len, 1);
+    ocop__sync__columns__pack(back, p);
+    assert_true(span_eq(span_of(p, len), packed));
+    return true;
+}
+
 static void changes_come_back_as_they_were(void **state)
 {
     struct world *w = *state;
-    size_t fields = 0;
+    size_t fields = 0, tight = 0;
 
     for (unsigned round = 0; round < 150; round++) {
         struct changes s = random_changes(w), back;
@@ -515,11 +551,13 @@ static void changes_come_back_as_they_were(void **state)
         ok(w, unpack_columns(packed, &w->a, &back, &w->err));
         same_changes(s, back);
         assert_true(span_eq(packed, packed_columns(w, back)));
+        tight += tight_and_back(w, packed);
         for (size_t i = 0; i < s.count; i++)
             fields += s.v[i].fields.count;
         arena_reset(&w->a);
     }
     assert_true(fields > 100000);
+    assert_true(tight > 10);
 }
 
 static void the_workload_comes_back_as_it_was(void **state)
@@ -531,6 +569,9 @@ static void the_workload_comes_back_as_it_was(void **state)
     same_changes(s, back);
     ok(w, unpack_columns(packed_columns(w, t), &w->a, &back, &w->err));
     same_changes(t, back);
+    s.count = 100;
+    assert_true(tight_and_back(w, packed_columns(w, s)));
+    assert_true(tight_and_back(w, packed_columns(w, t)));
 }
 
 static void no_changes_are_a_batch_too(void **state)
@@ -540,6 +581,7 @@ static void no_changes_are_a_batch_too(void **state)
 
     ok(w, unpack_columns(packed_columns(w, none), &w->a, &back, &w->err));
     assert_int_equal(back.count, 0);
+    assert_true(tight_and_back(w, packed_columns(w, none)));
 }
 
 /* --- what is hostile stays out --- */
@@ -579,6 +621,215 @@ static void mutated_columns_do_no_harm(void **state)
     assert_true(taken > 100);
 }
 
+static struct span tight_of(struct world *w, struct changes s)
+{
+    Ocop__Sync__Columns columns;
+    struct span tight;
+
+    ok(w, columns_encode(&s, &w->a, &columns, &w->err));
+    ok(w, tight_write(&columns, &w->a, &tight, &w->err));
+    return tight;
+}
+
+static void mutated_tight_columns_do_no_harm(void **state)
+{
+    struct world *w = *state;
+    struct span tight[8];
+    struct arena scratch;
+    size_t read = 0, taken = 0;
+
+    arena_init(&scratch, MIB(8));
+    for (size_t i = 0; i < 8; i++) {
+        struct changes s = random_changes(w);
+        s.count = s.count > 6 ? 6 : s.count;
+        tight[i] = tight_of(w, s);
+    }
+    for (unsigned round = 0; round < 20000; round++) {
+        struct span from = tight[round % 8];
+        struct changes back;
+        Ocop__Sync__Columns *columns;
+        uint8_t *copy = arena_alloc(&scratch, from.len + 8);
+        assert_non_null(copy);
+        memcpy(copy, from.p, from.len);
+        for (uint64_t n = below(w, 3); n > 0 && from.len; n--)
+            copy[below(w, 2) ? from.len - 1 - below(w, from.len) * below(w, 2) / 8
+                             : below(w, from.len)] ^= (uint8_t)(1u << below(w, 8));
+        size_t len = below(w, 10) ? from.len : below(w, from.len + 1);
+        enum ocop_status st = tight_read(span_of(copy, len), &scratch, &columns, NULL);
+        read += st == OCOP_OK;
+        if (st == OCOP_OK)
+            st = columns_decode(columns, &scratch, &back, NULL);
+        assert_true(st == OCOP_OK || st == OCOP_EPROTO || st == OCOP_ELIMIT);
+        taken += st == OCOP_OK;
+        arena_reset(&scratch);
+    }
+    arena_fini(&scratch);
+    print_message("%zu read, %zu decoded\n", read, taken);
+    assert_true(taken > 100 && read < 20000);
+}
+
+/* The smallest stream, asking for the most: no more is given than a batch may hold. */
+static void foreign_tight_columns_take_bounded_memory(void **state)
+{
+    struct world *w = *state;
+    uint8_t in[64];
+    struct arena scratch;
+
+    arena_init(&scratch, MIB(2));
+    for (unsigned round = 0; round < 20000; round++, arena_reset(&scratch)) {
+        Ocop__Sync__Columns *columns;
+        size_t len = below(w, sizeof in);
+        for (size_t i = 0; i < len; i++)
+            in[i] = (uint8_t)(round % 3 == 0 ? draw(w) : round % 3 == 1 ? 0 - below(w, 2) : 0xff);
+        enum ocop_status st = tight_read(span_of(in, len), &scratch, &columns, NULL);
+        assert_true(st == OCOP_OK || st == OCOP_EPROTO || st == OCOP_ELIMIT);
+    }
+    arena_fini(&scratch);
+}
+
+static void bytes_behind_tight_columns_are_refused(void **state)
+{
+    struct world *w = *state;
+    struct changes s = amendments(w);
+    struct span tight = tight_of(w, s);
+    Ocop__Sync__Columns *columns;
+    uint8_t *more = get(w, tight.len + 8, 1);
+
+    memcpy(more, tight.p, tight.len);
+    ok(w, tight_read(span_of(more, tight.len), &w->a, &columns, &w->err));
+    more[tight.len + 7] = 1;
+    assert_int_equal(tight_read(span_of(more, tight.len + 8), &w->a, &columns, &w->err),
+                     OCOP_EPROTO);
+}
+
+/* Columns in columns, as deep as the decoder takes them and one deeper. */
+static void tight_columns_nested_too_deep_are_refused(void **state)
+{
+    struct world *w = *state;
+
+    for (unsigned depth = NESTING_MAX; depth <= NESTING_MAX + 1; depth++) {
+        Ocop__Sync__Columns m, *back;
+        Ocop__Sync__Column c[NESTING_MAX + 2], *at[NESTING_MAX + 2];
+        struct span tight;
+        ocop__sync__columns__init(&m);
+        for (unsigned i = 0; i <= depth; i++) {
+            ocop__sync__column__init(&c[i]);
+            c[i].form = 7;
+            at[i] = &c[i];
+            c[i].columns = &at[i + 1];
+            c[i].n_columns = i < depth;
+        }
+        m.columns = &at[0];
+        m.n_columns = 1;
+        enum ocop_status st = tight_write(&m, &w->a, &tight, &w->err);
+        assert_int_equal(st, depth <= NESTING_MAX ? OCOP_OK : OCOP_EPROTO);
+        if (st == OCOP_OK)
+            ok(w, tight_read(tight, &w->a, &back, &w->err));
+    }
+}
+
+/* What only a stranger sends goes through as it is, for columns_decode to refuse. */
+static void lengths_that_are_not_those_of_the_bytes_come_back_too(void **state)
+{
+    struct world *w = *state;
+    Ocop__Sync__Columns m, *back;
+    Ocop__Sync__Column c, *at = &c;
+    uint32_t lens[] = {5};
+    uint8_t data[] = "abcdefgh";
+    struct span tight;
+
+    ocop__sync__columns__init(&m);
+    ocop__sync__column__init(&c);
+    c.form = 4;
+    c.lens = lens;
+    c.n_lens = 1;
+    c.data = (ProtobufCBinaryData){3, data};
+    m.columns = &at;
+    m.n_columns = 1;
+    ok(w, tight_write(&m, &w->a, &tight, &w->err));
+    ok(w, tight_read(tight, &w->a, &back, &w->err));
+    assert_int_equal(back->columns[0]->lens[0], 5);
+    assert_int_equal(back->columns[0]->data.len, 3);
+    assert_memory_equal(back->columns[0]->data.data, data, 3);
+}
+
+static void more_than_tight_columns_may_hold_is_refused(void **state)
+{
+    struct world *w = *state;
+    struct changes s = inspections(w);
+    Ocop__Sync__Columns columns;
+    struct span tight;
+
+    ok(w, columns_encode(&s, &w->a, &columns, &w->err));
+    assert_int_equal(tight_write(&columns, &w->a, &tight, &w->err), OCOP_ELIMIT);
+    assert_int_equal(tight.len, 0);
+}
+
+/* Elements get their keys from the store, as their record got its id. */
+static void keys_made_with_their_records_cost_next_to_nothing(void **state)
+{
+    struct world *w = *state;
+    struct changes s = {get(w, 50, sizeof *s.v), 50}, back;
+    size_t with[2];
+
+    for (int keys = 0; keys < 2; keys++) {
+        for (uint32_t i = 0; i < 50; i++) {
+            struct change *c = &s.v[i];
+            *c = (struct change){.kind = KIND_INSPECTION, .verb = VERB_CREATE, .device_time_ms = 1};
+            c->record = make_id(i / 4, i * 7);
+            c->fields.v = get(w, 4, sizeof *c->fields.v);
+            for (uint32_t k = 0; keys && k < 3; k++) {
+                struct span key = key_beside(w, &c->record, k);
+                add_element(w, c, 30, &key, 1);
+            }
+        }
+        with[keys] = tight_of(w, s).len;
+        ok(w, unpack_columns(packed_columns(w, s), &w->a, &back, &w->err));
+        same_changes(s, back);
+    }
+    print_message("%zu bytes for 50 records, %zu with three keys each\n", with[0], with[1]);
+    assert_true(with[1] <= with[0] + 20);
+}
+
+/* A counter that would leave its 32 bits is not one. */
+static void a_key_beyond_all_counters_is_refused(void **state)
+{
+    struct world *w = *state;
+    struct changes s = {get(w, 1, sizeof *s.v), 1}, back;
+    Ocop__Sync__Columns columns;
+    struct span key;
+
+    s.v[0] = (struct change){.kind = KIND_INSPECTION, .verb = VERB_CREATE, .device_time_ms = 1};
+    s.v[0].record = make_id(1, UINT32_MAX - 1);
+    s.v[0].fields.v = get(w, 1, sizeof *s.v[0].fields.v);
+    key = key_beside(w, &s.v[0].record, 0);
+    add_element(w, &s.v[0], 30, &key, 1);
+    ok(w, columns_encode(&s, &w->a, &columns, &w->err));
+    ok(w, columns_decode(&columns, &w->a, &back, &w->err));
+    int64_t *distance = columns.columns[0]->columns[0]->ints;
+    for (int i = 0; i < 3; i++) {
+        *distance = i == 0 ? 2 : i == 1 ? -INT64_C(0x100000000) : INT64_MAX;
+        assert_int_equal(columns_decode(&columns, &w->a, &back, &w->err), OCOP_EPROTO);
+    }
+}
+
+/* A day of one inspector: what the form is for. */
+static void a_day_in_its_tight_form_is_much_smaller_than_under_zlib(void **state)
+{
+    struct world *w = *state;
+    struct changes s = inspections(w);
+    struct buf zip;
+
+    s.count = 50;
+    struct span packed = packed_columns(w, s);
+    buf_init(&zip, MIB(1));
+    ok(w, zip_deflate(packed, 9, &zip, &w->err));
+    size_t tight = tight_of(w, s).len;
+    print_message("%zu packed, %zu under zlib, %zu tight\n", packed.len, zip.len, tight);
+    assert_true(tight <= zip.len * 65 / 100);
+    buf_fini(&zip);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -589,6 +840,23 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_workload_comes_back_as_it_was, world_open, world_close),
         cmocka_unit_test_setup_teardown(no_changes_are_a_batch_too, world_open, world_close),
         cmocka_unit_test_setup_teardown(mutated_columns_do_no_harm, world_open, world_close),
+        cmocka_unit_test_setup_teardown(mutated_tight_columns_do_no_harm, world_open, world_close),
+        cmocka_unit_test_setup_teardown(foreign_tight_columns_take_bounded_memory, world_open,
+                                        world_close),
+        cmocka_unit_test_setup_teardown(bytes_behind_tight_columns_are_refused, world_open,
+                                        world_close),
+        cmocka_unit_test_setup_teardown(tight_columns_nested_too_deep_are_refused, world_open,
+                                        world_close),
+        cmocka_unit_test_setup_teardown(lengths_that_are_not_those_of_the_bytes_come_back_too,
+                                        world_open, world_close),
+        cmocka_unit_test_setup_teardown(more_than_tight_columns_may_hold_is_refused, world_open,
+                                        world_close),
+        cmocka_unit_test_setup_teardown(keys_made_with_their_records_cost_next_to_nothing,
+                                        world_open, world_close),
+        cmocka_unit_test_setup_teardown(a_key_beyond_all_counters_is_refused, world_open,
+                                        world_close),
+        cmocka_unit_test_setup_teardown(a_day_in_its_tight_form_is_much_smaller_than_under_zlib,
+                                        world_open, world_close),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
