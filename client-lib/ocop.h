@@ -19,8 +19,12 @@
  *  - `err` may be NULL. On failure outputs are NULL or 0 and what is stored is unchanged, unless
  * the function says otherwise.
  *  - A handle may be used from any thread; calls exclude one another, but for ocop_sync, which
- * holds nothing while it waits for the network: recording goes on meanwhile. ocop_close must be the
- *    last call on a handle.
+ *    holds nothing while it waits for the network: recording goes on meanwhile. ocop_close must be
+ *    the last call on a handle.
+ *  - A store may be open in several handles and processes, such as an app and its background
+ *    job. Each knows at once what the others did. A call that writes may wait for another that
+ *    writes, but for 10 s at most (then OCOP_EBUSY, nothing changed), and never for one that waits
+ *    for the network.
  *  - Text is UTF-8. Moments are ms since 1970 UTC. Ids are 16 bytes.
  *  - Statuses OCOP_EDB, OCOP_ENOMEM (nothing changed, may be tried again) and OCOP_EBROKEN (close
  *    the handle and open it again) can come from any call and are not repeated below.

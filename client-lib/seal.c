@@ -66,18 +66,14 @@ static enum ocop_status store_set(struct ocop_store *s, const struct outbox_rows
                                   size_t count, const struct change_set *set,
                                   const struct sealed *sealed, struct ocop_error *err)
 {
-    enum ocop_status st = client_begin(s, err);
+    enum ocop_status st = store_sealed_add(s, &set->replica, set->seq, sealed, err);
 
-    if (st)
-        return st;
-    st = store_sealed_add(s, &set->replica, set->seq, sealed, err);
     for (size_t i = 0; !st && i < count; i++)
         st = store_outbox_sealed(s, rows->v[i].n, set->seq, (uint32_t)i, err);
     if (!st)
         st = store_meta_set_int(s, "seq", set->seq, err);
     if (!st)
         st = store_meta_set(s, "prev_hash", span_of(sealed->hash, HASH_LEN), err);
-    st = client_end(s, st, err);
     if (!st) {
         s->me.seq = set->seq;
         memcpy(s->me.prev_hash, sealed->hash, HASH_LEN);
@@ -96,16 +92,11 @@ static bool introduces(const struct ocop_store *s)
 static enum ocop_status refuse(struct ocop_store *s, const struct outbox_row *row, struct arena *a,
                                struct ocop_error *err)
 {
-    enum ocop_status st = client_begin(s, err);
+    enum ocop_status st = store_outbox_settled(
+        s, row->n, OUTBOX_REFUSED, "the change is too large to be sent; make it in several parts",
+        "", err);
 
-    if (st)
-        return st;
-    st = store_outbox_settled(s, row->n, OUTBOX_REFUSED,
-                              "the change is too large to be sent; make it in several parts", "",
-                              err);
-    if (!st)
-        st = pending_show(s, row->kind, &row->record, a, err);
-    return client_end(s, st, err);
+    return st ? st : pending_show(s, row->kind, &row->record, a, err);
 }
 
 enum ocop_status seal_one(struct ocop_store *s, struct arena *a, bool *sealed,

@@ -16,6 +16,7 @@
 #define OUTBOX_COLUMNS "n, record, kind, state, seq, idx, change, reason, field"
 
 enum question {
+    Q_DATA_VERSION,
     Q_META,
     Q_META_ALL,
     Q_META_SET,
@@ -76,6 +77,7 @@ enum question {
     "WHEN EXISTS (SELECT 1 FROM own WHERE record = " id " AND merged = 1) THEN 4 ELSE 3 END"
 
 static const char *const questions[Q_COUNT] = {
+    [Q_DATA_VERSION] = "PRAGMA data_version",
     [Q_META] = "SELECT value FROM meta WHERE key = ?1",
     [Q_META_ALL] = "SELECT key, value FROM meta",
     [Q_META_SET] = "INSERT INTO meta (key, value) VALUES (?1, ?2) "
@@ -204,6 +206,7 @@ struct db {
     bool open; /* between store_begin and the decision to commit or to roll back */
     struct rows *rows;
     struct buf old_text, new_text; /* of search; kept for their memory */
+    int64_t data_version;          /* SQLite's own, of the file as last asked for */
     sqlite3_stmt *stmt[Q_COUNT];
 };
 
@@ -269,6 +272,18 @@ static enum ocop_status run(struct ocop_store *s, sqlite3_stmt *st, struct ocop_
     bool row;
     enum ocop_status status = step(s, st, &row, err);
 
+    done(st);
+    return status;
+}
+
+/* The only number of a statement's only row. */
+static enum ocop_status one_number(struct ocop_store *s, sqlite3_stmt *st, int64_t *out,
+                                   struct ocop_error *err)
+{
+    bool row;
+    enum ocop_status status = step(s, st, &row, err);
+
+    *out = !status && row ? sqlite3_column_int64(st, 0) : 0;
     done(st);
     return status;
 }
@@ -389,6 +404,11 @@ enum ocop_status store_begin(struct ocop_store *s, struct ocop_error *err)
     return st;
 }
 
+enum ocop_status store_begin_read(struct ocop_store *s, struct ocop_error *err)
+{
+    return db_exec(s->db->sqlite, "BEGIN", err);
+}
+
 enum ocop_status store_commit(struct ocop_store *s, struct ocop_error *err)
 {
     s->db->open = false;
@@ -402,6 +422,20 @@ bool store_rollback(struct ocop_store *s)
     if (!sqlite3_get_autocommit(s->db->sqlite))
         (void)sqlite3_exec(s->db->sqlite, "ROLLBACK", NULL, NULL, NULL);
     return sqlite3_get_autocommit(s->db->sqlite) != 0;
+}
+
+enum ocop_status store_overtaken(struct ocop_store *s, bool *out, struct ocop_error *err)
+{
+    sqlite3_stmt *st = NULL;
+    int64_t version = 0;
+    enum ocop_status status = ask(s, Q_DATA_VERSION, &st, err);
+
+    if (!status)
+        status = one_number(s, st, &version, err);
+    *out = !status && version != s->db->data_version;
+    if (!status)
+        s->db->data_version = version;
+    return status;
 }
 
 /* --- meta ------------------------------------------------------------------------------------ */
@@ -1299,18 +1333,6 @@ enum ocop_status store_base_delete(struct ocop_store *s, const struct id *record
                                    struct ocop_error *err)
 {
     return run_id(s, Q_BASE_DELETE, record, 0, err);
-}
-
-/* The only number of a statement's only row. */
-static enum ocop_status one_number(struct ocop_store *s, sqlite3_stmt *st, int64_t *out,
-                                   struct ocop_error *err)
-{
-    bool row;
-    enum ocop_status status = step(s, st, &row, err);
-
-    *out = !status && row ? sqlite3_column_int64(st, 0) : 0;
-    done(st);
-    return status;
 }
 
 enum ocop_status store_base_orphans(struct ocop_store *s, unsigned *count, struct ocop_error *err)

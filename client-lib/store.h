@@ -70,6 +70,7 @@ struct ocop_store {
     pthread_cond_t idle; /* signalled when `busy` ends */
     bool busy;           /* an exchange is running; it holds the lock only now and then */
     bool closing, broken;
+    bool stale; /* `me` is not what is stored: read it before it is used */
     atomic_bool cancel;
     struct db *db; /* store.c */
     const struct env *env;
@@ -87,11 +88,23 @@ struct ocop_store {
 OCOP_MUST_USE enum ocop_status client_enter(struct ocop_store *s, struct ocop_error *err);
 void client_leave(struct ocop_store *s);
 
-/** Begin a transaction; and end it by what `st` says. A failure rolls back, reads the identity
- *  again and marks the handle broken where even that fails. Returns the status to give back. */
+/** Begin a transaction; and end it by what `st` says. What another process wrote is known from here
+ *  on: read nothing before that the transaction builds on. A failure rolls back, and marks the
+ *  handle broken where even that fails; the identity is read again by the next transaction. Returns
+ *  the status to give back. */
 OCOP_MUST_USE enum ocop_status client_begin(struct ocop_store *s, struct ocop_error *err);
 OCOP_MUST_USE enum ocop_status client_end(struct ocop_store *s, enum ocop_status st,
                                           struct ocop_error *err);
+
+/** Enter and begin a transaction that only reads: all answers are of one moment. Ends by _end,
+ * which gives back the lock. */
+OCOP_MUST_USE enum ocop_status client_read(struct ocop_store *s, struct ocop_error *err);
+void client_read_end(struct ocop_store *s);
+
+/** Enter and begin, and the end of both, for calls that write. */
+OCOP_MUST_USE enum ocop_status client_write(struct ocop_store *s, struct ocop_error *err);
+OCOP_MUST_USE enum ocop_status client_write_end(struct ocop_store *s, enum ocop_status st,
+                                                struct ocop_error *err);
 
 /** An invariant does not hold: the handle is of no use any more. Returns OCOP_EBROKEN. */
 enum ocop_status client_broken(struct ocop_store *s, const char *what, struct ocop_error *err);
@@ -114,8 +127,13 @@ OCOP_MUST_USE enum ocop_status store_open(struct ocop_store *s, const char *path
                                           const char *vfs, struct ocop_error *err);
 void store_close(struct ocop_store *s);
 OCOP_MUST_USE enum ocop_status store_begin(struct ocop_store *s, struct ocop_error *err);
+/** The transaction will only read. */
+OCOP_MUST_USE enum ocop_status store_begin_read(struct ocop_store *s, struct ocop_error *err);
 OCOP_MUST_USE enum ocop_status store_commit(struct ocop_store *s, struct ocop_error *err);
 bool store_rollback(struct ocop_store *s);
+/** Has another connection written since this was asked last? In a transaction. */
+OCOP_MUST_USE enum ocop_status store_overtaken(struct ocop_store *s, bool *out,
+                                               struct ocop_error *err);
 
 /* --- meta ------------------------------------------------------------------------------------ */
 
