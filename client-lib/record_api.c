@@ -204,6 +204,8 @@ static enum ocop_status make_change(struct ocop_store *s, const struct record *r
                      out->fields.count, FIELDS_MAX);
     if (!st)
         st = device_permit(s, r->k, out, maker ? maker->bytes : span_of(NULL, 0), err);
+    if (!st)
+        st = seal_try(s, out, err);
     if (!st && !standing_is_new(b))
         st = device_scope(s, r->k, &b->f, err);
     return st ? st : device_scope(s, r->k, &r->f, err);

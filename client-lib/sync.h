@@ -18,6 +18,11 @@ client_enrolment(struct ocop_store *s, const Ocop__Sync__Enrolment *e, struct oc
 OCOP_MUST_USE enum ocop_status seal_one(struct ocop_store *s, struct arena *a, bool *sealed,
                                         struct ocop_error *err);
 
+/** Can the change be sealed at all? OCOP_ELIMIT. To be asked when it is saved: its author can still
+ *  make it in parts. */
+OCOP_MUST_USE enum ocop_status seal_try(const struct ocop_store *s, const struct change *c,
+                                        struct ocop_error *err);
+
 /** Take a reply, in one transaction that the caller began (reply.c). */
 struct reply_result {
     bool progress;           /* something was acknowledged, received or changed */
