@@ -648,20 +648,13 @@ static enum ocop_status resend(struct ocop_store *s, const struct ocop_id *id,
 {
     struct record r;
     struct standing b;
-    struct change c;
     unsigned count = 0;
     enum ocop_status st = find_standing(s, id, &r, &b, err);
 
-    if (st)
-        return st;
     for (size_t i = 0; !st && i < b.rows.count; i++) {
         if (b.rows.v[i].state != OUTBOX_REFUSED)
             continue;
-        st = pending_change(&b.rows.v[i], &s->arena, &c, err);
-        if (!st)
-            st = store_outbox_delete(s, b.rows.v[i].n, err);
-        if (!st)
-            st = store_outbox_add(s, &c, OUTBOX_READY, err);
+        st = store_outbox_resend(s, b.rows.v[i].n, err);
         count++;
     }
     if (!st && count == 0)

@@ -32,6 +32,7 @@ enum question {
     Q_OUTBOX_SEALED,
     Q_OUTBOX_SETTLED,
     Q_OUTBOX_REWRITE,
+    Q_OUTBOX_RESEND,
     Q_OUTBOX_DELETE,
     Q_OUTBOX_UNSEAL,
     Q_OUTBOX_DISOWN,
@@ -94,6 +95,8 @@ static const char *const questions[Q_COUNT] = {
     [Q_OUTBOX_SEALED] = "UPDATE outbox SET state = 3, seq = ?2, idx = ?3 WHERE n = ?1",
     [Q_OUTBOX_SETTLED] = "UPDATE outbox SET state = ?2, reason = ?3, field = ?4 WHERE n = ?1",
     [Q_OUTBOX_REWRITE] = "UPDATE outbox SET change = ?2 WHERE n = ?1",
+    [Q_OUTBOX_RESEND] = "UPDATE outbox SET state = 2, seq = NULL, idx = NULL, reason = NULL, "
+                        "field = NULL WHERE n = ?1",
     [Q_OUTBOX_DELETE] = "DELETE FROM outbox WHERE n = ?1",
     [Q_OUTBOX_UNSEAL] = "UPDATE outbox SET state = 2, seq = NULL, idx = NULL "
                         "WHERE seq >= ?1 AND state = 3",
@@ -1072,6 +1075,11 @@ static enum ocop_status run_id(struct ocop_store *s, enum question q, const stru
 enum ocop_status store_outbox_delete(struct ocop_store *s, int64_t n, struct ocop_error *err)
 {
     return run_int(s, Q_OUTBOX_DELETE, (uint64_t)n, err);
+}
+
+enum ocop_status store_outbox_resend(struct ocop_store *s, int64_t n, struct ocop_error *err)
+{
+    return run_int(s, Q_OUTBOX_RESEND, (uint64_t)n, err);
 }
 
 enum ocop_status store_outbox_unseal(struct ocop_store *s, uint64_t seq, struct ocop_error *err)

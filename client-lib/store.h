@@ -224,6 +224,9 @@ OCOP_MUST_USE enum ocop_status store_outbox_rewrite(struct ocop_store *s, int64_
                                                     const struct change *c, struct ocop_error *err);
 OCOP_MUST_USE enum ocop_status store_outbox_delete(struct ocop_store *s, int64_t n,
                                                    struct ocop_error *err);
+/** A refused change is ready again, before those that came after it. */
+OCOP_MUST_USE enum ocop_status store_outbox_resend(struct ocop_store *s, int64_t n,
+                                                   struct ocop_error *err);
 /** Changes of sets from `seq` on are ready again, unless the registry has them. */
 OCOP_MUST_USE enum ocop_status store_outbox_unseal(struct ocop_store *s, uint64_t seq,
                                                    struct ocop_error *err);
