@@ -354,10 +354,10 @@ struct ocop_sync_summary {
     unsigned pushed;                                    /**< changes acknowledged by this sync */
     unsigned applied, equal, waiting, refused, in_case; /**< their outcomes */
     unsigned pulled;                                    /**< records received */
-    unsigned departed;
-    unsigned left; /**< changes that still wait on this device */
-    bool complete; /**< all sent and all received */
-    bool forked;   /**< the store took a new replica id */
+    unsigned departed; /**< records that left the scope; one with changes over it goes with them */
+    unsigned left;     /**< changes that still wait on this device */
+    bool complete;     /**< all sent and all received */
+    bool forked;       /**< the store took a new replica id */
 };
 
 /** Where a sync is. Return false to cancel. Called on the caller's thread, holding nothing. */

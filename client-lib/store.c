@@ -48,6 +48,8 @@ enum question {
     Q_BASE,
     Q_BASE_PUT,
     Q_BASE_DELETE,
+    Q_BASE_DEPART,
+    Q_BASE_DEPARTED,
     Q_BASE_CLAMP,
     Q_BASE_ORPHANS,
     Q_OWN,
@@ -118,6 +120,8 @@ static const char *const questions[Q_COUNT] = {
                    "VALUES (?1, ?2, ?3, ?3, ?4) ON CONFLICT (record) "
                    "DO UPDATE SET version = excluded.version, fields = excluded.fields",
     [Q_BASE_DELETE] = "DELETE FROM base WHERE record = ?1",
+    [Q_BASE_DEPART] = "UPDATE base SET departed = ?2 WHERE record = ?1",
+    [Q_BASE_DEPARTED] = "SELECT kind FROM base WHERE record = ?1 AND departed = 1",
     [Q_BASE_CLAMP] = "UPDATE base SET version = ?1 WHERE version > ?1",
     [Q_BASE_ORPHANS] = "SELECT count(*) FROM base WHERE NOT EXISTS "
                        "(SELECT 1 FROM outbox WHERE outbox.record = base.record)",
@@ -1337,10 +1341,26 @@ enum ocop_status store_base_put(struct ocop_store *s, uint32_t kind, const struc
     return status;
 }
 
+enum ocop_status store_base_depart(struct ocop_store *s, const struct id *record, bool departed,
+                                   struct ocop_error *err)
+{
+    return run_id(s, Q_BASE_DEPART, record, departed, err);
+}
+
 enum ocop_status store_base_delete(struct ocop_store *s, const struct id *record,
                                    struct ocop_error *err)
 {
-    return run_id(s, Q_BASE_DELETE, record, 0, err);
+    sqlite3_stmt *st = NULL;
+    int64_t kind = 0;
+    enum ocop_status status = ask(s, Q_BASE_DEPARTED, &st, err);
+
+    if (status)
+        return status;
+    put_id(st, 1, record);
+    status = one_number(s, st, &kind, err);
+    if (!status && kind)
+        status = store_record_delete(s, (uint32_t)kind, record, err);
+    return status ? status : run_id(s, Q_BASE_DELETE, record, 0, err);
 }
 
 enum ocop_status store_base_orphans(struct ocop_store *s, unsigned *count, struct ocop_error *err)
@@ -1584,7 +1604,9 @@ enum ocop_status store_unseen_sweep(struct ocop_store *s, struct arena *a, unsig
         for (size_t i = 0; !status && i < n; i++) {
             bool pending;
             status = store_outbox_has(s, &v[i].record, &pending, err);
-            if (!status && !pending) {
+            if (!status && pending) {
+                status = store_base_depart(s, &v[i].record, true, err);
+            } else if (!status) {
                 status = store_record_delete(s, v[i].kind, &v[i].record, err);
                 ++*count;
             }

@@ -283,8 +283,12 @@ OCOP_MUST_USE enum ocop_status store_base(struct ocop_store *s, const struct id 
 OCOP_MUST_USE enum ocop_status store_base_put(struct ocop_store *s, uint32_t kind,
                                               const struct id *record, const struct fields *f,
                                               uint64_t version, struct ocop_error *err);
+/** Nothing is pending over the record any more. One that departed meanwhile goes now. */
 OCOP_MUST_USE enum ocop_status store_base_delete(struct ocop_store *s, const struct id *record,
                                                  struct ocop_error *err);
+/** Mark that the record departed under its pending changes, or that it came again. */
+OCOP_MUST_USE enum ocop_status store_base_depart(struct ocop_store *s, const struct id *record,
+                                                 bool departed, struct ocop_error *err);
 /** Base rows whose record has nothing pending: for the check. */
 OCOP_MUST_USE enum ocop_status store_base_orphans(struct ocop_store *s, unsigned *count,
                                                   struct ocop_error *err);
@@ -332,7 +336,8 @@ OCOP_MUST_USE enum ocop_status store_counter_next(struct ocop_store *s, const ch
 OCOP_MUST_USE enum ocop_status store_unseen_mark(struct ocop_store *s, struct ocop_error *err);
 OCOP_MUST_USE enum ocop_status store_unseen_met(struct ocop_store *s, const struct id *record,
                                                 struct ocop_error *err);
-/** Remove those never met that have nothing pending; the mark is gone. *count: how many. */
+/** Remove those never met that have nothing pending, and let the others depart; the mark is gone.
+ *  *count: how many were removed. */
 OCOP_MUST_USE enum ocop_status store_unseen_sweep(struct ocop_store *s, struct arena *a,
                                                   unsigned *count, struct ocop_error *err);
 
