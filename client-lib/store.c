@@ -403,6 +403,20 @@ void store_close(struct ocop_store *s)
     s->db = NULL;
 }
 
+const char *store_path(struct ocop_store *s)
+{
+    return sqlite3_db_filename(s->db->sqlite, "main");
+}
+
+const char *store_vfs(struct ocop_store *s)
+{
+    sqlite3_vfs *vfs = NULL;
+
+    return sqlite3_file_control(s->db->sqlite, "main", SQLITE_FCNTL_VFS_POINTER, &vfs) == SQLITE_OK
+               ? vfs->zName
+               : NULL;
+}
+
 enum ocop_status store_begin(struct ocop_store *s, struct ocop_error *err)
 {
     enum ocop_status st = db_exec(s->db->sqlite, "BEGIN IMMEDIATE", err);
@@ -1811,7 +1825,10 @@ enum ocop_status store_integrity(struct ocop_store *s, void (*each)(void *self, 
             each(self, line);
     }
     (void)sqlite3_finalize(st);
-    if (!status && sqlite3_exec(s->db->sqlite, CHECK_SEARCH, NULL, NULL, NULL) != SQLITE_OK)
-        each(self, "the search index is damaged");
-    return status;
+    if (status || sqlite3_exec(s->db->sqlite, CHECK_SEARCH, NULL, NULL, NULL) == SQLITE_OK)
+        return status;
+    if (sqlite3_errcode(s->db->sqlite) != SQLITE_CORRUPT)
+        return db_error(s->db->sqlite, err, "checking the search index");
+    each(self, "the search index is damaged");
+    return OCOP_OK;
 }

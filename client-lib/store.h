@@ -126,6 +126,9 @@ void client_init(void);
 OCOP_MUST_USE enum ocop_status store_open(struct ocop_store *s, const char *path, bool must_exist,
                                           const char *vfs, struct ocop_error *err);
 void store_close(struct ocop_store *s);
+/** The file, and the VFS it was opened by. */
+const char *store_path(struct ocop_store *s);
+const char *store_vfs(struct ocop_store *s);
 OCOP_MUST_USE enum ocop_status store_begin(struct ocop_store *s, struct ocop_error *err);
 /** The transaction will only read. */
 OCOP_MUST_USE enum ocop_status store_begin_read(struct ocop_store *s, struct ocop_error *err);
@@ -387,7 +390,8 @@ void store_search_text(const struct kind *k, const struct fields *f, struct buf 
 OCOP_MUST_USE enum ocop_status store_search_finds(struct ocop_store *s, uint32_t kind,
                                                   const struct id *id, const char *word, bool *out,
                                                   struct ocop_error *err);
-/** SQLite's own checks; each finding is one line. */
+/** SQLite's own checks; each finding is one line. Outside a transaction: the one of the search
+ * index takes the right to write while it lasts. */
 OCOP_MUST_USE enum ocop_status store_integrity(struct ocop_store *s,
                                                void (*each)(void *self, const char *line),
                                                void *self, struct ocop_error *err);
