@@ -3,6 +3,8 @@
 #include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "sync.h"
 
@@ -217,28 +219,63 @@ static enum ocop_status check_outbox(struct check *c, struct ocop_error *err)
     return st;
 }
 
+/* --- the whole ------------------------------------------------------------------------------- */
+
+static enum ocop_status check_all(struct check *c, struct ocop_error *err)
+{
+    enum ocop_status st = store_integrity(c->s, found_in_file, c, err);
+
+    if (!st)
+        st = client_read(c->s, err);
+    if (st)
+        return st;
+    st = store_sealed_each(c->s, check_sealed, c, err);
+    if (!st)
+        st = check_outbox(c, err);
+    if (!st)
+        st = check_records(c, err);
+    client_read_end(c->s);
+    return st;
+}
+
+/* A handle of its own on the same file: the caller's is free all the time, for other threads and
+ * for `each`. */
+static enum ocop_status open_again(struct ocop_store *s, struct ocop_store **out,
+                                   struct ocop_error *err)
+{
+    struct ocop_options o = {.must_exist = true, .env = s->env};
+    char *path = NULL;
+    enum ocop_status st = client_enter(s, err);
+
+    *out = NULL;
+    if (st)
+        return st;
+    o.vfs = store_vfs(s);
+    path = strdup(store_path(s));
+    client_leave(s);
+    st = path ? ocop_open(path, &o, out, err) : err_nomem(err);
+    free(path);
+    return st;
+}
+
 enum ocop_status ocop_check(struct ocop_store *s, ocop_check_fn each, void *user,
                             unsigned *findings, struct ocop_error *err)
 {
-    struct check c = {0};
-    enum ocop_status st = client_enter(s, err);
+    struct check c = {.each = each, .user = user};
+    struct ocop_error why = {0};
+    enum ocop_status st = open_again(s, &c.s, &why);
 
-    *findings = 0;
-    if (st)
-        return st;
-    c.s = s;
-    c.each = each;
-    c.user = user;
     arena_init(&c.arena, ARENA_REQUEST_MAX);
-    st = store_integrity(s, found_in_file, &c, err);
     if (!st)
-        st = store_sealed_each(s, check_sealed, &c, err);
-    if (!st)
-        st = check_outbox(&c, err);
-    if (!st)
-        st = check_records(&c, err);
+        st = check_all(&c, &why);
+    if (st == OCOP_EDAMAGED) {
+        found_in_file(&c, why.text);
+        st = OCOP_OK;
+    } else if (st && err) {
+        *err = why;
+    }
     *findings = c.findings;
     arena_fini(&c.arena);
-    client_leave(s);
+    ocop_close(c.s);
     return st;
 }

@@ -5,6 +5,7 @@
 
 #include "frame.h"
 #include "invitation.h"
+#include "record_api.h"
 #include "store.h"
 #include "sync.h"
 #include "sync.pb-c.h"
@@ -98,9 +99,30 @@ enum ocop_status client_broken(struct ocop_store *s, const char *what, struct oc
     return err_set(err, OCOP_EBROKEN, "%s; close the handle and open the store again", what);
 }
 
+/* Another process may have recorded, synced or forked: what was read of it before counts no more.
+ */
+static enum ocop_status catch_up(struct ocop_store *s, struct ocop_error *err)
+{
+    bool overtaken;
+    enum ocop_status st = store_overtaken(s, &overtaken, err);
+
+    if (st || (!overtaken && !s->stale))
+        return st;
+    device_codes_forget(s);
+    device_scope_forget(s);
+    s->stale = true; /* until it has been read as a whole */
+    st = store_identity(s, err);
+    s->stale = st != OCOP_OK;
+    return st;
+}
+
 enum ocop_status client_begin(struct ocop_store *s, struct ocop_error *err)
 {
-    return store_begin(s, err);
+    enum ocop_status st = store_begin(s, err);
+
+    if (!st)
+        st = catch_up(s, err);
+    return st ? client_end(s, st, err) : OCOP_OK;
 }
 
 enum ocop_status client_end(struct ocop_store *s, enum ocop_status st, struct ocop_error *err)
@@ -109,8 +131,47 @@ enum ocop_status client_end(struct ocop_store *s, enum ocop_status st, struct oc
         st = store_commit(s, err);
     if (!st)
         return OCOP_OK;
-    if (!store_rollback(s) || store_identity(s, NULL) != OCOP_OK)
-        s->broken = true;
+    s->broken = !store_rollback(s) || s->broken;
+    s->stale = true;
+    return st;
+}
+
+enum ocop_status client_read(struct ocop_store *s, struct ocop_error *err)
+{
+    enum ocop_status st = client_enter(s, err);
+
+    if (st)
+        return st;
+    st = store_begin_read(s, err);
+    if (!st)
+        st = catch_up(s, err);
+    if (st)
+        client_read_end(s);
+    return st;
+}
+
+void client_read_end(struct ocop_store *s)
+{
+    s->broken = !store_rollback(s) || s->broken;
+    client_leave(s);
+}
+
+enum ocop_status client_write(struct ocop_store *s, struct ocop_error *err)
+{
+    enum ocop_status st = client_enter(s, err);
+
+    if (st)
+        return st;
+    st = client_begin(s, err);
+    if (st)
+        client_leave(s);
+    return st;
+}
+
+enum ocop_status client_write_end(struct ocop_store *s, enum ocop_status st, struct ocop_error *err)
+{
+    st = client_end(s, st, err);
+    client_leave(s);
     return st;
 }
 
@@ -224,18 +285,34 @@ struct ocop_id ocop_new_key(struct ocop_store *s)
 
 /* --- enrolment ------------------------------------------------------------------------------- */
 
+/* Enrolled again, it is the same device of the same registry: one that was restored may not know
+ * it. */
+static enum ocop_status same_registry(struct ocop_store *s, const struct invitation *in,
+                                      struct ocop_error *err)
+{
+    struct span root;
+    enum ocop_status st = store_meta(s, "root_key", &s->arena, &root, err);
+
+    if (st || span_eq(root, span_of(in->root_key, INVITATION_ROOT_LEN)))
+        return st;
+    return err_set(err, OCOP_ESTATE,
+                   "this store is enrolled in another registry; make a new store for this one");
+}
+
 /* Keys and replica id are made once and stored before anything is sent, so that repeating an
  * enrolment whose answer was lost is the same enrolment. */
-static enum ocop_status make_keys(struct ocop_store *s, struct ocop_error *err)
+static enum ocop_status make_keys(struct ocop_store *s, const struct invitation *in,
+                                  struct ocop_error *err)
 {
     struct identity *me = &s->me;
-    enum ocop_status st;
+    enum ocop_status st = client_begin(s, err);
 
-    if (!id_is_zero(&me->replica))
-        return OCOP_OK;
-    st = client_begin(s, err);
     if (st)
         return st;
+    if (me->enrolled)
+        st = same_registry(s, in, err);
+    if (st || !id_is_zero(&me->replica))
+        return client_end(s, st, err);
     me->replica = id_next(&s->ids, s->env);
     sign_key_new(&me->sign, s->env);
     channel_key_new(&me->channel, s->env);
@@ -357,18 +434,6 @@ static enum ocop_status enrol_exchange(struct ocop_store *s, const struct invita
     return st;
 }
 
-static enum ocop_status same_registry(struct ocop_store *s, const struct invitation *in,
-                                      struct ocop_error *err)
-{
-    struct span root;
-    enum ocop_status st = store_meta(s, "root_key", &s->arena, &root, err);
-
-    if (st || span_eq(root, span_of(in->root_key, INVITATION_ROOT_LEN)))
-        return st;
-    return err_set(err, OCOP_ESTATE,
-                   "this store is enrolled in another registry; make a new store for this one");
-}
-
 enum ocop_status ocop_enrol(struct ocop_store *s, const char *code, const char *name,
                             struct ocop_error *err)
 {
@@ -386,11 +451,7 @@ enum ocop_status ocop_enrol(struct ocop_store *s, const char *code, const char *
     st = client_enter(s, err);
     if (st)
         return st;
-    /* Again, as the same device of the same registry: one that was restored may not know it. */
-    if (s->me.enrolled)
-        st = same_registry(s, &in, err);
-    if (!st)
-        st = client_begin_exchange(s, err);
+    st = client_begin_exchange(s, err);
     if (st) {
         client_leave(s);
         return st;
@@ -400,7 +461,7 @@ enum ocop_status ocop_enrol(struct ocop_store *s, const char *code, const char *
     buf_init(&answer, FRAME_BYTES_MAX);
     arena_init(&a, REPLY_INFLATED_MAX * 2);
     allocator = arena_allocator(&a);
-    st = make_keys(s, err);
+    st = make_keys(s, &in, err);
     if (!st)
         st = enrol_request(s, &in, name, &n, &frame, err);
     if (st)

@@ -219,10 +219,10 @@ enum ocop_status ocop_find(struct ocop_store *s, const struct ocop_query *query,
     arena_init(&answer->arena, ARENA_REQUEST_MAX);
     st = make_find(query, &answer->arena, &f, err);
     if (!st)
-        st = client_enter(s, err);
+        st = client_read(s, err);
     if (!st) {
         st = find_all(s, &f, &answer->arena, &rows, &count, err);
-        client_leave(s);
+        client_read_end(s);
         if (!st)
             st = fill(answer, rows, count, query, err);
     }

@@ -19,8 +19,12 @@
  *  - `err` may be NULL. On failure outputs are NULL or 0 and what is stored is unchanged, unless
  * the function says otherwise.
  *  - A handle may be used from any thread; calls exclude one another, but for ocop_sync, which
- * holds nothing while it waits for the network: recording goes on meanwhile. ocop_close must be the
- *    last call on a handle.
+ *    holds nothing while it waits for the network: recording goes on meanwhile. ocop_close must be
+ *    the last call on a handle.
+ *  - A store may be open in several handles and processes, such as an app and its background
+ *    job. Each knows at once what the others did. A call that writes may wait for another that
+ *    writes, but for 10 s at most (then OCOP_EBUSY, nothing changed), and never for one that waits
+ *    for the network.
  *  - Text is UTF-8. Moments are ms since 1970 UTC. Ids are 16 bytes.
  *  - Statuses OCOP_EDB, OCOP_ENOMEM (nothing changed, may be tried again) and OCOP_EBROKEN (close
  *    the handle and open it again) can come from any call and are not repeated below.
@@ -355,10 +359,10 @@ struct ocop_sync_summary {
     unsigned pushed;                                    /**< changes acknowledged by this sync */
     unsigned applied, equal, waiting, refused, in_case; /**< their outcomes */
     unsigned pulled;                                    /**< records received */
-    unsigned departed;
-    unsigned left; /**< changes that still wait on this device */
-    bool complete; /**< all sent and all received */
-    bool forked;   /**< the store took a new replica id */
+    unsigned departed; /**< records that left the scope; one with changes over it goes with them */
+    unsigned left;     /**< changes that still wait on this device */
+    bool complete;     /**< all sent and all received */
+    bool forked;       /**< the store took a new replica id */
 };
 
 /** Where a sync is. Return false to cancel. Called on the caller's thread, holding nothing. */
@@ -403,7 +407,10 @@ ocop_resend(struct ocop_store *store, const struct ocop_id *id, struct ocop_erro
 typedef void (*ocop_check_fn)(void *user, const char *finding);
 
 /** Check the file: SQLite's own check, every row, every sealed change-set's hash and chain, the
- *  outbox against the records, the search index. @param findings how many; 0 is good. */
+ *  outbox against the records, the search index. It reads by a connection of its own and holds
+ *  nothing: recording and syncing go on meanwhile, in `each` too, and what they write is not looked
+ *  at. Only while the search index is looked at may a call that writes have to wait for it.
+ *  @param findings how many; 0 is good. */
 OCOP_API OCOP_MUST_USE enum ocop_status ocop_check(struct ocop_store *store, ocop_check_fn each,
                                                    void *user, unsigned *findings,
                                                    struct ocop_error *err);

@@ -108,7 +108,7 @@ enum ocop_status ocop_new(struct ocop_store *s, const char *kind, ProtobufCMessa
     r.k = kind_by_name(kind);
     if (!r.k || r.k->local_only)
         return err_set(err, OCOP_ENOTFOUND, "there is no kind of record of this name");
-    st = client_enter(s, err);
+    st = client_read(s, err);
     if (st)
         return st;
     st = need_enrolled(s, err);
@@ -128,7 +128,7 @@ enum ocop_status ocop_new(struct ocop_store *s, const char *kind, ProtobufCMessa
     if (!st)
         st = record_write(&r, out, err);
 out:
-    client_leave(s);
+    client_read_end(s);
     return st;
 }
 
@@ -204,6 +204,8 @@ static enum ocop_status make_change(struct ocop_store *s, const struct record *r
                      out->fields.count, FIELDS_MAX);
     if (!st)
         st = device_permit(s, r->k, out, maker ? maker->bytes : span_of(NULL, 0), err);
+    if (!st)
+        st = seal_try(s, out, err);
     if (!st && !standing_is_new(b))
         st = device_scope(s, r->k, &b->f, err);
     return st ? st : device_scope(s, r->k, &r->f, err);
@@ -316,8 +318,6 @@ static enum ocop_status save(struct ocop_store *s, const ProtobufCMessage *m,
         st = make_change(s, &r, &b, standing_is_new(&b) ? VERB_CREATE : VERB_AMEND, NULL, &c, err);
     if (!st && c.fields.count == 0 && !standing_is_new(&b) && !b.draft)
         return OCOP_OK;
-    if (!st)
-        st = client_begin(s, err);
     if (st)
         return st;
     if (c.fields.count == 0 && !standing_is_new(&b)) {
@@ -327,19 +327,15 @@ static enum ocop_status save(struct ocop_store *s, const ProtobufCMessage *m,
         if (!st)
             st = store_record_put(s, r.k->number, &r.id, &r.f, b.version, err);
     }
-    return client_end(s, st, err);
+    return st;
 }
 
 enum ocop_status ocop_save(struct ocop_store *s, const ProtobufCMessage *record,
                            struct ocop_error *err)
 {
-    enum ocop_status st = client_enter(s, err);
+    enum ocop_status st = client_write(s, err);
 
-    if (st)
-        return st;
-    st = save(s, record, err);
-    client_leave(s);
-    return st;
+    return st ? st : client_write_end(s, save(s, record, err), err);
 }
 
 /* --- submit ---------------------------------------------------------------------------------- */
@@ -403,8 +399,6 @@ static enum ocop_status submit(struct ocop_store *s, const ProtobufCMessage *m,
         st = make_change(s, &r, &b, VERB_CREATE, NULL, &c, err);
     if (!st)
         st = device_references(s, r.k, &c, err);
-    if (!st)
-        st = client_begin(s, err);
     if (st)
         return st;
     st = give_numbers(s, &r, err);
@@ -415,19 +409,15 @@ static enum ocop_status submit(struct ocop_store *s, const ProtobufCMessage *m,
         st = store_change(s, &b, &c, OUTBOX_READY, false, err);
     if (!st)
         st = store_record_put(s, r.k->number, &r.id, &r.f, b.version, err);
-    return client_end(s, st, err);
+    return st;
 }
 
 enum ocop_status ocop_submit(struct ocop_store *s, const ProtobufCMessage *record,
                              struct ocop_error *err)
 {
-    enum ocop_status st = client_enter(s, err);
+    enum ocop_status st = client_write(s, err);
 
-    if (st)
-        return st;
-    st = submit(s, record, err);
-    client_leave(s);
-    return st;
+    return st ? st : client_write_end(s, submit(s, record, err), err);
 }
 
 /* --- amend, add, void ------------------------------------------------------------------------ */
@@ -461,8 +451,6 @@ static enum ocop_status amend(struct ocop_store *s, const ProtobufCMessage *m, c
         st = device_references(s, r.k, &c, err);
     if (!st && c.fields.count == 0 && !b.draft)
         return OCOP_OK;
-    if (!st)
-        st = client_begin(s, err);
     if (st)
         return st;
     if (c.fields.count == 0) {
@@ -472,19 +460,15 @@ static enum ocop_status amend(struct ocop_store *s, const ProtobufCMessage *m, c
         if (!st)
             st = store_record_put(s, r.k->number, &r.id, &r.f, b.version, err);
     }
-    return client_end(s, st, err);
+    return st;
 }
 
 enum ocop_status ocop_amend(struct ocop_store *s, const ProtobufCMessage *record,
                             const char *reason, struct ocop_error *err)
 {
-    enum ocop_status st = client_enter(s, err);
+    enum ocop_status st = client_write(s, err);
 
-    if (st)
-        return st;
-    st = amend(s, record, reason, err);
-    client_leave(s);
-    return st;
+    return st ? st : client_write_end(s, amend(s, record, reason, err), err);
 }
 
 /* The record that an id names, as it stands. */
@@ -577,38 +561,21 @@ static enum ocop_status add(struct ocop_store *s, const struct ocop_id *id, cons
         st = make_change(s, &r, &b, VERB_ADD, reason, &c, err);
     if (!st)
         st = device_references(s, r.k, &c, err);
-    if (!st)
-        st = client_begin(s, err);
     if (st)
         return st;
     st = store_change(s, &b, &c, OUTBOX_READY, true, err);
     if (!st)
         st = pending_show(s, r.k->number, &r.id, &s->arena, err);
-    return client_end(s, st, err);
+    return st;
 }
 
 enum ocop_status ocop_add(struct ocop_store *s, const struct ocop_id *id, const char *list,
                           const ProtobufCMessage *element, const char *reason,
                           struct ocop_error *err)
 {
-    enum ocop_status st = client_enter(s, err);
+    enum ocop_status st = client_write(s, err);
 
-    if (st)
-        return st;
-    st = add(s, id, list, element, reason, err);
-    client_leave(s);
-    return st;
-}
-
-static enum ocop_status discard(struct ocop_store *s, const struct record *r,
-                                const struct standing *b, enum outbox_state state,
-                                struct ocop_error *err)
-{
-    enum ocop_status st = client_begin(s, err);
-
-    if (st)
-        return st;
-    return client_end(s, drop_changes(s, r->k, &r->id, b, state, err), err);
+    return st ? st : client_write_end(s, add(s, id, list, element, reason, err), err);
 }
 
 static enum ocop_status void_record(struct ocop_store *s, const struct ocop_id *id,
@@ -622,7 +589,7 @@ static enum ocop_status void_record(struct ocop_store *s, const struct ocop_id *
     if (st)
         return st;
     if (standing_is_new(&b))
-        return discard(s, &r, &b, b.refused ? OUTBOX_REFUSED : OUTBOX_DRAFT, err);
+        return drop_changes(s, r.k, &r.id, &b, b.refused ? OUTBOX_REFUSED : OUTBOX_DRAFT, err);
     if (is_voided(&b.f))
         return err_set(err, OCOP_ESTATE, "the record is voided already");
     st = check_reason(reason, err);
@@ -633,49 +600,47 @@ static enum ocop_status void_record(struct ocop_store *s, const struct ocop_id *
         st = put_bytes(&r, FIELD_VOID_REASON, span_str(reason), &s->arena, err);
     if (!st)
         st = make_change(s, &r, &b, VERB_VOID, reason, &c, err);
-    if (!st)
-        st = client_begin(s, err);
     if (st)
         return st;
     st = store_change(s, &b, &c, OUTBOX_READY, false, err);
     if (!st)
         st = store_record_put(s, r.k->number, &r.id, &r.f, b.version, err);
-    return client_end(s, st, err);
+    return st;
 }
 
 enum ocop_status ocop_void(struct ocop_store *s, const struct ocop_id *id, const char *reason,
                            struct ocop_error *err)
 {
-    enum ocop_status st = client_enter(s, err);
+    enum ocop_status st = client_write(s, err);
 
-    if (st)
-        return st;
-    st = void_record(s, id, reason, err);
-    client_leave(s);
-    return st;
+    return st ? st : client_write_end(s, void_record(s, id, reason, err), err);
 }
 
 /* --- discard, resend, load ------------------------------------------------------------------- */
 
-enum ocop_status ocop_discard(struct ocop_store *s, const struct ocop_id *id,
-                              struct ocop_error *err)
+static enum ocop_status discard(struct ocop_store *s, const struct ocop_id *id,
+                                struct ocop_error *err)
 {
     struct record r;
     struct standing b;
     bool refused = false;
-    enum ocop_status st = client_enter(s, err);
+    enum ocop_status st = find_standing(s, id, &r, &b, err);
 
-    if (st)
-        return st;
-    st = find_standing(s, id, &r, &b, err);
     for (size_t i = 0; !st && i < b.rows.count; i++)
         refused = refused || b.rows.v[i].state == OUTBOX_REFUSED;
     if (!st && !b.draft && !refused)
         st = err_set(err, OCOP_ENOTFOUND, "the record has no draft and nothing refused");
-    if (!st)
-        st = discard(s, &r, &b, b.draft ? OUTBOX_DRAFT : OUTBOX_REFUSED, err);
-    client_leave(s);
-    return st;
+    if (st)
+        return st;
+    return drop_changes(s, r.k, &r.id, &b, b.draft ? OUTBOX_DRAFT : OUTBOX_REFUSED, err);
+}
+
+enum ocop_status ocop_discard(struct ocop_store *s, const struct ocop_id *id,
+                              struct ocop_error *err)
+{
+    enum ocop_status st = client_write(s, err);
+
+    return st ? st : client_write_end(s, discard(s, id, err), err);
 }
 
 static enum ocop_status resend(struct ocop_store *s, const struct ocop_id *id,
@@ -683,40 +648,27 @@ static enum ocop_status resend(struct ocop_store *s, const struct ocop_id *id,
 {
     struct record r;
     struct standing b;
-    struct change c;
     unsigned count = 0;
     enum ocop_status st = find_standing(s, id, &r, &b, err);
 
-    if (!st)
-        st = client_begin(s, err);
-    if (st)
-        return st;
     for (size_t i = 0; !st && i < b.rows.count; i++) {
         if (b.rows.v[i].state != OUTBOX_REFUSED)
             continue;
-        st = pending_change(&b.rows.v[i], &s->arena, &c, err);
-        if (!st)
-            st = store_outbox_delete(s, b.rows.v[i].n, err);
-        if (!st)
-            st = store_outbox_add(s, &c, OUTBOX_READY, err);
+        st = store_outbox_resend(s, b.rows.v[i].n, err);
         count++;
     }
     if (!st && count == 0)
         st = err_set(err, OCOP_ESTATE, "nothing of this record was refused");
     if (!st)
         st = pending_show(s, r.k->number, &r.id, &s->arena, err);
-    return client_end(s, st, err);
+    return st;
 }
 
 enum ocop_status ocop_resend(struct ocop_store *s, const struct ocop_id *id, struct ocop_error *err)
 {
-    enum ocop_status st = client_enter(s, err);
+    enum ocop_status st = client_write(s, err);
 
-    if (st)
-        return st;
-    st = resend(s, id, err);
-    client_leave(s);
-    return st;
+    return st ? st : client_write_end(s, resend(s, id, err), err);
 }
 
 static enum ocop_status load(struct ocop_store *s, const struct ocop_id *id, ProtobufCMessage **out,
@@ -748,25 +700,22 @@ enum ocop_status ocop_load(struct ocop_store *s, const struct ocop_id *id, Proto
     enum ocop_status st;
 
     *out = NULL;
-    st = client_enter(s, err);
+    st = client_read(s, err);
     if (st)
         return st;
     st = load(s, id, out, err);
-    client_leave(s);
+    client_read_end(s);
     return st;
 }
 
-enum ocop_status ocop_submit_draft(struct ocop_store *s, const struct ocop_id *id,
-                                   const char *reason, struct ocop_error *err)
+static enum ocop_status submit_draft(struct ocop_store *s, const struct ocop_id *id,
+                                     const char *reason, struct ocop_error *err)
 {
     ProtobufCMessage *m = NULL;
     struct record r;
     struct standing b;
-    enum ocop_status st = client_enter(s, err);
+    enum ocop_status st = find_standing(s, id, &r, &b, err);
 
-    if (st)
-        return st;
-    st = find_standing(s, id, &r, &b, err);
     if (!st && !b.draft)
         st = err_set(err, OCOP_ENOTFOUND, "the record has no draft");
     if (!st)
@@ -774,6 +723,13 @@ enum ocop_status ocop_submit_draft(struct ocop_store *s, const struct ocop_id *i
     if (!st)
         st = standing_is_new(&b) ? submit(s, m, err) : amend(s, m, reason, err);
     ocop_free(m);
-    client_leave(s);
     return st;
+}
+
+enum ocop_status ocop_submit_draft(struct ocop_store *s, const struct ocop_id *id,
+                                   const char *reason, struct ocop_error *err)
+{
+    enum ocop_status st = client_write(s, err);
+
+    return st ? st : client_write_end(s, submit_draft(s, id, reason, err), err);
 }

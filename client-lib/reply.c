@@ -456,6 +456,8 @@ static enum ocop_status take_under(struct taking *t, const struct change *c, uin
     if (!st && found)
         st = note_merged(t, &c->record, &base, &next, err);
     if (!st)
+        st = store_base_depart(s, &c->record, false, err);
+    if (!st)
         st = store_base_put(s, c->kind, &c->record, &next, version, err);
     return st ? st : pending_show(s, c->kind, &c->record, &t->work, err);
 }
@@ -574,7 +576,10 @@ static enum ocop_status depart(struct taking *t, uint32_t kind, const struct id 
     bool pending, there;
     enum ocop_status st = store_outbox_has(t->s, id, &pending, err);
 
-    /* What the officer has not sent yet is never taken away. */
+    /* What the officer has not sent yet is never taken away: the record goes with the last of it.
+     */
+    if (!st && pending)
+        st = store_base_depart(t->s, id, true, err);
     if (!st && !pending)
         st = store_record_exists(t->s, kind, id, &there, err);
     if (st || pending || !there)

@@ -5,6 +5,11 @@
 /* Compressed columns are a small part of the changes row-wise; more is never worth reading. */
 enum { PACKED_PER_SEALED = 12 };
 
+/* A change of no more fields and bytes than these fits a set, whatever it holds. */
+enum { SURE_FIELDS = LIST_ITEMS_MAX, SURE_BYTES = SET_SEALED_BYTES_MAX - 12 * 1024 };
+
+#define TOO_LARGE "the change is too large to be sent; make it in several parts"
+
 static enum ocop_status unpack(const struct outbox_rows *rows, size_t count, struct arena *a,
                                struct changes *out, struct ocop_error *err)
 {
@@ -37,6 +42,12 @@ static void fill_header(const struct ocop_store *s, struct change_set *set)
     }
 }
 
+/* Is it the changes that cannot be sealed, and not memory or the disk? */
+static bool unsealable(enum ocop_status st)
+{
+    return st == OCOP_ELIMIT || st == OCOP_EINVAL;
+}
+
 /* Seal as many of the rows as fit the budget, but one at least. *count: how many. */
 static enum ocop_status seal_within(struct ocop_store *s, const struct outbox_rows *rows,
                                     struct arena *a, size_t *count, struct change_set *set,
@@ -50,7 +61,7 @@ static enum ocop_status seal_within(struct ocop_store *s, const struct outbox_ro
         st = unpack(rows, *count, a, &set->changes, err);
         if (!st)
             st = changeset_seal(set, &s->me.sign, a, out, err);
-        if (st == OCOP_ELIMIT && *count > 1) {
+        if (unsealable(st) && *count > 1) {
             *count /= 2;
             continue;
         }
@@ -66,18 +77,14 @@ static enum ocop_status store_set(struct ocop_store *s, const struct outbox_rows
                                   size_t count, const struct change_set *set,
                                   const struct sealed *sealed, struct ocop_error *err)
 {
-    enum ocop_status st = client_begin(s, err);
+    enum ocop_status st = store_sealed_add(s, &set->replica, set->seq, sealed, err);
 
-    if (st)
-        return st;
-    st = store_sealed_add(s, &set->replica, set->seq, sealed, err);
     for (size_t i = 0; !st && i < count; i++)
         st = store_outbox_sealed(s, rows->v[i].n, set->seq, (uint32_t)i, err);
     if (!st)
         st = store_meta_set_int(s, "seq", set->seq, err);
     if (!st)
         st = store_meta_set(s, "prev_hash", span_of(sealed->hash, HASH_LEN), err);
-    st = client_end(s, st, err);
     if (!st) {
         s->me.seq = set->seq;
         memcpy(s->me.prev_hash, sealed->hash, HASH_LEN);
@@ -92,20 +99,37 @@ static bool introduces(const struct ocop_store *s)
     return s->me.forked && s->me.seq == 0;
 }
 
-/* One change that no request can carry: it must not stand before the others for ever. */
-static enum ocop_status refuse(struct ocop_store *s, const struct outbox_row *row, struct arena *a,
-                               struct ocop_error *err)
+enum ocop_status seal_try(const struct ocop_store *s, const struct change *c,
+                          struct ocop_error *err)
 {
-    enum ocop_status st = client_begin(s, err);
+    struct change change = *c;
+    struct change_set set;
+    struct sealed out;
+    struct arena a;
+    size_t bytes = 0;
+    enum ocop_status st;
 
-    if (st)
-        return st;
-    st = store_outbox_settled(s, row->n, OUTBOX_REFUSED,
-                              "the change is too large to be sent; make it in several parts", "",
-                              err);
-    if (!st)
-        st = pending_show(s, row->kind, &row->record, a, err);
-    return client_end(s, st, err);
+    for (size_t i = 0; i < c->fields.count; i++)
+        bytes += c->fields.v[i].bytes.len + c->fields.v[i].key.len;
+    if (c->fields.count <= SURE_FIELDS && bytes <= SURE_BYTES)
+        return OCOP_OK;
+    arena_init(&a, ARENA_REQUEST_MAX);
+    fill_header(s, &set);
+    set.changes = (struct changes){&change, 1};
+    st = changeset_seal(&set, &s->me.sign, &a, &out, err);
+    if (st == OCOP_ELIMIT || (!st && out.body.len > SET_SEALED_BYTES_MAX))
+        st = err_set(err, OCOP_ELIMIT, TOO_LARGE);
+    arena_fini(&a);
+    return st;
+}
+
+/* One change that no request can carry: it must not stand before the others for ever. */
+static enum ocop_status refuse(struct ocop_store *s, const struct outbox_row *row, const char *why,
+                               struct arena *a, struct ocop_error *err)
+{
+    enum ocop_status st = store_outbox_settled(s, row->n, OUTBOX_REFUSED, why, "", err);
+
+    return st ? st : pending_show(s, row->kind, &row->record, a, err);
 }
 
 enum ocop_status seal_one(struct ocop_store *s, struct arena *a, bool *sealed,
@@ -115,6 +139,7 @@ enum ocop_status seal_one(struct ocop_store *s, struct arena *a, bool *sealed,
     struct change_set set;
     struct sealed out;
     struct arena attempt;
+    struct ocop_error why = {0};
     size_t count = 0;
     enum ocop_status st;
 
@@ -124,11 +149,15 @@ enum ocop_status seal_one(struct ocop_store *s, struct arena *a, bool *sealed,
     if (st || (rows.count == 0 && !introduces(s)))
         return st;
     arena_init(&attempt, ARENA_REQUEST_MAX);
-    st = seal_within(s, &rows, &attempt, &count, &set, &out, err);
-    if (!st && count > 0 && out.body.len > SET_SEALED_BYTES_MAX)
-        st = refuse(s, &rows.v[0], a, err);
+    st = seal_within(s, &rows, &attempt, &count, &set, &out, &why);
+    if (unsealable(st) && count == 1)
+        st = refuse(s, &rows.v[0], st == OCOP_ELIMIT ? TOO_LARGE : why.text, a, err);
+    else if (!st && count > 0 && out.body.len > SET_SEALED_BYTES_MAX)
+        st = refuse(s, &rows.v[0], TOO_LARGE, a, err);
     else if (!st)
         st = store_set(s, &rows, count, &set, &out, err);
+    else if (err)
+        *err = why;
     *sealed = !st;
     arena_fini(&attempt);
     return st;

@@ -102,10 +102,10 @@ enum ocop_status ocop_record_status(struct ocop_store *s, const struct ocop_id *
         return err_nomem(err);
     memcpy(record.b, id->b, ID_LEN);
     arena_init(&answer->arena, ARENA_SAVE_MAX);
-    st = client_enter(s, err);
+    st = client_read(s, err);
     if (!st) {
         st = fill(s, &record, answer, err);
-        client_leave(s);
+        client_read_end(s);
     }
     if (st)
         ocop_record_status_free(&answer->status);
@@ -133,7 +133,7 @@ enum ocop_status ocop_store_status(struct ocop_store *s, struct ocop_store_statu
     enum ocop_status st;
 
     memset(out, 0, sizeof *out);
-    st = client_enter(s, err);
+    st = client_read(s, err);
     if (st)
         return st;
     me = &s->me;
@@ -159,6 +159,6 @@ enum ocop_status ocop_store_status(struct ocop_store *s, struct ocop_store_statu
     out->last_sync_ms = me->last_sync_ms;
     out->skew_ms = me->skew_ms;
 out:
-    client_leave(s);
+    client_read_end(s);
     return st;
 }

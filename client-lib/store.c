@@ -16,6 +16,7 @@
 #define OUTBOX_COLUMNS "n, record, kind, state, seq, idx, change, reason, field"
 
 enum question {
+    Q_DATA_VERSION,
     Q_META,
     Q_META_ALL,
     Q_META_SET,
@@ -34,6 +35,7 @@ enum question {
     Q_OUTBOX_SEALED,
     Q_OUTBOX_SETTLED,
     Q_OUTBOX_REWRITE,
+    Q_OUTBOX_RESEND,
     Q_OUTBOX_DELETE,
     Q_OUTBOX_UNSEAL,
     Q_OUTBOX_DISOWN,
@@ -50,6 +52,8 @@ enum question {
     Q_BASE,
     Q_BASE_PUT,
     Q_BASE_DELETE,
+    Q_BASE_DEPART,
+    Q_BASE_DEPARTED,
     Q_BASE_CLAMP,
     Q_BASE_ORPHANS,
     Q_OWN,
@@ -80,6 +84,7 @@ enum question {
     "WHEN EXISTS (SELECT 1 FROM own WHERE record = " id " AND merged = 1) THEN 4 ELSE 3 END"
 
 static const char *const questions[Q_COUNT] = {
+    [Q_DATA_VERSION] = "PRAGMA data_version",
     [Q_META] = "SELECT value FROM meta WHERE key = ?1",
     [Q_META_ALL] = "SELECT key, value FROM meta",
     [Q_META_SET] = "INSERT INTO meta (key, value) VALUES (?1, ?2) "
@@ -102,6 +107,8 @@ static const char *const questions[Q_COUNT] = {
     [Q_OUTBOX_SEALED] = "UPDATE outbox SET state = 3, seq = ?2, idx = ?3 WHERE n = ?1",
     [Q_OUTBOX_SETTLED] = "UPDATE outbox SET state = ?2, reason = ?3, field = ?4 WHERE n = ?1",
     [Q_OUTBOX_REWRITE] = "UPDATE outbox SET change = ?2 WHERE n = ?1",
+    [Q_OUTBOX_RESEND] = "UPDATE outbox SET state = 2, seq = NULL, idx = NULL, reason = NULL, "
+                        "field = NULL WHERE n = ?1",
     [Q_OUTBOX_DELETE] = "DELETE FROM outbox WHERE n = ?1",
     [Q_OUTBOX_UNSEAL] = "UPDATE outbox SET state = 2, seq = NULL, idx = NULL "
                         "WHERE seq >= ?1 AND state = 3",
@@ -125,6 +132,8 @@ static const char *const questions[Q_COUNT] = {
                    "VALUES (?1, ?2, ?3, ?3, ?4) ON CONFLICT (record) "
                    "DO UPDATE SET version = excluded.version, fields = excluded.fields",
     [Q_BASE_DELETE] = "DELETE FROM base WHERE record = ?1",
+    [Q_BASE_DEPART] = "UPDATE base SET departed = ?2 WHERE record = ?1",
+    [Q_BASE_DEPARTED] = "SELECT kind FROM base WHERE record = ?1 AND departed = 1",
     [Q_BASE_CLAMP] = "UPDATE base SET version = ?1 WHERE version > ?1",
     [Q_BASE_ORPHANS] = "SELECT count(*) FROM base WHERE NOT EXISTS "
                        "(SELECT 1 FROM outbox WHERE outbox.record = base.record)",
@@ -216,6 +225,7 @@ struct db {
     bool open; /* between store_begin and the decision to commit or to roll back */
     struct rows *rows;
     struct buf old_text, new_text; /* of search; kept for their memory */
+    int64_t data_version;          /* SQLite's own, of the file as last asked for */
     sqlite3_stmt *stmt[Q_COUNT];
 };
 
@@ -281,6 +291,18 @@ static enum ocop_status run(struct ocop_store *s, sqlite3_stmt *st, struct ocop_
     bool row;
     enum ocop_status status = step(s, st, &row, err);
 
+    done(st);
+    return status;
+}
+
+/* The only number of a statement's only row. */
+static enum ocop_status one_number(struct ocop_store *s, sqlite3_stmt *st, int64_t *out,
+                                   struct ocop_error *err)
+{
+    bool row;
+    enum ocop_status status = step(s, st, &row, err);
+
+    *out = !status && row ? sqlite3_column_int64(st, 0) : 0;
     done(st);
     return status;
 }
@@ -393,12 +415,31 @@ void store_close(struct ocop_store *s)
     s->db = NULL;
 }
 
+const char *store_path(struct ocop_store *s)
+{
+    return sqlite3_db_filename(s->db->sqlite, "main");
+}
+
+const char *store_vfs(struct ocop_store *s)
+{
+    sqlite3_vfs *vfs = NULL;
+
+    return sqlite3_file_control(s->db->sqlite, "main", SQLITE_FCNTL_VFS_POINTER, &vfs) == SQLITE_OK
+               ? vfs->zName
+               : NULL;
+}
+
 enum ocop_status store_begin(struct ocop_store *s, struct ocop_error *err)
 {
     enum ocop_status st = db_exec(s->db->sqlite, "BEGIN IMMEDIATE", err);
 
     s->db->open = !st;
     return st;
+}
+
+enum ocop_status store_begin_read(struct ocop_store *s, struct ocop_error *err)
+{
+    return db_exec(s->db->sqlite, "BEGIN", err);
 }
 
 enum ocop_status store_commit(struct ocop_store *s, struct ocop_error *err)
@@ -414,6 +455,20 @@ bool store_rollback(struct ocop_store *s)
     if (!sqlite3_get_autocommit(s->db->sqlite))
         (void)sqlite3_exec(s->db->sqlite, "ROLLBACK", NULL, NULL, NULL);
     return sqlite3_get_autocommit(s->db->sqlite) != 0;
+}
+
+enum ocop_status store_overtaken(struct ocop_store *s, bool *out, struct ocop_error *err)
+{
+    sqlite3_stmt *st = NULL;
+    int64_t version = 0;
+    enum ocop_status status = ask(s, Q_DATA_VERSION, &st, err);
+
+    if (!status)
+        status = one_number(s, st, &version, err);
+    *out = !status && version != s->db->data_version;
+    if (!status)
+        s->db->data_version = version;
+    return status;
 }
 
 /* --- meta ------------------------------------------------------------------------------------ */
@@ -1098,6 +1153,11 @@ enum ocop_status store_outbox_delete(struct ocop_store *s, int64_t n, struct oco
     return run_int(s, Q_OUTBOX_DELETE, (uint64_t)n, err);
 }
 
+enum ocop_status store_outbox_resend(struct ocop_store *s, int64_t n, struct ocop_error *err)
+{
+    return run_int(s, Q_OUTBOX_RESEND, (uint64_t)n, err);
+}
+
 enum ocop_status store_outbox_unseal(struct ocop_store *s, uint64_t seq, struct ocop_error *err)
 {
     return run_int(s, Q_OUTBOX_UNSEAL, seq, err);
@@ -1377,22 +1437,26 @@ enum ocop_status store_base_put(struct ocop_store *s, uint32_t kind, const struc
     return status;
 }
 
+enum ocop_status store_base_depart(struct ocop_store *s, const struct id *record, bool departed,
+                                   struct ocop_error *err)
+{
+    return run_id(s, Q_BASE_DEPART, record, departed, err);
+}
+
 enum ocop_status store_base_delete(struct ocop_store *s, const struct id *record,
                                    struct ocop_error *err)
 {
-    return run_id(s, Q_BASE_DELETE, record, 0, err);
-}
+    sqlite3_stmt *st = NULL;
+    int64_t kind = 0;
+    enum ocop_status status = ask(s, Q_BASE_DEPARTED, &st, err);
 
-/* The only number of a statement's only row. */
-static enum ocop_status one_number(struct ocop_store *s, sqlite3_stmt *st, int64_t *out,
-                                   struct ocop_error *err)
-{
-    bool row;
-    enum ocop_status status = step(s, st, &row, err);
-
-    *out = !status && row ? sqlite3_column_int64(st, 0) : 0;
-    done(st);
-    return status;
+    if (status)
+        return status;
+    put_id(st, 1, record);
+    status = one_number(s, st, &kind, err);
+    if (!status && kind)
+        status = store_record_delete(s, (uint32_t)kind, record, err);
+    return status ? status : run_id(s, Q_BASE_DELETE, record, 0, err);
 }
 
 enum ocop_status store_base_orphans(struct ocop_store *s, unsigned *count, struct ocop_error *err)
@@ -1636,7 +1700,9 @@ enum ocop_status store_unseen_sweep(struct ocop_store *s, struct arena *a, unsig
         for (size_t i = 0; !status && i < n; i++) {
             bool pending;
             status = store_outbox_has(s, &v[i].record, &pending, err);
-            if (!status && !pending) {
+            if (!status && pending) {
+                status = store_base_depart(s, &v[i].record, true, err);
+            } else if (!status) {
                 status = store_record_delete(s, v[i].kind, &v[i].record, err);
                 ++*count;
             }
@@ -1841,7 +1907,10 @@ enum ocop_status store_integrity(struct ocop_store *s, void (*each)(void *self, 
             each(self, line);
     }
     (void)sqlite3_finalize(st);
-    if (!status && sqlite3_exec(s->db->sqlite, CHECK_SEARCH, NULL, NULL, NULL) != SQLITE_OK)
-        each(self, "the search index is damaged");
-    return status;
+    if (status || sqlite3_exec(s->db->sqlite, CHECK_SEARCH, NULL, NULL, NULL) == SQLITE_OK)
+        return status;
+    if (sqlite3_errcode(s->db->sqlite) != SQLITE_CORRUPT)
+        return db_error(s->db->sqlite, err, "checking the search index");
+    each(self, "the search index is damaged");
+    return OCOP_OK;
 }

@@ -70,6 +70,7 @@ struct ocop_store {
     pthread_cond_t idle; /* signalled when `busy` ends */
     bool busy;           /* an exchange is running; it holds the lock only now and then */
     bool closing, broken;
+    bool stale; /* `me` is not what is stored: read it before it is used */
     atomic_bool cancel;
     struct db *db; /* store.c */
     const struct env *env;
@@ -87,11 +88,23 @@ struct ocop_store {
 OCOP_MUST_USE enum ocop_status client_enter(struct ocop_store *s, struct ocop_error *err);
 void client_leave(struct ocop_store *s);
 
-/** Begin a transaction; and end it by what `st` says. A failure rolls back, reads the identity
- *  again and marks the handle broken where even that fails. Returns the status to give back. */
+/** Begin a transaction; and end it by what `st` says. What another process wrote is known from here
+ *  on: read nothing before that the transaction builds on. A failure rolls back, and marks the
+ *  handle broken where even that fails; the identity is read again by the next transaction. Returns
+ *  the status to give back. */
 OCOP_MUST_USE enum ocop_status client_begin(struct ocop_store *s, struct ocop_error *err);
 OCOP_MUST_USE enum ocop_status client_end(struct ocop_store *s, enum ocop_status st,
                                           struct ocop_error *err);
+
+/** Enter and begin a transaction that only reads: all answers are of one moment. Ends by _end,
+ * which gives back the lock. */
+OCOP_MUST_USE enum ocop_status client_read(struct ocop_store *s, struct ocop_error *err);
+void client_read_end(struct ocop_store *s);
+
+/** Enter and begin, and the end of both, for calls that write. */
+OCOP_MUST_USE enum ocop_status client_write(struct ocop_store *s, struct ocop_error *err);
+OCOP_MUST_USE enum ocop_status client_write_end(struct ocop_store *s, enum ocop_status st,
+                                                struct ocop_error *err);
 
 /** An invariant does not hold: the handle is of no use any more. Returns OCOP_EBROKEN. */
 enum ocop_status client_broken(struct ocop_store *s, const char *what, struct ocop_error *err);
@@ -113,9 +126,17 @@ void client_init(void);
 OCOP_MUST_USE enum ocop_status store_open(struct ocop_store *s, const char *path, bool must_exist,
                                           const char *vfs, struct ocop_error *err);
 void store_close(struct ocop_store *s);
+/** The file, and the VFS it was opened by. */
+const char *store_path(struct ocop_store *s);
+const char *store_vfs(struct ocop_store *s);
 OCOP_MUST_USE enum ocop_status store_begin(struct ocop_store *s, struct ocop_error *err);
+/** The transaction will only read. */
+OCOP_MUST_USE enum ocop_status store_begin_read(struct ocop_store *s, struct ocop_error *err);
 OCOP_MUST_USE enum ocop_status store_commit(struct ocop_store *s, struct ocop_error *err);
 bool store_rollback(struct ocop_store *s);
+/** Has another connection written since this was asked last? In a transaction. */
+OCOP_MUST_USE enum ocop_status store_overtaken(struct ocop_store *s, bool *out,
+                                               struct ocop_error *err);
 
 /* --- meta ------------------------------------------------------------------------------------ */
 
@@ -206,6 +227,9 @@ OCOP_MUST_USE enum ocop_status store_outbox_rewrite(struct ocop_store *s, int64_
                                                     const struct change *c, struct ocop_error *err);
 OCOP_MUST_USE enum ocop_status store_outbox_delete(struct ocop_store *s, int64_t n,
                                                    struct ocop_error *err);
+/** A refused change is ready again, before those that came after it. */
+OCOP_MUST_USE enum ocop_status store_outbox_resend(struct ocop_store *s, int64_t n,
+                                                   struct ocop_error *err);
 /** Changes of sets from `seq` on are ready again, unless the registry has them. */
 OCOP_MUST_USE enum ocop_status store_outbox_unseal(struct ocop_store *s, uint64_t seq,
                                                    struct ocop_error *err);
@@ -277,8 +301,12 @@ OCOP_MUST_USE enum ocop_status store_base(struct ocop_store *s, const struct id 
 OCOP_MUST_USE enum ocop_status store_base_put(struct ocop_store *s, uint32_t kind,
                                               const struct id *record, const struct fields *f,
                                               uint64_t version, struct ocop_error *err);
+/** Nothing is pending over the record any more. One that departed meanwhile goes now. */
 OCOP_MUST_USE enum ocop_status store_base_delete(struct ocop_store *s, const struct id *record,
                                                  struct ocop_error *err);
+/** Mark that the record departed under its pending changes, or that it came again. */
+OCOP_MUST_USE enum ocop_status store_base_depart(struct ocop_store *s, const struct id *record,
+                                                 bool departed, struct ocop_error *err);
 /** Base rows whose record has nothing pending: for the check. */
 OCOP_MUST_USE enum ocop_status store_base_orphans(struct ocop_store *s, unsigned *count,
                                                   struct ocop_error *err);
@@ -326,7 +354,8 @@ OCOP_MUST_USE enum ocop_status store_counter_next(struct ocop_store *s, const ch
 OCOP_MUST_USE enum ocop_status store_unseen_mark(struct ocop_store *s, struct ocop_error *err);
 OCOP_MUST_USE enum ocop_status store_unseen_met(struct ocop_store *s, const struct id *record,
                                                 struct ocop_error *err);
-/** Remove those never met that have nothing pending; the mark is gone. *count: how many. */
+/** Remove those never met that have nothing pending, and let the others depart; the mark is gone.
+ *  *count: how many were removed. */
 OCOP_MUST_USE enum ocop_status store_unseen_sweep(struct ocop_store *s, struct arena *a,
                                                   unsigned *count, struct ocop_error *err);
 
@@ -376,7 +405,8 @@ void store_search_text(const struct kind *k, const struct fields *f, struct buf 
 OCOP_MUST_USE enum ocop_status store_search_finds(struct ocop_store *s, uint32_t kind,
                                                   const struct id *id, const char *word, bool *out,
                                                   struct ocop_error *err);
-/** SQLite's own checks; each finding is one line. */
+/** SQLite's own checks; each finding is one line. Outside a transaction: the one of the search
+ * index takes the right to write while it lasts. */
 OCOP_MUST_USE enum ocop_status store_integrity(struct ocop_store *s,
                                                void (*each)(void *self, const char *line),
                                                void *self, struct ocop_error *err);

@@ -9,6 +9,14 @@ enum { CONNECT_MS = 10000, EXCHANGE_MS = 60000, REQUEST_ROOM = 1024 };
 /* A decoded page takes some forty times its compressed bytes: this keeps a phone's memory small. */
 enum { PAGE_WANTED = 96 * 1024, PAGE_ON_BAD_LINE = 16 * 1024 };
 
+/* What a request says of its store. Its reply is worth nothing to a store that is not so any more.
+ */
+struct spoken_for {
+    struct id replica, lineage;
+    uint64_t seq;
+    uint8_t cursor[HASH_LEN];
+};
+
 /* One sync, from connecting to the last reply. */
 struct run {
     struct ocop_store *s;
@@ -18,8 +26,10 @@ struct run {
     struct noise noise;
     struct buf frame, answer;
     struct arena arena;
-    size_t set_bytes; /* of change-sets in the request */
-    size_t limit;     /* for them: little until something got through */
+    size_t set_bytes;        /* of change-sets in the request */
+    size_t limit;            /* for them: little until something got through */
+    struct spoken_for asked; /* by the request whose reply is next */
+    struct spoken_for sent;  /* by the frame */
     bool more;
     bool ahead; /* the frame was sent already, see run_ahead */
 };
@@ -102,6 +112,13 @@ static enum ocop_status put_cursor(struct run *r, Ocop__Sync__SyncRequest *sync,
                         : err_set(err, OCOP_EDAMAGED, "the store is damaged: its cursor; check it");
 }
 
+/* `cursor` as it is stored. */
+static void speak_for(const struct identity *me, struct span cursor, struct spoken_for *out)
+{
+    *out = (struct spoken_for){.replica = me->replica, .lineage = me->lineage, .seq = me->seq};
+    hash_bytes(cursor, out->cursor);
+}
+
 /* With the lock. Everything but the sets and the cursor, and the frame around it. */
 static enum ocop_status seal_request(struct run *r, struct arena *a, Ocop__Sync__SyncRequest *sync,
                                      struct ocop_error *err)
@@ -114,6 +131,12 @@ static enum ocop_status seal_request(struct run *r, struct arena *a, Ocop__Sync_
 
     if (st)
         return st;
+    packed = arena_alloc(a, sync->cursor ? ocop__sync__cursor__get_packed_size(sync->cursor) : 1);
+    if (!packed)
+        return err_nomem(err);
+    speak_for(&s->me,
+              span_of(packed, sync->cursor ? ocop__sync__cursor__pack(sync->cursor, packed) : 0),
+              &r->sent);
     request.sync = sync;
     sync->has_replica = sync->has_last_seq = sync->has_device_time_ms = sync->has_schema = 1;
     sync->replica = bytes_of(s->me.replica.b, ID_LEN);
@@ -136,16 +159,19 @@ static enum ocop_status seal_request(struct run *r, struct arena *a, Ocop__Sync_
                               &r->frame, err);
 }
 
-/* With the lock. */
+/* With the lock. What is sealed, how far this store has come and who it is are of one moment. */
 static enum ocop_status make_request(struct run *r, struct ocop_error *err)
 {
     Ocop__Sync__SyncRequest sync = OCOP__SYNC__SYNC_REQUEST__INIT;
-    enum ocop_status st;
+    enum ocop_status st = client_begin(r->s, err);
 
+    if (st)
+        return st;
     arena_reset(&r->arena);
     st = put_sets(r, &sync, err);
     if (!st)
         st = put_cursor(r, &sync, err);
+    st = client_end(r->s, st, err);
     return st ? st : seal_request(r, &r->arena, &sync, err);
 }
 
@@ -221,14 +247,36 @@ static enum ocop_status note_revoked(struct ocop_store *s, struct ocop_error *er
     return client_end(s, store_meta_set_int(s, "revoked", 1, err), err);
 }
 
+/* Another process of this device sealed, was answered, forked or moved the cursor while this one
+ * waited: the reply speaks to a store that is no more. It counts as lost. */
+static enum ocop_status overtaken(struct run *r, bool *out, struct ocop_error *err)
+{
+    struct spoken_for now;
+    struct span cursor;
+    enum ocop_status st = store_meta(r->s, "cursor", &r->arena, &cursor, err);
+
+    speak_for(&r->s->me, cursor, &now);
+    *out = !id_eq(&now.replica, &r->asked.replica) || !id_eq(&now.lineage, &r->asked.lineage) ||
+           now.seq != r->asked.seq || memcmp(now.cursor, r->asked.cursor, HASH_LEN) != 0;
+    return st;
+}
+
 /* Inside the transaction: the reply, and what the store notes of every exchange. */
 static enum ocop_status take(struct run *r, const Ocop__Sync__SyncReply *reply,
                              struct reply_result *result, struct ocop_error *err)
 {
     struct ocop_store *s = r->s;
     int64_t now = env_now_ms(s->env);
-    enum ocop_status st = reply_apply(s, reply, &r->arena, r->sum, result, err);
+    bool lost;
+    enum ocop_status st = overtaken(r, &lost, err);
 
+    if (st)
+        return st;
+    if (lost) {
+        result->again = result->progress = true;
+        return OCOP_OK;
+    }
+    st = reply_apply(s, reply, &r->arena, r->sum, result, err);
     if (!st && r->set_bytes > 0 && !result->unsealed)
         st = adapt(s, true, err);
     if (!st && reply->has_server_time_ms)
@@ -237,7 +285,7 @@ static enum ocop_status take(struct run *r, const Ocop__Sync__SyncReply *reply,
         st = store_meta_set_int(s, "last_sync_ms", (uint64_t)now, err);
     if (!st && !reply->more && !result->again && !s->me.synced)
         st = store_meta_set_int(s, "synced", 1, err);
-    return st;
+    return st ? st : store_identity(s, err);
 }
 
 /* What is left to do after a reply. */
@@ -305,8 +353,7 @@ static enum ocop_status take_reply(struct run *r, struct ocop_error *err)
         r->sum->bytes_sent += r->frame.len; /* for nothing: another page follows this one */
         r->ahead = false;
     }
-    st = store_identity(s, err);
-    return st ? st : look_on(r, reply->sync, &result, err);
+    return look_on(r, reply->sync, &result, err);
 }
 
 /* --- round trips ----------------------------------------------------------------------------- */
@@ -340,6 +387,7 @@ static enum ocop_status round_trip(struct run *r, struct ocop_error *err)
     if (st)
         return st;
     buf_clear(&r->answer);
+    r->asked = r->sent;
     st = ahead ? l->finish(l, timeout, &s->cancel, &r->answer, err)
                : l->exchange(l, buf_span(&r->frame), timeout, &s->cancel, &r->answer, err);
     r->sum->bytes_sent += r->frame.len;
@@ -380,7 +428,7 @@ static enum ocop_status begin(struct ocop_store *s, char server[256], size_t *li
                               struct ocop_error *err)
 {
     struct store_counts counts;
-    enum ocop_status st = client_enter(s, err);
+    enum ocop_status st = client_read(s, err);
 
     if (st)
         return st;
@@ -395,7 +443,7 @@ static enum ocop_status begin(struct ocop_store *s, char server[256], size_t *li
     }
     memcpy(server, s->me.server, sizeof s->me.server);
     *limit = (size_t)s->me.budget;
-    client_leave(s);
+    client_read_end(s);
     return st;
 }
 

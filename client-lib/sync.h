@@ -13,10 +13,14 @@ OCOP_MUST_USE enum ocop_status sync_reply_status(const Ocop__Sync__Reply *reply,
 OCOP_MUST_USE enum ocop_status
 client_enrolment(struct ocop_store *s, const Ocop__Sync__Enrolment *e, struct ocop_error *err);
 
-/** Seal one change-set of ready changes within the budget, in one transaction with the outbox
- *  (seal.c). *sealed false: nothing was ready. A change too large for any set
- *  is refused here. */
+/** Seal one change-set of ready changes within the budget, inside a transaction (seal.c). *sealed
+ *  false: nothing was ready. A change too large for any set is refused here. */
 OCOP_MUST_USE enum ocop_status seal_one(struct ocop_store *s, struct arena *a, bool *sealed,
+                                        struct ocop_error *err);
+
+/** Can the change be sealed at all? OCOP_ELIMIT. To be asked when it is saved: its author can still
+ *  make it in parts. */
+OCOP_MUST_USE enum ocop_status seal_try(const struct ocop_store *s, const struct change *c,
                                         struct ocop_error *err);
 
 /** Take a reply, in one transaction that the caller began (reply.c). */

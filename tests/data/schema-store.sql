@@ -169,7 +169,7 @@ CREATE TABLE base (
     version INTEGER NOT NULL,
     born INTEGER NOT NULL,
     fields BLOB                        -- ChangeRow; NULL: not in the registry
-) STRICT, WITHOUT ROWID;
+, departed INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
 
 CREATE TABLE cases (
     id BLOB PRIMARY KEY,

@@ -67,6 +67,19 @@ static enum ocop_record_state state_of(struct world *w, struct ocop_id id)
     return state;
 }
 
+/* Does the device show this in the record? */
+static bool shows(struct world *w, struct ocop_id id, const char *text)
+{
+    ProtobufCMessage *m = NULL;
+    char *json = NULL;
+    assert_int_equal(ocop_load(w->stores[1], &id, &m, NULL), OCOP_OK);
+    assert_int_equal(ocop_to_json(m, false, &json, NULL), OCOP_OK);
+    bool found = strstr(json, text) != NULL;
+    ocop_text_free(json);
+    ocop_free(m);
+    return found;
+}
+
 static void assert_clean(struct world *w)
 {
     unsigned findings = 99;
@@ -161,6 +174,29 @@ static void a_creation_submitted_again_answers_its_refusal(void **state)
     assert_clean(w);
 }
 
+/* Refused at the registry with an amendment behind it that waits: sent again, it stands before
+ * that. */
+static void a_change_sent_again_keeps_its_place(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    struct ocop_id id = world_inspect(w, 1, "pass");
+    world_amend(w, 1, id, "score=85");
+    struct ocop_sync_summary sum = sync_refused(w);
+    assert_int_equal(sum.refused, 1);
+    assert_int_equal(sum.waiting, 1);
+    assert_true(shows(w, id, "\"score\":85"));
+    assert_int_equal(ocop_resend(w->stores[1], &id, &err), OCOP_OK);
+    assert_int_equal(ocop_resend(w->stores[1], &id, &err), OCOP_ESTATE);
+    assert_true(shows(w, id, "\"score\":85"));
+    world_sync(w, 1);
+    world_sync(w, 1);
+    assert_int_equal(state_of(w, id), OCOP_ACCEPTED);
+    assert_string_equal(world_value(w, "inspection", id, "score"), "85");
+    assert_true(shows(w, id, "\"score\":85"));
+    assert_clean(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -169,6 +205,7 @@ int main(void)
         T(a_change_that_says_a_part_of_it_does_not_answer_a_refusal),
         T(neither_an_addition_nor_a_void_hides_a_refusal),
         T(a_creation_submitted_again_answers_its_refusal),
+        T(a_change_sent_again_keeps_its_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,108 @@
+/* ocop_check looks at a store that is in use. */
+#include "test.h"
+
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bounds.h"
+#include "world.h"
+
+static int setup(void **state)
+{
+    struct world *w = calloc(1, sizeof *w);
+    *state = w;
+    world_open(w);
+    world_enrol(w, 0);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    world_close(*state);
+    free(*state);
+    return 0;
+}
+
+/* Damage the file beneath the open store. */
+static void damage(struct world *w, const char *sql)
+{
+    char path[128];
+    sqlite3 *db = NULL;
+    snprintf(path, sizeof path, "%s/0.ocop", w->dir);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+static void record_and_sync(void *user, const char *finding)
+{
+    struct world *w = user;
+    (void)finding;
+    world_inspect(w, 0, "pass"); /* would wait for ever if a lock were held */
+    world_sync(w, 0);
+}
+
+static void recording_and_syncing_go_on_while_a_store_is_checked(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    unsigned findings = 0;
+    world_inspect(w, 0, "pass");
+    world_inspect(w, 0, "fail");
+    world_sync(w, 0);
+    damage(w, "UPDATE inspection SET score = -1");
+    alarm(20); /* the end of a test that waits for ever */
+    if (ocop_check(w->stores[0], record_and_sync, w, &findings, &err) != OCOP_OK)
+        fail_msg("%s", err.text);
+    alarm(0);
+    assert_int_equal(findings, 2);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM inspection"), 4);
+}
+
+static void remember(void *user, const char *finding)
+{
+    snprintf(user, 400, "%s", finding);
+}
+
+static void what_is_damaged_is_a_finding_that_says_where(void **state)
+{
+    static const struct {
+        const char *sql, *says;
+    } cases[] = {
+        {"UPDATE inspection SET score = -1", "inspection "},
+        {"UPDATE sealed SET signature = zeroblob(64)", "change-set "},
+        {"UPDATE outbox SET change = x'00'", "outbox "},
+        {"UPDATE meta SET value = x'00' WHERE key = 'replica'", "about itself"},
+    };
+    struct world *w = *state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct ocop_error err = {0};
+        char finding[400] = "";
+        unsigned findings = 0;
+        world_close(w);
+        world_open(w);
+        world_enrol(w, 0);
+        world_inspect(w, 0, "pass");
+        world_sync(w, 0);
+        world_inspect(w, 0, "fail");
+        damage(w, cases[i].sql);
+        if (ocop_check(w->stores[0], remember, finding, &findings, &err) != OCOP_OK)
+            fail_msg("%s: %s", cases[i].sql, err.text);
+        assert_true(findings > 0);
+        if (!strstr(finding, cases[i].says))
+            fail_msg("%s: %s", cases[i].sql, finding);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+        T(recording_and_syncing_go_on_while_a_store_is_checked),
+        T(what_is_damaged_is_a_finding_that_says_where),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,176 @@
+/* A record leaves the scope of a device while the device has changes over it: these stay as long as
+ * their officer wants, and the record goes with the last of them. */
+#include "test.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "bounds.h"
+#include "world.h"
+
+static int setup(void **state)
+{
+    struct world *w = calloc(1, sizeof *w);
+    *state = w;
+    world_open(w);
+    world_enrol(w, 1);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    world_close(*state);
+    free(*state);
+    return 0;
+}
+
+/* The office moves the record to another unit. */
+static void move(struct world *w, struct ocop_id id, const struct id *unit)
+{
+    struct ocop_error err = {0};
+    struct id record;
+    uint64_t version;
+    memcpy(record.b, id.b, ID_LEN);
+    assert_int_equal(registry_version(w->registry, &version, &err), OCOP_OK);
+    struct field v = {.number = FIELD_UNIT,
+                      .op = FIELD_SET,
+                      .type = VALUE_BYTES,
+                      .bytes = id_span(unit),
+                      .base = version};
+    struct change c = {.kind = KIND_INSPECTION,
+                       .verb = VERB_AMEND,
+                       .record = record,
+                       .base = version,
+                       .fields = {&v, 1},
+                       .reason = span_str("chuyển xã")};
+    world_import(w, &c, 1);
+}
+
+static void draft(struct world *w, unsigned n, struct ocop_id id)
+{
+    struct ocop_error err = {0};
+    ProtobufCMessage *m = NULL;
+    assert_int_equal(ocop_load(w->stores[n], &id, &m, &err), OCOP_OK);
+    assert_int_equal(ocop_set_text(w->stores[n], &m, "score=44", &err), OCOP_OK);
+    assert_int_equal(ocop_save(w->stores[n], m, &err), OCOP_OK);
+    ocop_free(m);
+}
+
+/* An inspection that the registry has, with a draft of device 1 over it. */
+static struct ocop_id inspection_with_draft(struct world *w)
+{
+    struct ocop_id id = world_inspect(w, 1, "pass");
+    world_sync(w, 1);
+    draft(w, 1, id);
+    return id;
+}
+
+/* 0: the record is not on the device. */
+static int state_of(struct world *w, unsigned n, struct ocop_id id)
+{
+    struct ocop_record_status *status = NULL;
+    if (ocop_record_status(w->stores[n], &id, &status, NULL) == OCOP_ENOTFOUND)
+        return 0;
+    const int state = (int)status->state;
+    ocop_record_status_free(status);
+    return state;
+}
+
+static void assert_clean(struct world *w, unsigned n)
+{
+    unsigned findings = 99;
+    assert_int_equal(ocop_check(w->stores[n], NULL, NULL, &findings, NULL), OCOP_OK);
+    assert_int_equal(findings, 0);
+}
+
+static void a_record_that_left_goes_with_its_draft(void **state)
+{
+    struct world *w = *state;
+    struct ocop_id id = inspection_with_draft(w);
+    move(w, id, &w->other_commune);
+    world_sync(w, 1);
+    assert_int_equal(state_of(w, 1, id), OCOP_DRAFT);
+    assert_clean(w, 1);
+    assert_int_equal(ocop_discard(w->stores[1], &id, NULL), OCOP_OK);
+    assert_int_equal(state_of(w, 1, id), 0);
+    assert_clean(w, 1);
+}
+
+static void a_record_that_left_goes_when_its_refused_change_is_given_up(void **state)
+{
+    struct world *w = *state;
+    struct ocop_id id = inspection_with_draft(w);
+    move(w, id, &w->other_commune);
+    world_sync(w, 1);
+    assert_int_equal(ocop_submit_draft(w->stores[1], &id, "xem lại", NULL), OCOP_OK);
+    assert_int_equal(world_sync(w, 1).refused, 1);
+    assert_int_equal(state_of(w, 1, id), OCOP_REFUSED);
+    assert_int_equal(ocop_discard(w->stores[1], &id, NULL), OCOP_OK);
+    assert_int_equal(state_of(w, 1, id), 0);
+    assert_clean(w, 1);
+}
+
+/* Two changes, sent one after the other; the registry takes the last while the record is elsewhere,
+ * as far as this device was told. */
+static void a_record_that_left_goes_when_its_last_change_was_taken(void **state)
+{
+    struct world *w = *state;
+    struct ocop_id id = inspection_with_draft(w);
+    move(w, id, &w->other_commune);
+    world_sync(w, 1);
+    move(w, id, &w->commune);
+    assert_int_equal(ocop_submit_draft(w->stores[1], &id, "xem lại", NULL), OCOP_OK);
+    w->links[1].drop_reply = 1;
+    assert_int_equal(ocop_sync(w->stores[1], NULL, NULL, NULL), OCOP_ETIMEOUT);
+    move(w, id, &w->other_commune);
+    world_sync(w, 1);
+    assert_string_equal(world_value(w, "inspection", id, "score"), "44");
+    assert_int_equal(state_of(w, 1, id), 0);
+    assert_clean(w, 1);
+}
+
+static void a_record_that_came_back_stays(void **state)
+{
+    struct world *w = *state;
+    struct ocop_id id = inspection_with_draft(w);
+    move(w, id, &w->other_commune);
+    world_sync(w, 1);
+    move(w, id, &w->commune);
+    world_sync(w, 1);
+    assert_int_equal(ocop_discard(w->stores[1], &id, NULL), OCOP_OK);
+    assert_int_not_equal(state_of(w, 1, id), 0);
+    assert_clean(w, 1);
+}
+
+/* A restored registry makes the device read all again: what it does not meet has left. */
+static void a_record_not_met_again_goes_with_its_draft(void **state)
+{
+    struct world *w = *state;
+    enum { RECONCILER = 0 };
+    struct ocop_id id;
+    world_enrol(w, RECONCILER);
+    world_backup(w);
+    id = world_inspect(w, 1, "pass");
+    world_sync(w, 1);
+    world_sync(w, RECONCILER);
+    draft(w, RECONCILER, id);
+    world_restore(w); /* and device 1 does not send it again */
+    world_sync(w, RECONCILER);
+    assert_int_equal(state_of(w, RECONCILER, id), OCOP_DRAFT);
+    assert_int_equal(ocop_discard(w->stores[RECONCILER], &id, NULL), OCOP_OK);
+    assert_int_equal(state_of(w, RECONCILER, id), 0);
+    assert_clean(w, RECONCILER);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+        T(a_record_that_left_goes_with_its_draft),
+        T(a_record_that_left_goes_when_its_refused_change_is_given_up),
+        T(a_record_that_left_goes_when_its_last_change_was_taken),
+        T(a_record_that_came_back_stays),
+        T(a_record_not_met_again_goes_with_its_draft),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
