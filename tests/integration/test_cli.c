@@ -863,8 +863,8 @@ static void a_record_and_its_state_and_that_of_the_store_are_rows_of_csv(void **
 static void a_name_is_taken_however_it_is_typed(void **state)
 {
     static const char *const names[] = {"Hợp tác xã", "HỢP TÁC XÃ", " hợp  tác xã",
-                                        "Ho\xcc\x9b\xcc\xa3p ta\xcc\x81"
-                                        "c xa\xcc\x83"};
+                                        ("Ho\xcc\x9b\xcc\xa3p ta\xcc\x81"
+                                         "c xa\xcc\x83")};
 
     (void)state;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {

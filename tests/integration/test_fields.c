@@ -128,7 +128,7 @@ static char *json_of(struct world *w, unsigned device, const struct ocop_id *id)
 {
     struct ocop_error err = {0};
     ProtobufCMessage *m;
-    char *json;
+    char *json = NULL;
     if (ocop_load(w->stores[device], id, &m, &err) != OCOP_OK ||
         ocop_to_json(m, true, &json, &err) != OCOP_OK)
         fail_msg("device %u: %s", device, err.text);
