@@ -226,7 +226,7 @@ static void net_close(struct link *link)
 
 void net_init(struct device *d)
 {
-    d->link = (struct link){net_connect, net_exchange, net_close};
+    d->link = (struct link){.connect = net_connect, .exchange = net_exchange, .close = net_close};
 }
 
 void net_fini(struct sim *s)
