@@ -158,7 +158,7 @@ static struct span without_level(struct span key)
 
     for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {
         const size_t n = strlen(levels[i]);
-        if (key.len > n && memcmp(key.p, levels[i], n) == 0)
+        if (key.p && key.len > n && memcmp(key.p, levels[i], n) == 0)
             return span_of(key.p + n, key.len - n);
     }
     return span_of(NULL, 0);

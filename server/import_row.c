@@ -168,6 +168,7 @@ static enum ocop_status put_reference(struct importer *im, const struct import_c
 static enum ocop_status put_cell(struct importer *im, const struct import_column *c,
                                  struct span cell, struct fields *out, struct ocop_error *err)
 {
+    const struct field_rule *rule = kind_field(im->kind, c->number);
     struct span code;
     enum ocop_status st;
 
@@ -182,7 +183,7 @@ static enum ocop_status put_cell(struct importer *im, const struct import_column
     case CELL_ROLES:
         return put_roles(im, cell, out, err);
     case CELL_CODE:
-        st = find_code(im, kind_field(im->kind, c->number)->arg, cell, &code, err);
+        st = find_code(im, rule ? rule->arg : "", cell, &code, err);
         if (st == OCOP_OK)
             st = import_cell(c, code, &im->a, &out->v[out->count++], err);
         return st;

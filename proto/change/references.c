@@ -47,7 +47,8 @@ const char *reference_path(const struct reference_walk *w, char *out, size_t roo
         return out;
     const struct field_rule *list = kind_field(w->kind, w->field->number);
     const ProtobufCFieldDescriptor *d =
-        protobuf_c_message_descriptor_get_field(list->desc->descriptor, w->rule->number);
+        list ? protobuf_c_message_descriptor_get_field(list->desc->descriptor, w->rule->number)
+             : NULL;
     const size_t used = strlen(out);
     (void)snprintf(out + used, room - used, ".%s", d ? d->name : "?");
     return out;

@@ -369,7 +369,8 @@ static json_t *lines_of(struct span packed, const ProtobufCMessageDescriptor *d,
 static void record_anew(void)
 {
     struct world *w = calloc(1, sizeof *w);
-    struct tap t = {.link = {tap_connect, tap_exchange, tap_close}, .world = w};
+    struct tap t = {.link = {.connect = tap_connect, .exchange = tap_exchange, .close = tap_close},
+                    .world = w};
     json_t *out = json_object();
     struct span request, reply;
 

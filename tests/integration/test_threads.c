@@ -118,7 +118,8 @@ static void silent_close(struct link *l)
 
 static struct silent_link silent(void)
 {
-    return (struct silent_link){.link = {silent_connect, silent_exchange, silent_close}};
+    return (struct silent_link){
+        .link = {.connect = silent_connect, .exchange = silent_exchange, .close = silent_close}};
 }
 
 static void *sync_once(void *self)
