@@ -13,9 +13,9 @@
 enum {
     SEEN_SLOTS = 1 << 15,
     PLAIN_SLOTS = 1 << 10,
-    CODE_SLOTS = 1 << 12,
+    CODE_SLOTS = 1 << 12, /* at first */
     LIST_SLOTS = 1 << 6,
-    CODES_ARENA = 4 << 20
+    CODES_ARENA = 64 << 20
 };
 
 struct code_entry {
@@ -25,11 +25,14 @@ struct code_entry {
 };
 
 struct registry_cache {
-    struct id seen[SEEN_SLOTS];
+    struct {
+        struct id id;
+        uint32_t kind; /* one id may be of several: then the last one is remembered */
+    } seen[SEEN_SLOTS];
     uint64_t plain[PLAIN_SLOTS]; /* versions; 0: none */
     struct arena codes;          /* texts of the code lists */
-    struct code_entry *entries;  /* CODE_SLOTS; NULL list: empty */
-    size_t entry_count;
+    struct code_entry *entries;  /* a power of two of slots; NULL list: empty */
+    size_t entry_count, slot_count;
     bool codes_loaded;
     struct {
         const char *name; /* a rule's, so that its address tells it; NULL: empty */
@@ -67,32 +70,38 @@ void cache_forget(struct registry_cache *c)
 /* --- existence -----------------------------------------------------------------------------------
  */
 
-static struct id *seen_slot(struct registry_cache *c, const struct id *id)
+static size_t seen_slot(const struct id *id)
 {
     uint32_t h = 2166136261u;
     for (size_t i = 0; i < ID_LEN; i++)
         h = (h ^ id->b[i]) * 16777619u;
-    return &c->seen[(h ^ h >> 15) % SEEN_SLOTS];
+    return (h ^ h >> 15) % SEEN_SLOTS;
 }
 
-void cache_note(struct registry *r, const struct id *id)
+void cache_note(struct registry *r, uint32_t kind, const struct id *id)
 {
-    *seen_slot(r->cache, id) = *id;
+    size_t at = seen_slot(id);
+    r->cache->seen[at].id = *id;
+    r->cache->seen[at].kind = kind;
 }
 
 enum ocop_status cache_exists(struct registry *r, uint32_t kind, const struct id *id, bool *out,
                               struct ocop_error *err)
 {
-    *out = id_eq(seen_slot(r->cache, id), id);
+    size_t at = seen_slot(id);
+    *out = id_eq(&r->cache->seen[at].id, id) && (!kind || r->cache->seen[at].kind == kind);
     if (*out)
         return OCOP_OK;
     enum ocop_status st = OCOP_OK;
+    uint32_t found = kind;
     if (kind)
         st = row_exists(r->rows, kind, id, out, err);
-    for (size_t i = 0; !kind && st == OCOP_OK && !*out && i < kind_count(); i++)
-        st = row_exists(r->rows, kind_at(i)->number, id, out, err);
+    for (size_t i = 0; !kind && st == OCOP_OK && !*out && i < kind_count(); i++) {
+        found = kind_at(i)->number;
+        st = row_exists(r->rows, found, id, out, err);
+    }
     if (st == OCOP_OK && *out)
-        cache_note(r, id);
+        cache_note(r, found, id);
     return st;
 }
 
@@ -116,15 +125,15 @@ static size_t code_hash(const char *list, struct span code)
         h = (h ^ (uint8_t)*list) * 16777619u;
     for (size_t i = 0; i < code.len; i++)
         h = (h ^ code.p[i]) * 16777619u;
-    return h % CODE_SLOTS;
+    return h;
 }
 
 /* The slot of a code, or the free one where it would go. A list itself is the entry with code "".
  */
 static struct code_entry *code_slot(struct registry_cache *c, const char *list, struct span code)
 {
-    for (size_t i = code_hash(list, code);; i = (i + 1) % CODE_SLOTS) {
-        struct code_entry *e = &c->entries[i];
+    for (size_t i = code_hash(list, code);; i++) {
+        struct code_entry *e = &c->entries[i % c->slot_count];
         if (!e->list || (strcmp(e->list, list) == 0 && span_eq(e->code, code)))
             return e;
     }
@@ -140,11 +149,27 @@ static void date_copy(struct span element, uint32_t number, char *out)
     }
 }
 
+static enum ocop_status codes_grow(struct registry_cache *c, size_t slots, struct ocop_error *err)
+{
+    const struct code_entry *old = c->entries;
+    size_t old_count = c->slot_count;
+    c->entries = arena_calloc(&c->codes, slots, sizeof *c->entries);
+    c->slot_count = c->entries ? slots : 0;
+    if (!c->entries)
+        return err_nomem(err);
+    for (size_t i = 0; i < old_count; i++)
+        if (old[i].list)
+            *code_slot(c, old[i].list, old[i].code) = old[i];
+    return OCOP_OK;
+}
+
 static enum ocop_status code_put(struct registry_cache *c, const char *list, struct span code,
                                  struct span element, struct ocop_error *err)
 {
-    if (c->entry_count + 1 >= CODE_SLOTS / 2)
-        return err_set(err, OCOP_ELIMIT, "the code lists hold more than %d codes", CODE_SLOTS / 2);
+    enum ocop_status st =
+        c->entry_count + 1 < c->slot_count / 2 ? OCOP_OK : codes_grow(c, c->slot_count * 2, err);
+    if (st != OCOP_OK)
+        return st;
     struct code_entry *e = code_slot(c, list, code);
     c->entry_count += !e->list;
     e->list = list;
@@ -176,23 +201,27 @@ static enum ocop_status codes_load(struct registry *r, struct ocop_error *err)
     struct registry_cache *c = r->cache;
     arena_reset(&c->codes);
     memset(c->lists, 0, sizeof c->lists);
-    c->entry_count = 0;
-    c->entries = arena_calloc(&c->codes, CODE_SLOTS, sizeof *c->entries);
-    if (!c->entries)
-        return err_nomem(err);
-    sqlite3_stmt *s = registry_stmt(r, SQL_CODE_LISTS, err);
-    enum ocop_status st = s ? OCOP_OK : OCOP_EDB;
-    int rc = SQLITE_DONE;
-    while (st == OCOP_OK && (rc = sqlite3_step(s)) == SQLITE_ROW) {
+    c->entry_count = c->slot_count = 0;
+    enum ocop_status st = codes_grow(c, CODE_SLOTS, err);
+    sqlite3_stmt *s = st == OCOP_OK ? registry_stmt(r, SQL_CODE_LISTS, err) : NULL;
+    if (!s)
+        return st == OCOP_OK ? OCOP_EDB : st;
+    bool row;
+    while ((st = registry_row(r, s, "reading the code lists", &row, err)) == OCOP_OK && row) {
         const char *name = (const char *)sqlite3_column_text(s, 0);
         struct span json = span_of(sqlite3_column_text(s, 1), (size_t)sqlite3_column_bytes(s, 1));
         st = list_load(c, name ? name : "", json, err);
+        if (st != OCOP_OK)
+            break;
     }
     sqlite3_reset(s);
-    if (st == OCOP_OK && rc != SQLITE_DONE)
-        st = db_error(r->db, err, "reading the code lists");
     c->codes_loaded = st == OCOP_OK;
     return st;
+}
+
+enum ocop_status cache_codes_load(struct registry *r, struct ocop_error *err)
+{
+    return r->cache->codes_loaded ? OCOP_OK : codes_load(r, err);
 }
 
 void cache_codes_changed(struct registry *r)
@@ -214,9 +243,7 @@ static bool list_known(struct registry_cache *c, const char *list)
 enum code_answer cache_code(void *self, const char *list, struct span code, const char *day)
 {
     struct registry *r = self;
-    /* A failure to read is not the author's fault: it must not become a refusal. */
-    if (!r->cache->codes_loaded && codes_load(r, NULL) != OCOP_OK)
-        return CODE_UNKNOWN_LIST;
+    CHECK(r->cache->codes_loaded);
     if (!list_known(r->cache, list))
         return CODE_UNKNOWN_LIST;
     const struct code_entry *e = code_slot(r->cache, list, code);
@@ -256,8 +283,9 @@ enum ocop_status cache_roles(struct registry *r, const struct id *officer, int64
     text_day_of(at_ms, day);
     sqlite3_bind_blob(s, 1, officer->b, ID_LEN, SQLITE_STATIC);
     arena_init(&a, KIB(256));
-    enum ocop_status st = OCOP_OK;
-    if (sqlite3_step(s) == SQLITE_ROW && sqlite3_column_type(s, 0) != SQLITE_NULL)
+    bool row;
+    enum ocop_status st = registry_row(r, s, "reading an officer's roles", &row, err);
+    if (st == OCOP_OK && row && sqlite3_column_type(s, 0) != SQLITE_NULL)
         st = json_list_read(rule,
                             span_of(sqlite3_column_text(s, 0), (size_t)sqlite3_column_bytes(s, 0)),
                             &a, &list, err);

@@ -17,7 +17,7 @@ void cache_forget(struct registry_cache *c);
 OCOP_MUST_USE enum ocop_status cache_exists(struct registry *r, uint32_t kind, const struct id *id,
                                             bool *out, struct ocop_error *err);
 /** Remember that a record exists now. */
-void cache_note(struct registry *r, const struct id *id);
+void cache_note(struct registry *r, uint32_t kind, const struct id *id);
 
 /** Remember that the set at `version` did nothing but create records: what still has this version
  *  is as its author made it. */
@@ -25,8 +25,10 @@ void cache_note_plain(struct registry *r, uint64_t version);
 /** False also when it is not remembered. */
 bool cache_plain(const struct registry *r, uint64_t version);
 
-/** Look-up of codes for rules_check; self = the registry. `list` is remembered by its address: it
- *  must be a constant, as the names in rules are. */
+/** Have the code lists at hand: before rules are checked, so that the look-up cannot fail. */
+OCOP_MUST_USE enum ocop_status cache_codes_load(struct registry *r, struct ocop_error *err);
+/** Look-up of codes for rules_check, after cache_codes_load; self = the registry. `list` is
+ * remembered by its address: it must be a constant, as the names in rules are. */
 enum code_answer cache_code(void *self, const char *list, struct span code, const char *day);
 /** A code list changed. */
 void cache_codes_changed(struct registry *r);

@@ -137,13 +137,27 @@ static enum ocop_status theirs_from_log(struct registry *r, struct arena *a, str
 {
     struct changes changes;
     int64_t received_ms;
-    if (c->theirs_version == 0)
+    uint64_t version = c->theirs_version;
+    bool row;
+    if (version == 0)
         return OCOP_OK;
-    enum ocop_status st = set_at(r, c->theirs_version, a, &changes, &received_ms, err);
+    sqlite3_stmt *s = registry_stmt(r, SQL_LATE_GET, err);
+    if (!s)
+        return OCOP_EDB;
+    sqlite3_bind_blob(s, 1, c->record.b, ID_LEN, SQLITE_STATIC);
+    sqlite3_bind_int64(s, 2, c->number);
+    sqlite3_bind_blob64(s, 3, c->key.p, c->key.len, SQLITE_STATIC);
+    sqlite3_bind_int64(s, 4, (sqlite3_int64)version);
+    enum ocop_status st = registry_row(r, s, "reading an author", &row, err);
+    if (st == OCOP_OK && row) /* it had waited for its record: then it stands in an earlier set */
+        version = (uint64_t)sqlite3_column_int64(s, 0);
+    sqlite3_reset(s);
+    if (st == OCOP_OK)
+        st = set_at(r, version, a, &changes, &received_ms, err);
     if (st != OCOP_OK)
         return st;
     const struct change *theirs = change_on(&changes, c);
-    if (theirs) { /* not there when it had waited for its record and was applied later */
+    if (theirs) {
         c->theirs_author = theirs->author;
         c->theirs_time_ms = theirs->device_time_ms;
         c->theirs_reason = arena_dup(a, theirs->reason.p, theirs->reason.len);

@@ -91,7 +91,7 @@ struct feed {
     uint64_t *versions;
     size_t count, bytes, bytes_max, used_before;
     struct pairs news, colliding;
-    bool any_open;
+    bool any_open, late_any;
     const struct id **stubs; /* STUB_SLOTS: references looked at in this page */
     size_t stub_count;
     uint64_t own_version; /* cache of the last answer of `own` */
@@ -220,22 +220,66 @@ static enum ocop_status anchors_load(struct feed *f)
     return rc == SQLITE_DONE ? OCOP_OK : db_error(f->r->db, f->err, "reading a scope");
 }
 
-/* Was this version made by the device itself? */
-static bool own(struct feed *f, uint64_t version)
+/* Was the set at this version made by the device itself? */
+static enum ocop_status own(struct feed *f, uint64_t version, bool *out)
 {
-    if (version == f->own_version)
-        return f->own_answer;
     struct id replica = {{0}};
-    sqlite3_stmt *s = registry_stmt(f->r, SQL_LOG_REPLICA, NULL);
+    bool row;
+    *out = f->own_answer;
+    if (version == f->own_version)
+        return OCOP_OK;
+    sqlite3_stmt *s = registry_stmt(f->r, SQL_LOG_REPLICA, f->err);
     if (!s)
-        return false;
+        return OCOP_EDB;
     sqlite3_bind_int64(s, 1, (sqlite3_int64)version);
-    if (sqlite3_step(s) == SQLITE_ROW)
+    enum ocop_status st = registry_row(f->r, s, "reading who made a version", &row, f->err);
+    if (st != OCOP_OK)
+        return st;
+    if (row)
         column_id(s, 0, &replica);
     sqlite3_reset(s);
     f->own_version = version;
-    f->own_answer = id_eq(&replica, f->replica);
-    return f->own_answer;
+    *out = f->own_answer = id_eq(&replica, f->replica);
+    return OCOP_OK;
+}
+
+/* Was this value of a record written by the device itself? What had waited was not, though its
+ * version be that of the device's set. */
+static enum ocop_status own_value(struct feed *f, const struct id *record, const struct field *v,
+                                  bool *out)
+{
+    uint64_t version = v->base;
+    if (f->late_any) {
+        bool row;
+        sqlite3_stmt *s = registry_stmt(f->r, SQL_LATE_GET, f->err);
+        if (!s)
+            return OCOP_EDB;
+        sqlite3_bind_blob(s, 1, record->b, ID_LEN, SQLITE_STATIC);
+        sqlite3_bind_int64(s, 2, v->number);
+        sqlite3_bind_blob64(s, 3, v->key.len ? (const void *)v->key.p : "", v->key.len,
+                            SQLITE_STATIC);
+        sqlite3_bind_int64(s, 4, (sqlite3_int64)version);
+        enum ocop_status st = registry_row(f->r, s, "reading an author", &row, f->err);
+        if (st != OCOP_OK)
+            return st;
+        if (row)
+            version = (uint64_t)sqlite3_column_int64(s, 0);
+        sqlite3_reset(s);
+    }
+    return own(f, version, out);
+}
+
+/* A question with one boolean column. */
+static enum ocop_status ask_any(struct feed *f, int which, bool *out)
+{
+    bool row;
+    sqlite3_stmt *s = registry_stmt(f->r, which, f->err);
+    if (!s)
+        return OCOP_EDB;
+    enum ocop_status st = registry_row(f->r, s, "reading the feed", &row, f->err);
+    *out = st == OCOP_OK && row && sqlite3_column_int(s, 0);
+    sqlite3_reset(s);
+    return st;
 }
 
 /* --- cases ---------------------------------------------------------------------------------------
@@ -412,13 +456,11 @@ static void pairs_find(struct feed *f, const struct pairs *p, const struct id *r
 static enum ocop_status open_cases(struct feed *f, const struct id *record, struct case_ids *ids)
 {
     enum ocop_status st = OCOP_OK;
+    bool row;
     if (!f->colliding.loaded) {
-        sqlite3_stmt *any = registry_stmt(f->r, SQL_CASES_ANY_OPEN, f->err);
-        if (!any)
-            return OCOP_EDB;
-        f->any_open = sqlite3_step(any) == SQLITE_ROW && sqlite3_column_int(any, 0);
-        sqlite3_reset(any);
-        st = pairs_load(f, SQL_CASES_COLLIDING, &f->colliding);
+        st = ask_any(f, SQL_CASES_ANY_OPEN, &f->any_open);
+        if (st == OCOP_OK)
+            st = pairs_load(f, SQL_CASES_COLLIDING, &f->colliding);
     }
     if (st != OCOP_OK || !f->any_open)
         return st;
@@ -427,10 +469,9 @@ static enum ocop_status open_cases(struct feed *f, const struct id *record, stru
     if (!s)
         return OCOP_EDB;
     sqlite3_bind_blob(s, 1, record->b, ID_LEN, SQLITE_STATIC);
-    while (sqlite3_step(s) == SQLITE_ROW)
+    while ((st = registry_row(f->r, s, "reading open cases", &row, f->err)) == OCOP_OK && row)
         case_id_add(f, ids, sqlite3_column_blob(s, 0));
-    sqlite3_reset(s);
-    return OCOP_OK;
+    return st;
 }
 
 /* `news`: those opened or closed since the device's version. `whole`: those that are open. */
@@ -502,13 +543,19 @@ static void whole_state(struct fields *record)
 }
 
 /* What others changed since the device's version. */
-static void delta(struct feed *f, struct fields *record)
+static enum ocop_status delta(struct feed *f, const struct id *id, struct fields *record)
 {
     size_t kept = 0;
-    for (size_t i = 0; i < record->count; i++)
-        if (record->v[i].base > f->from_version && !own(f, record->v[i].base))
+    enum ocop_status st = OCOP_OK;
+    for (size_t i = 0; st == OCOP_OK && i < record->count; i++) {
+        bool known = record->v[i].base <= f->from_version;
+        if (!known)
+            st = own_value(f, id, &record->v[i], &known);
+        if (!known)
             keep(record, &kept, i);
+    }
     record->count = kept;
+    return st;
 }
 
 /* --- stubs ---------------------------------------------------------------------------------------
@@ -605,32 +652,45 @@ static enum ocop_status emit(struct feed *f, uint32_t kind, const struct id *id,
 
 /* Does the device hold the record as of its version? What it made itself, it holds too. A unit may
  * enter a scope without a field of it changing, because something above it moved. */
-static bool holds(struct feed *f, const struct candidate *c, const struct fields *record,
-                  const struct row_meta *meta)
+static enum ocop_status holds(struct feed *f, const struct candidate *c,
+                              const struct fields *record, const struct row_meta *meta, bool *out)
 {
     const struct anchor *an = anchor_find(f, &c->anchor);
     const struct field *unit = fields_find(record, FIELD_UNIT, span_of(NULL, 0));
-    if (!an || an->since > f->cur.scope || c->kind == KIND_UNIT)
-        return false;
-    if (meta->born > f->from_version && !own(f, meta->born))
-        return false;
-    return !unit || unit->base <= f->from_version || own(f, unit->base);
+    enum ocop_status st = OCOP_OK;
+    *out = an && an->since <= f->cur.scope && c->kind != KIND_UNIT;
+    if (*out && meta->born > f->from_version)
+        st = own(f, meta->born, out);
+    if (st == OCOP_OK && *out && unit && unit->base > f->from_version)
+        st = own_value(f, &c->id, unit, out);
+    return st;
 }
 
 /* Did the device itself make the record with this version, and has nobody touched it since? Then
  * there is nothing to tell of it, and no need to read it. Cases of it came with their outcome. */
 static enum ocop_status untouched(struct feed *f, const struct candidate *c, bool *out)
 {
-    *out = own(f, c->version) && cache_plain(f->r, c->version);
-    if (*out || !own(f, c->version))
-        return OCOP_OK;
+    bool late = false;
+    enum ocop_status st = own(f, c->version, out);
+    if (st != OCOP_OK || !*out || cache_plain(f->r, c->version))
+        return st;
     sqlite3_stmt *s = statement(f, ASK_UNTOUCHED, table_of(c->kind));
     if (!s)
         return ask_failed(f);
     sqlite3_bind_blob(s, 1, c->id.b, ID_LEN, SQLITE_STATIC);
-    *out = sqlite3_step(s) == SQLITE_ROW;
+    st = registry_row(f->r, s, "reading the feed", out, f->err);
     sqlite3_reset(s);
-    return OCOP_OK;
+    if (st != OCOP_OK || !*out || !f->late_any)
+        return st;
+    s = registry_stmt(f->r, SQL_LATE_AT, f->err);
+    if (!s)
+        return OCOP_EDB;
+    sqlite3_bind_blob(s, 1, c->id.b, ID_LEN, SQLITE_STATIC);
+    sqlite3_bind_int64(s, 2, (sqlite3_int64)c->version);
+    st = registry_row(f->r, s, "reading authors", &late, f->err);
+    sqlite3_reset(s);
+    *out = !late;
+    return st;
 }
 
 static enum ocop_status send_new(struct feed *f, const struct candidate *c)
@@ -638,20 +698,20 @@ static enum ocop_status send_new(struct feed *f, const struct candidate *c)
     struct fields record;
     struct row_meta meta;
     size_t cases;
-    bool skip;
+    bool skip, held;
     enum ocop_status asked = untouched(f, c, &skip);
     if (asked != OCOP_OK || skip)
         return asked;
     enum ocop_status st = row_load(f->r->rows, c->kind, &c->id, f->a, &record, &meta, f->err);
+    if (st == OCOP_OK)
+        st = holds(f, c, &record, &meta, &held);
+    if (st == OCOP_OK)
+        st = record_cases(f, &c->id, true, !held, &cases);
+    if (st == OCOP_OK && held)
+        st = delta(f, &c->id, &record);
     if (st != OCOP_OK)
         return st;
-    bool held = holds(f, c, &record, &meta);
-    st = record_cases(f, &c->id, true, !held, &cases);
-    if (st != OCOP_OK)
-        return st;
-    if (held)
-        delta(f, &record);
-    else
+    if (!held)
         whole_state(&record);
     if (held && record.count == 0)
         return OCOP_OK; /* the notes of its cases say all there is to say */
@@ -818,13 +878,15 @@ static enum ocop_status collect(struct feed *f, uint32_t table, struct candidate
 static enum ocop_status has_news(struct feed *f, uint32_t table, bool *out)
 {
     sqlite3_stmt *s = statement(f, ASK_LAST, table);
+    bool row;
     *out = false;
     if (!s)
         return ask_failed(f);
-    if (sqlite3_step(s) == SQLITE_ROW)
+    enum ocop_status st = registry_row(f->r, s, "reading the feed", &row, f->err);
+    if (st == OCOP_OK && row)
         *out = (uint64_t)sqlite3_column_int64(s, 0) > f->cur.version && f->last > f->cur.version;
     sqlite3_reset(s);
-    return OCOP_OK;
+    return st;
 }
 
 static int candidate_cmp(const void *a, const void *b)
@@ -868,10 +930,15 @@ static enum ocop_status running(struct feed *f)
         f->cur.after = false; /* there is no next version */
         return OCOP_OK;
     }
-    for (f->last = f->now; f->last > f->cur.version; f->last--)
-        if (!own(f, f->last) || !cache_plain(f->r, f->last))
+    enum ocop_status st = OCOP_OK;
+    bool mine = true;
+    for (f->last = f->now; st == OCOP_OK && f->last > f->cur.version; f->last--) {
+        st = own(f, f->last, &mine);
+        if (!mine || !cache_plain(f->r, f->last))
             break;
-    enum ocop_status st = gone_load(f, &gone, &gone_count);
+    }
+    if (st == OCOP_OK)
+        st = gone_load(f, &gone, &gone_count);
     for (uint32_t table = 1; st == OCOP_OK && table < FEED_TABLES; table++) {
         if (!fed(table))
             continue;
@@ -902,10 +969,13 @@ static enum ocop_status province_left(struct feed *f, const struct id *mark)
     if (!s)
         return OCOP_EDB;
     sqlite3_bind_blob(s, 1, mark->b, ID_LEN, SQLITE_STATIC);
-    while (st == OCOP_OK && sqlite3_step(s) == SQLITE_ROW) {
+    bool row;
+    while ((st = registry_row(f->r, s, "reading units", &row, f->err)) == OCOP_OK && row) {
         struct id unit;
         column_id(s, 0, &unit);
         st = departure_add(f, KIND_UNIT, &unit, false);
+        if (st != OCOP_OK)
+            break;
     }
     sqlite3_reset(s);
     return st;
@@ -919,11 +989,14 @@ static enum ocop_status units_left(struct feed *f)
         return OCOP_EDB;
     sqlite3_bind_blob(s, 1, f->replica->b, ID_LEN, SQLITE_STATIC);
     sqlite3_bind_int64(s, 2, (sqlite3_int64)f->cur.scope);
-    while (st == OCOP_OK && sqlite3_step(s) == SQLITE_ROW) {
+    bool row;
+    while ((st = registry_row(f->r, s, "reading a scope", &row, f->err)) == OCOP_OK && row) {
         struct id anchor;
         column_id(s, 0, &anchor);
         st =
             scope_is_mark(&anchor) ? province_left(f, &anchor) : departure_add(f, 0, &anchor, true);
+        if (st != OCOP_OK)
+            break;
     }
     sqlite3_reset(s);
     return st;
@@ -1126,7 +1199,10 @@ static enum ocop_status page_begin(struct feed *f, const Ocop__Sync__Cursor *in)
     f->changes = arena_alloc(f->a, 2 * PAGE_RECORDS_MAX * sizeof *f->changes);
     f->versions = arena_alloc(f->a, 2 * PAGE_RECORDS_MAX * sizeof *f->versions);
     f->stubs = arena_calloc(f->a, STUB_SLOTS, sizeof *f->stubs);
-    return f->changes && f->versions && f->stubs ? anchors_load(f) : err_nomem(f->err);
+    if (!f->changes || !f->versions || !f->stubs)
+        return err_nomem(f->err);
+    st = ask_any(f, SQL_LATE_ANY, &f->late_any);
+    return st == OCOP_OK ? anchors_load(f) : st;
 }
 
 enum ocop_status feed_page(struct registry *r, const struct id *replica,

@@ -19,7 +19,9 @@ OCOP_MUST_USE enum ocop_status scope_update(struct registry *r, uint64_t version
 
 /** The anchor by which a record is fed: its unit; one of its own for reference data that goes to
  * all; the province (marked) for units. */
-struct id scope_anchor(struct registry *r, uint32_t kind, const struct fields *record);
+OCOP_MUST_USE enum ocop_status scope_anchor(struct registry *r, uint32_t kind,
+                                            const struct fields *record, struct id *out,
+                                            struct ocop_error *err);
 
 /** Is `unit` in the scope of the replica now? */
 OCOP_MUST_USE enum ocop_status scope_has(struct registry *r, const struct id *replica,

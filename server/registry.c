@@ -147,6 +147,25 @@ sqlite3_stmt *registry_stmt(struct registry *r, int which, struct ocop_error *er
     return *s;
 }
 
+enum ocop_status registry_row(struct registry *r, sqlite3_stmt *s, const char *doing, bool *row,
+                              struct ocop_error *err)
+{
+    int rc = sqlite3_step(s);
+    *row = rc == SQLITE_ROW;
+    if (*row)
+        return OCOP_OK;
+    sqlite3_reset(s);
+    return rc == SQLITE_DONE ? OCOP_OK : db_error(r->db, err, doing);
+}
+
+enum ocop_status registry_done(struct registry *r, sqlite3_stmt *s, const char *doing,
+                               struct ocop_error *err)
+{
+    int rc = sqlite3_step(s);
+    sqlite3_reset(s);
+    return rc == SQLITE_DONE ? OCOP_OK : db_error(r->db, err, doing);
+}
+
 /* --- transactions ------------------------------------------------------------------------------
  */
 
@@ -425,6 +444,7 @@ static const char *const derived[] = {
     "SELECT 'outcome', * FROM outcome ORDER BY version, idx",
     "SELECT 'waiting', * FROM waiting ORDER BY version, idx",
     "SELECT 'dangling', * FROM dangling ORDER BY target, version, idx, field",
+    "SELECT 'late', * FROM late ORDER BY record, field, element, version",
     "SELECT 'cases', * FROM cases ORDER BY id",
     "SELECT 'chain', * FROM chain ORDER BY replica",
     "SELECT 'history', * FROM history ORDER BY record, field, element, version",

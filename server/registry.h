@@ -43,6 +43,14 @@ void registry_close(struct registry *r);
  *  (err is filled). Owned by the registry. */
 sqlite3_stmt *registry_stmt(struct registry *r, int which, struct ocop_error *err);
 
+/** Step a statement that asks: *row says whether there is a row (not reset: read it). At the end
+ * and on failure it is reset; a failure is never taken for "no row". */
+OCOP_MUST_USE enum ocop_status registry_row(struct registry *r, sqlite3_stmt *s, const char *doing,
+                                            bool *row, struct ocop_error *err);
+/** Step a statement that writes, and reset it. */
+OCOP_MUST_USE enum ocop_status registry_done(struct registry *r, sqlite3_stmt *s, const char *doing,
+                                             struct ocop_error *err);
+
 /** BEGIN IMMEDIATE; forgets caches when another process has written meanwhile. */
 OCOP_MUST_USE enum ocop_status registry_begin(struct registry *r, struct ocop_error *err);
 /** BEGIN for reading only. */

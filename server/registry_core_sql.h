@@ -45,13 +45,15 @@
     X(SQL_OUTCOMES_CHANGED, "SELECT seq, idx, code, field, text, version FROM outcome"             \
                             " WHERE replica = ?1 AND changed_version > ?2"                         \
                             " AND changed_version > version ORDER BY version, idx")                \
-    X(SQL_OUTCOME_CASES, "SELECT id FROM cases WHERE opened_version = ?1 AND idx = ?2")            \
-    X(SQL_WAITING_ANY, "SELECT EXISTS (SELECT 1 FROM waiting)")                                    \
-    X(SQL_WAITING_ADD, "INSERT INTO waiting VALUES (?1, ?2, ?3, ?4)")                              \
-    X(SQL_WAITING_OF, "SELECT version, idx FROM waiting WHERE record = ?1"                         \
-                      " ORDER BY version, idx")                                                    \
+    X(SQL_OUTCOME_CASES, "SELECT id FROM cases WHERE set_version = ?1 AND idx = ?2 ORDER BY id")   \
+    X(SQL_APPLY_ANY, "SELECT EXISTS (SELECT 1 FROM waiting), EXISTS (SELECT 1 FROM dangling),"     \
+                     " EXISTS (SELECT 1 FROM late)")                                               \
+    X(SQL_WAITING_ADD, "INSERT INTO waiting (version, idx, record, kind, change)"                  \
+                       " VALUES (?1, ?2, ?3, ?4, ?5)")                                             \
+    X(SQL_WAITING_OF, "SELECT w.version, w.idx, w.change, l.replica, l.seq, l.hash, l.received_ms" \
+                      " FROM waiting AS w JOIN log AS l ON l.version = w.version"                  \
+                      " WHERE w.record = ?1 AND w.kind = ?2 ORDER BY w.version, w.idx LIMIT 1")    \
     X(SQL_WAITING_DROP, "DELETE FROM waiting WHERE version = ?1 AND idx = ?2")                     \
-    X(SQL_DANGLING_ANY, "SELECT EXISTS (SELECT 1 FROM dangling)")                                  \
     X(SQL_DANGLING_ADD, "INSERT OR REPLACE INTO dangling VALUES (?1, ?2, ?3, ?4, ?5, ?6)")         \
     X(SQL_DANGLING_OF, "SELECT DISTINCT version, idx FROM dangling WHERE target = ?1")             \
     X(SQL_DANGLING_DROP, "DELETE FROM dangling WHERE target = ?1")                                 \
@@ -59,11 +61,19 @@
                            " changed_version = ?3 WHERE version = ?1 AND idx = ?2 AND code = 3"    \
                            " AND NOT EXISTS (SELECT 1 FROM dangling AS d"                          \
                            " WHERE d.version = ?1 AND d.idx = ?2)")                                \
+    /* whose: what had waited and was applied later */                                             \
+    X(SQL_LATE_GET, "SELECT set_version FROM late WHERE record = ?1 AND field = ?2"                \
+                    " AND element = ?3 AND version = ?4")                                          \
+    X(SQL_LATE_SET, "INSERT OR REPLACE INTO late VALUES (?1, ?2, ?3, ?4, ?5)")                     \
+    X(SQL_LATE_DROP, "DELETE FROM late WHERE record = ?1 AND field = ?2 AND element = ?3"          \
+                     " AND version = ?4")                                                          \
+    X(SQL_LATE_ANY, "SELECT EXISTS (SELECT 1 FROM late)")                                          \
+    X(SQL_LATE_AT, "SELECT 1 FROM late WHERE record = ?1 AND version = ?2")                        \
     /* cases and history */                                                                        \
     X(SQL_CASE_OPEN, "INSERT OR IGNORE INTO cases (id, kind, record, cause, field, element,"       \
                      " other, base_version, theirs_version, base, theirs, mine, mine_value,"       \
-                     " opened_version, idx) VALUES"                                                \
-                     " (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)")        \
+                     " opened_version, idx, set_version) VALUES"                                   \
+                     " (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)")   \
     X(SQL_CASE_CLOSE, "UPDATE cases SET closed_version = ?2, resolution = ?3"                      \
                       " WHERE id = ?1 AND closed_version IS NULL")                                 \
     X(SQL_CASES_OPEN_OF, "SELECT id, cause, field, element, mine_value, other FROM cases"          \

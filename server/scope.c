@@ -69,55 +69,61 @@ static enum ocop_status parent_of(struct registry *r, const struct id *unit, str
     if (!s)
         return OCOP_EDB;
     sqlite3_bind_blob(s, 1, unit->b, ID_LEN, SQLITE_STATIC);
-    if (sqlite3_step(s) == SQLITE_ROW)
+    enum ocop_status st = registry_row(r, s, "reading what is above a unit", found, err);
+    if (st == OCOP_OK && *found)
         *found = id_from(column_span(s, 0), parent);
     sqlite3_reset(s);
-    return OCOP_OK;
+    return st;
 }
 
 /* By its parent, as far as that is known; scope_update, which knows the unit's own id and all of
  * the set, has the last word. */
-static struct id unit_anchor(struct registry *r, const struct fields *record)
+static enum ocop_status unit_anchor(struct registry *r, const struct fields *record, struct id *out,
+                                    struct ocop_error *err)
 {
-    struct id out = {{0}};
+    enum ocop_status st = OCOP_OK;
     const struct field *f = fields_find(record, UNIT_PARENT, span_of(NULL, 0));
-    bool more = f && f->op == FIELD_SET && id_from(f->bytes, &out);
-    for (int depth = 0; more && depth < DEPTH_MAX; depth++) {
-        struct id parent;
-        if (parent_of(r, &out, &parent, &more, NULL) == OCOP_OK && more)
-            out = parent;
+    *out = (struct id){{0}};
+    bool more = f && f->op == FIELD_SET && id_from(f->bytes, out);
+    for (int depth = 0; st == OCOP_OK && more && depth < DEPTH_MAX; depth++) {
+        struct id parent = {{0}};
+        st = parent_of(r, out, &parent, &more, err);
+        if (st == OCOP_OK && more)
+            *out = parent;
     }
-    return id_is_zero(&out) ? out : marked(out);
+    if (!id_is_zero(out))
+        *out = marked(*out);
+    return st;
 }
 
-struct id scope_anchor(struct registry *r, uint32_t kind, const struct fields *record)
+enum ocop_status scope_anchor(struct registry *r, uint32_t kind, const struct fields *record,
+                              struct id *out, struct ocop_error *err)
 {
-    struct id out = {{0}};
     const struct kind *k = kind_by_number(kind);
     const struct field *f = fields_find(record, FIELD_UNIT, span_of(NULL, 0));
     if (kind == KIND_UNIT)
-        return unit_anchor(r, record);
+        return unit_anchor(r, record, out, err);
     if (k && k->reference && !k->local_only)
-        return everyone;
-    if ((k && k->local_only) || !f || f->op != FIELD_SET || !id_from(f->bytes, &out))
-        memset(out.b, 0xff, ID_LEN); /* goes to nobody */
-    return out;
+        *out = everyone;
+    else if ((k && k->local_only) || !f || f->op != FIELD_SET || !id_from(f->bytes, out))
+        memset(out->b, 0xff, ID_LEN); /* goes to nobody */
+    return OCOP_OK;
 }
 
 enum ocop_status scope_has(struct registry *r, const struct id *replica, const struct id *unit,
                            bool *out, struct ocop_error *err)
 {
-    sqlite3_stmt *s = registry_stmt(r, SQL_SCOPE_HAS, err);
     *out = false;
+    if (id_eq(unit, &everyone) || scope_is_mark(unit))
+        return OCOP_OK; /* anchors of every scope, but no units */
+    sqlite3_stmt *s = registry_stmt(r, SQL_SCOPE_HAS, err);
     if (!s)
         return OCOP_EDB;
     sqlite3_bind_blob(s, 1, replica->b, ID_LEN, SQLITE_STATIC);
     sqlite3_bind_blob(s, 2, unit->b, ID_LEN, SQLITE_STATIC);
-    int rc = sqlite3_step(s);
+    enum ocop_status st = registry_row(r, s, "reading a scope", out, err);
     sqlite3_reset(s);
-    *out = rc == SQLITE_ROW;
-    return rc == SQLITE_ROW || rc == SQLITE_DONE ? OCOP_OK
-                                                 : db_error(r->db, err, "reading a scope");
+    return st;
 }
 
 /* --- units in memory -----------------------------------------------------------------------------

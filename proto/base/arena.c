@@ -31,7 +31,7 @@ static void blocks_free(struct arena_block *b)
 
 void arena_init(struct arena *a, size_t cap)
 {
-    *a = (struct arena){NULL, 0, cap};
+    *a = (struct arena){.cap = cap};
 }
 
 void arena_fini(struct arena *a)
@@ -45,6 +45,7 @@ void arena_reset(struct arena *a)
 {
     struct arena_block *largest = a->blocks;
     a->used = 0;
+    a->full = false;
     if (!largest)
         return;
     /* Usually the newest, but the last block is cut to what the cap leaves. */
@@ -87,11 +88,11 @@ void *arena_alloc(struct arena *a, size_t size)
 {
     if (size == 0)
         size = 1; /* so that two objects never share an address */
-    if (size > SIZE_MAX - ALIGN)
+    if (size > SIZE_MAX - ALIGN || align_up(size) > a->cap || a->used > a->cap - align_up(size)) {
+        a->full = true;
         return NULL;
+    }
     size = align_up(size);
-    if (size > a->cap || a->used > a->cap - size)
-        return NULL;
     struct arena_block *b = a->blocks;
     if (!b || b->room - b->at < size)
         b = block_new(a, size, a->cap - a->used);

@@ -25,6 +25,10 @@
 #define STATE_BYTES_MAX                                                                            \
     (8 * RECORD_BYTES_MAX)          /* a record in a page: several may have added to it */
 #define TIGHT_ITEMS_MAX KIB(32)     /* numbers and bytes of columns in their tight form */
+#define STATE_SPARE KIB(4)          /* of which only a void may use these last ones, ... */
+#define FIELDS_SPARE 16             /* ... and of its FIELDS_MAX these */
+#define FIELD_NUMBER_KNOWN_MAX 63   /* field numbers that a program may know */
+#define FIELDS_UNKNOWN_MAX 128      /* fields of a record with numbers above */
 #define SET_BODY_BYTES_MAX MIB(4)   /* inflated: the cap of the decompression bomb */
 #define SET_SEALED_BYTES_MIN KIB(4) /* the client's budget for one set shrinks to this ... */
 #define SET_SEALED_BYTES_START KIB(16)
@@ -43,6 +47,7 @@
 #define PAGE_RECORDS_MAX 4000
 #define FRAME_BYTES_MAX KIB(640) /* on either socket */
 #define ARENA_REQUEST_MAX MIB(64)
+#define ARENA_CHANGE_MAX MIB(64) /* applying one change */
 #define ARENA_SAVE_MAX MIB(4)
 
 /* The server. */

@@ -7,9 +7,14 @@
 #include "bounds.h"
 
 /* The registry's value of a path is newer than what the author had seen, and another's. */
-static bool unseen(const struct merge_in *in, const struct field *theirs, uint64_t base)
+static enum ocop_status unseen(const struct merge_in *in, const struct field *theirs, uint64_t base,
+                               bool *out)
 {
-    return theirs && theirs->base > base && !in->own(in->own_self, theirs->base);
+    bool own = false;
+    *out = theirs && theirs->base > base;
+    enum ocop_status st = *out ? in->own(in->own_self, theirs, &own) : OCOP_OK;
+    *out = *out && !own;
+    return st;
 }
 
 static const struct field *voided(const struct fields *state)
@@ -19,32 +24,36 @@ static const struct field *voided(const struct fields *state)
 }
 
 /* Has anything changed since `base` that the author of a void had not seen? */
-static const struct field *unseen_edit(const struct merge_in *in, uint64_t base)
+static enum ocop_status unseen_edit(const struct merge_in *in, uint64_t base,
+                                    const struct field **out)
 {
-    for (size_t i = 0; i < in->state->count; i++)
-        if (unseen(in, &in->state->v[i], base))
-            return &in->state->v[i];
-    return NULL;
+    enum ocop_status st = OCOP_OK;
+    bool found = false;
+    *out = NULL;
+    for (size_t i = 0; st == OCOP_OK && !found && i < in->state->count; i++) {
+        st = unseen(in, &in->state->v[i], base, &found);
+        *out = found ? &in->state->v[i] : NULL;
+    }
+    return st;
 }
 
 enum verdict { TAKE, KEEP, HOLD };
 
 /* One field of the change, `theirs` being what the registry holds (NULL: never had it). */
-static enum verdict judge(const struct merge_in *in, const struct field *mine,
-                          const struct field *theirs)
+static enum ocop_status judge(const struct merge_in *in, const struct field *mine,
+                              const struct field *theirs, enum verdict *out)
 {
-    bool gone = !theirs || theirs->op == FIELD_CLEAR;
+    bool gone = !theirs || theirs->op == FIELD_CLEAR, news;
+    *out = KEEP;
     if (gone ? mine->op == FIELD_CLEAR : mine->op == FIELD_SET && field_value_equal(mine, theirs))
-        return KEEP;
-    if (!unseen(in, theirs, mine->base))
-        return TAKE;
+        return OCOP_OK;
     const struct field_rule *rule = in->kind ? kind_field(in->kind, mine->number) : NULL;
     enum merge_rule merge = rule ? rule->merge : MERGE_HOLD;
-    if (merge == MERGE_LAST)
-        return TAKE;
-    if (merge == MERGE_UNION && mine->op != theirs->op)
-        return mine->op == FIELD_SET ? TAKE : KEEP; /* what anyone put in stays in */
-    return HOLD;
+    enum ocop_status st = unseen(in, theirs, mine->base, &news);
+    /* In a union, what anyone put in stays in; a removal that had not seen it is for a person. */
+    bool put_in = merge == MERGE_UNION && mine->op == FIELD_SET && gone;
+    *out = !news || merge == MERGE_LAST || put_in ? TAKE : HOLD;
+    return st;
 }
 
 static void conflict_add(struct merge_out *out, enum case_cause cause, const struct field *mine,
@@ -56,23 +65,24 @@ static void conflict_add(struct merge_out *out, enum case_cause cause, const str
 
 /* A void meets an edit it had not seen, or an edit meets a void: one case for the whole change,
  * and what the registry holds stands. */
-static bool void_conflict(const struct merge_in *in, struct merge_out *out)
+static enum ocop_status void_conflict(const struct merge_in *in, struct merge_out *out)
 {
     const struct change *c = in->change;
-    const struct field *theirs = NULL;
+    const struct field *theirs = voided(in->state);
     struct field mine = {.number = FIELD_VOIDED, .op = FIELD_SET, .type = VALUE_INT};
-    if (c->verb == VERB_VOID) {
-        theirs = voided(in->state) ? NULL : unseen_edit(in, c->base);
+    enum ocop_status st = OCOP_OK;
+    bool conflict = false;
+    if (c->verb != VERB_VOID) {
+        st = unseen(in, theirs, c->base, &conflict);
+    } else if (!theirs) {
+        st = unseen_edit(in, c->base, &theirs);
+        conflict = theirs != NULL;
         mine.i = 1;
-    } else if (c->verb != VERB_CREATE) {
-        const struct field *v = voided(in->state);
-        theirs = unseen(in, v, c->base) ? v : NULL;
     }
-    if (!theirs)
-        return false;
-    conflict_add(out, CASE_VOID, &mine, theirs);
+    if (st == OCOP_OK && conflict)
+        conflict_add(out, CASE_VOID, &mine, theirs);
     out->state = *in->state;
-    return true;
+    return st;
 }
 
 enum ocop_status merge_change(const struct merge_in *in, struct arena *a, struct merge_out *out,
@@ -84,22 +94,24 @@ enum ocop_status merge_change(const struct merge_in *in, struct arena *a, struct
     out->applied.v = arena_calloc(a, c->fields.count + 1, sizeof *out->applied.v);
     if (!out->conflicts || !out->applied.v)
         return err_nomem(err);
-    if (void_conflict(in, out))
-        return OCOP_OK;
+    enum ocop_status st = void_conflict(in, out);
+    if (st != OCOP_OK || out->conflict_count)
+        return st;
     for (size_t i = 0; i < c->fields.count; i++) {
         const struct field *mine = &c->fields.v[i];
         const struct field *theirs = fields_find(in->state, mine->number, mine->key);
-        enum verdict verdict = judge(in, mine, theirs);
+        enum verdict verdict;
+        st = judge(in, mine, theirs, &verdict);
+        if (st != OCOP_OK)
+            return st;
         if (verdict == TAKE)
             out->applied.v[out->applied.count++] = *mine;
         else if (verdict == HOLD)
             conflict_add(out, CASE_FIELD, mine, theirs);
     }
     out->equal = out->applied.count == 0 && out->conflict_count == 0;
-    if (out->applied.count == 0) {
-        out->state = *in->state;
+    if (out->applied.count == 0)
         return OCOP_OK;
-    }
     return fields_apply(in->state, &out->applied, in->version, true, a, &out->state, err);
 }
 

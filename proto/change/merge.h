@@ -34,8 +34,9 @@ enum case_cause {
     CASE_INVALID = 4    /* two valid edits merge into an invalid record */
 };
 
-/** Was the change-set at `version` made by the author of this change, or what it continues? */
-typedef bool (*merge_own_fn)(void *self, uint64_t version);
+/** Was the registry's present value of a path written by the author of this change, or what it
+ *  continues? A failure ends the merge. */
+typedef enum ocop_status (*merge_own_fn)(void *self, const struct field *theirs, bool *own);
 
 struct merge_in {
     const struct kind *kind;    /* NULL: unknown kind; every field holds */
@@ -61,7 +62,7 @@ struct merge_out {
 };
 
 /** Three-way merge by path as design section 7 says. Field rules of who may write are not asked
- *  here. @return OCOP_ENOMEM only */
+ *  here. @return OCOP_ENOMEM, or what `own` failed with */
 OCOP_MUST_USE enum ocop_status merge_change(const struct merge_in *in, struct arena *a,
                                             struct merge_out *out, struct ocop_error *err);
 

@@ -187,7 +187,7 @@ CREATE TABLE cases (
     idx INTEGER NOT NULL,
     closed_version INTEGER,
     resolution TEXT
-) STRICT, WITHOUT ROWID;
+, set_version INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
 
 CREATE TABLE certificate (
     n INTEGER PRIMARY KEY,
@@ -412,6 +412,15 @@ CREATE TABLE invitation (
     sign_key BLOB,
     channel_key BLOB,
     refused INTEGER NOT NULL DEFAULT 0 -- how often another device tried it
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE late (
+    record BLOB NOT NULL,
+    field INTEGER NOT NULL,
+    element BLOB NOT NULL,
+    version INTEGER NOT NULL,
+    set_version INTEGER NOT NULL,
+    PRIMARY KEY (record, field, element, version)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE log (
@@ -672,7 +681,7 @@ CREATE TABLE waiting (
     version INTEGER NOT NULL,
     idx INTEGER NOT NULL,
     record BLOB NOT NULL,
-    kind INTEGER NOT NULL,
+    kind INTEGER NOT NULL, change BLOB NOT NULL DEFAULT x'',
     PRIMARY KEY (version, idx)
 ) STRICT, WITHOUT ROWID;
 
@@ -680,9 +689,11 @@ CREATE INDEX cases_closed ON cases (closed_version) WHERE closed_version IS NOT 
 
 CREATE INDEX cases_open ON cases (record) WHERE closed_version IS NULL;
 
-CREATE INDEX cases_opened ON cases (opened_version, idx);
+CREATE INDEX cases_opened ON cases (opened_version);
 
 CREATE INDEX cases_record ON cases (record);
+
+CREATE INDEX cases_set ON cases (set_version, idx);
 
 CREATE INDEX certificate_certificate_no ON certificate (certificate_no) WHERE certificate_no IS NOT NULL;
 
@@ -762,5 +773,5 @@ CREATE INDEX unknown_kind_feed ON unknown_kind (anchor, version, id);
 
 CREATE INDEX unknown_kind_version ON unknown_kind (version);
 
-CREATE INDEX waiting_record ON waiting (record);
+CREATE INDEX waiting_record ON waiting (record, kind, version, idx);
 

@@ -1,0 +1,281 @@
+/* Cases: what a person must decide, with the values of both sides and the one that both had seen.
+ * Derived from the log like all else: the id of a case is a hash of what caused it. */
+#include "apply.h"
+
+#include "bounds.h"
+#include "json.h"
+#include "registry_stmts.h"
+
+enum { COLLISIONS_MAX = 4 };
+
+/* --- values --------------------------------------------------------------------------------------
+ */
+
+static void bind_text(sqlite3_stmt *s, int at, struct span v)
+{
+    sqlite3_bind_text64(s, at, v.p ? (const char *)v.p : "", v.len, SQLITE_STATIC, SQLITE_UTF8);
+}
+
+static enum ocop_status value_json(struct apply *p, const struct field *f, struct span *out)
+{
+    struct buf b;
+    buf_init(&b, KIB(256));
+    enum ocop_status st = OCOP_OK;
+    if (f && f->op == FIELD_SET)
+        st = json_value(p->kind, f, &b, p->err);
+    else
+        buf_str(&b, "null");
+    char *copy = st == OCOP_OK && !b.failed ? arena_dup(p->a, b.p, b.len) : NULL;
+    *out = span_of(copy, copy ? b.len : 0);
+    buf_fini(&b);
+    return st != OCOP_OK ? st : copy ? OCOP_OK : err_nomem(p->err);
+}
+
+/* A ChangeRow that holds one field, or the whole change when `f` is NULL. */
+static enum ocop_status value_pack(struct apply *p, const struct field *f, struct span *out)
+{
+    struct change one = *p->change;
+    struct field copy;
+    struct buf b;
+    if (f) {
+        copy = *f;
+        one.fields = (struct fields){&copy, 1};
+    }
+    buf_init(&b, KIB(256));
+    enum ocop_status st = change_pack(&one, &b, p->err);
+    char *bytes = st == OCOP_OK && !b.failed ? arena_dup(p->a, b.p, b.len) : NULL;
+    *out = span_of(bytes, bytes ? b.len : 0);
+    buf_fini(&b);
+    return st != OCOP_OK ? st : bytes ? OCOP_OK : err_nomem(p->err);
+}
+
+enum ocop_status history_keep(struct apply *p, const struct fields *state,
+                              const struct fields *applied)
+{
+    for (size_t i = 0; i < applied->count; i++) {
+        const struct field *f = &applied->v[i];
+        const struct field *old = fields_find(state, f->number, f->key);
+        struct field none = {
+            .number = f->number, .op = FIELD_CLEAR, .type = f->type, .key = f->key};
+        struct span value;
+        enum ocop_status st = value_pack(p, old ? old : &none, &value);
+        sqlite3_stmt *s = st == OCOP_OK ? registry_stmt(p->r, SQL_HISTORY_ADD, p->err) : NULL;
+        if (!s)
+            return st == OCOP_OK ? OCOP_EDB : st;
+        bind_path(s, p, f);
+        sqlite3_bind_int64(s, 4, (sqlite3_int64)p->version);
+        bind_span(s, 5, value);
+        st = registry_done(p->r, s, "keeping a value", p->err);
+        if (st != OCOP_OK)
+            return st;
+    }
+    return OCOP_OK;
+}
+
+static enum ocop_status history_value(struct apply *p, sqlite3_stmt *s, const struct field **out)
+{
+    struct change old;
+    size_t len = (size_t)sqlite3_column_bytes(s, 1);
+    char *copy = arena_dup(p->a, sqlite3_column_blob(s, 1), len);
+    enum ocop_status st =
+        copy ? change_unpack(span_of(copy, len), p->a, &old, p->err) : err_nomem(p->err);
+    if (st == OCOP_OK && old.fields.count == 1)
+        *out = old.fields.v;
+    return st;
+}
+
+/* The value that the author had seen: the one before the first change of another that came after
+ * both the base and the author's own last change, which the author knows without being told.
+ *
+ *   version   10 A: pass    12 A: fail    13 B: conditional    A again, base 10 -> base is "fail"
+ */
+static enum ocop_status base_json(struct apply *p, const struct field *mine,
+                                  const struct field *theirs, struct span *out)
+{
+    bool seen = theirs && theirs->base <= mine->base, own = false, row = false;
+    enum ocop_status st = theirs && !seen ? own_value(p, theirs, &seen) : OCOP_OK;
+    const struct field *base = seen ? theirs : NULL;
+    sqlite3_stmt *s = st == OCOP_OK ? registry_stmt(p->r, SQL_HISTORY_SINCE, p->err) : NULL;
+    if (!s)
+        return st == OCOP_OK ? OCOP_EDB : st;
+    bind_path(s, p, mine);
+    sqlite3_bind_int64(s, 4, (sqlite3_int64)mine->base);
+    while (st == OCOP_OK && !own) {
+        st = registry_row(p->r, s, "reading earlier values", &row, p->err);
+        if (st != OCOP_OK || !row)
+            break;
+        st = made_by_author(p, mine, (uint64_t)sqlite3_column_int64(s, 0), &own);
+        if (st == OCOP_OK && !own)
+            st = history_value(p, s, &base);
+    }
+    sqlite3_reset(s);
+    /* Every value since was unseen: had the author seen the record come at all? */
+    if (st == OCOP_OK && !own && !seen && p->born > mine->base) {
+        st = set_by_author(p, p->born, &own);
+        base = own ? base : NULL;
+    }
+    return st == OCOP_OK ? value_json(p, base, out) : st;
+}
+
+/* --- opening and closing -------------------------------------------------------------------------
+ */
+
+enum ocop_status case_open(struct apply *p, enum case_cause cause, const struct field *mine,
+                           const struct field *theirs, const struct id *other)
+{
+    struct span base, theirs_text, mine_text, mine_value;
+    struct id none = {{0}};
+    struct id id =
+        case_id(p->set->hash, p->index, mine->number, mine->key, cause, other ? *other : none);
+    bool whole = cause == CASE_VOID || cause == CASE_INVALID;
+    enum ocop_status st = base_json(p, mine, theirs, &base);
+    if (st == OCOP_OK)
+        st = value_json(p, theirs, &theirs_text);
+    if (st == OCOP_OK)
+        st = value_json(p, mine, &mine_text);
+    if (st == OCOP_OK)
+        st = value_pack(p, whole ? NULL : mine, &mine_value);
+    sqlite3_stmt *s = st == OCOP_OK ? registry_stmt(p->r, SQL_CASE_OPEN, p->err) : NULL;
+    if (!s)
+        return st == OCOP_OK ? OCOP_EDB : st;
+    bind_span(s, 1, id_span(&id));
+    sqlite3_bind_int64(s, 2, p->change->kind);
+    bind_span(s, 3, id_span(&p->change->record));
+    sqlite3_bind_int(s, 4, (int)cause);
+    sqlite3_bind_int64(s, 5, mine->number);
+    bind_span(s, 6, mine->key);
+    if (other)
+        bind_span(s, 7, id_span(other));
+    else
+        sqlite3_bind_null(s, 7);
+    sqlite3_bind_int64(s, 8, (sqlite3_int64)mine->base);
+    sqlite3_bind_int64(s, 9, theirs ? (sqlite3_int64)theirs->base : 0);
+    bind_text(s, 10, base);
+    bind_text(s, 11, theirs_text);
+    bind_text(s, 12, mine_text);
+    bind_span(s, 13, mine_value);
+    sqlite3_bind_int64(s, 14, (sqlite3_int64)p->version);
+    sqlite3_bind_int64(s, 15, p->index);
+    sqlite3_bind_int64(s, 16, (sqlite3_int64)p->set_version);
+    p->outcome = OUTCOME_CASE;
+    return registry_done(p->r, s, "opening a case", p->err);
+}
+
+/* `other`: the second record of a collision, len 0 where there is none. Who receives only that one
+ * must hear of it too. */
+static enum ocop_status case_close(struct apply *p, struct span id, const char *resolution,
+                                   struct span other)
+{
+    struct id second;
+    sqlite3_stmt *s = registry_stmt(p->r, SQL_CASE_CLOSE, p->err);
+    if (!s)
+        return OCOP_EDB;
+    bind_span(s, 1, id);
+    sqlite3_bind_int64(s, 2, (sqlite3_int64)p->version);
+    sqlite3_bind_text(s, 3, resolution, -1, SQLITE_STATIC);
+    enum ocop_status st = registry_done(p->r, s, "closing a case", p->err);
+    if (st != OCOP_OK || !id_from(other, &second))
+        return st;
+    return row_touch(p->r->rows, p->change->kind, &second, p->version, p->err);
+}
+
+/* Does the record hold all that `mine` asked for? */
+static bool holds_all(const struct fields *state, const struct fields *mine)
+{
+    for (size_t i = 0; i < mine->count; i++) {
+        const struct field *m = &mine->v[i];
+        const struct field *now = fields_find(state, m->number, m->key);
+        bool gone = !now || now->op == FIELD_CLEAR;
+        if (gone ? m->op != FIELD_CLEAR : m->op != FIELD_SET || !field_value_equal(m, now))
+            return false;
+    }
+    return mine->count > 0;
+}
+
+/* An open case of the record. */
+struct open_case {
+    struct open_case *next;
+    struct span id, other;
+    bool agreed; /* the registry holds its value by now */
+};
+
+static enum ocop_status open_case_read(struct apply *p, sqlite3_stmt *s, const struct fields *state,
+                                       struct open_case *out)
+{
+    struct change mine = {0};
+    size_t len = (size_t)sqlite3_column_bytes(s, 4), other = (size_t)sqlite3_column_bytes(s, 5);
+    char *copy = arena_dup(p->a, sqlite3_column_blob(s, 4), len);
+    out->id = span_of(arena_dup(p->a, sqlite3_column_blob(s, 0), ID_LEN), ID_LEN);
+    out->other = span_of(arena_dup(p->a, sqlite3_column_blob(s, 5), other), other);
+    if (!copy || !out->id.p || !out->other.p)
+        return err_nomem(p->err);
+    enum ocop_status st = change_unpack(span_of(copy, len), p->a, &mine, p->err);
+    out->agreed = st == OCOP_OK && sqlite3_column_int(s, 1) != CASE_COLLISION &&
+                  holds_all(state, &mine.fields);
+    return st;
+}
+
+static enum ocop_status open_cases(struct apply *p, const struct fields *state,
+                                   struct open_case **out)
+{
+    bool row;
+    enum ocop_status st;
+    *out = NULL;
+    sqlite3_stmt *s = registry_stmt(p->r, SQL_CASES_OPEN_OF, p->err);
+    if (!s)
+        return OCOP_EDB;
+    bind_span(s, 1, id_span(&p->change->record));
+    while ((st = registry_row(p->r, s, "reading open cases", &row, p->err)) == OCOP_OK && row) {
+        struct open_case *c = arena_calloc(p->a, 1, sizeof *c);
+        st = c ? open_case_read(p, s, state, c) : err_nomem(p->err);
+        if (st != OCOP_OK)
+            break;
+        c->next = *out;
+        *out = c;
+    }
+    sqlite3_reset(s);
+    return st;
+}
+
+enum ocop_status cases_settle(struct apply *p, const struct fields *state, bool resolves)
+{
+    struct open_case *c;
+    bool names = p->change->fields.count > 0;
+    const char *resolution = names ? "value" : "theirs";
+    struct span other = {NULL, 0};
+    enum ocop_status st = open_cases(p, state, &c);
+    for (; st == OCOP_OK && c; c = c->next) {
+        if (resolves && span_eq(c->id, p->change->case_id)) {
+            resolution = c->agreed && names ? "mine" : resolution;
+            other = c->other;
+        } else if (c->agreed) {
+            st = case_close(p, c->id, "agreed", span_of(NULL, 0));
+        }
+    }
+    return st == OCOP_OK && resolves ? case_close(p, p->change->case_id, resolution, other) : st;
+}
+
+enum ocop_status check_collisions(struct apply *p, const struct fields *applied)
+{
+    for (size_t i = 0; p->kind && i < applied->count; i++) {
+        const struct field *f = &applied->v[i];
+        const struct field_rule *r = kind_field(p->kind, f->number);
+        struct id other[COLLISIONS_MAX];
+        size_t count = 0;
+        if (!r || !(r->flags & FIELD_NATURAL) || f->op != FIELD_SET || f->bytes.len == 0 ||
+            p->kind->number == KIND_UNIT) /* unit codes recur between periods */
+            continue;
+        enum ocop_status st =
+            row_same_key(p->r->rows, p->change->kind, f->number, f->bytes, &p->change->record,
+                         other, COLLISIONS_MAX, &count, p->err);
+        for (size_t n = 0; st == OCOP_OK && n < count; n++) {
+            p->fx->beyond = true;
+            st = case_open(p, CASE_COLLISION, f, f, &other[n]);
+            if (st == OCOP_OK)
+                st = row_touch(p->r->rows, p->change->kind, &other[n], p->version, p->err);
+        }
+        if (st != OCOP_OK)
+            return st;
+    }
+    return OCOP_OK;
+}
