@@ -128,6 +128,7 @@ $(B)/tests/%: $(B)/obj/tests/%.o $(call obj,$(TEST_LIB_C)) $(CLIENT_A) $(SERVER_
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(WRAP) -o $@ $^ -lcmocka $(SERVER_LIBS)
 $(B)/tests/unit/test_socket_errors: WRAP := -Wl,--wrap=nn_recvmsg -Wl,--wrap=nanosleep
+$(B)/tests/unit/test_questions: WRAP := -Wl,--wrap=sqlite3_step
 # What can fail is wrapped: see tests/fault/fault.c.
 WRAPPED := malloc calloc realloc fsync rename link write nn_socket nn_setsockopt nn_connect nn_send nn_recv
 $(B)/tests/fault/test_faults: $(call obj,$(FAULT_C) $(TEST_LIB_C)) $(CLIENT_A) $(SERVER_A) $(PROTO_A)

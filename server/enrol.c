@@ -380,8 +380,9 @@ static enum ocop_status scope_of(struct registry *r, const struct id *replica, s
     if (!s)
         return OCOP_EDB;
     sqlite3_bind_blob(s, 1, replica->b, ID_LEN, SQLITE_STATIC);
-    enum ocop_status st = OCOP_OK;
-    if (sqlite3_step(s) == SQLITE_ROW && sqlite3_column_type(s, 0) != SQLITE_NULL)
+    bool row;
+    enum ocop_status st = registry_row(r, s, "reading a device's units", &row, err);
+    if (st == OCOP_OK && row && sqlite3_column_type(s, 0) != SQLITE_NULL)
         st = json_list_read(rule,
                             span_of(sqlite3_column_text(s, 0), (size_t)sqlite3_column_bytes(s, 0)),
                             a, out, err);
@@ -472,10 +473,15 @@ enum ocop_status enrolment_of(struct registry *r, const struct id *replica, stru
     if (!s)
         return OCOP_EDB;
     sqlite3_bind_blob(s, 1, info.officer.b, ID_LEN, SQLITE_STATIC);
-    if (sqlite3_step(s) == SQLITE_ROW)
+    bool row;
+    st = registry_row(r, s, "reading an officer's name", &row, err);
+    if (st != OCOP_OK)
+        return st;
+    if (row)
         e->officer_name =
             arena_dup(a, sqlite3_column_text(s, 0), (size_t)sqlite3_column_bytes(s, 0));
+    bool whole = e->scope && e->replica.data && (!row || e->officer_name);
     sqlite3_reset(s);
     *out = e;
-    return e->scope && e->replica.data ? OCOP_OK : err_nomem(err);
+    return whole ? OCOP_OK : err_nomem(err);
 }

@@ -379,9 +379,10 @@ enum ocop_status lineages_of(struct registry *r, struct arena *a, struct lineage
     const struct field_rule *rule = kind_field_by_name(kind_by_number(KIND_REGISTRY), "lineages");
     struct fields list = {0};
     sqlite3_stmt *s = registry_stmt(r, SQL_LINEAGES, err);
-    enum ocop_status st = s ? OCOP_OK : OCOP_EDB;
+    bool row = false;
+    enum ocop_status st = s ? registry_row(r, s, "reading the lineages", &row, err) : OCOP_EDB;
     *count = 0;
-    if (st == OCOP_OK && sqlite3_step(s) == SQLITE_ROW && sqlite3_column_bytes(s, 0))
+    if (st == OCOP_OK && row && sqlite3_column_bytes(s, 0))
         st = json_list_read(rule,
                             span_of(sqlite3_column_text(s, 0), (size_t)sqlite3_column_bytes(s, 0)),
                             a, &list, err);

@@ -280,6 +280,20 @@ struct set_result device_push(struct device *d, struct centre *c,
     return result;
 }
 
+enum ocop_status device_try(struct device *d, struct centre *c, const struct draft_change *changes,
+                            size_t count, struct ocop_error *err)
+{
+    struct set_result result;
+    struct sealed sealed;
+    struct change_set set = device_set(d, c, changes, count);
+    centre_must(c, changeset_seal(&set, &d->sign, &c->a, &sealed, &c->err));
+    centre_must(c, registry_begin(c->r, &c->err));
+    enum ocop_status st =
+        ingest_set(c->r, sealed.body, sealed.signature, d->channel, c->now_ms, &c->a, &result, err);
+    registry_rollback(c->r);
+    return st;
+}
+
 static struct held *find(struct held *v, size_t count, const struct id *id)
 {
     for (size_t i = 0; i < count; i++)

@@ -84,6 +84,9 @@ struct change_set device_set(struct device *d, struct centre *c, const struct dr
 /** Ingest any bytes as this device's. */
 struct set_result device_push_bytes(struct device *d, struct centre *c, struct span body,
                                     const uint8_t signature[SIGNATURE_LEN]);
+/** What a push would answer, for a registry that fails: nothing of it stays. */
+enum ocop_status device_try(struct device *d, struct centre *c, const struct draft_change *changes,
+                            size_t count, struct ocop_error *err);
 /** Pull until nothing more comes and take it in. A DELTA of a record that is not held fails the
  *  test. */
 void device_pull(struct device *d, struct centre *c, size_t page_bytes);
