@@ -15,8 +15,10 @@
 #include "frame.h"
 #include "ingest.h"
 #include "known.h"
+#include "packed.h"
 #include "peers.h"
 #include "registry_stmts.h"
+#include "tell.h"
 
 enum { RETRY_MS = 5000, RETRY_SPREAD_MS = 10000, CONTACT_EVERY_MS = 600000 };
 
@@ -28,9 +30,12 @@ struct work {
     struct noise noise;
     struct arena arena;
     Ocop__Sync__Request *request;
-    Ocop__Sync__Reply reply;
+    Ocop__Sync__Reply reply; /* until it is packed */
+    struct buf packed;
+    struct telling tell;
     uint8_t sender[CHANNEL_KEY_LEN], ephemeral[CHANNEL_KEY_LEN];
     bool opened, writes;
+    bool accepted; /* a set is here now that was not before */
     bool news;     /* a set that was not here before */
     bool parted;   /* a set that does not continue its replica's chain here */
     bool enrolled; /* the sender is a device of ours */
@@ -62,6 +67,25 @@ static ProtobufCBinaryData copy_bytes(struct work *w, const void *p, size_t len)
 /* --- opening ------------------------------------------------------------------------------------
  */
 
+/* Are there at most *left fields in the message and those within it? Counted before unpacking,
+ * since two bytes of an empty message become a hundred. */
+static bool few_fields(const ProtobufCMessageDescriptor *m, struct span message, size_t *left)
+{
+    struct field f;
+    size_t at = 0;
+    int more;
+    while ((more = packed_next(message, &at, &f)) > 0) {
+        const ProtobufCFieldDescriptor *d = protobuf_c_message_descriptor_get_field(m, f.number);
+        if (*left == 0)
+            return false;
+        --*left;
+        if (d && d->type == PROTOBUF_C_TYPE_MESSAGE && f.type == VALUE_BYTES &&
+            !few_fields(d->descriptor, f.bytes, left)) /* no message of a request holds its like */
+            return false;
+    }
+    return more == 0;
+}
+
 /* Any thread: touches nothing but its own work. */
 static void work_open(void *works, size_t i)
 {
@@ -78,7 +102,9 @@ static void work_open(void *works, size_t i)
         return; /* strangers get no answer */
     w->opened = true;
     ProtobufCAllocator from_arena = arena_allocator(&w->arena);
-    w->request = ocop__sync__request__unpack(&from_arena, message.len, message.p);
+    size_t fields = REQUEST_FIELDS_MAX;
+    if (few_fields(&ocop__sync__request__descriptor, message, &fields))
+        w->request = ocop__sync__request__unpack(&from_arena, message.len, message.p);
     if (!w->request || (!w->request->enrol && !w->request->sync))
         w->job->status = err_set(&w->err, OCOP_EPROTO, "the request is not well formed");
     else
@@ -115,78 +141,24 @@ static Ocop__Sync__SetOutcome *set_outcome(struct work *w, Ocop__Sync__SyncReply
     return o;
 }
 
-static bool outcomes_room(struct work *w, Ocop__Sync__SyncReply *reply, size_t more)
+static bool in_log(const struct set_result *result)
 {
-    Ocop__Sync__Outcome **v = take(w, reply->n_outcomes + more, sizeof *v);
-    if (!v)
-        return false;
-    if (reply->n_outcomes)
-        memcpy(v, reply->outcomes, reply->n_outcomes * sizeof *v);
-    reply->outcomes = v;
-    return true;
+    return result->code == SET_ACCEPTED || result->code == SET_DUPLICATE;
 }
 
-static Ocop__Sync__Outcome *outcome_add(struct work *w, Ocop__Sync__SyncReply *reply, uint64_t seq,
-                                        uint32_t index, int code, const char *field,
-                                        const char *text)
+/* Take one set in, and its outcomes into the reply. What is decoded is needed no longer, so that
+ * its memory is its own. @return OCOP_ELIMIT when it can never be taken in as it is */
+static enum ocop_status take_in(struct work *w, const Ocop__Sync__Sealed *in, int64_t now,
+                                struct set_result *result)
 {
-    Ocop__Sync__Outcome *o = take(w, 1, sizeof *o);
-    if (!o)
-        return NULL;
-    ocop__sync__outcome__init(o);
-    o->has_seq = o->has_index = o->has_code = 1;
-    o->seq = seq;
-    o->index = index;
-    o->code = (uint32_t)code;
-    if (field && field[0])
-        o->field = arena_dup(&w->arena, field, strlen(field));
-    if (text && text[0])
-        o->text = arena_dup(&w->arena, text, strlen(text));
-    reply->outcomes[reply->n_outcomes++] = o;
-    return o;
-}
-
-/* Everything the device must know of one case that its change opened. */
-static enum ocop_status case_notes(struct work *w, Ocop__Sync__SyncReply *reply,
-                                   Ocop__Sync__Outcome *o, uint64_t version)
-{
-    ProtobufCBinaryData ids[64];
-    size_t count = 0;
-    sqlite3_stmt *s = registry_stmt(w->r, SQL_OUTCOME_CASES, &w->err);
-    if (!s)
-        return OCOP_EDB;
-    sqlite3_bind_int64(s, 1, (sqlite3_int64)version);
-    sqlite3_bind_int64(s, 2, o->index);
-    while (count < 64 && sqlite3_step(s) == SQLITE_ROW)
-        ids[count++] = copy_bytes(w, sqlite3_column_blob(s, 0), ID_LEN);
-    sqlite3_reset(s);
-    o->cases = take(w, count, sizeof *o->cases);
-    if (!o->cases)
-        return OCOP_ENOMEM;
-    memcpy(o->cases, ids, count * sizeof *ids);
-    o->n_cases = count;
-    return feed_case_notes(w->r, ids, count, &w->arena, reply, &w->err);
-}
-
-static enum ocop_status outcomes_put(struct work *w, Ocop__Sync__SyncReply *reply,
-                                     const struct set_result *result)
-{
-    struct outcome_row *rows;
-    size_t count;
-    enum ocop_status st = outcomes_of(w->r, result->version, &w->arena, &rows, &count, &w->err);
-    if (st != OCOP_OK || count == 0)
-        return st;
-    if (!outcomes_room(w, reply, count))
-        return OCOP_ENOMEM;
-    for (size_t i = 0; st == OCOP_OK && i < count; i++) {
-        Ocop__Sync__Outcome *o = outcome_add(w, reply, result->seq, rows[i].index,
-                                             (int)rows[i].code, rows[i].field, rows[i].text);
-        st = o ? OCOP_OK : OCOP_ENOMEM;
-        if (st == OCOP_OK && rows[i].code == OUTCOME_CASE)
-            st = case_notes(w, reply, o, result->version);
-        w->job->outcomes += rows[i].code != OUTCOME_APPLIED;
-    }
-    return st;
+    struct arena a;
+    arena_init(&a, ARENA_REQUEST_MAX);
+    enum ocop_status st = ingest_set(w->r, span_of(in->body.data, in->body.len), in->signature.data,
+                                     w->sender, now, &a, result, &w->err);
+    if (st == OCOP_ENOMEM && a.full)
+        st = err_set(&w->err, OCOP_ELIMIT, "the change-set needs too much memory; send less");
+    arena_fini(&a);
+    return st == OCOP_OK && in_log(result) ? tell_outcomes(&w->tell, result) : st;
 }
 
 /* Take one set in, in a savepoint of its own: when it fails by our fault, what was taken before it
@@ -204,17 +176,24 @@ static enum ocop_status push_one(struct work *w, const Ocop__Sync__Sealed *in, i
     enum ocop_status st = registry_savepoint(w->r, &w->err);
     if (st != OCOP_OK)
         return st;
-    st = ingest_set(w->r, span_of(in->body.data, in->body.len), in->signature.data, w->sender, now,
-                    &w->arena, result, &w->err);
+    struct telling before = w->tell;
+    size_t outcomes = reply->n_outcomes, notes = reply->n_cases;
+    st = take_in(w, in, now, result);
     if (st == OCOP_OK)
         st = registry_release(w->r, &w->err);
     if (st != OCOP_OK) {
+        bool first = reply->n_sets == 0, never = first && st == OCOP_ELIMIT;
         registry_rollback_to(w->r);
-        if (reply->n_sets == 0 || !is_ours(st) || registry_rolled_back(w->r))
+        w->tell = before;
+        reply->n_outcomes = outcomes;
+        reply->n_cases = notes;
+        if (registry_rolled_back(w->r) || (first && !never) || (!is_ours(st) && st != OCOP_ELIMIT))
             return st; /* nothing of this request stands: it is told to come again as a whole */
         env_log(w->r->env, ENV_ERROR, "set_failed", "status=%s", err_name(st));
-        *result = (struct set_result){.code = SET_RETRY, .seq = result->seq};
-        snprintf(result->text, sizeof result->text, "it could not be stored now; send it again");
+        *result =
+            (struct set_result){.code = never ? SET_TOO_LARGE : SET_RETRY, .seq = result->seq};
+        snprintf(result->text, sizeof result->text, "%s",
+                 never ? w->err.text : "it could not be stored now; send it again");
     }
     return set_outcome(w, reply, result) ? OCOP_OK : OCOP_ENOMEM;
 }
@@ -243,71 +222,45 @@ static enum ocop_status push(struct work *w, const Ocop__Sync__SyncRequest *in, 
                        REQUEST_SETS_MAX);
     for (size_t i = 0; st == OCOP_OK && i < in->n_sets; i++) {
         struct set_result result;
+        if (tell_enough(&w->tell))
+            break; /* the device sends the others again */
         st = push_one(w, in->sets[i], now, reply, &result);
         if (st != OCOP_OK)
             return st;
         w->job->sets++;
         w->news = w->news || result.code != SET_DUPLICATE;
-        bool in_log = result.code == SET_ACCEPTED || result.code == SET_DUPLICATE;
-        if (in_log)
-            st = outcomes_put(w, reply, &result);
-        if (st == OCOP_OK && in_log && result.seq == 1)
+        w->accepted = w->accepted || result.code == SET_ACCEPTED;
+        if (in_log(&result) && result.seq == 1)
             st = successor_told(w, replica, reply);
         w->parted = result.code == SET_FORK || result.code == SET_CHAIN || result.code == SET_GAP;
         if (result.code == SET_FORK) {
             reply->has_fork_seq = 1;
             reply->fork_seq = result.seq;
         }
-        if (!in_log)
+        if (!in_log(&result))
             break; /* what follows cannot continue the chain */
     }
     return st;
 }
 
-/* Outcomes that came later than their set's reply. */
-static enum ocop_status late_outcomes(struct work *w, const struct id *replica, uint64_t since,
-                                      Ocop__Sync__SyncReply *reply)
-{
-    enum ocop_status st = OCOP_OK;
-    sqlite3_stmt *s = registry_stmt(w->r, SQL_OUTCOMES_CHANGED, &w->err);
-    if (!s)
-        return OCOP_EDB;
-    sqlite3_bind_blob(s, 1, replica->b, ID_LEN, SQLITE_STATIC);
-    sqlite3_bind_int64(s, 2, (sqlite3_int64)since);
-    while (st == OCOP_OK && sqlite3_step(s) == SQLITE_ROW) {
-        Ocop__Sync__Outcome *o =
-            outcomes_room(w, reply, 1)
-                ? outcome_add(w, reply, (uint64_t)sqlite3_column_int64(s, 0),
-                              (uint32_t)sqlite3_column_int64(s, 1), sqlite3_column_int(s, 2),
-                              (const char *)sqlite3_column_text(s, 3),
-                              (const char *)sqlite3_column_text(s, 4))
-                : NULL;
-        st = !o ? OCOP_ENOMEM
-             : o->code == OUTCOME_CASE
-                 ? case_notes(w, reply, o, (uint64_t)sqlite3_column_int64(s, 5))
-                 : OCOP_OK;
-    }
-    sqlite3_reset(s);
-    return st;
-}
-
-/* The device's last contact. Not moved by sets that were here before: such a request may be a
- * replayed one. */
+/* The device's last contact, if this request is no replayed one: it brought something, or its clock
+ * says that it is later than the last. */
 static enum ocop_status contact(struct work *w, const struct id *replica,
                                 const Ocop__Sync__SyncRequest *in, int64_t now)
 {
+    const int64_t latest = INT64_C(1) << 52;
+    int64_t told = in->device_time_ms < 0 ? 0 : in->device_time_ms;
     sqlite3_stmt *s = registry_stmt(w->r, SQL_CONTACT_SET, &w->err);
     if (!s)
         return OCOP_EDB;
     sqlite3_bind_blob(s, 1, replica->b, ID_LEN, SQLITE_STATIC);
     sqlite3_bind_int64(s, 2, now);
-    sqlite3_bind_int64(s, 3, in->device_time_ms - now);
+    sqlite3_bind_int64(s, 3, (told < latest ? told : latest) - now);
     sqlite3_bind_int64(s, 4, in->waiting);
     sqlite3_bind_int64(s, 5, in->schema);
-    sqlite3_bind_int64(s, 6, w->job->outcomes);
-    int rc = sqlite3_step(s);
-    sqlite3_reset(s);
-    return rc == SQLITE_DONE ? OCOP_OK : db_error(w->r->db, &w->err, "noting a contact");
+    sqlite3_bind_int64(s, 6, w->tell.outcomes);
+    sqlite3_bind_int(s, 7, w->accepted);
+    return registry_done(w->r, s, "noting a contact", &w->err);
 }
 
 static bool lineage_differs(const struct work *w, const Ocop__Sync__SyncRequest *in)
@@ -369,10 +322,13 @@ static enum ocop_status pull(struct work *w, const struct id *replica,
     reply->has_reread = reply->reread = lost;
     size_t page = in->has_page_bytes && in->page_bytes < PAGE_BYTES_DEFAULT ? in->page_bytes
                                                                             : PAGE_BYTES_DEFAULT;
+    struct told told = told_read(cursor);
     if (st == OCOP_OK)
-        st = late_outcomes(w, replica, cursor ? cursor->version : 0, reply);
+        st = tell_late(&w->tell, replica, &told);
     if (st == OCOP_OK)
         st = feed_page(w->r, replica, cursor, page, &w->arena, reply, &w->err);
+    if (st == OCOP_OK)
+        st = told_write(&w->tell, &told);
     w->job->records = reply->records ? reply->records->count : 0;
     return st;
 }
@@ -409,6 +365,21 @@ static enum ocop_status replica_answer(struct work *w, const struct id *replica,
     return st == OCOP_OK ? pull(w, replica, in, reply) : st;
 }
 
+/* Only enrolling is for strangers: what they send is not even looked at. */
+static enum ocop_status check_sender(struct work *w)
+{
+    bool known;
+    sqlite3_stmt *s = registry_stmt(w->r, SQL_CHANNEL_KNOWN, &w->err);
+    if (!s)
+        return OCOP_EDB;
+    sqlite3_bind_blob(s, 1, w->sender, CHANNEL_KEY_LEN, SQLITE_STATIC);
+    enum ocop_status st = registry_row(w->r, s, "looking for a device", &known, &w->err);
+    sqlite3_reset(s);
+    if (st == OCOP_OK && !known)
+        st = err_set(&w->err, OCOP_ENOTENROLLED, "this device is not enrolled here");
+    return st;
+}
+
 static enum ocop_status sync_answer(struct work *w, const Ocop__Sync__SyncRequest *in)
 {
     int64_t now = env_now_ms(w->r->env);
@@ -418,11 +389,12 @@ static enum ocop_status sync_answer(struct work *w, const Ocop__Sync__SyncReques
     if (!reply)
         return OCOP_ENOMEM;
     ocop__sync__sync_reply__init(reply);
+    w->tell = (struct telling){w->r, &w->arena, reply, &w->err, 0, REPLY_CASE_VALUES_MAX, 0};
     if (!in->has_replica || !id_from(span_of(in->replica.data, in->replica.len), &replica))
         return err_set(&w->err, OCOP_EPROTO, "the request names no replica");
     w->job->replica = replica;
-    enum ocop_status st = OCOP_OK;
-    if (in->n_sets)
+    enum ocop_status st = in->n_sets ? check_sender(w) : OCOP_OK;
+    if (st == OCOP_OK && in->n_sets)
         st = push(w, in, now, &replica, reply);
     if (st == OCOP_OK)
         st = registry_replica(w->r, &replica, &info, &w->err);
@@ -433,6 +405,7 @@ static enum ocop_status sync_answer(struct work *w, const Ocop__Sync__SyncReques
     reply->has_lineage = 1;
     reply->lineage = copy_bytes(w, w->r->lineage.b, ID_LEN);
     w->reply.sync = reply;
+    w->job->outcomes = w->tell.outcomes;
     if (info.known && memcmp(info.channel_key, w->sender, 32) != 0)
         return err_set(&w->err, OCOP_EAUTH, "this replica belongs to another device");
     w->enrolled = info.known;
@@ -486,21 +459,36 @@ static void reply_busy(struct work *w, const char *text)
     w->reply.retry_after_ms = RETRY_MS + spread % RETRY_SPREAD_MS;
 }
 
-/* What the reply says, now that it is known whether it is committed. */
-static void work_conclude(struct work *w, bool committed)
+/* The reply's bytes; what it was made of is given back, since a batch may be of hundreds. */
+static void work_pack(struct work *w)
 {
     struct job *job = w->job;
-    if (!w->opened)
-        return;
     if (is_ours(job->status)) {
         env_log(w->r->env, ENV_ERROR, "failure", "status=%s", err_name(job->status));
         reply_busy(w, "the registry could not store this now; send it again later");
-    } else if (!committed) { /* what was read with it was never there either */
-        reply_busy(w, "the registry could not commit; send it again later");
     }
     w->reply.has_code = job->status != OCOP_OK;
     w->reply.code = job->status;
     w->reply.text = job->status != OCOP_OK ? w->err.text : NULL;
+    size_t len = ocop__sync__reply__get_packed_size(&w->reply);
+    buf_clear(&w->packed);
+    if (buf_reserve(&w->packed, len))
+        w->packed.len = ocop__sync__reply__pack(&w->reply, w->packed.p);
+    else
+        env_log(w->r->env, ENV_ERROR, "reply_too_large", "bytes=%zu", len);
+    w->request = NULL;
+    arena_fini(&w->arena);
+}
+
+/* What the reply says, now that it is known whether it is committed. */
+static void work_conclude(struct work *w, bool committed)
+{
+    if (!w->opened)
+        return;
+    if (!committed) { /* what was read with it was never there either */
+        reply_busy(w, "the registry could not commit; send it again later");
+        work_pack(w);
+    }
     if (w->enrolled)
         peers_note(w->r->peers, w->noise.s.public_key, w->sender, w->noise.ss);
 }
@@ -509,19 +497,12 @@ static void work_conclude(struct work *w, bool committed)
 static void work_seal(void *works, size_t i)
 {
     struct work *w = (struct work *)works + i;
-    struct buf packed;
-    if (!w->opened)
+    if (!w->opened || w->packed.len == 0)
         return;
-    buf_init(&packed, REPLY_INFLATED_MAX);
-    size_t len = ocop__sync__reply__get_packed_size(&w->reply);
-    if (buf_reserve(&packed, len)) {
-        packed.len = ocop__sync__reply__pack(&w->reply, packed.p);
-        enum ocop_status st =
-            frame_seal_reply(&w->noise, w->r->env, buf_span(&packed), &w->job->reply, NULL);
-        if (st != OCOP_OK)
-            buf_clear(&w->job->reply);
-    }
-    buf_fini(&packed);
+    if (frame_seal_reply(&w->noise, w->r->env, buf_span(&w->packed), &w->job->reply, NULL) !=
+        OCOP_OK)
+        buf_clear(&w->job->reply);
+    buf_fini(&w->packed);
 }
 
 /* All requests in one transaction. */
@@ -529,13 +510,22 @@ static void answer_all(struct work *works, size_t count, bool *committed)
 {
     struct registry *r = works[0].r;
     bool writes = false;
+    size_t bytes = 0;
     for (size_t i = 0; i < count; i++)
         writes = writes || works[i].writes;
     struct ocop_error err = {0};
     enum ocop_status st = writes ? registry_begin(r, &err) : registry_begin_read(r, &err);
-    for (size_t i = 0; i < count; i++)
-        if (works[i].opened && works[i].job->status == OCOP_OK)
-            works[i].job->status = st == OCOP_OK ? answer(&works[i]) : st;
+    for (size_t i = 0; i < count; i++) {
+        struct work *w = &works[i];
+        if (!w->opened)
+            continue;
+        if (w->job->status == OCOP_OK && bytes > BATCH_REPLY_BYTES_MAX)
+            reply_busy(w, "the registry answers many devices now; send it again later");
+        else if (w->job->status == OCOP_OK)
+            w->job->status = st == OCOP_OK ? answer(w) : st;
+        work_pack(w);
+        bytes += w->packed.len;
+    }
     *committed = st == OCOP_OK && registry_commit(r, &err) == OCOP_OK;
     if (!*committed)
         env_log(r->env, ENV_ERROR, "commit_failed", "status=%s", err_name(err.status));
@@ -546,6 +536,7 @@ static void work_init(struct work *w, struct registry *r, const struct server_ke
 {
     *w = (struct work){.r = r, .keys = keys, .job = job};
     arena_init(&w->arena, ARENA_REQUEST_MAX);
+    buf_init(&w->packed, REPLY_INFLATED_MAX);
     env_random(r->env, w->ephemeral, sizeof w->ephemeral); /* here, so that threads draw nothing */
 }
 
@@ -554,6 +545,7 @@ static void work_fini(struct work *w)
     sodium_memzero(w->ephemeral, sizeof w->ephemeral);
     noise_fini(&w->noise);
     arena_fini(&w->arena);
+    buf_fini(&w->packed);
 }
 
 void exchange_batch(struct registry *r, const struct server_keys *keys, struct job *jobs,

@@ -21,13 +21,17 @@ enum {
     SHRINKS_TO = 4,    /* bytes here for each byte of a reply */
     ROW_COST = 24,
     DEPARTURES_MAX = 4000, /* of records, in one page, if not all of one version */
-    CASES_OF_RECORD_MAX = 64,
+    NOTE_COST = 64,
     STUB_SLOTS = 1 << 13,
     UNKNOWN_KIND_COLUMN = 7 /* behind the columns that all tables have */
 };
 #define PAGE_WEIGHT_MIN KIB(16)
 #define PAGE_WEIGHT_MAX KIB(384)
 #define PAGE_ARENA_MAX MIB(24)
+#define PAGE_CELLS_MAX 1200000 /* counted from above; one record may add many */
+#define CELL_COST 12           /* bytes of the arena that one leaves to the records */
+#define CASE_VALUES_MAX                                                                            \
+    KIB(128) /* in the notes of one record; what finds no room is told without */
 
 _Static_assert(PAGE_WEIGHT_MAX + RECORD_BYTES_MAX + DEPARTURES_MAX * 24 < REPLY_BYTES_MAX,
                "a page that does not compress fits a reply");
@@ -66,6 +70,12 @@ struct gone {
     struct id id;
 };
 
+/* What the records of one kind in the page have in common. */
+struct shape {
+    uint64_t known;       /* columns, by number */
+    size_t unknown, rows; /* unknown columns are counted again for each record */
+};
+
 struct feed {
     struct registry *r;
     const struct id *replica;
@@ -90,6 +100,8 @@ struct feed {
     struct change *changes;
     uint64_t *versions;
     size_t count, bytes, bytes_max, used_before;
+    struct shape shapes[FEED_TABLES];
+    size_t cells; /* of all columns, as columns.c will have them, or more */
     struct pairs news, colliding;
     bool any_open, late_any;
     const struct id **stubs; /* STUB_SLOTS: references looked at in this page */
@@ -296,9 +308,8 @@ static ProtobufCBinaryData blob_dup(struct arena *a, const void *p, size_t len)
     return (ProtobufCBinaryData){copy ? len : 0, copy};
 }
 
-/* Room for `more` pointers behind the `count` of an array that grows by doubling: what it can hold
- * follows from its count. NULL when memory is out. */
-static void *grown(struct arena *a, void *v, size_t count, size_t more)
+/* What the array can hold follows from its count. */
+void *feed_grown(struct arena *a, void *v, size_t count, size_t more)
 {
     size_t room = 16;
     while (room < count)
@@ -313,9 +324,19 @@ static void *grown(struct arena *a, void *v, size_t count, size_t more)
     return fresh;
 }
 
-static Ocop__Sync__CaseNote *note_read(struct arena *a, sqlite3_stmt *s)
+static size_t values_size(sqlite3_stmt *s)
+{
+    size_t bytes = 0;
+    for (int column = 9; column <= 11; column++)
+        bytes += (size_t)sqlite3_column_bytes(s, column);
+    return bytes;
+}
+
+/* Columns as of SQL_CASE_LOAD. */
+static Ocop__Sync__CaseNote *note_read(struct arena *a, sqlite3_stmt *s, size_t *room)
 {
     char path[OCOP_ERROR_FIELD_MAX];
+    size_t values = values_size(s);
     Ocop__Sync__CaseNote *n = arena_calloc(a, 1, sizeof *n);
     if (!n)
         return NULL;
@@ -335,39 +356,39 @@ static Ocop__Sync__CaseNote *note_read(struct arena *a, sqlite3_stmt *s)
     n->has_other = sqlite3_column_type(s, 6) != SQLITE_NULL;
     if (n->has_other)
         n->other = blob_dup(a, sqlite3_column_blob(s, 6), ID_LEN);
+    n->closed = sqlite3_column_int64(s, 14) != 0;
+    n->resolution = n->closed ? column_dup(a, s, 15) : NULL;
+    if (!n->field || !n->id.data || !n->record.data || values > *room)
+        return n->field && n->id.data && n->record.data ? n : NULL;
+    *room -= values;
     n->base_value = column_dup(a, s, 9);
     n->theirs = column_dup(a, s, 10);
     n->mine = column_dup(a, s, 11);
-    n->closed = sqlite3_column_int64(s, 14) != 0;
-    n->resolution = n->closed ? column_dup(a, s, 15) : NULL;
-    return n->field && n->base_value && n->theirs && n->mine ? n : NULL;
+    return n->base_value && n->theirs && n->mine ? n : NULL;
 }
 
 enum ocop_status feed_case_notes(struct registry *r, const ProtobufCBinaryData *ids, size_t count,
-                                 struct arena *a, Ocop__Sync__SyncReply *reply,
+                                 struct arena *a, Ocop__Sync__SyncReply *reply, size_t *room,
                                  struct ocop_error *err)
 {
-    Ocop__Sync__CaseNote **v = grown(a, reply->cases, reply->n_cases, count);
+    Ocop__Sync__CaseNote **v = feed_grown(a, reply->cases, reply->n_cases, count);
     if (!v)
         return err_nomem(err);
     reply->cases = v;
     for (size_t i = 0; i < count; i++) {
+        bool row;
         sqlite3_stmt *s = registry_stmt(r, SQL_CASE_LOAD, err);
         if (!s)
             return OCOP_EDB;
         sqlite3_bind_blob(s, 1, ids[i].data, (int)ids[i].len, SQLITE_STATIC);
-        int rc = sqlite3_step(s);
-        if (rc == SQLITE_ROW) {
-            v[reply->n_cases] = note_read(a, s);
-            if (!v[reply->n_cases]) {
-                sqlite3_reset(s);
-                return err_nomem(err);
-            }
-            reply->n_cases++;
-        }
+        enum ocop_status st = registry_row(r, s, "reading a case", &row, err);
+        if (st != OCOP_OK)
+            return st;
+        if (row && !(v[reply->n_cases++] = note_read(a, s, room)))
+            st = err_nomem(err);
         sqlite3_reset(s);
-        if (rc != SQLITE_ROW && rc != SQLITE_DONE)
-            return db_error(r->db, err, "reading a case");
+        if (st != OCOP_OK)
+            return st;
     }
     return OCOP_OK;
 }
@@ -421,25 +442,36 @@ static enum ocop_status pairs_load(struct feed *f, int which, struct pairs *out)
     return OCOP_OK;
 }
 
+/* Cases of one record, once each when they are sorted. */
 struct case_ids {
-    ProtobufCBinaryData v[CASES_OF_RECORD_MAX];
-    size_t count;
+    struct id *v;
+    size_t count, room;
 };
 
-static void case_id_add(struct feed *f, struct case_ids *ids, const void *id)
+static enum ocop_status case_id_add(struct feed *f, struct case_ids *ids, const void *id)
 {
-    for (size_t i = 0; i < ids->count; i++)
-        if (memcmp(ids->v[i].data, id, ID_LEN) == 0)
-            return;
-    if (ids->count == CASES_OF_RECORD_MAX)
-        return;
-    ids->v[ids->count] = blob_dup(f->a, id, ID_LEN);
-    ids->count += ids->v[ids->count].data != NULL;
+    if (ids->count == ids->room) {
+        struct id *more = arena_alloc(f->a, (ids->room * 2 + 16) * sizeof *more);
+        if (!more)
+            return err_nomem(f->err);
+        if (ids->count)
+            memcpy(more, ids->v, ids->count * sizeof *more);
+        ids->v = more;
+        ids->room = ids->room * 2 + 16;
+    }
+    memcpy(ids->v[ids->count++].b, id, ID_LEN);
+    return OCOP_OK;
 }
 
-static void pairs_find(struct feed *f, const struct pairs *p, const struct id *record,
-                       struct case_ids *ids)
+static int id_cmp(const void *a, const void *b)
 {
+    return memcmp(a, b, ID_LEN);
+}
+
+static enum ocop_status pairs_find(struct feed *f, const struct pairs *p, const struct id *record,
+                                   struct case_ids *ids)
+{
+    enum ocop_status st = OCOP_OK;
     size_t lo = 0, hi = p->count;
     while (lo < hi) {
         size_t mid = lo + (hi - lo) / 2;
@@ -448,8 +480,9 @@ static void pairs_find(struct feed *f, const struct pairs *p, const struct id *r
         else
             hi = mid;
     }
-    for (; lo < p->count && id_eq(&p->v[lo].record, record); lo++)
-        case_id_add(f, ids, p->v[lo].id.b);
+    for (; st == OCOP_OK && lo < p->count && id_eq(&p->v[lo].record, record); lo++)
+        st = case_id_add(f, ids, p->v[lo].id.b);
+    return st;
 }
 
 /* The open cases of a record that is sent as a whole. */
@@ -464,38 +497,50 @@ static enum ocop_status open_cases(struct feed *f, const struct id *record, stru
     }
     if (st != OCOP_OK || !f->any_open)
         return st;
-    pairs_find(f, &f->colliding, record, ids);
-    sqlite3_stmt *s = registry_stmt(f->r, SQL_CASES_OPEN_OF, f->err);
+    st = pairs_find(f, &f->colliding, record, ids);
+    sqlite3_stmt *s = st == OCOP_OK ? registry_stmt(f->r, SQL_CASES_OPEN_OF, f->err) : NULL;
     if (!s)
-        return OCOP_EDB;
+        return st == OCOP_OK ? OCOP_EDB : st;
     sqlite3_bind_blob(s, 1, record->b, ID_LEN, SQLITE_STATIC);
-    while ((st = registry_row(f->r, s, "reading open cases", &row, f->err)) == OCOP_OK && row)
-        case_id_add(f, ids, sqlite3_column_blob(s, 0));
+    do {
+        st = registry_row(f->r, s, "reading open cases", &row, f->err);
+        if (st == OCOP_OK && row)
+            st = case_id_add(f, ids, sqlite3_column_blob(s, 0));
+    } while (st == OCOP_OK && row);
+    sqlite3_reset(s);
+    return st;
+}
+
+/* Notes of these, once each. */
+static enum ocop_status cases_tell(struct feed *f, struct case_ids *ids)
+{
+    size_t room = CASE_VALUES_MAX, kept = 0;
+    ProtobufCBinaryData *v = arena_alloc(f->a, (ids->count + 1) * sizeof *v);
+    if (!v)
+        return err_nomem(f->err);
+    if (ids->count)
+        qsort(ids->v, ids->count, sizeof *ids->v, id_cmp);
+    for (size_t i = 0; i < ids->count && kept < REPLY_CASES_MAX; i++)
+        if (i == 0 || !id_eq(&ids->v[i], &ids->v[i - 1]))
+            v[kept++] = (ProtobufCBinaryData){ID_LEN, ids->v[i].b};
+    f->bytes += kept * NOTE_COST;
+    enum ocop_status st = feed_case_notes(f->r, v, kept, f->a, f->reply, &room, f->err);
+    f->bytes += CASE_VALUES_MAX - room;
     return st;
 }
 
 /* `news`: those opened or closed since the device's version. `whole`: those that are open. */
-static enum ocop_status record_cases(struct feed *f, const struct id *record, bool news, bool whole,
-                                     size_t *count)
+static enum ocop_status record_cases(struct feed *f, const struct id *record, bool news, bool whole)
 {
     struct case_ids ids = {.count = 0};
     enum ocop_status st = OCOP_OK;
-    size_t before = f->reply->n_cases;
-    *count = 0;
     if (news && !f->news.loaded)
         st = pairs_load(f, SQL_CASES_NEWS, &f->news);
     if (st == OCOP_OK && news)
-        pairs_find(f, &f->news, record, &ids);
+        st = pairs_find(f, &f->news, record, &ids);
     if (st == OCOP_OK && whole)
         st = open_cases(f, record, &ids);
-    if (st == OCOP_OK && ids.count)
-        st = feed_case_notes(f->r, ids.v, ids.count, f->a, f->reply, f->err);
-    for (size_t i = before; st == OCOP_OK && i < f->reply->n_cases; i++) {
-        const Ocop__Sync__CaseNote *n = f->reply->cases[i];
-        f->bytes += 64 + strlen(n->base_value) + strlen(n->theirs) + strlen(n->mine);
-    }
-    *count = ids.count;
-    return st;
+    return st == OCOP_OK && ids.count ? cases_tell(f, &ids) : st;
 }
 
 /* --- records -------------------------------------------------------------------------------------
@@ -509,6 +554,29 @@ static size_t weight(const struct fields *fields)
     return bytes;
 }
 
+static size_t shape_cells(const struct shape *s)
+{
+    return s->rows * (s->unknown + (size_t)__builtin_popcountll(s->known));
+}
+
+/* A record with fields that no other has makes columns of empty cells for all of its kind. */
+static void cells_add(struct feed *f, uint32_t kind, const struct fields *fields)
+{
+    struct shape *s = &f->shapes[table_of(kind)];
+    f->cells -= shape_cells(s);
+    s->rows++;
+    for (size_t i = 0; i < fields->count; i++) {
+        const struct field *v = &fields->v[i];
+        if (v->type == VALUE_ELEMENT)
+            f->cells += ELEMENT_NUMBER_MAX + 1;
+        if (v->number > FIELD_NUMBER_KNOWN_MAX)
+            s->unknown++;
+        else
+            s->known |= UINT64_C(1) << v->number;
+    }
+    f->cells += shape_cells(s);
+}
+
 static void put(struct feed *f, uint32_t kind, const struct id *id, enum verb verb,
                 const struct fields *fields, uint64_t version)
 {
@@ -516,12 +584,13 @@ static void put(struct feed *f, uint32_t kind, const struct id *id, enum verb ve
         (struct change){.kind = kind, .verb = (uint8_t)verb, .record = *id, .fields = *fields};
     f->versions[f->count++] = version;
     f->bytes += weight(fields);
+    cells_add(f, kind, fields);
 }
 
 static bool page_full(const struct feed *f)
 {
-    return f->count >= PAGE_RECORDS_MAX || f->bytes >= f->bytes_max ||
-           f->a->used - f->used_before > PAGE_ARENA_MAX;
+    return f->count >= PAGE_RECORDS_MAX || f->bytes >= f->bytes_max || f->cells > PAGE_CELLS_MAX ||
+           f->a->used - f->used_before + f->cells * CELL_COST > PAGE_ARENA_MAX;
 }
 
 /* Keep those fields of a loaded record that are to be sent. In a page a field's base means
@@ -697,7 +766,6 @@ static enum ocop_status send_new(struct feed *f, const struct candidate *c)
 {
     struct fields record;
     struct row_meta meta;
-    size_t cases;
     bool skip, held;
     enum ocop_status asked = untouched(f, c, &skip);
     if (asked != OCOP_OK || skip)
@@ -706,7 +774,7 @@ static enum ocop_status send_new(struct feed *f, const struct candidate *c)
     if (st == OCOP_OK)
         st = holds(f, c, &record, &meta, &held);
     if (st == OCOP_OK)
-        st = record_cases(f, &c->id, true, !held, &cases);
+        st = record_cases(f, &c->id, true, !held);
     if (st == OCOP_OK && held)
         st = delta(f, &c->id, &record);
     if (st != OCOP_OK)
@@ -724,7 +792,7 @@ static enum ocop_status send_new(struct feed *f, const struct candidate *c)
 static enum ocop_status departure_add(struct feed *f, uint32_t kind, const struct id *id, bool unit)
 {
     Ocop__Sync__SyncReply *reply = f->reply;
-    Ocop__Sync__Departure **v = grown(f->a, reply->departures, reply->n_departures, 1);
+    Ocop__Sync__Departure **v = feed_grown(f->a, reply->departures, reply->n_departures, 1);
     Ocop__Sync__Departure *d = arena_alloc(f->a, sizeof *d);
     if (!v || !d)
         return err_nomem(f->err);
@@ -1011,12 +1079,11 @@ static enum ocop_status fill_record(struct feed *f, sqlite3_stmt *s, uint32_t ta
     struct fields record;
     struct row_meta meta;
     struct id id;
-    size_t cases;
     uint32_t kind =
         table == FEED_UNKNOWN ? (uint32_t)sqlite3_column_int64(s, UNKNOWN_KIND_COLUMN) : table;
     enum ocop_status st = row_read(f->r->rows, table, s, 0, f->a, &id, &record, &meta, f->err);
     if (st == OCOP_OK)
-        st = record_cases(f, &id, false, true, &cases);
+        st = record_cases(f, &id, false, true);
     if (st != OCOP_OK)
         return st;
     whole_state(&record);

@@ -38,10 +38,15 @@ OCOP_MUST_USE enum ocop_status feed_page(struct registry *r, const struct id *re
 /** Finalize the feed's statements. */
 void feed_close(struct registry *r);
 
-/** Append what a device must know of these cases to the reply. */
+/** Append what a device must know of these cases to the reply. *room: bytes that their values may
+ *  still take; notes that find none are brief, without values. */
 OCOP_MUST_USE enum ocop_status feed_case_notes(struct registry *r, const ProtobufCBinaryData *ids,
                                                size_t count, struct arena *a,
-                                               Ocop__Sync__SyncReply *reply,
+                                               Ocop__Sync__SyncReply *reply, size_t *room,
                                                struct ocop_error *err);
+
+/** Room for `more` pointers behind the `count` of an array that grows by doubling; NULL when memory
+ *  is out. */
+void *feed_grown(struct arena *a, void *v, size_t count, size_t more);
 
 #endif

@@ -42,9 +42,10 @@
                        " ON CONFLICT (version, idx) DO UPDATE SET code = ?3, field = ?4,"          \
                        " text = ?5, changed_version = ?6")                                         \
     X(SQL_OUTCOMES, "SELECT idx, code, field, text FROM outcome WHERE version = ?1 ORDER BY idx")  \
-    X(SQL_OUTCOMES_CHANGED, "SELECT seq, idx, code, field, text, version FROM outcome"             \
-                            " WHERE replica = ?1 AND changed_version > ?2"                         \
-                            " AND changed_version > version ORDER BY version, idx")                \
+    X(SQL_OUTCOMES_CHANGED,                                                                        \
+      "SELECT seq, idx, code, field, text, version, changed_version FROM outcome"                  \
+      " WHERE replica = ?1 AND (changed_version, version, idx) > (?2, ?3, ?4)"                     \
+      " AND changed_version > version ORDER BY changed_version, version, idx")                     \
     X(SQL_OUTCOME_CASES, "SELECT id FROM cases WHERE set_version = ?1 AND idx = ?2 ORDER BY id")   \
     X(SQL_APPLY_ANY, "SELECT EXISTS (SELECT 1 FROM waiting), EXISTS (SELECT 1 FROM dangling),"     \
                      " EXISTS (SELECT 1 FROM late)")                                               \
@@ -90,7 +91,9 @@
     /* this node's own */                                                                          \
     X(SQL_CONTACT_SET, "INSERT INTO contact VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT"           \
                        " (replica) DO UPDATE SET last_ms = ?2, skew_ms = ?3, waiting = ?4,"        \
-                       " schema = ?5, refused = refused + ?6")                                     \
+                       " schema = ?5, refused = refused + ?6"                                      \
+                       " WHERE ?7 OR ?2 + ?3 > last_ms + skew_ms")                                 \
+    X(SQL_CHANNEL_KNOWN, "SELECT 1 FROM replica WHERE channel_key = ?1 LIMIT 1")                   \
     X(SQL_QUARANTINE_ADD, "INSERT OR IGNORE INTO quarantine VALUES (?1, ?2, ?3, ?4, ?5)")
 
 #endif

@@ -51,8 +51,14 @@
 #define ARENA_SAVE_MAX MIB(4)
 
 /* The server. */
-#define BATCH_REQUESTS_MAX 256 /* that share one transaction */
-#define SCOPE_UNITS_MAX 64     /* units named in one device's scope */
+#define BATCH_REQUESTS_MAX 256         /* that share one transaction */
+#define BATCH_REPLY_BYTES_MAX MIB(128) /* of their replies; those behind are told to come again */
+#define REQUEST_FIELDS_MAX 1024        /* of all its messages together */
+#define REPLY_OUTCOMES_ENOUGH 5000     /* no further set is taken in; one set may have as many */
+#define REPLY_LATE_OUTCOMES_MAX 1000   /* those of sets that were acknowledged before */
+#define REPLY_CASES_MAX 4000           /* noted with outcomes */
+#define REPLY_CASE_VALUES_MAX KIB(512) /* values in the notes of cases; the others are brief */
+#define SCOPE_UNITS_MAX 64             /* units named in one device's scope */
 
 _Static_assert(SET_SEALED_BYTES_MAX + 2048 < REQUEST_BYTES_MAX, "a full set fits one request");
 _Static_assert(RECORD_BYTES_MAX < SET_SEALED_BYTES_MAX, "a record fits a set");

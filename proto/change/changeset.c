@@ -214,11 +214,10 @@ enum ocop_status changeset_decode(struct change_set *set, struct arena *a, struc
     if (!columns_shallow(packed, NULL, 0))
         return err_set(err, OCOP_EPROTO, "the columns are malformed, or nested more than %d deep",
                        NESTING_MAX);
-    size_t before = a->used;
     columns = ocop__sync__columns__unpack(&from_arena, packed.len, packed.p);
     if (columns)
         return columns_decode(columns, a, &set->changes, err);
-    if (a->used - before > a->cap / 2) /* protobuf-c does not say which it was */
+    if (a->full) /* protobuf-c does not say which it was */
         return err_nomem(err);
     return err_set(err, OCOP_EPROTO, "the columns are not a well-formed message");
 }

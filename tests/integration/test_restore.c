@@ -554,6 +554,49 @@ static void a_case_of_a_lost_history_does_not_stay_for_ever(void **state)
     assert_int_equal(open, 1);
 }
 
+/* Device 2 notes something of a producer of device 1 that the backup does not hold; after the
+ * restore its note comes first, and waits. `mine`: device 1 has a note of its own under way. */
+static struct ocop_id noted_over_a_restore(struct world *w, bool mine)
+{
+    world_enrol(w, 2);
+    world_backup(w);
+    struct ocop_id id = world_producer(w, 1, "HTX Mới");
+    world_sync(w, 1);
+    world_sync(w, 2);
+    world_amend(w, 2, id, "notes=của máy 2");
+    world_sync(w, 2);
+    if (mine)
+        world_amend(w, 1, id, "notes=của máy 1");
+    world_restore(w);
+    world_sync(w, 2);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM waiting"), 1);
+    return id;
+}
+
+static void a_change_that_waited_reaches_the_device_that_made_the_record(void **state)
+{
+    struct world *w = *state;
+    struct ocop_id id = noted_over_a_restore(w, false);
+    world_sync(w, 1);
+    assert_string_equal(world_value(w, "producer", id, "notes"), "\"của máy 2\"");
+    ProtobufCMessage *m = NULL;
+    char *json;
+    assert_int_equal(ocop_load(w->stores[1], &id, &m, NULL), OCOP_OK);
+    assert_int_equal(ocop_to_json(m, false, &json, NULL), OCOP_OK);
+    assert_non_null(strstr(json, "của máy 2"));
+    ocop_text_free(json);
+    ocop_free(m);
+}
+
+static void a_change_that_waited_is_not_overwritten_by_who_made_the_record(void **state)
+{
+    struct world *w = *state;
+    struct ocop_id id = noted_over_a_restore(w, true);
+    struct ocop_sync_summary s = world_sync(w, 1);
+    assert_int_equal(s.in_case, 1);
+    assert_string_equal(world_value(w, "producer", id, "notes"), "\"của máy 2\"");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -578,6 +621,8 @@ int main(void)
         T(a_store_that_forked_since_the_backup_is_not_shut_out),
         T(a_device_enrolled_since_the_backup_is_enrolled_again_and_loses_nothing),
         T(a_case_of_a_lost_history_does_not_stay_for_ever),
+        T(a_change_that_waited_reaches_the_device_that_made_the_record),
+        T(a_change_that_waited_is_not_overwritten_by_who_made_the_record),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -271,19 +271,15 @@ struct ocop_sync_summary world_sync(struct world *w, unsigned n)
     return summary;
 }
 
-struct ocop_id world_inspect(struct world *w, unsigned n, const char *conclusion)
+/* Submit a new record with these fields. */
+static struct ocop_id submit(struct world *w, unsigned n, const char *kind, const char *const *sets,
+                             size_t count)
 {
     struct ocop_error err = {0};
     ProtobufCMessage *m = NULL;
     struct ocop_id out;
-    char id_of[ID_TEXT_LEN + 1], unit[64], producer[64], concluded[64];
-    ok(ocop_new(w->stores[n], "inspection", &m, &err), &err);
-    snprintf(unit, sizeof unit, "unit_id=%s", id_text(w->commune, id_of));
-    snprintf(producer, sizeof producer, "producer_id=%s", id_text(w->producer, id_of));
-    snprintf(concluded, sizeof concluded, "conclusion=%s", conclusion);
-    const char *sets[] = {unit,      producer,   "inspection_type=planned",
-                          concluded, "score=70", "answers[NC.1].answer=pass"};
-    for (size_t i = 0; i < sizeof sets / sizeof *sets; i++)
+    ok(ocop_new(w->stores[n], kind, &m, &err), &err);
+    for (size_t i = 0; i < count; i++)
         ok(ocop_set_text(w->stores[n], &m, sets[i], &err), &err);
     ok(ocop_submit(w->stores[n], m, &err), &err);
     char *json;
@@ -296,6 +292,26 @@ struct ocop_id world_inspect(struct world *w, unsigned n, const char *conclusion
     ocop_text_free(json);
     ocop_free(m);
     return out;
+}
+
+struct ocop_id world_inspect(struct world *w, unsigned n, const char *conclusion)
+{
+    char id_of[ID_TEXT_LEN + 1], unit[64], producer[64], concluded[64];
+    snprintf(unit, sizeof unit, "unit_id=%s", id_text(w->commune, id_of));
+    snprintf(producer, sizeof producer, "producer_id=%s", id_text(w->producer, id_of));
+    snprintf(concluded, sizeof concluded, "conclusion=%s", conclusion);
+    const char *const sets[] = {unit,      producer,   "inspection_type=planned",
+                                concluded, "score=70", "answers[NC.1].answer=pass"};
+    return submit(w, n, "inspection", sets, sizeof sets / sizeof *sets);
+}
+
+struct ocop_id world_producer(struct world *w, unsigned n, const char *name)
+{
+    char id_of[ID_TEXT_LEN + 1], unit[64], named[128];
+    snprintf(unit, sizeof unit, "unit_id=%s", id_text(w->commune, id_of));
+    snprintf(named, sizeof named, "name=%s", name);
+    const char *const sets[] = {unit, named, "producer_type=cooperative"};
+    return submit(w, n, "producer", sets, sizeof sets / sizeof *sets);
 }
 
 void world_amend(struct world *w, unsigned n, struct ocop_id id, const char *assignment)

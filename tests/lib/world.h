@@ -64,6 +64,9 @@ struct ocop_sync_summary world_sync(struct world *w, unsigned n);
 /** A submitted inspection of device n with this conclusion. May run in a thread per device. */
 struct ocop_id world_inspect(struct world *w, unsigned n, const char *conclusion);
 
+/** A submitted producer of device n with this name. */
+struct ocop_id world_producer(struct world *w, unsigned n, const char *name);
+
 /** Amend one field from text. */
 void world_amend(struct world *w, unsigned n, struct ocop_id id, const char *assignment);
 

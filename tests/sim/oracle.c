@@ -327,7 +327,7 @@ static void settle(struct judged *j, const struct kept *k)
             c->closed = j->version;
 }
 
-static void wake(struct oracle *o, const struct id *record, uint64_t version);
+static void wake(struct oracle *o, const struct change *created, uint64_t version);
 
 static void arrives(struct judged *j, const struct id *id)
 {
@@ -399,8 +399,8 @@ static bool takes(const struct judged *j, const struct kept *k, const struct fie
         return false; /* "nothing to do" */
     if (!unseen(j, t, mine->base) || r->merge == MERGE_LAST)
         return true;
-    if (r->merge == MERGE_UNION && there != sets)
-        return sets; /* "what anyone put in stays in" */
+    if (r->merge == MERGE_UNION && sets && !there)
+        return true; /* "what anyone put in stays in" */
     *hold = true;
     return false;
 }
@@ -419,7 +419,7 @@ static bool against_void(struct judged *j, struct kept *k)
     if (j->c->verb == VERB_VOID && !voided)
         for (const struct path *p = k->paths; p; p = p->next)
             meets = meets || unseen(j, p->now, j->c->base);
-    else if (j->c->verb != VERB_CREATE && j->c->verb != VERB_VOID)
+    else if (j->c->verb != VERB_VOID)
         meets = voided && unseen(j, v->now, j->c->base);
     if (!meets)
         return false;
@@ -491,6 +491,29 @@ static void merge(struct judged *j, struct kept *k)
         j->code = OUTCOME_EQUAL;
 }
 
+/* "create, record there: each field": as an amendment of what differs, by one who has seen nothing.
+ * False when nothing does. */
+static bool amends(struct judged *j, const struct kept *k)
+{
+    struct change *c = fresh(j->o, sizeof *c);
+    const struct fields *f = &j->c->fields;
+    *c = *j->c;
+    c->verb = VERB_AMEND;
+    c->base = 0;
+    c->fields = (struct fields){arena_calloc(j->o->a, f->count + 1, sizeof *f->v), 0};
+    CHECK(c->fields.v);
+    for (size_t i = 0; i < f->count; i++) {
+        const struct field *now = kept_get(k, f->v[i].number, f->v[i].key);
+        if (now ? f->v[i].op == FIELD_SET && field_value_equal(&f->v[i], now)
+                : f->v[i].op == FIELD_CLEAR)
+            continue;
+        c->fields.v[c->fields.count] = f->v[i];
+        c->fields.v[c->fields.count++].base = 0;
+    }
+    j->c = c;
+    return c->fields.count > 0;
+}
+
 static void judge(struct judged *j)
 {
     struct kept *k = oracle_record(j->o, j->c->kind, &j->c->record);
@@ -500,7 +523,8 @@ static void judge(struct judged *j)
     CHECK(j->kind);
     if (!creates && !k) { /* "it waits, visibly, and applies when the record comes" */
         struct waits *w = fresh(j->o, sizeof *w);
-        *w = (struct waits){j->o->waiting, j->set_version, j->index, j->c->record, false};
+        *w = (struct waits){j->o->waiting, j->set_version, j->index,
+                            j->c->record,  j->c->kind,     false};
         j->o->waiting = w;
         j->code = OUTCOME_WAITING;
     } else if (creates &&
@@ -509,6 +533,8 @@ static void judge(struct judged *j)
         refuse(j);
     } else if (!k) {
         insert(j);
+    } else if (creates && !amends(j, k)) {
+        j->code = OUTCOME_EQUAL;
     } else if (!permitted(j, scalar(k, FIELD_OFFICER), false) ||
                !in_scope(j, scalar(k, FIELD_UNIT))) {
         refuse(j);
@@ -521,16 +547,16 @@ static void judge(struct judged *j)
     d->code = j->code;
     d->changed = j->version;
     if (made && j->code != OUTCOME_REFUSED)
-        wake(j->o, &j->c->record, j->version);
+        wake(j->o, j->c, j->version);
 }
 
 /* The changes that waited for a record, in the order of the log. */
-static void wake(struct oracle *o, const struct id *record, uint64_t version)
+static void wake(struct oracle *o, const struct change *created, uint64_t version)
 {
     for (;;) {
         struct waits *first = NULL;
         for (struct waits *w = o->waiting; w; w = w->next)
-            if (!w->done && id_eq(&w->record, record) &&
+            if (!w->done && id_eq(&w->record, &created->record) && w->kind == created->kind &&
                 (!first || w->version < first->version ||
                  (w->version == first->version && w->index < first->index)))
                 first = w;

@@ -61,6 +61,7 @@ struct waits {
     uint64_t version;
     uint32_t index;
     struct id record;
+    uint32_t kind;
     bool done;
 };
 

@@ -1,0 +1,495 @@
+/* What one exchange can take and tell: sets and replies at their limits, strangers, replays.
+ * Requests are made by hand, since no client of ours would send them. */
+#include "test.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+#include <sodium.h>
+
+#include "bounds.h"
+#include "frame.h"
+#include "invitation.h"
+#include "replay.h"
+#include "world.h"
+#include "zip.h"
+
+enum { NAME = 10, TYPE = 11, PRODUCER_OF = 11, ADDRESS = 15, PHONE = 16, NOTES = 22 };
+enum { SCORE = 27, ANSWERS = 29 };
+
+/* A device whose requests the test composes. */
+struct hand {
+    struct channel_key channel;
+    struct sign_key sign;
+    struct id replica, officer;
+    uint64_t seq;
+    uint8_t prev[HASH_LEN];
+};
+
+static int setup(void **state)
+{
+    struct world *w = calloc(1, sizeof *w);
+    *state = w;
+    world_open(w);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct world *w = *state;
+    struct replay_result result;
+    struct ocop_error err = {0};
+    if (replay_compare(w->registry, ":memory:", &result, &err) != OCOP_OK)
+        fail_msg("%s", err.text);
+    world_close(w);
+    free(w);
+    return 0;
+}
+
+static void must(enum ocop_status st, const struct ocop_error *err)
+{
+    if (st != OCOP_OK)
+        fail_msg("%s %s: %s", err_name(st), err->field, err->text);
+}
+
+/* Seal a request's bytes into a frame, in the world's arena. */
+static struct span frame_of(struct world *w, struct hand *h, struct noise *n, struct span message)
+{
+    struct ocop_error err = {0};
+    struct buf frame;
+    buf_init(&frame, FRAME_BYTES_MAX);
+    must(frame_seal_request(n, env_system(), &h->channel, w->keys.channel[0].public_key, message,
+                            &frame, &err),
+         &err);
+    struct span out = span_of(arena_dup(&w->arena, frame.p, frame.len), frame.len);
+    buf_fini(&frame);
+    return out;
+}
+
+/* The reply lies in `a`; NULL when there was none. */
+static Ocop__Sync__Reply *ask(struct world *w, struct hand *h, const Ocop__Sync__Request *request,
+                              struct arena *a)
+{
+    struct noise n;
+    struct span message;
+    struct ocop_error err = {0};
+    uint8_t *packed = arena_alloc(&w->arena, ocop__sync__request__get_packed_size(request) + 1);
+    assert_non_null(packed);
+    size_t len = ocop__sync__request__pack(request, packed);
+    struct job job = {.frame = frame_of(w, h, &n, span_of(packed, len))};
+    exchange_batch(w->registry, &w->keys, &job, 1);
+    assert_true(job.reply.len > 0);
+    must(frame_open_reply(&n, buf_span(&job.reply), a, &message, &err), &err);
+    ProtobufCAllocator from_arena = arena_allocator(a);
+    Ocop__Sync__Reply *reply = ocop__sync__reply__unpack(&from_arena, message.len, message.p);
+    assert_non_null(reply);
+    assert_int_equal(reply->code, job.status);
+    buf_fini(&job.reply);
+    noise_fini(&n);
+    return reply;
+}
+
+static void hand_new(struct world *w, struct hand *h, struct id officer)
+{
+    memset(h, 0, sizeof *h);
+    channel_key_new(&h->channel, env_system());
+    sign_key_new(&h->sign, env_system());
+    h->replica = id_next(&w->registry->ids, env_system());
+    h->officer = officer;
+}
+
+/* A device of the officer of the world's device `n`, enrolled for the first commune. */
+static void hand_enrol(struct world *w, struct hand *h, unsigned n)
+{
+    struct ocop_error err = {0};
+    struct invitation inv;
+    const char *code;
+    world_enrol(w, n);
+    hand_new(w, h, w->officers[n]);
+    struct invitation_terms terms = {.officer = h->officer,
+                                     .scope = &w->commune,
+                                     .scope_count = 1,
+                                     .address = "tcp://127.0.0.1:1",
+                                     .expires_ms = env_now_ms(env_system()) + 60000};
+    must(registry_begin(w->registry, &err), &err);
+    must(invite_make(w->registry, &w->keys, &terms, &w->arena, &code, &err), &err);
+    must(registry_commit(w->registry, &err), &err);
+    must(invitation_decode(code, &inv, &err), &err);
+    Ocop__Sync__EnrolRequest enrol = OCOP__SYNC__ENROL_REQUEST__INIT;
+    Ocop__Sync__Request request = OCOP__SYNC__REQUEST__INIT;
+    request.enrol = &enrol;
+    enrol.has_token = enrol.has_replica = enrol.has_sign_key = 1;
+    enrol.token = (ProtobufCBinaryData){inv.token_len, inv.token};
+    enrol.replica = (ProtobufCBinaryData){ID_LEN, h->replica.b};
+    enrol.sign_key = (ProtobufCBinaryData){SIGN_PUBLIC_LEN, h->sign.public_key};
+    assert_int_equal(ask(w, h, &request, &w->arena)->code, OCOP_OK);
+}
+
+static Ocop__Sync__Sealed *seal(struct world *w, struct hand *h, struct change *changes,
+                                size_t count)
+{
+    struct ocop_error err = {0};
+    struct sealed sealed;
+    struct change_set set = {.replica = h->replica,
+                             .seq = h->seq + 1,
+                             .schema = 1,
+                             .lineage = w->registry->lineage,
+                             .changes = {changes, count}};
+    memcpy(set.prev_hash, h->prev, HASH_LEN);
+    must(changeset_seal(&set, &h->sign, &w->arena, &sealed, &err), &err);
+    assert_true(sealed.body.len <= SET_SEALED_BYTES_MAX);
+    h->seq = set.seq;
+    memcpy(h->prev, set.hash, HASH_LEN);
+    Ocop__Sync__Sealed *out = arena_alloc(&w->arena, sizeof *out);
+    assert_non_null(out);
+    ocop__sync__sealed__init(out);
+    out->has_body = out->has_signature = 1;
+    out->body = (ProtobufCBinaryData){sealed.body.len, (uint8_t *)(uintptr_t)sealed.body.p};
+    out->signature = (ProtobufCBinaryData){
+        SIGNATURE_LEN, (uint8_t *)arena_dup(&w->arena, sealed.signature, SIGNATURE_LEN)};
+    return out;
+}
+
+static Ocop__Sync__Reply *sync_with(struct world *w, struct hand *h, Ocop__Sync__Sealed **sets,
+                                    size_t count, Ocop__Sync__Cursor *cursor)
+{
+    Ocop__Sync__SyncRequest sync = OCOP__SYNC__SYNC_REQUEST__INIT;
+    Ocop__Sync__Request request = OCOP__SYNC__REQUEST__INIT;
+    request.sync = &sync;
+    sync.has_replica = 1;
+    sync.replica = (ProtobufCBinaryData){ID_LEN, h->replica.b};
+    sync.n_sets = count;
+    sync.sets = sets;
+    sync.cursor = cursor;
+    return ask(w, h, &request, &w->arena);
+}
+
+/* Push one set that must be accepted. */
+static Ocop__Sync__SyncReply *push(struct world *w, struct hand *h, struct change *changes,
+                                   size_t count)
+{
+    Ocop__Sync__Sealed *set = seal(w, h, changes, count);
+    Ocop__Sync__Reply *reply = sync_with(w, h, &set, 1, NULL);
+    if (reply->code != OCOP_OK)
+        fail_msg("%s %s", err_name(reply->code), reply->text);
+    assert_int_equal(reply->sync->n_sets, 1);
+    assert_int_equal(reply->sync->sets[0]->code, SET_ACCEPTED);
+    return reply->sync;
+}
+
+static struct field text(uint32_t number, const char *s)
+{
+    return (struct field){
+        .number = number, .op = FIELD_SET, .type = VALUE_BYTES, .bytes = span_str(s)};
+}
+
+static struct field ref(uint32_t number, const struct id *id)
+{
+    return (struct field){
+        .number = number, .op = FIELD_SET, .type = VALUE_BYTES, .bytes = id_span(id)};
+}
+
+static void *many(struct world *w, size_t count, size_t size)
+{
+    void *p = arena_calloc(&w->arena, count, size);
+    assert_non_null(p);
+    return p;
+}
+
+static struct change change(struct hand *h, uint32_t kind, enum verb verb, struct id id,
+                            struct field *v, size_t count)
+{
+    return (struct change){.kind = kind,
+                           .verb = (uint8_t)verb,
+                           .record = id,
+                           .author = h->officer,
+                           .reason = span_str(verb == VERB_CREATE ? "" : "xem lại"),
+                           .fields = {v, count}};
+}
+
+/* `count` products of a producer, by the hand. */
+static struct change *products(struct world *w, struct hand *h, const struct id *producer,
+                               size_t count)
+{
+    struct change *c = many(w, count, sizeof *c);
+    struct field(*f)[4] = many(w, count, sizeof *f);
+    for (size_t i = 0; i < count; i++) {
+        f[i][0] = ref(FIELD_UNIT, &w->commune);
+        f[i][1] = ref(FIELD_OFFICER, &h->officer);
+        f[i][2] = text(NAME, "Chè");
+        f[i][3] = ref(PRODUCER_OF, producer);
+        c[i] =
+            change(h, KIND_PRODUCT, VERB_CREATE, id_next(&w->registry->ids, env_system()), f[i], 4);
+    }
+    return c;
+}
+
+/* --- what is told --- */
+
+static void outcomes_that_come_late_come_page_by_page(void **state)
+{
+    enum { COUNT = 4200 };
+    struct world *w = *state;
+    struct hand h;
+    hand_enrol(w, &h, 1);
+    struct id missing = id_next(&w->registry->ids, env_system());
+    struct change *c = products(w, &h, &missing, COUNT);
+    Ocop__Sync__SyncReply *first = push(w, &h, c, COUNT);
+    assert_int_equal(first->n_outcomes, COUNT);
+    assert_int_equal(first->outcomes[0]->code, OUTCOME_DANGLING);
+    Ocop__Sync__Cursor *cursor = first->cursor;
+    while (first->more) {
+        first = sync_with(w, &h, NULL, 0, cursor)->sync;
+        cursor = first->cursor;
+    }
+
+    struct field p[] = {ref(FIELD_UNIT, &w->commune), text(NAME, "HTX"), text(TYPE, "cooperative")};
+    struct change producer = {
+        .kind = KIND_PRODUCER, .verb = VERB_CREATE, .record = missing, .fields = {p, 3}};
+    world_import(w, &producer, 1);
+
+    bool *told = many(w, COUNT, sizeof *told);
+    size_t count = 0, pages = 0;
+    for (bool more = true; more; pages++) {
+        Ocop__Sync__SyncReply *page = sync_with(w, &h, NULL, 0, cursor)->sync;
+        assert_non_null(page);
+        assert_true(page->n_outcomes <= REPLY_LATE_OUTCOMES_MAX);
+        for (size_t i = 0; i < page->n_outcomes; i++) {
+            assert_int_equal(page->outcomes[i]->code, OUTCOME_APPLIED);
+            assert_false(told[page->outcomes[i]->index]); /* each of them once */
+            told[page->outcomes[i]->index] = true;
+            count++;
+        }
+        cursor = page->cursor;
+        more = page->more;
+        assert_true(pages < 20);
+    }
+    assert_int_equal(count, COUNT);
+    assert_false(cursor->has_told_version); /* an idle cursor carries nothing of it */
+    assert_int_equal(sync_with(w, &h, NULL, 0, cursor)->sync->n_outcomes, 0);
+    push(w, &h, products(w, &h, &missing, 1), 1);
+}
+
+static void no_further_set_is_taken_when_the_reply_has_enough_to_tell(void **state)
+{
+    struct world *w = *state;
+    struct hand h;
+    Ocop__Sync__Sealed *sets[2];
+    hand_enrol(w, &h, 1);
+    struct id missing = id_next(&w->registry->ids, env_system());
+    sets[0] = seal(w, &h, products(w, &h, &missing, SET_CHANGES_MAX), SET_CHANGES_MAX);
+    sets[1] = seal(w, &h, products(w, &h, &missing, 1), 1);
+    Ocop__Sync__SyncReply *reply = sync_with(w, &h, sets, 1, NULL)->sync;
+    assert_int_equal(reply->sets[0]->code, SET_ACCEPTED);
+    reply = sync_with(w, &h, sets, 2, NULL)->sync;
+    assert_int_equal(reply->n_sets, 1);
+    assert_int_equal(reply->sets[0]->code, SET_DUPLICATE);
+    assert_int_equal(reply->n_outcomes, SET_CHANGES_MAX + 0);
+    assert_int_equal(sync_with(w, &h, &sets[1], 1, NULL)->sync->sets[0]->code, SET_ACCEPTED);
+}
+
+/* --- what is taken --- */
+
+static void changes_that_wait_by_the_hundred_are_woken_by_one_set(void **state)
+{
+    enum { COUNT = 400 };
+    struct world *w = *state;
+    struct hand early, maker;
+    hand_enrol(w, &maker, 1);
+    hand_enrol(w, &early, 2);
+    struct change *create = many(w, COUNT, sizeof *create), *amend = many(w, COUNT, sizeof *amend);
+    struct field(*f)[4] = many(w, COUNT, sizeof *f), (*e)[3] = many(w, COUNT, sizeof *e);
+    for (unsigned i = 0; i < COUNT; i++) {
+        struct id id = id_next(&w->registry->ids, env_system());
+        f[i][0] = ref(FIELD_UNIT, &w->commune);
+        f[i][1] = ref(FIELD_OFFICER, &maker.officer);
+        f[i][2] = text(NAME, arena_printf(&w->arena, "HTX %u", i));
+        f[i][3] = text(TYPE, "cooperative");
+        create[i] = change(&maker, KIND_PRODUCER, VERB_CREATE, id, f[i], 4);
+        e[i][0] = text(ADDRESS, arena_printf(&w->arena, "đường số %u", i * 7919 % 1000));
+        e[i][1] = text(PHONE, arena_printf(&w->arena, "09%08u", i * 104729 % 100000000));
+        e[i][2] = text(NOTES, arena_printf(&w->arena, "hẹn lại ngày %u", i % 28 + 1));
+        amend[i] = change(&early, KIND_PRODUCER, VERB_AMEND, id, e[i], 3);
+    }
+    push(w, &early, amend, COUNT);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM waiting"), COUNT);
+    push(w, &maker, create, COUNT);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM waiting"), 0);
+    assert_int_equal(
+        world_count(w, "SELECT count(*) FROM producer WHERE notes LIKE 'hẹn lại ngày%'"), COUNT);
+}
+
+static void thousands_of_amendments_of_one_large_record_are_taken(void **state)
+{
+    enum { ANSWERS_COUNT = 200, COUNT = 3000 };
+    struct world *w = *state;
+    struct hand h;
+    hand_enrol(w, &h, 1);
+    struct id id = id_next(&w->registry->ids, env_system());
+    struct field *v = many(w, ANSWERS_COUNT + 6, sizeof *v);
+    size_t n = 0;
+    v[n++] = ref(FIELD_UNIT, &w->commune);
+    v[n++] = ref(FIELD_OFFICER, &h.officer);
+    v[n++] = ref(10, &w->producer);
+    v[n++] = text(14, "planned");
+    v[n++] = text(17, "2026-07-01");
+    v[n++] = text(26, "pass");
+    for (unsigned i = 0; i < ANSWERS_COUNT; i++) {
+        char *p =
+            arena_printf(&w->arena, "\n%cQ%04u\x12%cpass\x1a%c%-60s", 5, i, 4, 60, "nhắc nhở");
+        v[n++] = (struct field){.number = ANSWERS,
+                                .op = FIELD_SET,
+                                .type = VALUE_ELEMENT,
+                                .key = span_of(p + 2, 5),
+                                .bytes = span_of(p, 7 + 6 + 62)};
+    }
+    struct change create = change(&h, KIND_INSPECTION, VERB_CREATE, id, v, n);
+    assert_int_equal(push(w, &h, &create, 1)->n_outcomes, 0);
+    struct change *amend = many(w, COUNT, sizeof *amend);
+    struct field *score = many(w, COUNT, sizeof *score);
+    for (int i = 0; i < COUNT; i++) {
+        score[i] =
+            (struct field){.number = SCORE, .op = FIELD_SET, .type = VALUE_INT, .i = i % 100};
+        amend[i] = change(&h, KIND_INSPECTION, VERB_AMEND, id, &score[i], 1);
+    }
+    push(w, &h, amend, COUNT);
+    assert_int_equal(world_count(w, "SELECT score FROM inspection"), (COUNT - 1) % 100);
+}
+
+/* A signed body that unpacks to more than any request may use: the same every time, so it is no
+ * fault that passes. */
+static void a_set_that_can_never_fit_is_told_so(void **state)
+{
+    struct world *w = *state;
+    struct hand h;
+    struct ocop_error err = {0};
+    uint8_t hash[HASH_LEN], signature[SIGNATURE_LEN];
+    hand_enrol(w, &h, 1);
+    Ocop__Sync__ChangeSet set = OCOP__SYNC__CHANGE_SET__INIT;
+    set.has_replica = set.has_seq = set.has_schema = 1;
+    set.replica = (ProtobufCBinaryData){ID_LEN, h.replica.b};
+    set.seq = set.schema = 1;
+    size_t empty = SET_BODY_BYTES_MAX - 256;
+    uint8_t *body = many(w, SET_BODY_BYTES_MAX, 1);
+    size_t len = ocop__sync__change_set__pack(&set, body);
+    body[len++] = 10 << 3 | 2; /* ChangeSet.changes: empty columns, one after the other */
+    for (size_t v = empty; v; v >>= 7)
+        body[len++] = (uint8_t)((v & 127) | (v > 127 ? 128 : 0));
+    for (size_t i = 0; i < empty; i += 2)
+        body[len + i] = 11 << 3 | 2;
+    len += empty;
+    hash_bytes(span_of(body, len), hash);
+    assert_int_equal(crypto_sign_detached(signature, NULL, hash, HASH_LEN, h.sign.secret), 0);
+    struct buf zipped;
+    buf_init(&zipped, SET_BODY_BYTES_MAX);
+    must(zip_deflate(span_of(body, len), 9, &zipped, &err), &err);
+    Ocop__Sync__Sealed sealed = OCOP__SYNC__SEALED__INIT, *sets[] = {&sealed};
+    sealed.has_body = sealed.has_signature = 1;
+    sealed.body = (ProtobufCBinaryData){zipped.len, zipped.p};
+    sealed.signature = (ProtobufCBinaryData){SIGNATURE_LEN, signature};
+    Ocop__Sync__Reply *reply = sync_with(w, &h, sets, 1, NULL);
+    assert_int_equal(reply->code, OCOP_OK);
+    assert_int_equal(reply->sync->sets[0]->code, SET_TOO_LARGE);
+    buf_fini(&zipped);
+}
+
+/* --- strangers and replays --- */
+
+static void a_stranger_leaves_no_trace(void **state)
+{
+    struct world *w = *state;
+    struct hand h;
+    hand_new(w, &h, w->producer);
+    struct field p[] = {ref(FIELD_UNIT, &w->commune)};
+    struct change c = change(&h, KIND_PRODUCER, VERB_CREATE, h.replica, p, 1);
+    Ocop__Sync__Sealed *set = seal(w, &h, &c, 1);
+    int changes = sqlite3_total_changes(w->registry->db);
+    assert_int_equal(sync_with(w, &h, &set, 1, NULL)->code, OCOP_ENOTENROLLED);
+    assert_int_equal(sqlite3_total_changes(w->registry->db), changes);
+}
+
+/* A frame of 400 bytes that says "a set, a set, ..." 125,000 times. */
+static void a_small_frame_of_many_messages_takes_little_memory(void **state)
+{
+    enum { JOBS = 64 };
+    struct world *w = *state;
+    struct hand h;
+    struct noise n;
+    struct rusage before, after;
+    size_t len = 0, empty = 250000;
+    uint8_t *m = many(w, KIB(256), 1);
+    hand_new(w, &h, w->producer);
+    m[len++] = 2 << 3 | 2; /* Request.sync */
+    for (size_t v = empty; v; v >>= 7)
+        m[len++] = (uint8_t)((v & 127) | (v > 127 ? 128 : 0));
+    for (size_t i = 0; i < empty; i += 2)
+        m[len + i] = 5 << 3 | 2; /* SyncRequest.sets */
+    struct span frame = frame_of(w, &h, &n, span_of(m, len + empty));
+    assert_true(frame.len < 1000);
+    struct job *jobs = many(w, JOBS, sizeof *jobs);
+    for (size_t i = 0; i < JOBS; i++)
+        jobs[i].frame = frame;
+    assert_int_equal(getrusage(RUSAGE_SELF, &before), 0);
+    exchange_batch(w->registry, &w->keys, jobs, JOBS);
+    assert_int_equal(getrusage(RUSAGE_SELF, &after), 0);
+    for (size_t i = 0; i < JOBS; i++) {
+        assert_int_equal(jobs[i].status, OCOP_EPROTO);
+        buf_fini(&jobs[i].reply);
+    }
+    assert_true(after.ru_maxrss - before.ru_maxrss < 200 * 1024); /* KiB */
+    noise_fini(&n);
+}
+
+static void a_replayed_request_moves_no_contact(void **state)
+{
+    struct world *w = *state;
+    world_enrol(w, 1);
+    world_inspect(w, 1, "pass");
+    world_sync(w, 1);
+    assert_int_equal(
+        sqlite3_exec(w->registry->db, "UPDATE contact SET last_ms = last_ms - 5", NULL, NULL, NULL),
+        SQLITE_OK);
+    int64_t last = world_count(w, "SELECT max(last_ms) FROM contact");
+    struct job job = {.frame = buf_span(&w->links[1].last)};
+    exchange_batch(w->registry, &w->keys, &job, 1);
+    buf_fini(&job.reply);
+    assert_int_equal(world_count(w, "SELECT max(last_ms) FROM contact"), last);
+}
+
+static void a_device_without_a_clock_is_heard_all_the_same(void **state)
+{
+    struct world *w = *state;
+    struct hand h;
+    hand_enrol(w, &h, 1);
+    Ocop__Sync__SyncRequest sync = OCOP__SYNC__SYNC_REQUEST__INIT;
+    Ocop__Sync__Request request = OCOP__SYNC__REQUEST__INIT;
+    request.sync = &sync;
+    sync.has_replica = sync.has_device_time_ms = 1;
+    sync.replica = (ProtobufCBinaryData){ID_LEN, h.replica.b};
+    const int64_t times[] = {INT64_MIN, INT64_MAX, -1, 0};
+    for (size_t i = 0; i < 4; i++) {
+        Ocop__Sync__Sealed *set = seal(w, &h, products(w, &h, &w->producer, 1), 1);
+        sync.n_sets = 1;
+        sync.sets = &set;
+        sync.device_time_ms = times[i];
+        assert_int_equal(ask(w, &h, &request, &w->arena)->sync->sets[0]->code, SET_ACCEPTED);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+        TEST(outcomes_that_come_late_come_page_by_page),
+        TEST(no_further_set_is_taken_when_the_reply_has_enough_to_tell),
+        TEST(changes_that_wait_by_the_hundred_are_woken_by_one_set),
+        TEST(thousands_of_amendments_of_one_large_record_are_taken),
+        TEST(a_set_that_can_never_fit_is_told_so),
+        TEST(a_stranger_leaves_no_trace),
+        TEST(a_small_frame_of_many_messages_takes_little_memory),
+        TEST(a_replayed_request_moves_no_contact),
+        TEST(a_device_without_a_clock_is_heard_all_the_same),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
