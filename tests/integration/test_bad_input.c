@@ -142,11 +142,15 @@ static ProtobufCMessage *newer_inspection(struct world *w)
     /* What must differ in another record: its id and its number on paper. */
     struct ocop_id other = ocop_new_key(w->stores[0]);
     memcpy(old->id.data, other.b, ID_LEN);
+    char *minutes_no = old->minutes_no;
+    size_t n_answers = old->n_answers;
     old->minutes_no = NULL;
     old->n_answers = 0;
     buf_init(&b, KIB(64));
     assert_true(buf_reserve(&b, protobuf_c_message_get_packed_size(m)));
     b.len = protobuf_c_message_pack(m, b.p);
+    old->minutes_no = minutes_no;
+    old->n_answers = n_answers;
     buf_varint(&b, 29 << 3 | 2);
     buf_varint(&b, sizeof answer);
     buf_put(&b, answer, sizeof answer);
@@ -156,6 +160,7 @@ static ProtobufCMessage *newer_inspection(struct world *w)
     newer = protobuf_c_message_unpack(m->descriptor, NULL, b.len, b.p);
     assert_non_null(newer);
     buf_fini(&b);
+    ocop_free(m);
     return newer;
 }
 
