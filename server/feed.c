@@ -902,6 +902,8 @@ static enum ocop_status province_left(struct feed *f, const struct id *mark)
     if (!s)
         return OCOP_EDB;
     sqlite3_bind_blob(s, 1, mark->b, ID_LEN, SQLITE_STATIC);
+    sqlite3_bind_blob(s, 2, f->replica->b, ID_LEN, SQLITE_STATIC);
+    sqlite3_bind_int64(s, 3, (sqlite3_int64)f->cur.scope);
     while (st == OCOP_OK && sqlite3_step(s) == SQLITE_ROW) {
         struct id unit;
         column_id(s, 0, &unit);
