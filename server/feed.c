@@ -1037,6 +1037,8 @@ static enum ocop_status province_left(struct feed *f, const struct id *mark)
     if (!s)
         return OCOP_EDB;
     sqlite3_bind_blob(s, 1, mark->b, ID_LEN, SQLITE_STATIC);
+    sqlite3_bind_blob(s, 2, f->replica->b, ID_LEN, SQLITE_STATIC);
+    sqlite3_bind_int64(s, 3, (sqlite3_int64)f->cur.scope);
     bool row;
     while ((st = registry_row(f->r, s, "reading units", &row, f->err)) == OCOP_OK && row) {
         struct id unit;

@@ -48,7 +48,11 @@
                           " AND kind = ?3 AND id = ?4")                                            \
     X(SQL_UNIT_ANCHOR, "UPDATE unit SET anchor = ?2, version = ?3 WHERE id = ?1")                  \
     /* feed */                                                                                     \
-    X(SQL_UNITS_AT, "SELECT id FROM unit WHERE anchor = ?1 ORDER BY id")                           \
+    /* ... and those that moved out of it since version ?3 to where device ?2 does not follow */     \
+    X(SQL_UNITS_AT, "SELECT id FROM unit WHERE anchor = ?1 UNION SELECT u.id"                      \
+                    " FROM departure AS d JOIN unit AS u ON u.id = d.id"                           \
+                    " WHERE d.anchor = ?1 AND d.version > ?3 AND NOT EXISTS (SELECT 1"             \
+                    " FROM scope AS s WHERE s.replica = ?2 AND s.anchor = u.anchor) ORDER BY 1")   \
     X(SQL_DEPARTURES, "SELECT d.version, d.kind, d.id FROM scope AS s CROSS JOIN departure AS d"   \
                       " WHERE s.replica = ?1 AND d.anchor = s.anchor AND d.version > ?2"           \
                       " ORDER BY d.version, d.kind, d.id")

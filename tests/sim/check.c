@@ -114,6 +114,8 @@ static void quiesce(struct sim *s)
     }
     check_step(s);
     revocations(s);
+    for (unsigned i = 0; i < SIM_RECORDED_MAX; i++)
+        net_repeat(s, i); /* what was still on its way arrives */
     for (unsigned round = 0; !quiet; round++) {
         if (round == ROUNDS_MAX)
             sim_fail(s, "quiet", "after %d rounds there is still something to say", ROUNDS_MAX);

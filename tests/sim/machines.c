@@ -49,12 +49,14 @@ static void remove_folder(const char *path, bool outer)
     rmdir(path);
 }
 
-/* The log, one line a change: what to look at when a run has failed. */
+/* The end of the log, one line a change: what to look at when a run has failed. */
 static void log_show(struct sim *s)
 {
+    enum { LATEST = 40 };
     struct log_entry e;
     char author[ID_TEXT_LEN + 1], record[ID_TEXT_LEN + 1];
-    for (uint64_t v = 1; log_read(s->registry, v, &e, NULL) == OCOP_OK; v++) {
+    for (uint64_t v = s->version > LATEST ? s->version - LATEST : 1;
+         log_read(s->registry, v, &e, NULL) == OCOP_OK; v++) {
         struct change_set set;
         if (changeset_open(e.body, &s->work, &set, NULL) != OCOP_OK)
             continue;
