@@ -1781,11 +1781,13 @@ static enum ocop_status find_row(sqlite3_stmt *st, const struct find *q, const s
         return damaged("an id", err);
     out->voided = sqlite3_column_int64(st, 2) != 0;
     if (sqlite3_column_type(st, 3) != SQLITE_NULL) {
-        if (c->day_is_moment)
-            text_day_of(sqlite3_column_int64(st, 3), out->day);
-        else
+        if (c->day_is_moment) {
+            out->moment = sqlite3_column_int64(st, 3);
+            text_day_of(out->moment, out->day);
+        } else {
             (void)snprintf(out->day, sizeof out->day, "%s",
                            (const char *)sqlite3_column_text(st, 3));
+        }
     }
     out->label = get_text(st, 4, a);
     out->unit_name = get_text(st, 5, a);

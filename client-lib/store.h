@@ -379,6 +379,7 @@ struct find_row {
     int64_t n;
     int state;
     bool voided;
+    int64_t moment; /* within the day, where the kind knows it; else 0 */
     char day[11];
     const char *label, *unit_name;
 };
