@@ -121,7 +121,8 @@ static enum ocop_status make_find(const struct ocop_query *q, struct arena *a, s
 
 /* --- the answer ------------------------------------------------------------------------------ */
 
-/* Newest day first, what has no day last; then by kind; then what came last first. */
+/* Newest day first, what has no day last; then by kind; then what came last first. Within a kind it
+ * is the order in which its rows were asked for and cut off, or pages would overlap. */
 static int compare(const void *a, const void *b)
 {
     const struct find_row *x = a, *y = b;
@@ -129,6 +130,8 @@ static int compare(const void *a, const void *b)
 
     if (c == 0 && x->kind != y->kind)
         return x->kind < y->kind ? -1 : 1;
+    if (c == 0 && x->moment != y->moment)
+        return x->moment < y->moment ? 1 : -1;
     return c ? c : (x->n < y->n) - (x->n > y->n);
 }
 

@@ -181,7 +181,7 @@ OCOP_API OCOP_MUST_USE enum ocop_status ocop_submit_draft(struct ocop_store *sto
  *
  * @param reason why; required
  * @return OCOP_OK (also when nothing differs: then nothing is stored); OCOP_EINVAL; OCOP_EPERM;
- *         OCOP_ENOTFOUND; OCOP_ESTATE not submitted yet, or voided
+ *         OCOP_ENOTFOUND; OCOP_ESTATE not submitted yet, refused (submit it again), or voided
  */
 OCOP_API OCOP_MUST_USE enum ocop_status ocop_amend(struct ocop_store *store,
                                                    const ProtobufCMessage *record,
@@ -199,8 +199,9 @@ OCOP_API OCOP_MUST_USE enum ocop_status ocop_add(struct ocop_store *store, const
                                                  const char *reason, struct ocop_error *err);
 
 /**
- * Void a submitted record. It stays, marked. A draft that was never submitted, or a record that the
- * registry refused, is discarded instead and needs no reason.
+ * Void a submitted record. It stays, marked; a draft of an amendment is discarded. A draft that was
+ * never submitted, or a record that the registry refused, is discarded instead, as a whole, and
+ * needs no reason.
  *
  * @param reason why
  * @return OCOP_OK; OCOP_EINVAL no reason; OCOP_EPERM; OCOP_ENOTFOUND; OCOP_ESTATE voided already
@@ -210,7 +211,8 @@ OCOP_API OCOP_MUST_USE enum ocop_status ocop_void(struct ocop_store *store,
                                                   struct ocop_error *err);
 
 /** Discard the draft of a record (its submitted state stays); where it has none, what the registry
- *  refused of it. OCOP_ENOTFOUND when there is neither. */
+ *  refused of it: with a refused creation goes the whole record. OCOP_ENOTFOUND when there is
+ *  neither. */
 OCOP_API OCOP_MUST_USE enum ocop_status
 ocop_discard(struct ocop_store *store, const struct ocop_id *id, struct ocop_error *err);
 

@@ -250,7 +250,8 @@ static enum ocop_status store_change(struct ocop_store *s, const struct standing
     return st;
 }
 
-/* Remove changes of a record: the draft, or the refused ones. The row shows what is left. */
+/* Remove changes of a record: the draft, or the refused ones. The row shows what is left. With a
+ * refused creation goes all that was to follow it: there is no record to amend. */
 static enum ocop_status drop_changes(struct ocop_store *s, const struct kind *k,
                                      const struct id *id, const struct standing *b,
                                      enum outbox_state state, struct ocop_error *err)
@@ -262,7 +263,7 @@ static enum ocop_status drop_changes(struct ocop_store *s, const struct kind *k,
     enum ocop_status st = OCOP_OK;
 
     for (size_t i = 0; !st && i < b->rows.count; i++) {
-        if (b->rows.v[i].state != state)
+        if (b->rows.v[i].state != state && !(state == OUTBOX_REFUSED && b->refused))
             continue;
         st = store_outbox_delete(s, b->rows.v[i].n, err);
         left--;

@@ -61,6 +61,7 @@ enum question {
     Q_OWN_MERGED,
     Q_OWN_TAKEN,
     Q_CASE_PUT,
+    Q_CASE_DELETE,
     Q_CASES_OF,
     Q_CASES_ANY_OPEN,
     Q_STUB_PUT,
@@ -147,6 +148,7 @@ static const char *const questions[Q_COUNT] = {
         "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (id) DO UPDATE "
         "SET base = excluded.base, theirs = excluded.theirs, mine = excluded.mine, "
         "other = excluded.other, resolution = excluded.resolution",
+    [Q_CASE_DELETE] = "DELETE FROM cases WHERE id = ?1",
     [Q_CASES_OF] = "SELECT id, kind, record, cause, field, base, theirs, mine, other, resolution "
                    "FROM cases WHERE record = ?1 OR other = ?1 ORDER BY resolution IS NOT NULL, id",
     [Q_CASES_ANY_OPEN] = "SELECT 1 FROM cases WHERE resolution IS NULL LIMIT 1",
@@ -759,6 +761,31 @@ enum ocop_status store_record_put(struct ocop_store *s, uint32_t kind, const str
     return search_write(s, Q_SEARCH_PUT, kind, n, &s->db->new_text, err);
 }
 
+/* The cases of a record that goes go with it: nobody will tell how they end, and a record that
+ * comes again brings its own. One between two records stays while the other one does. */
+static enum ocop_status cases_leave(struct ocop_store *s, uint32_t kind, const struct id *record,
+                                    struct arena *a, struct ocop_error *err)
+{
+    struct case_row *v;
+    size_t count;
+    enum ocop_status status = store_cases_of(s, record, a, &v, &count, err);
+
+    for (size_t i = 0; !status && i < count; i++) {
+        const struct id *other = id_eq(&v[i].record, record) ? &v[i].other : &v[i].record;
+        bool stays = false;
+        sqlite3_stmt *st = NULL;
+        if (!id_is_zero(other))
+            status = row_exists(s->db->rows, kind, other, &stays, err);
+        if (!status && !stays)
+            status = ask(s, Q_CASE_DELETE, &st, err);
+        if (status || stays)
+            continue;
+        put_id(st, 1, &v[i].id);
+        status = run(s, st, err);
+    }
+    return status;
+}
+
 enum ocop_status store_record_delete(struct ocop_store *s, uint32_t kind, const struct id *id,
                                      struct ocop_error *err)
 {
@@ -777,6 +804,8 @@ enum ocop_status store_record_delete(struct ocop_store *s, uint32_t kind, const 
         store_search_text(kind_by_number(kind), &old, &db->old_text);
         st = search_write(s, Q_SEARCH_DELETE, kind, meta.n, &db->old_text, err);
     }
+    if (!st)
+        st = cases_leave(s, kind, id, &a, err);
     if (!st)
         st = row_delete(db->rows, kind, id, err);
     arena_fini(&a);
@@ -1781,11 +1810,13 @@ static enum ocop_status find_row(sqlite3_stmt *st, const struct find *q, const s
         return damaged("an id", err);
     out->voided = sqlite3_column_int64(st, 2) != 0;
     if (sqlite3_column_type(st, 3) != SQLITE_NULL) {
-        if (c->day_is_moment)
-            text_day_of(sqlite3_column_int64(st, 3), out->day);
-        else
+        if (c->day_is_moment) {
+            out->moment = sqlite3_column_int64(st, 3);
+            text_day_of(out->moment, out->day);
+        } else {
             (void)snprintf(out->day, sizeof out->day, "%s",
                            (const char *)sqlite3_column_text(st, 3));
+        }
     }
     out->label = get_text(st, 4, a);
     out->unit_name = get_text(st, 5, a);

@@ -164,7 +164,7 @@ OCOP_MUST_USE enum ocop_status store_record(struct ocop_store *s, uint32_t kind,
 OCOP_MUST_USE enum ocop_status store_record_put(struct ocop_store *s, uint32_t kind,
                                                 const struct id *id, struct fields *f,
                                                 uint64_t version, struct ocop_error *err);
-/** No error when it is not there. */
+/** Its cases go with it. No error when it is not there. */
 OCOP_MUST_USE enum ocop_status store_record_delete(struct ocop_store *s, uint32_t kind,
                                                    const struct id *id, struct ocop_error *err);
 OCOP_MUST_USE enum ocop_status store_record_exists(struct ocop_store *s, uint32_t kind,
@@ -379,6 +379,7 @@ struct find_row {
     int64_t n;
     int state;
     bool voided;
+    int64_t moment; /* within the day, where the kind knows it; else 0 */
     char day[11];
     const char *label, *unit_name;
 };

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "bounds.h"
+#include "cases.h"
 #include "world.h"
 
 static int setup(void **state)
@@ -162,6 +163,61 @@ static void a_record_not_met_again_goes_with_its_draft(void **state)
     assert_clean(w, RECONCILER);
 }
 
+static unsigned open_cases(struct world *w)
+{
+    struct ocop_store_status s;
+    struct ocop_list *list;
+    assert_int_equal(ocop_store_status(w->stores[1], &s, NULL), OCOP_OK);
+    assert_int_equal(
+        ocop_find(w->stores[1], &(struct ocop_query){.state = OCOP_IN_CASE}, &list, NULL), OCOP_OK);
+    assert_int_equal(list->count, s.cases);
+    ocop_list_free(list);
+    return s.cases;
+}
+
+static void resolve_only_case(struct world *w)
+{
+    struct ocop_error err = {0};
+    struct id id = {{0}};
+    sqlite3_stmt *s;
+    assert_int_equal(sqlite3_prepare_v2(w->registry->db, "SELECT id FROM cases", -1, &s, NULL), 0);
+    assert_int_equal(sqlite3_step(s), SQLITE_ROW);
+    assert_true(id_from(span_of(sqlite3_column_blob(s, 0), ID_LEN), &id));
+    sqlite3_finalize(s);
+    if (case_resolve(w->registry, &w->keys, &id, TAKE_THEIRS, NULL, "hội đồng", &w->officers[0],
+                     &err) != OCOP_OK)
+        fail_msg("%s", err.text);
+}
+
+static void a_case_goes_with_its_record_and_comes_back_with_it(void **state)
+{
+    struct world *w = *state;
+    struct ocop_id id = world_inspect(w, 1, "pass");
+    world_enrol(w, 0);
+    world_sync(w, 1);
+    world_sync(w, 0);
+    world_amend(w, 0, id, "conclusion=fail");
+    world_sync(w, 0);
+    world_amend(w, 1, id, "conclusion=conditional");
+    world_sync(w, 1);
+    assert_int_equal(open_cases(w), 1);
+    move(w, id, &w->other_commune);
+    world_sync(w, 1);
+    assert_int_equal(open_cases(w), 0);
+    move(w, id, &w->commune);
+    world_sync(w, 1);
+    assert_int_equal(open_cases(w), 1);
+    assert_int_equal(state_of(w, 1, id), OCOP_IN_CASE);
+    move(w, id, &w->other_commune);
+    world_sync(w, 1);
+    resolve_only_case(w);
+    world_sync(w, 1);
+    move(w, id, &w->commune);
+    world_sync(w, 1);
+    assert_int_equal(open_cases(w), 0);
+    assert_clean(w, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -171,6 +227,7 @@ int main(void)
         T(a_record_that_left_goes_when_its_last_change_was_taken),
         T(a_record_that_came_back_stays),
         T(a_record_not_met_again_goes_with_its_draft),
+        T(a_case_goes_with_its_record_and_comes_back_with_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

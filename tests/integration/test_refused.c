@@ -197,6 +197,28 @@ static void a_change_sent_again_keeps_its_place(void **state)
     assert_clean(w);
 }
 
+static void a_creation_that_is_given_up_takes_with_it_what_was_to_follow(void **state)
+{
+    struct world *w = *state;
+    for (int by_void = 0; by_void < 2; by_void++) {
+        struct ocop_error err = {0};
+        struct ocop_store_status s;
+        struct ocop_record_status *status;
+        struct ocop_id id = world_inspect(w, 1, "pass");
+        world_amend(w, 1, id, "score=85");
+        assert_int_equal(sync_refused(w).waiting, 1);
+        assert_int_equal(by_void ? ocop_void(w->stores[1], &id, "nhầm", &err)
+                                 : ocop_discard(w->stores[1], &id, &err),
+                         OCOP_OK);
+        assert_int_equal(ocop_record_status(w->stores[1], &id, &status, &err), OCOP_ENOTFOUND);
+        assert_int_equal(ocop_store_status(w->stores[1], &s, &err), OCOP_OK);
+        assert_int_equal(s.waiting + s.refused + s.drafts, 0);
+        assert_clean(w);
+        world_sync(w, 1);
+        assert_clean(w);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -206,6 +228,7 @@ int main(void)
         T(neither_an_addition_nor_a_void_hides_a_refusal),
         T(a_creation_submitted_again_answers_its_refusal),
         T(a_change_sent_again_keeps_its_place),
+        T(a_creation_that_is_given_up_takes_with_it_what_was_to_follow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -201,6 +201,48 @@ static void what_is_typed_in_any_form_is_found(void **state)
     }
 }
 
+static void sample_of(struct world *w, int64_t taken_ms)
+{
+    struct ocop_error err = {0};
+    ProtobufCMessage *m = NULL;
+    char unit[ID_TEXT_LEN + 1], producer[ID_TEXT_LEN + 1];
+    assert_int_equal(ocop_new(w->stores[1], "sample", &m, &err), OCOP_OK);
+    const char *sets[] = {arena_printf(&w->arena, "unit_id=%s", id_text(w->commune, unit)),
+                          arena_printf(&w->arena, "producer_id=%s", id_text(w->producer, producer)),
+                          arena_printf(&w->arena, "taken_ms=%lld", (long long)taken_ms)};
+    for (size_t i = 0; i < sizeof sets / sizeof *sets; i++)
+        if (ocop_set_text(w->stores[1], &m, sets[i], &err) != OCOP_OK)
+            fail_msg("%s: %s", sets[i], err.text);
+    if (ocop_save(w->stores[1], m, &err) != OCOP_OK)
+        fail_msg("%s: %s", err.field, err.text);
+    ocop_free(m);
+}
+
+/* Samples of one day, recorded in another order than they were taken in, behind an inspection. */
+static void every_record_stands_on_one_page_whatever_the_length_of_pages(void **state)
+{
+    static const int hours[] = {9, 7, 12, 8, 15, 6, 10};
+    enum { SAMPLES = sizeof hours / sizeof *hours, INSPECTIONS = 1 };
+    struct world *w = *state;
+    const int64_t now = env_now_ms(env_system()), day = now - now % 86400000 - 86400000;
+    for (int i = 0; i < SAMPLES; i++)
+        sample_of(w, day + hours[i] * INT64_C(3600000));
+    for (int i = 0; i < INSPECTIONS; i++)
+        (void)world_inspect(w, 1, "pass");
+    for (int limit = 1; limit < 6; limit++) {
+        struct ocop_list *all = find(w, &(struct ocop_query){.limit = 100});
+        assert_int_equal(all->count, SAMPLES + INSPECTIONS + 2); /* and a producer, a product */
+        for (size_t at = 0; at < all->count; at += (size_t)limit) {
+            struct ocop_list *page =
+                find(w, &(struct ocop_query){.limit = limit, .offset = (int)at});
+            for (size_t i = 0; i < page->count; i++)
+                assert_memory_equal(page->items[i].id.b, all->items[at + i].id.b, ID_LEN);
+            ocop_list_free(page);
+        }
+        ocop_list_free(all);
+    }
+}
+
 static void what_is_wrong_with_a_question_is_named(void **state)
 {
     static const struct {
@@ -232,9 +274,12 @@ static void what_is_wrong_with_a_question_is_named(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(no_question_reads_a_whole_table),        TEST(the_newest_records_come_without_sorting),
-        TEST(a_unit_finds_what_lies_below_it),        TEST(what_is_typed_in_any_form_is_found),
+        TEST(no_question_reads_a_whole_table),
+        TEST(the_newest_records_come_without_sorting),
+        TEST(a_unit_finds_what_lies_below_it),
+        TEST(what_is_typed_in_any_form_is_found),
         TEST(what_is_wrong_with_a_question_is_named),
+        TEST(every_record_stands_on_one_page_whatever_the_length_of_pages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
