@@ -14,6 +14,7 @@ one() { # a test program, or a fuzz target
     name=$(basename "$1")
     log="$results/$name.log"
     case $name in
+    test_faults) FAULT_GROWTH="${FAULT_GROWTH:-30}" timeout "$SECONDS_MAX" "$1" >"$log" 2>&1 ;;
     sim) timeout "$SECONDS_MAX" "$1" --jobs=1 --seeds="${SEEDS:-300}" >"$log" 2>&1 ;;
     fuzz_*) timeout "$SECONDS_MAX" "$1" tests/fuzz/corpus/"${name#fuzz_}"/* >"$log" 2>&1 ;;
     *) OCOP_BIN="$build/ocop" OCOPD_BIN="$build/ocopd" timeout "$SECONDS_MAX" "$1" >"$log" 2>&1 ;;
@@ -46,7 +47,7 @@ if [ -n "${TESTS:-}" ]; then
         echo "${found:-$build/tests/$name}"
     done >"$results/list"
 else
-    echo "$build/sim/sim" >"$results/list" # the longest first
+    printf '%s\n' "$build/sim/sim" "$build/tests/fault/test_faults" >"$results/list" # the longest first
     find "$build"/tests/unit "$build"/tests/integration -maxdepth 1 -name 'test_*' -type f -perm -u+x |
         sort >>"$results/list"
     [ "$(wc -l <"$results/list")" -ge "$PROGRAMS_MIN" ] || echo "$build/tests/ (too few)" >>"$results/list"

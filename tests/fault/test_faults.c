@@ -4,6 +4,10 @@
  * FAULT_STRIDE-th. */
 #include "test.h"
 
+#include <nanomsg/nn.h>
+#include <nanomsg/reqrep.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -12,6 +16,8 @@
 #include "bounds.h"
 #include "cases.h"
 #include "fault.h"
+#include "link.h"
+#include "port.h"
 #include "records.pb-c.h"
 #include "replay.h"
 #include "world.h"
@@ -513,6 +519,93 @@ static void no_failed_file_call_loses_anything(void **state)
     all(FAULT_FILE);
 }
 
+/* --- the link --------------------------------------------------------------------------------- */
+
+enum { SLICE_MS = 20, LONG_MS = 20000 }; /* the latter is never waited for when all is well */
+
+struct echo {
+    int socket;
+    char address[64];
+    pthread_t thread;
+    atomic_bool stop;
+};
+
+/* Faults meet the thread that armed them, and so not this one. */
+static void *echo_main(void *self)
+{
+    struct echo *e = self;
+    while (!atomic_load(&e->stop)) {
+        void *p = NULL;
+        int len = nn_recv(e->socket, &p, NN_MSG, 0);
+        if (len < 0)
+            continue;
+        (void)nn_send(e->socket, p, (size_t)len, 0);
+        nn_freemsg(p);
+    }
+    return NULL;
+}
+
+static void echo_open(struct echo *e)
+{
+    int slice = SLICE_MS;
+    atomic_init(&e->stop, false);
+    snprintf(e->address, sizeof e->address, "tcp://127.0.0.1:%d", port_free());
+    e->socket = nn_socket(AF_SP, NN_REP);
+    assert_true(e->socket >= 0);
+    assert_int_equal(nn_setsockopt(e->socket, NN_SOL_SOCKET, NN_RCVTIMEO, &slice, sizeof slice), 0);
+    assert_true(nn_bind(e->socket, e->address) >= 0);
+    assert_int_equal(pthread_create(&e->thread, NULL, echo_main, e), 0);
+}
+
+static void echo_close(struct echo *e)
+{
+    atomic_store(&e->stop, true);
+    assert_int_equal(pthread_join(e->thread, NULL), 0);
+    assert_int_equal(nn_close(e->socket), 0);
+}
+
+static enum ocop_status exchange_once(const char *address, struct buf *reply,
+                                      struct ocop_error *err)
+{
+    struct link *l = NULL;
+    atomic_bool cancel = false;
+    enum ocop_status st = link_nn_open(address, &l, err);
+    if (st)
+        return st;
+    st = l->connect(l, LONG_MS, &cancel, err);
+    if (!st)
+        st = l->exchange(l, span_str("xin chào"), LONG_MS, &cancel, reply, err);
+    l->close(l);
+    return st;
+}
+
+static void no_failed_call_of_the_link_is_taken_for_an_answer(void **state)
+{
+    struct echo e;
+    unsigned met = 0;
+    (void)state;
+    echo_open(&e);
+    for (int forever = 0; forever < 2; forever++)
+        for (unsigned round = 0, injected = 1; injected; round++) {
+            struct ocop_error err = {0};
+            struct buf reply;
+            buf_init(&reply, FRAME_BYTES_MAX);
+            fault_arm(FAULT_LINK, round, forever);
+            enum ocop_status st = exchange_once(e.address, &reply, &err);
+            injected = fault_disarm();
+            met += injected > 0;
+            if (st == OCOP_OK)
+                assert_true(span_eq(buf_span(&reply), span_str("xin chào")));
+            else
+                assert_true(injected && reply.len == 0 && err.text[0] &&
+                            (st == OCOP_ENET || st == OCOP_ENOMEM || st == OCOP_ETIMEOUT));
+            buf_fini(&reply);
+        }
+    echo_close(&e);
+    assert_true(met > 10);
+    print_message("link: %u faults met\n", met);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -520,6 +613,7 @@ int main(void)
         cmocka_unit_test(no_failed_disk_operation_loses_anything),
         cmocka_unit_test(no_full_disk_loses_anything),
         cmocka_unit_test(no_failed_file_call_loses_anything),
+        cmocka_unit_test(no_failed_call_of_the_link_is_taken_for_an_answer),
     };
     fault_init();
     return cmocka_run_group_tests(tests, NULL, NULL);
