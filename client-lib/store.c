@@ -1,14 +1,12 @@
 /* The store's database: all SQL of the client stands in the tables at the top, and each question
  * is a function with a name. Knows rows and statements; decides nothing about changes or syncs. */
-#include "store.h"
+#include "store_db.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "migrate.h"
-#include "row.h"
 #include "text.h"
 
 /* --- SQL ------------------------------------------------------------------------------------- */
@@ -74,15 +72,6 @@ enum question {
     Q_COUNTS,
     Q_COUNT
 };
-
-/* The state of a record, as enum ocop_record_state: what needs attention first. */
-#define STATE_OF(id)                                                                               \
-    "CASE WHEN EXISTS (SELECT 1 FROM outbox WHERE record = " id " AND state = 4) THEN 6 "          \
-    "WHEN EXISTS (SELECT 1 FROM cases WHERE record = " id " AND resolution IS NULL) THEN 5 "       \
-    "WHEN EXISTS (SELECT 1 FROM cases WHERE other = " id " AND resolution IS NULL) THEN 5 "        \
-    "WHEN EXISTS (SELECT 1 FROM outbox WHERE record = " id " AND state <> 1) THEN 2 "              \
-    "WHEN EXISTS (SELECT 1 FROM outbox WHERE record = " id ") THEN 1 "                             \
-    "WHEN EXISTS (SELECT 1 FROM own WHERE record = " id " AND merged = 1) THEN 4 ELSE 3 END"
 
 static const char *const questions[Q_COUNT] = {
     [Q_DATA_VERSION] = "PRAGMA data_version",
@@ -168,53 +157,7 @@ static const char *const questions[Q_COUNT] = {
                  "(SELECT count(*) FROM cases WHERE resolution IS NULL)",
 };
 
-/* Per kind, what a query can ask for and what it shows; NULL where the kind has none. */
-static const struct columns {
-    const char *day, *label, *producer, *product;
-    bool day_is_moment;
-} columns[KIND_COUNT_PLUS_1] = {
-    [KIND_UNIT] = {NULL, "t.name", NULL, NULL, false},
-    [KIND_OFFICER] = {NULL, "t.name", NULL, NULL, false},
-    [KIND_PRODUCER] = {NULL, "t.name", "t.id", NULL, false},
-    [KIND_PRODUCT] = {NULL, "t.name", "t.producer_id", "t.id", false},
-    [KIND_CERTIFICATE] = {"t.issue_date", "t.certificate_no", "t.producer_id", "t.product_id",
-                          false},
-    [KIND_CHECKLIST] = {NULL, "t.code", NULL, NULL, false},
-    [KIND_CODE_LIST] = {NULL, "t.code", NULL, NULL, false},
-    [KIND_INSPECTION] = {"t.inspected_date", "coalesce(t.minutes_no, t.facility)", "t.producer_id",
-                         "t.product_id", false},
-    [KIND_SAMPLE] = {"t.taken_ms", "coalesce(t.sample_code, t.place)", "t.producer_id",
-                     "t.product_id", true},
-    [KIND_ENVIRONMENTAL_CHECK] = {"t.checked_date", "t.minutes_no", "t.producer_id", NULL, false},
-};
-
 /* Statements about one kind's table are put together from these pieces and row_table(). */
-#define FIND_HEAD                                                                                  \
-    "SELECT t.n, t.id, coalesce(t.voided, 0), %s, coalesce(%s, ''), coalesce((SELECT name FROM "   \
-    "unit WHERE unit.id = t.unit_id), ''), " STATE_OF("t.id") " AS status FROM %s AS t WHERE 1"
-#define FIND_UNIT                                                                                  \
-    " AND t.unit_id IN (WITH RECURSIVE below (id) AS (VALUES (?1) UNION "                          \
-    "SELECT unit.id FROM below JOIN unit ON unit.parent_id = below.id) SELECT id FROM below)"
-#define FIND_PRODUCER " AND %s = ?2"
-#define FIND_PRODUCT " AND %s = ?3"
-#define FIND_FROM " AND %s >= ?4"
-#define FIND_TO " AND %s <= ?5"
-#define FIND_VALID " AND t.voided IS NOT 1"
-#define FIND_TEXT                                                                                  \
-    " AND t.n IN (SELECT rowid / 64 FROM search WHERE search MATCH ?6 "                            \
-    "AND rowid %% 64 = %d)"
-#define FIND_STATE " AND status = ?7"
-#define FIND_ORDER " ORDER BY %s DESC, t.n DESC LIMIT ?8"
-static const char *const find_among[] = {
-    [OCOP_DRAFT] = " AND t.id IN (SELECT record FROM outbox)",
-    [OCOP_WAITING] = " AND t.id IN (SELECT record FROM outbox)",
-    [OCOP_ACCEPTED] = "",
-    [OCOP_MERGED] = " AND t.id IN (SELECT record FROM own WHERE merged = 1)",
-    [OCOP_IN_CASE] = " AND t.id IN (SELECT record FROM cases UNION SELECT other FROM cases)",
-    [OCOP_REFUSED] = " AND t.id IN (SELECT record FROM outbox)",
-};
-#define CHECK_FILE "PRAGMA integrity_check"
-#define CHECK_SEARCH "INSERT INTO search (search) VALUES ('integrity-check')"
 #define IDS_OF_UNIT "SELECT id FROM %s WHERE unit_id = ?1"
 #define IDS_OF_ALL "SELECT id FROM %s"
 #define CLAMP "UPDATE %s SET version = ?1, born = min(born, ?1) WHERE version > ?1"
@@ -222,19 +165,10 @@ static const char *const find_among[] = {
     "INSERT INTO unseen (record, kind) SELECT id, %" PRIu32                                        \
     " FROM %s WHERE id NOT IN (SELECT record FROM own)"
 
-struct db {
-    sqlite3 *sqlite;
-    bool open; /* between store_begin and the decision to commit or to roll back */
-    struct rows *rows;
-    struct buf old_text, new_text; /* of search; kept for their memory */
-    int64_t data_version;          /* SQLite's own, of the file as last asked for */
-    sqlite3_stmt *stmt[Q_COUNT];
-};
+enum { SEARCH_TEXT_MAX = 1 << 20 };
+_Static_assert((int)Q_COUNT <= (int)QUESTIONS_MAX, "every question has room for its statement");
 
-enum { SEARCH_TEXT_MAX = 1 << 20, KIND_BITS = 64 };
-_Static_assert((int)KIND_COUNT_PLUS_1 <= (int)KIND_BITS, "a kind fits beside n in search's rowid");
-
-/* --- statements ------------------------------------------------------------------------------ */
+/* --- questions ------------------------------------------------------------------------------- */
 
 static enum ocop_status ask(struct ocop_store *s, enum question q, sqlite3_stmt **out,
                             struct ocop_error *err)
@@ -246,124 +180,6 @@ static enum ocop_status ask(struct ocop_store *s, enum question q, sqlite3_stmt 
         return db_error(db->sqlite, err, "preparing a statement");
     *out = db->stmt[q];
     return OCOP_OK;
-}
-
-static void put_bytes(sqlite3_stmt *st, int at, struct span v)
-{
-    /* Binding fails only for memory or a wrong index; the step then fails with the same code. */
-    (void)sqlite3_bind_blob64(st, at, v.len ? (const void *)v.p : "", v.len, SQLITE_STATIC);
-}
-
-static void put_id(sqlite3_stmt *st, int at, const struct id *id)
-{
-    put_bytes(st, at, id_span(id));
-}
-
-static void put_int(sqlite3_stmt *st, int at, uint64_t v)
-{
-    (void)sqlite3_bind_int64(st, at, (sqlite3_int64)v);
-}
-
-static void put_text(sqlite3_stmt *st, int at, const char *v)
-{
-    (void)sqlite3_bind_text(st, at, v, -1, SQLITE_STATIC);
-}
-
-static void done(sqlite3_stmt *st)
-{
-    (void)sqlite3_reset(st);
-    (void)sqlite3_clear_bindings(st);
-}
-
-/* One row or none. The caller calls done(). */
-static enum ocop_status step(struct ocop_store *s, sqlite3_stmt *st, bool *row,
-                             struct ocop_error *err)
-{
-    int code = sqlite3_step(st);
-
-    *row = code == SQLITE_ROW;
-    if (code == SQLITE_ROW || code == SQLITE_DONE)
-        return OCOP_OK;
-    return db_error(s->db->sqlite, err, "the store");
-}
-
-/* A statement without rows, and the end of it. */
-static enum ocop_status run(struct ocop_store *s, sqlite3_stmt *st, struct ocop_error *err)
-{
-    bool row;
-    enum ocop_status status = step(s, st, &row, err);
-
-    done(st);
-    return status;
-}
-
-/* The only number of a statement's only row. */
-static enum ocop_status one_number(struct ocop_store *s, sqlite3_stmt *st, int64_t *out,
-                                   struct ocop_error *err)
-{
-    bool row;
-    enum ocop_status status = step(s, st, &row, err);
-
-    *out = !status && row ? sqlite3_column_int64(st, 0) : 0;
-    done(st);
-    return status;
-}
-
-/* Prepare what was put together for one kind; the caller finalises. */
-static enum ocop_status prepare(struct ocop_store *s, struct buf *sql, sqlite3_stmt **out,
-                                struct ocop_error *err)
-{
-    *out = NULL;
-    if (sql->failed)
-        return err_nomem(err);
-    if (sqlite3_prepare_v2(s->db->sqlite, buf_cstr(sql), -1, out, NULL) != SQLITE_OK)
-        return db_error(s->db->sqlite, err, "preparing a statement");
-    return OCOP_OK;
-}
-
-static bool get_id(sqlite3_stmt *st, int at, struct id *out)
-{
-    const void *p = sqlite3_column_blob(st, at);
-
-    memset(out, 0, sizeof *out);
-    return id_from(span_of(p, (size_t)sqlite3_column_bytes(st, at)), out);
-}
-
-static bool get_bytes(sqlite3_stmt *st, int at, struct arena *a, struct span *out)
-{
-    const void *p = sqlite3_column_blob(st, at);
-    size_t len = (size_t)sqlite3_column_bytes(st, at);
-    char *copy = arena_dup(a, p ? p : "", len);
-
-    *out = span_of(copy, copy ? len : 0);
-    return copy != NULL;
-}
-
-/* "" for NULL. */
-static const char *get_text(sqlite3_stmt *st, int at, struct arena *a)
-{
-    const void *p = sqlite3_column_text(st, at);
-
-    return arena_dup(a, p ? p : "", p ? (size_t)sqlite3_column_bytes(st, at) : 0);
-}
-
-/* Room for one more in an array that grows by doubling inside an arena. */
-static void *grow(struct arena *a, void *v, size_t count, size_t size)
-{
-    void *more;
-
-    if (count != 0 && (count < 8 || (count & (count - 1)) != 0))
-        return v;
-    more = arena_alloc(a, (count < 8 ? 8 : count * 2) * size);
-    if (more && count)
-        memcpy(more, v, count * size);
-    return more;
-}
-
-static enum ocop_status damaged(const char *what, struct ocop_error *err)
-{
-    return err_set(err, OCOP_EDAMAGED,
-                   "the store is damaged: %s; check it and restore it from a backup", what);
 }
 
 /* --- open and close -------------------------------------------------------------------------- */
@@ -1742,120 +1558,7 @@ enum ocop_status store_unseen_sweep(struct ocop_store *s, struct arena *a, unsig
     return status;
 }
 
-/* --- find, status, check --------------------------------------------------------------------- */
-
-bool store_find_knows(uint32_t kind, bool product, bool producer, bool day)
-{
-    const struct columns *c = &columns[kind];
-
-    return (!product || c->product) && (!producer || c->producer) && (!day || c->day);
-}
-
-static void find_sql(const struct find *q, const struct columns *c, struct buf *sql)
-{
-    const char *day = c->day ? c->day : "NULL";
-
-    buf_printf(sql, FIND_HEAD, day, c->label, row_table(q->kind));
-    if (q->unit)
-        buf_str(sql, FIND_UNIT);
-    if (q->producer)
-        buf_printf(sql, FIND_PRODUCER, c->producer);
-    if (q->product)
-        buf_printf(sql, FIND_PRODUCT, c->product);
-    if (q->from)
-        buf_printf(sql, FIND_FROM, day);
-    if (q->to)
-        buf_printf(sql, FIND_TO, day);
-    if (!q->voided_too)
-        buf_str(sql, FIND_VALID);
-    if (q->match)
-        buf_printf(sql, FIND_TEXT, (int)q->kind);
-    if (q->state) {
-        buf_str(sql, find_among[q->state]);
-        buf_str(sql, FIND_STATE);
-    }
-    buf_printf(sql, FIND_ORDER, c->day ? c->day : "t.n");
-}
-
-static void find_bind(const struct find *q, const struct columns *c, sqlite3_stmt *st)
-{
-    if (q->unit)
-        put_id(st, 1, q->unit);
-    if (q->producer)
-        put_id(st, 2, q->producer);
-    if (q->product)
-        put_id(st, 3, q->product);
-    if (q->from && c->day_is_moment)
-        put_int(st, 4, (uint64_t)q->from_ms);
-    else if (q->from)
-        put_text(st, 4, q->from);
-    if (q->to && c->day_is_moment)
-        put_int(st, 5, (uint64_t)(q->to_ms - 1));
-    else if (q->to)
-        put_text(st, 5, q->to);
-    if (q->match)
-        put_text(st, 6, q->match);
-    if (q->state)
-        put_int(st, 7, (uint64_t)q->state);
-    put_int(st, 8, (uint64_t)q->limit);
-}
-
-static enum ocop_status find_row(sqlite3_stmt *st, const struct find *q, const struct columns *c,
-                                 struct arena *a, struct find_row *out, struct ocop_error *err)
-{
-    memset(out, 0, sizeof *out);
-    out->kind = q->kind;
-    out->n = sqlite3_column_int64(st, 0);
-    if (!get_id(st, 1, &out->id))
-        return damaged("an id", err);
-    out->voided = sqlite3_column_int64(st, 2) != 0;
-    if (sqlite3_column_type(st, 3) != SQLITE_NULL) {
-        if (c->day_is_moment) {
-            out->moment = sqlite3_column_int64(st, 3);
-            text_day_of(out->moment, out->day);
-        } else {
-            (void)snprintf(out->day, sizeof out->day, "%s",
-                           (const char *)sqlite3_column_text(st, 3));
-        }
-    }
-    out->label = get_text(st, 4, a);
-    out->unit_name = get_text(st, 5, a);
-    out->state = sqlite3_column_int(st, 6);
-    return out->label && out->unit_name ? OCOP_OK : err_nomem(err);
-}
-
-enum ocop_status store_find(struct ocop_store *s, const struct find *q, struct arena *a,
-                            struct find_row **out, size_t *count, struct ocop_error *err)
-{
-    const struct columns *c = &columns[q->kind];
-    sqlite3_stmt *st = NULL;
-    struct buf sql;
-    bool row;
-    enum ocop_status status;
-
-    *out = NULL;
-    *count = 0;
-    buf_init(&sql, KIB(16));
-    find_sql(q, c, &sql);
-    status = prepare(s, &sql, &st, err);
-    if (!status)
-        find_bind(q, c, st);
-    while (!status) {
-        status = step(s, st, &row, err);
-        if (status || !row)
-            break;
-        *out = grow(a, *out, *count, sizeof **out);
-        if (!*out)
-            status = err_nomem(err);
-        else
-            status = find_row(st, q, c, a, &(*out)[*count], err);
-        if (!status)
-            ++*count;
-    }
-    (void)sqlite3_finalize(st);
-    buf_fini(&sql);
-    return status;
-}
+/* --- status, check --------------------------------------------------------------------------- */
 
 enum ocop_status store_state(struct ocop_store *s, const struct id *record, int *out,
                              struct ocop_error *err)
@@ -1921,27 +1624,4 @@ enum ocop_status store_search_finds(struct ocop_store *s, uint32_t kind, const s
     }
     arena_fini(&a);
     return status;
-}
-
-enum ocop_status store_integrity(struct ocop_store *s, void (*each)(void *self, const char *line),
-                                 void *self, struct ocop_error *err)
-{
-    sqlite3_stmt *st = NULL;
-    enum ocop_status status = OCOP_OK;
-    bool row;
-
-    if (sqlite3_prepare_v2(s->db->sqlite, CHECK_FILE, -1, &st, NULL) != SQLITE_OK)
-        return db_error(s->db->sqlite, err, "checking the file");
-    while (!(status = step(s, st, &row, err)) && row) {
-        const char *line = (const char *)sqlite3_column_text(st, 0);
-        if (line && strcmp(line, "ok") != 0)
-            each(self, line);
-    }
-    (void)sqlite3_finalize(st);
-    if (status || sqlite3_exec(s->db->sqlite, CHECK_SEARCH, NULL, NULL, NULL) == SQLITE_OK)
-        return status;
-    if (sqlite3_errcode(s->db->sqlite) != SQLITE_CORRUPT)
-        return db_error(s->db->sqlite, err, "checking the search index");
-    each(self, "the search index is damaged");
-    return OCOP_OK;
 }

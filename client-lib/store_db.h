@@ -1,0 +1,153 @@
+/* What the files of the store share: its connection, and the small change of SQLite statements.
+ * Knows no tables but for the state of a record. */
+#ifndef CLIENT_STORE_DB_H
+#define CLIENT_STORE_DB_H
+
+#include "migrate.h"
+#include "row.h"
+#include "store.h"
+
+/* The state of a record, as enum ocop_record_state: what needs attention first. */
+#define STATE_OF(id)                                                                               \
+    "CASE WHEN EXISTS (SELECT 1 FROM outbox WHERE record = " id " AND state = 4) THEN 6 "          \
+    "WHEN EXISTS (SELECT 1 FROM cases WHERE record = " id " AND resolution IS NULL) THEN 5 "       \
+    "WHEN EXISTS (SELECT 1 FROM cases WHERE other = " id " AND resolution IS NULL) THEN 5 "        \
+    "WHEN EXISTS (SELECT 1 FROM outbox WHERE record = " id " AND state <> 1) THEN 2 "              \
+    "WHEN EXISTS (SELECT 1 FROM outbox WHERE record = " id ") THEN 1 "                             \
+    "WHEN EXISTS (SELECT 1 FROM own WHERE record = " id " AND merged = 1) THEN 4 ELSE 3 END"
+
+enum { QUESTIONS_MAX = 128 };
+
+struct db {
+    sqlite3 *sqlite;
+    bool open; /* between store_begin and the decision to commit or to roll back */
+    struct rows *rows;
+    struct buf old_text, new_text;     /* of search; kept for their memory */
+    int64_t data_version;              /* SQLite's own, of the file as last asked for */
+    sqlite3_stmt *stmt[QUESTIONS_MAX]; /* by question of store.c */
+};
+
+enum { KIND_BITS = 64 }; /* in rowids of search, beside n */
+_Static_assert((int)KIND_COUNT_PLUS_1 <= (int)KIND_BITS, "a kind fits beside n in search's rowid");
+
+/* --- statements ------------------------------------------------------------------------------ */
+
+static inline void put_bytes(sqlite3_stmt *st, int at, struct span v)
+{
+    /* Binding fails only for memory or a wrong index; the step then fails with the same code. */
+    (void)sqlite3_bind_blob64(st, at, v.len ? (const void *)v.p : "", v.len, SQLITE_STATIC);
+}
+
+static inline void put_id(sqlite3_stmt *st, int at, const struct id *id)
+{
+    put_bytes(st, at, id_span(id));
+}
+
+static inline void put_int(sqlite3_stmt *st, int at, uint64_t v)
+{
+    (void)sqlite3_bind_int64(st, at, (sqlite3_int64)v);
+}
+
+static inline void put_text(sqlite3_stmt *st, int at, const char *v)
+{
+    (void)sqlite3_bind_text(st, at, v, -1, SQLITE_STATIC);
+}
+
+static inline void done(sqlite3_stmt *st)
+{
+    (void)sqlite3_reset(st);
+    (void)sqlite3_clear_bindings(st);
+}
+
+/* One row or none. The caller calls done(). */
+static inline enum ocop_status step(struct ocop_store *s, sqlite3_stmt *st, bool *row,
+                                    struct ocop_error *err)
+{
+    int code = sqlite3_step(st);
+
+    *row = code == SQLITE_ROW;
+    if (code == SQLITE_ROW || code == SQLITE_DONE)
+        return OCOP_OK;
+    return db_error(s->db->sqlite, err, "the store");
+}
+
+/* A statement without rows, and the end of it. */
+static inline enum ocop_status run(struct ocop_store *s, sqlite3_stmt *st, struct ocop_error *err)
+{
+    bool row;
+    enum ocop_status status = step(s, st, &row, err);
+
+    done(st);
+    return status;
+}
+
+/* The only number of a statement's only row. */
+static inline enum ocop_status one_number(struct ocop_store *s, sqlite3_stmt *st, int64_t *out,
+                                          struct ocop_error *err)
+{
+    bool row;
+    enum ocop_status status = step(s, st, &row, err);
+
+    *out = !status && row ? sqlite3_column_int64(st, 0) : 0;
+    done(st);
+    return status;
+}
+
+/* Prepare what was put together for one kind; the caller finalises. */
+static inline enum ocop_status prepare(struct ocop_store *s, struct buf *sql, sqlite3_stmt **out,
+                                       struct ocop_error *err)
+{
+    *out = NULL;
+    if (sql->failed)
+        return err_nomem(err);
+    if (sqlite3_prepare_v2(s->db->sqlite, buf_cstr(sql), -1, out, NULL) != SQLITE_OK)
+        return db_error(s->db->sqlite, err, "preparing a statement");
+    return OCOP_OK;
+}
+
+static inline bool get_id(sqlite3_stmt *st, int at, struct id *out)
+{
+    const void *p = sqlite3_column_blob(st, at);
+
+    memset(out, 0, sizeof *out);
+    return id_from(span_of(p, (size_t)sqlite3_column_bytes(st, at)), out);
+}
+
+static inline bool get_bytes(sqlite3_stmt *st, int at, struct arena *a, struct span *out)
+{
+    const void *p = sqlite3_column_blob(st, at);
+    size_t len = (size_t)sqlite3_column_bytes(st, at);
+    char *copy = arena_dup(a, p ? p : "", len);
+
+    *out = span_of(copy, copy ? len : 0);
+    return copy != NULL;
+}
+
+/* "" for NULL. */
+static inline const char *get_text(sqlite3_stmt *st, int at, struct arena *a)
+{
+    const void *p = sqlite3_column_text(st, at);
+
+    return arena_dup(a, p ? p : "", p ? (size_t)sqlite3_column_bytes(st, at) : 0);
+}
+
+/* Room for one more in an array that grows by doubling inside an arena. */
+static inline void *grow(struct arena *a, void *v, size_t count, size_t size)
+{
+    void *more;
+
+    if (count != 0 && (count < 8 || (count & (count - 1)) != 0))
+        return v;
+    more = arena_alloc(a, (count < 8 ? 8 : count * 2) * size);
+    if (more && count)
+        memcpy(more, v, count * size);
+    return more;
+}
+
+static inline enum ocop_status damaged(const char *what, struct ocop_error *err)
+{
+    return err_set(err, OCOP_EDAMAGED,
+                   "the store is damaged: %s; check it and restore it from a backup", what);
+}
+
+#endif
