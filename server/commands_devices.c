@@ -172,6 +172,21 @@ static enum ocop_status find_device(struct registry *r, const char *text, struct
     return st;
 }
 
+static enum ocop_status revoke_committed(struct registry *r, const struct server_keys *keys,
+                                         const struct id *id, const char *reason,
+                                         struct ocop_error *err)
+{
+    enum ocop_status st = registry_begin(r, err);
+
+    if (st != OCOP_OK)
+        return st;
+    st = replica_revoke(r, keys, id, reason, err);
+    if (st == OCOP_OK)
+        return registry_commit(r, err);
+    registry_rollback(r);
+    return st;
+}
+
 enum ocop_status command_revoke(const struct invocation *in, struct ocop_error *err)
 {
     const char *reason = command_value(in, "--reason");
@@ -188,7 +203,7 @@ enum ocop_status command_revoke(const struct invocation *in, struct ocop_error *
     if (st == OCOP_OK)
         st = command_keys(in, &keys, err);
     if (st == OCOP_OK)
-        st = replica_revoke(r, &keys, &id, reason, err);
+        st = revoke_committed(r, &keys, &id, reason, err);
     if (st == OCOP_OK)
         fprintf(in->out, "revoked device %s\n", in->operands[0]);
     keys_wipe(&keys);

@@ -108,6 +108,7 @@ enum ocop_status log_append(struct registry *r, const struct change_set *set,
     st = registry_version(r, version, err);
     if (st != OCOP_OK)
         return st;
+    CHECK(!registry_rolled_back(r)); /* the set and what it does are one transaction */
     ++*version;
     *answer = LOG_APPENDED;
     return insert(r, set, sealed, received_ms, *version, err);

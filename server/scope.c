@@ -280,8 +280,9 @@ static enum ocop_status anchor_write(struct registry *r, struct unit *u, const s
     return OCOP_OK;
 }
 
-/* Units of the set have provisional anchors and departures by them; others may lie in another
- * province now, because something above them moved. */
+/* Units of the set have provisional anchors and departures by them; they and others may lie in
+ * another province now, because something above them moved. A departure from where a unit never
+ * was seen is told to nobody who holds it. */
 static enum ocop_status anchors_rewrite(struct registry *r, struct units *units, uint64_t version,
                                         struct ocop_error *err)
 {
@@ -293,7 +294,7 @@ static enum ocop_status anchors_rewrite(struct registry *r, struct units *units,
             st = departure_write(r, SQL_DEPARTURE_DROP, &anchor, version, &u->id, err);
         if (st != OCOP_OK || id_eq(&anchor, &u->anchor))
             continue;
-        if (!u->touched)
+        if (!id_is_zero(&u->anchor))
             st = departure_write(r, SQL_DEPARTURE_ADD, &u->anchor, version, &u->id, err);
         if (st == OCOP_OK)
             st = anchor_write(r, u, &anchor, version, err);

@@ -352,6 +352,9 @@ enum ocop_status rules_permit(const struct kind *k, const struct change *c, unsi
     if (field_record && !own && !office && (c->verb == VERB_AMEND || c->verb == VERB_VOID))
         return deny(k, NULL, "only the officer who recorded it, or central staff, may do this",
                     err);
+    const struct field *voided = get(&c->fields, FIELD_VOIDED);
+    if (c->verb == VERB_VOID && !(voided && voided->i == 1))
+        return deny(k, voided, "voiding sets it, and nothing else", err);
     for (size_t i = 0; i < c->fields.count; i++) {
         enum ocop_status st = permit_field(k, c, &c->fields.v[i], office, err);
         if (st != OCOP_OK)

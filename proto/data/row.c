@@ -765,20 +765,6 @@ enum ocop_status row_exists(struct rows *r, uint32_t kind, const struct id *id, 
     return status;
 }
 
-/* Keep the `max` smallest ids, in order. */
-static void keep_smallest(const struct id *id, struct id *out, size_t max, size_t *count)
-{
-    size_t at = *count;
-
-    while (at > 0 && memcmp(id->b, out[at - 1].b, ID_LEN) < 0)
-        at--;
-    if (at == max)
-        return;
-    *count += *count < max;
-    memmove(&out[at + 1], &out[at], (*count - at - 1) * sizeof *out);
-    out[at] = *id;
-}
-
 /* One of the statements that look for a natural key, with the value bound. */
 static enum ocop_status start_key(struct rows *r, const struct table *t, int at, const char *select,
                                   const char *limit, struct span value, sqlite3_stmt **stmt,
@@ -816,7 +802,7 @@ static enum ocop_status is_shared(struct rows *r, struct table *t, int at, struc
     return status;
 }
 
-/* Sorted here, since SQLite would open a sorter for an ORDER BY. */
+/* The index has the rows of one key in the order of n: no more of them is read than asked for. */
 enum ocop_status row_same_key(struct rows *r, uint32_t kind, uint32_t number, struct span value,
                               const struct id *except, struct id *out, size_t max, size_t *count,
                               struct ocop_error *err)
@@ -835,11 +821,14 @@ enum ocop_status row_same_key(struct rows *r, uint32_t kind, uint32_t number, st
     status = is_shared(r, t, at, value, &shared, err);
     if (status != OCOP_OK || !shared)
         return status;
-    status = start_key(r, t, at, "id", "", value, &t->same_key[number], err);
+    status = start_key(r, t, at, "id", " AND voided IS NOT 1 ORDER BY n LIMIT ?2", value,
+                       &t->same_key[number], err);
     stmt = t->same_key[number];
+    if (status == OCOP_OK && sqlite3_bind_int64(stmt, 2, (int64_t)max + 1) != SQLITE_OK)
+        status = fail(r, t, "binding", err);
     while (status == OCOP_OK && (code = sqlite3_step(stmt)) == SQLITE_ROW)
-        if (id_from(column_span(stmt, 0), &found) && !id_eq(&found, except))
-            keep_smallest(&found, out, max, count);
+        if (*count < max && id_from(column_span(stmt, 0), &found) && !id_eq(&found, except))
+            out[(*count)++] = found;
     if (status == OCOP_OK && code != SQLITE_DONE) {
         *count = 0;
         status = fail(r, t, "reading", err);

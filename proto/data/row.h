@@ -63,7 +63,7 @@ OCOP_MUST_USE enum ocop_status row_exists(struct rows *r, uint32_t kind, const s
                                           bool *out, struct ocop_error *err);
 
 /** Ids of other records whose natural key field `number` equals `value`, which that of `except`
- *  does; the smallest `max`, in order. */
+ *  does: the oldest that are not voided, at most `max`. */
 OCOP_MUST_USE enum ocop_status row_same_key(struct rows *r, uint32_t kind, uint32_t number,
                                             struct span value, const struct id *except,
                                             struct id *out, size_t max, size_t *count,

@@ -297,7 +297,8 @@ static void collisions(struct judged *j, struct kept *k, const struct fields *ap
         unsigned met = 0;
         for (struct kept *other = j->o->records; other; other = other->next) {
             const struct field *v = other->kind == k->kind ? scalar(other, f->number) : NULL;
-            if (other == k || !v || !span_eq(v->bytes, f->bytes))
+            const struct field *voided = scalar(other, FIELD_VOIDED);
+            if (other == k || !v || !span_eq(v->bytes, f->bytes) || (voided && voided->i))
                 continue;
             (void)case_open(j, CASE_COLLISION, k, f, 0, &other->id);
             other->version = j->version;

@@ -9,7 +9,7 @@
 #include "centre.h"
 #include "replay.h"
 
-enum { NAME = 10, PRODUCER_OF = 11, TYPE = 11, PRODUCT = 11, SUCCESSORS = 16 };
+enum { NAME = 10, PRODUCER_OF = 11, TYPE = 11, PRODUCT = 11, TAX_CODE = 12, SUCCESSORS = 16 };
 enum { NOTES = 22, CONCLUSION = 26 };
 enum { KIND_OF_TOMORROW = 77, FIELD_OF_TOMORROW = 100 };
 
@@ -219,6 +219,49 @@ static void a_removal_from_a_union_that_had_not_seen_the_element_opens_a_case(vo
     assert_int_equal(import(w, &x), OUTCOME_CASE);
 }
 
+/* --- voids --- */
+
+static void a_void_brings_nothing_back(void **state)
+{
+    struct world *w = *state;
+    struct draft_change x;
+    struct id id = fresh(w);
+    inspection(&x, &id, &w->o1, &w->commune, &w->producer, "fail");
+    assert_int_equal(push(w, &w->d, &x, 1), OUTCOME_APPLIED);
+    draft(&x, KIND_INSPECTION, VERB_VOID, &id);
+    draft_int(&x, FIELD_VOIDED, 1);
+    draft_text(&x, FIELD_VOID_REASON, "nhầm");
+    assert_int_equal(push(w, &w->d, &x, 1), OUTCOME_APPLIED);
+    draft(&x, KIND_INSPECTION, VERB_VOID, &id);
+    draft_int(&x, FIELD_VOIDED, 0);
+    assert_int_equal(push(w, &w->d, &x, 1), OUTCOME_REFUSED);
+    draft(&x, KIND_INSPECTION, VERB_VOID, &id);
+    draft_text(&x, FIELD_VOID_REASON, "nhầm thật");
+    assert_int_equal(push(w, &w->d, &x, 1), OUTCOME_REFUSED);
+    assert_int_equal(count(w, "SELECT voided FROM inspection"), 1);
+}
+
+static void a_voided_record_collides_with_none(void **state)
+{
+    struct world *w = *state;
+    struct draft_change x;
+    struct id first = fresh(w), second = fresh(w);
+    draft(&x, KIND_PRODUCER, VERB_CREATE, &first);
+    draft_id(&x, FIELD_UNIT, &w->commune);
+    draft_text(&x, NAME, "HTX Một");
+    draft_text(&x, TYPE, "cooperative");
+    draft_text(&x, TAX_CODE, "0101");
+    assert_int_equal(import(w, &x), OUTCOME_APPLIED);
+    x.c.record = second;
+    struct draft_change again = x;
+    draft(&x, KIND_PRODUCER, VERB_VOID, &first);
+    draft_int(&x, FIELD_VOIDED, 1);
+    draft_text(&x, FIELD_VOID_REASON, "trùng");
+    draft_base(&x, version_of(w));
+    assert_int_equal(import(w, &x), OUTCOME_APPLIED);
+    assert_int_equal(import(w, &again), OUTCOME_APPLIED);
+}
+
 /* --- changes that waited --- */
 
 /* e notes something of a producer that d has not sent yet; then d sends it. */
@@ -408,6 +451,45 @@ static void a_record_of_an_unknown_kind_stays_within_the_units_of_its_device(voi
     assert_null(device_holds(&w->e, &nowhere));
 }
 
+/* Fields that no other record has make columns of empty cells for all records of a page. */
+static void records_with_fields_of_their_own_stop_no_page(void **state)
+{
+    enum { RECORDS = 250, OWN = 100 };
+    struct world *w = *state;
+    struct change *c = arena_calloc(&w->c.a, RECORDS, sizeof *c);
+    struct field *v = arena_calloc(&w->c.a, RECORDS * (OWN + 8), sizeof *v);
+    struct author au;
+    uint64_t version;
+    assert_true(c && v);
+    for (size_t i = 0; i < RECORDS; i++) {
+        struct draft_change x;
+        producer(&x, &w->producer, &w->o1, &w->commune, "HTX");
+        size_t n = x.c.fields.count;
+        c[i] = x.c;
+        c[i].record = fresh(w);
+        c[i].fields = (struct fields){v, n + OWN};
+        memcpy(v, x.v, n * sizeof *v);
+        for (size_t f = 0; f < OWN; f++)
+            v[n + f] = (struct field){.number = (uint32_t)(FIELD_OF_TOMORROW + i * OWN + f),
+                                      .op = FIELD_SET,
+                                      .type = VALUE_INT,
+                                      .i = 1};
+        v += n + OWN;
+    }
+    device_pull(&w->e, &w->c, 100000);
+    centre_must(&w->c, registry_begin(w->c.r, &w->c.err));
+    centre_must(&w->c, author_begin(w->c.r, &w->c.keys.root, "import", "t", NULL, &au, &w->c.err));
+    for (size_t i = 0; i < RECORDS; i++) { /* together they would not fit one set either */
+        const struct changes changes = {&c[i], 1};
+        centre_must(&w->c, author_write(&au, &changes, &w->c.a, &version, &w->c.err));
+    }
+    author_end(&au);
+    centre_must(&w->c, registry_commit(w->c.r, &w->c.err));
+    device_pull(&w->e, &w->c, 100000);
+    for (size_t i = 0; i < RECORDS; i++)
+        assert_non_null(device_holds(&w->e, &c[i].record));
+}
+
 /* --- what is too large --- */
 
 /* 32 KiB of fields that only a later program knows. */
@@ -477,6 +559,8 @@ int main(void)
         TEST(a_creation_of_a_shared_record_opens_a_case_whatever_base_it_names),
         TEST(a_creation_sent_again_is_equal_even_when_the_record_was_voided),
         TEST(a_removal_from_a_union_that_had_not_seen_the_element_opens_a_case),
+        TEST(a_void_brings_nothing_back),
+        TEST(a_voided_record_collides_with_none),
         TEST(the_creator_receives_a_change_that_had_waited),
         TEST(a_change_that_had_waited_is_not_the_creators),
         TEST(a_creator_who_amends_in_the_same_set_does_not_overwrite_what_had_waited),
@@ -489,6 +573,7 @@ int main(void)
         TEST(a_reference_to_another_kind_dangles_whatever_was_asked_before),
         TEST(a_device_writes_under_no_anchor_that_is_not_a_unit),
         TEST(a_record_of_an_unknown_kind_stays_within_the_units_of_its_device),
+        TEST(records_with_fields_of_their_own_stop_no_page),
         TEST(a_record_never_grows_beyond_what_a_page_can_carry),
         TEST(what_waits_too_large_is_refused_and_not_the_creation),
         TEST(fields_that_are_unknown_here_are_limited_in_number),

@@ -403,7 +403,7 @@ static void records_with_the_same_natural_key_are_found(void **state)
     id = make_id(2);
     ok(d, row_same_key(d->rows, KIND_INSPECTION, 20, v[0].bytes, &id, found, 2, &count, &d->err));
     assert_int_equal(count, 2);
-    assert_int_equal(found[0].b[15], 1);
+    assert_int_equal(found[0].b[15], 4); /* the oldest */
     assert_int_equal(found[1].b[15], 3);
     ok(d, row_same_key(d->rows, KIND_INSPECTION, 20, span_str("BB-7"), &id, found, 2, &count,
                        &d->err));

@@ -184,6 +184,31 @@ static void a_district_that_moves_takes_its_communes_to_the_other_province(void 
     device_close(&in_p2);
 }
 
+static void a_unit_renamed_by_the_set_that_moves_its_district_leaves_with_it(void **state)
+{
+    struct world *w = *state;
+    struct draft_change x[2];
+    struct device d;
+    uint64_t version;
+    device_enrol(&d, &w->c, &w->officer, &w->c2, 1);
+    struct id district = centre_unit(&w->c, "002", "district", &w->p1);
+    struct id ward = centre_unit(&w->c, "00009", "commune", &district);
+    device_pull(&d, &w->c, 100000);
+    assert_non_null(device_holds(&d, &ward));
+    centre_must(&w->c, registry_version(w->c.r, &version, &w->c.err));
+    draft(&x[0], KIND_UNIT, VERB_AMEND, &ward);
+    draft_text(&x[0], 11, "Phường mới");
+    draft_base(&x[0], version);
+    draft(&x[1], KIND_UNIT, VERB_AMEND, &district);
+    draft_id(&x[1], 13, &w->p2);
+    draft_base(&x[1], version);
+    centre_write(&w->c, x, 2);
+    device_pull(&d, &w->c, 100000);
+    assert_null(device_holds(&d, &district));
+    assert_null(device_holds(&d, &ward));
+    device_close(&d);
+}
+
 static void a_parent_that_comes_later_takes_its_units_in(void **state)
 {
     struct world *w = *state;
@@ -261,6 +286,7 @@ int main(void)
         T(a_successor_enters_the_scope_and_the_old_unit_stays),
         T(a_unit_brings_what_it_took_over_but_not_what_else_became_of_that),
         T(a_district_that_moves_takes_its_communes_to_the_other_province),
+        T(a_unit_renamed_by_the_set_that_moves_its_district_leaves_with_it),
         T(a_parent_that_comes_later_takes_its_units_in),
         T(a_revoked_device_has_no_scope),
         T(units_that_are_their_own_ancestors_do_no_harm),
