@@ -217,6 +217,13 @@ static enum ocop_status succeed(struct taking *t, const struct id *from, uint64_
     s->me.replica = fresh;
     if (!st)
         st = go_back_to(t, 0, none, err);
+    /* The scope may have become smaller under the old id, and the new one was never told: read all
+     * again and sweep, own records too. What the registry does not have is in the outbox. */
+    if (!st)
+        st = store_unseen_mark(s, true, err);
+    if (!st)
+        st = store_meta_set(s, "rereading", span_of("\1", 1), err);
+    t->reset = true;
     t->forked = t->sum->forked = t->result->progress = t->result->again = true;
     return st ? st : store_identity(s, err);
 }

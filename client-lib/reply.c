@@ -657,7 +657,7 @@ static enum ocop_status take_reread(struct taking *t, bool begins, struct ocop_e
         if (st || !t->reply->reread)
             return st;
         t->result->progress = true;
-        st = store_unseen_mark(t->s, err);
+        st = store_unseen_mark(t->s, false, err);
         return st ? st : store_meta_set(t->s, "rereading", span_of("\1", 1), err);
     }
     if (!t->rereading || t->reply->more || t->reset)

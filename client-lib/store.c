@@ -163,7 +163,7 @@ static const char *const questions[Q_COUNT] = {
 #define CLAMP "UPDATE %s SET version = ?1, born = min(born, ?1) WHERE version > ?1"
 #define UNSEEN_MARK                                                                                \
     "INSERT INTO unseen (record, kind) SELECT id, %" PRIu32                                        \
-    " FROM %s WHERE id NOT IN (SELECT record FROM own)"
+    " FROM %s WHERE ?1 OR id NOT IN (SELECT record FROM own)"
 
 enum { SEARCH_TEXT_MAX = 1 << 20 };
 _Static_assert((int)Q_COUNT <= (int)QUESTIONS_MAX, "every question has room for its statement");
@@ -700,8 +700,7 @@ static enum ocop_status in_every_table(struct ocop_store *s, bool mark, uint64_t
             buf_printf(&sql, CLAMP, row_table(k));
         status = prepare(s, &sql, &st, err);
         if (!status) {
-            if (!mark)
-                put_int(st, 1, value);
+            put_int(st, 1, value);
             status = run(s, st, err);
         }
         (void)sqlite3_finalize(st);
@@ -1489,14 +1488,14 @@ enum ocop_status store_counter_next(struct ocop_store *s, const char *name, uint
 
 /* --- reading everything again ---------------------------------------------------------------- */
 
-enum ocop_status store_unseen_mark(struct ocop_store *s, struct ocop_error *err)
+enum ocop_status store_unseen_mark(struct ocop_store *s, bool own_too, struct ocop_error *err)
 {
     sqlite3_stmt *st = NULL;
     enum ocop_status status = ask(s, Q_UNSEEN_CLEAR, &st, err);
 
     if (!status)
         status = run(s, st, err);
-    return status ? status : in_every_table(s, true, 0, err);
+    return status ? status : in_every_table(s, true, own_too, err);
 }
 
 enum ocop_status store_unseen_met(struct ocop_store *s, const struct id *record,

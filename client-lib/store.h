@@ -350,8 +350,10 @@ OCOP_MUST_USE enum ocop_status store_counter_next(struct ocop_store *s, const ch
 
 /* --- reading everything again ---------------------------------------------------------------- */
 
-/** Mark every record but those of this device as not met yet. */
-OCOP_MUST_USE enum ocop_status store_unseen_mark(struct ocop_store *s, struct ocop_error *err);
+/** Mark every record as not met yet; those that this device changed only if `own_too`: a registry
+ *  that lost them will have them again. */
+OCOP_MUST_USE enum ocop_status store_unseen_mark(struct ocop_store *s, bool own_too,
+                                                 struct ocop_error *err);
 OCOP_MUST_USE enum ocop_status store_unseen_met(struct ocop_store *s, const struct id *record,
                                                 struct ocop_error *err);
 /** Remove those never met that have nothing pending, and let the others depart; the mark is gone.

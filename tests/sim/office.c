@@ -349,11 +349,15 @@ void office_backs_up(struct sim *s)
 
 void office_restores(struct sim *s)
 {
-    struct copy *c = &s->backups[chance_below(&s->chance, SIM_COPIES_MAX)];
+    struct copy *c = NULL;
+    unsigned kept = 0;
     char moved[BACKUP_PATH_MAX];
     struct backup_result result;
     struct ocop_error err = {0};
-    if (!c->used)
+    for (unsigned i = 0; i < SIM_COPIES_MAX; i++)
+        if (s->backups[i].used && chance_below(&s->chance, ++kept) == 0)
+            c = &s->backups[i];
+    if (!c)
         return;
     if (s->registry)
         server_down(s, false);

@@ -513,7 +513,7 @@ static void befalls(struct sim *s)
         break;
     case 8:
         if (s->faults & FAULT_RESTORE)
-            chance_percent(&s->chance, 70) ? office_backs_up(s) : office_restores(s);
+            chance_percent(&s->chance, 60) ? office_backs_up(s) : office_restores(s);
         break;
     default:
         time_passes(s);
