@@ -48,7 +48,7 @@
                           " AND kind = ?3 AND id = ?4")                                            \
     X(SQL_UNIT_ANCHOR, "UPDATE unit SET anchor = ?2, version = ?3 WHERE id = ?1")                  \
     /* feed */                                                                                     \
-    /* ... and those that moved out of it since version ?3 to where device ?2 does not follow */     \
+    /* ... and those that moved out of it since version ?3 to where device ?2 does not follow */   \
     X(SQL_UNITS_AT, "SELECT id FROM unit WHERE anchor = ?1 UNION SELECT u.id"                      \
                     " FROM departure AS d JOIN unit AS u ON u.id = d.id"                           \
                     " WHERE d.anchor = ?1 AND d.version > ?3 AND NOT EXISTS (SELECT 1"             \
