@@ -27,7 +27,7 @@ one() { # a test program, or a fuzz target
     esac
     if [ "$status" -eq 0 ] && [ -n "$said" ]; then
         echo "$name $said"
-        echo "$said" >"$results/$name.passed"
+        echo "$said" >"$results/$(echo "$1" | tr / _).passed"
     else
         echo "FAILED: $1 (exit $status)"
         grep -avE '^\[ (RUN|      OK) ' "$log" | tail -n 60
@@ -57,7 +57,7 @@ tr '\n' '\0' <"$results/list" |
     xargs -0 -P "${JOBS:-2}" -n 1 sh "$0" "$build" --one "$results"
 wanted=$(wc -l <"$results/list")
 passed=$(find "$results" -name '*.passed' | wc -l)
-tests=$(cat "$results"/test_*.passed 2>/dev/null | grep -oE '[0-9]+' | awk '{ n += $1 } END { print n + 0 }')
+tests=$(cat "$results"/*_test_*.passed 2>/dev/null | grep -oE '[0-9]+' | awk '{ n += $1 } END { print n + 0 }')
 echo "$tests tests in $passed of $wanted programs"
 echo "$passed passed, $((wanted - passed)) failed"
 [ "$wanted" -gt 0 ] && [ "$passed" -eq "$wanted" ]

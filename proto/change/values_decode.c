@@ -164,7 +164,7 @@ static enum ocop_status digits_get(struct decoder *d, const Ocop__Sync__Column *
                                    size_t n, struct cell *cells)
 {
     size_t len = c->data.len, digits = 0;
-    uint8_t type, *p = NULL;
+    uint8_t type = VALUE_INT, *p = NULL;
     for (size_t b = 0; b < len && len <= STATE_BYTES_MAX; b++)
         digits += c->data.data[b] == '0';
     if (digits == 0 || digits > DIGITS_MAX)
@@ -194,7 +194,7 @@ static enum ocop_status dict_get(struct decoder *d, const Ocop__Sync__Column *c,
                                  size_t n, struct cell *cells)
 {
     struct cell *entries;
-    uint8_t type;
+    uint8_t type = VALUE_BYTES;
     size_t count = c->n_lens == 1 ? c->lens[0] : 0;
     bool one = count == 1 && c->n_index == 0;
     if (count == 0 || count > n || (!one && c->n_index != n))
