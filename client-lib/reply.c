@@ -29,6 +29,7 @@ uint64_t taking_shared(const struct taking *t, struct id from)
 {
     const Ocop__Sync__SyncReply *r = t->reply;
     size_t count = 0;
+    struct id now = {{0}};
     struct lineage *v = arena_calloc(t->arena, r->n_lineages + 1, sizeof *v);
 
     for (size_t i = 0; v && i < r->n_lineages; i++) {
@@ -37,7 +38,8 @@ uint64_t taking_shared(const struct taking *t, struct id from)
         (void)taking_id(&r->lineages[i]->parent, &l->parent); /* the first has none */
         count += taking_id(&r->lineages[i]->lineage, &l->id);
     }
-    return v ? lineage_shared(v, count, from) : 0;
+    (void)taking_id(&r->lineage, &now);
+    return v ? lineage_shared(v, count, now, from) : 0;
 }
 
 void taking_clamp(struct change *c, uint64_t shared)

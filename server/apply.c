@@ -400,7 +400,7 @@ static enum ocop_status shared_of(struct apply *p, uint64_t *limit)
         return OCOP_OK;
     enum ocop_status st = lineages_of(p->r, p->a, &v, &count, p->err);
     if (st == OCOP_OK)
-        *limit = lineage_shared(v, count, p->set->lineage);
+        *limit = lineage_shared(v, count, p->r->lineage, p->set->lineage);
     return st;
 }
 

@@ -13,6 +13,7 @@
 #include "csvfile.h"
 #include "enrol.h"
 #include "query.h"
+#include "registry_stmts.h"
 
 enum { RESTORES_MAX = 1000 };
 
@@ -248,102 +249,214 @@ static void put_bytes(struct buf *b, uint8_t number, struct span s)
     buf_put(b, s.p, s.len);
 }
 
-/* The element {lineage, parent, fork_version} as an amendment by the registry itself. */
-static enum ocop_status write_lineage(struct registry *r, const struct server_keys *keys,
-                                      const struct id *lineage, uint64_t fork,
-                                      struct ocop_error *err)
+/* Amend the record of the registry itself by elements {lineage, parent, fork_version}. */
+static enum ocop_status write_lineages(struct registry *r, const struct server_keys *keys,
+                                       const struct lineage *v, size_t count,
+                                       struct ocop_error *err)
 {
     struct own_record own = {0};
     struct author au = {0};
     struct arena a;
-    struct buf packed;
     uint64_t version;
 
     arena_init(&a, MIB(4));
-    buf_init(&packed, KIB(1));
-    put_bytes(&packed, 1, id_span(lineage));
-    put_bytes(&packed, 2, id_span(&r->lineage));
-    buf_byte(&packed, 3 << 3);
-    buf_varint(&packed, fork);
     enum ocop_status st = query_records(r, KIND_REGISTRY, on_registry, &own, err);
-    struct field f = {.number = 12,
-                      .op = FIELD_SET,
-                      .type = VALUE_ELEMENT,
-                      .key = id_span(lineage),
-                      .bytes = buf_span(&packed),
-                      .base = own.version};
+    struct fields f = {arena_calloc(&a, count + 1, sizeof *f.v), 0};
+    if (st == OCOP_OK && !f.v)
+        st = err_nomem(err);
+    for (size_t i = 0; st == OCOP_OK && i < count; i++) {
+        struct buf packed;
+        buf_init(&packed, KIB(1));
+        put_bytes(&packed, 1, id_span(&v[i].id));
+        if (!id_is_zero(&v[i].parent))
+            put_bytes(&packed, 2, id_span(&v[i].parent));
+        buf_byte(&packed, 3 << 3);
+        buf_varint(&packed, v[i].fork_version);
+        const char *copy = arena_dup(&a, packed.p, packed.len);
+        f.v[f.count++] = (struct field){.number = REGISTRY_LINEAGES,
+                                        .op = FIELD_SET,
+                                        .type = VALUE_ELEMENT,
+                                        .key = id_span(&v[i].id),
+                                        .bytes = span_of(copy, packed.len),
+                                        .base = own.version};
+        if (!copy)
+            st = err_nomem(err);
+        buf_fini(&packed);
+    }
+    if (st == OCOP_OK && (id_is_zero(&own.id) || !fields_sort(&f)))
+        st = err_set(err, OCOP_EDAMAGED, "the backup has no sound record of the registry itself");
     struct change c = {.kind = KIND_REGISTRY,
                        .verb = VERB_AMEND,
                        .record = own.id,
                        .device_time_ms = env_now_ms(r->env),
                        .reason = span_str("restored from a backup"),
                        .base = own.version,
-                       .fields = {&f, 1}};
+                       .fields = f};
     const struct changes changes = {&c, 1};
-    if (st == OCOP_OK && id_is_zero(&own.id))
-        st = err_set(err, OCOP_EDAMAGED, "the backup has no record of the registry itself");
     if (st == OCOP_OK)
         st = author_registry(r, &keys->root, &au, err);
     if (st == OCOP_OK)
         st = author_write(&au, &changes, &a, &version, err);
     author_end(&au);
-    if (st == OCOP_OK)
-        st = registry_meta_set(r, "lineage", id_span(lineage), err);
-    buf_fini(&packed);
     arena_fini(&a);
     return st;
 }
 
-struct revoked_list {
-    struct arena a;
-    struct revoked {
-        struct revoked *next;
-        struct id id;
-    } * first;
+/* --- what the registry before knew ---------------------------------------------------------------
+ */
+
+struct revoked {
+    struct revoked *next;
+    struct id id;
+    struct fields fields; /* those that say who it was */
 };
+
+/* What a restore must not undo, and what devices may have seen since the backup. */
+struct heritage {
+    struct arena a;
+    struct revoked *revoked;
+    struct lineage *lineages;
+    size_t lineage_count;
+    bool read; /* false: nothing is known of it */
+};
+
+static bool says_who(uint32_t number)
+{
+    return number == FIELD_OFFICER || number == FIELD_RECORDED_MS ||
+           (number >= REPLICA_TYPE && number <= REPLICA_CHANNEL_KEY) || number == REPLICA_STATE ||
+           number == REPLICA_STATE_REASON;
+}
 
 static enum ocop_status on_replica(void *self, const struct query_record *record,
                                    struct ocop_error *err)
 {
-    struct revoked_list *list = self;
-    const struct field *state = fields_find(&record->fields, 16, span_of(NULL, 0));
+    struct heritage *h = self;
+    const struct span none = {NULL, 0};
+    const struct field *state = fields_find(&record->fields, REPLICA_STATE, none);
+    const struct field *type = fields_find(&record->fields, REPLICA_TYPE, none);
 
-    if (!state || !span_eq(state->bytes, span_str("revoked")))
+    if (!state || !span_eq(state->bytes, span_str("revoked")) || !type ||
+        !span_eq(type->bytes, span_str("device")))
         return OCOP_OK;
-    struct revoked *r = arena_alloc(&list->a, sizeof *r);
-    if (!r)
+    struct revoked *r = arena_calloc(&h->a, 1, sizeof *r);
+    struct field *v = arena_calloc(&h->a, record->fields.count + 1, sizeof *v);
+    if (!r || !v)
         return err_nomem(err);
-    *r = (struct revoked){list->first, record->id};
-    list->first = r;
+    *r = (struct revoked){h->revoked, record->id, {v, 0}};
+    for (size_t i = 0; i < record->fields.count; i++) {
+        const struct field *f = &record->fields.v[i];
+        if (f->op != FIELD_SET || !says_who(f->number))
+            continue;
+        v[r->fields.count] = *f;
+        v[r->fields.count].base = 0;
+        v[r->fields.count].bytes.p = (const uint8_t *)arena_dup(&h->a, f->bytes.p, f->bytes.len);
+        if (!v[r->fields.count++].bytes.p)
+            return err_nomem(err);
+    }
+    h->revoked = r;
     return OCOP_OK;
 }
 
-/* Devices that the registry before had revoked lose their rights here too. One that cannot be read
- * any more (often the reason for the restore) is no reason to fail. */
-static enum ocop_status keep_revocations(const char *before, struct registry *r,
+/* One that cannot be read any more (often the reason for the restore) is no reason to fail. */
+static void heritage_read(struct heritage *h, const char *before, const struct env *env)
+{
+    struct registry *old = NULL;
+
+    arena_init(&h->a, MIB(64));
+    h->read = exists(before) && registry_open(before, false, env, NULL, &old, NULL) == OCOP_OK &&
+              query_records(old, KIND_REPLICA, on_replica, h, NULL) == OCOP_OK &&
+              lineages_of(old, &h->a, &h->lineages, &h->lineage_count, NULL) == OCOP_OK;
+    registry_close(old);
+}
+
+/* Devices may have seen, and sealed, in lineages that began since the backup. */
+static enum ocop_status keep_lineages(const struct heritage *h, struct registry *r,
+                                      const struct server_keys *keys, struct ocop_error *err)
+{
+    struct arena a;
+    struct lineage *here, *lost;
+    size_t count, lost_count = 0;
+
+    arena_init(&a, MIB(4));
+    enum ocop_status st = lineages_of(r, &a, &here, &count, err);
+    lost = arena_calloc(&a, h->lineage_count + 1, sizeof *lost);
+    if (st == OCOP_OK && !lost)
+        st = err_nomem(err);
+    for (size_t i = 0; st == OCOP_OK && h->read && i < h->lineage_count; i++) {
+        bool known = false;
+        for (size_t j = 0; j < count; j++)
+            known = known || id_eq(&here[j].id, &h->lineages[i].id);
+        if (!known)
+            lost[lost_count++] = h->lineages[i];
+    }
+    if (st == OCOP_OK && lost_count)
+        st = write_lineages(r, keys, lost, lost_count, err);
+    arena_fini(&a);
+    return st;
+}
+
+/* One that the backup does not know is made known, as revoked. */
+static enum ocop_status revoke_unknown(struct registry *r, const struct server_keys *keys,
+                                       const struct revoked *d, struct ocop_error *err)
+{
+    struct author au = {0};
+    struct arena a;
+    uint64_t version;
+    struct change c = {.kind = KIND_REPLICA,
+                       .verb = VERB_CREATE,
+                       .record = d->id,
+                       .device_time_ms = env_now_ms(r->env),
+                       .fields = d->fields};
+    const struct changes changes = {&c, 1};
+
+    arena_init(&a, MIB(4));
+    enum ocop_status st = author_registry(r, &keys->root, &au, err);
+    if (st == OCOP_OK)
+        st = author_write(&au, &changes, &a, &version, err);
+    author_end(&au);
+    arena_fini(&a);
+    return st;
+}
+
+/* Devices that the registry before had revoked have no rights here either. */
+static enum ocop_status keep_revocations(const struct heritage *h, struct registry *r,
                                          const struct server_keys *keys,
                                          struct backup_result *result, struct ocop_error *err)
 {
-    struct revoked_list list = {.first = NULL};
-    struct registry *old = NULL;
     enum ocop_status st = OCOP_OK;
 
-    if (!exists(before))
-        return OCOP_OK;
-    arena_init(&list.a, MIB(16));
-    if (registry_open(before, false, r->env, NULL, &old, NULL) != OCOP_OK ||
-        query_records(old, KIND_REPLICA, on_replica, &list, NULL) != OCOP_OK)
-        result->before_unread = true;
-    registry_close(old);
-    for (const struct revoked *d = list.first; d && st == OCOP_OK; d = d->next) {
+    for (const struct revoked *d = h->revoked; d && st == OCOP_OK; d = d->next) {
         struct replica_info info;
         st = registry_replica(r, &d->id, &info, err);
-        if (st != OCOP_OK || !info.known || info.revoked || strcmp(info.type, "device") != 0)
+        if (st != OCOP_OK || info.revoked)
             continue;
-        st = replica_revoke(r, keys, &d->id, "revoked before the restore", err);
+        st = info.known ? replica_revoke(r, keys, &d->id, "revoked before the restore", err)
+                        : revoke_unknown(r, keys, d, err);
         result->revoked += st == OCOP_OK;
     }
-    arena_fini(&list.a);
+    return st;
+}
+
+static enum ocop_status begin_lineage(struct registry *r, const struct heritage *h,
+                                      const struct server_keys *keys, struct backup_result *result,
+                                      struct ocop_error *err)
+{
+    struct lineage fresh = {
+        .id = id_next(&r->ids, r->env), .parent = r->lineage, .fork_version = result->version};
+
+    /* First those of the past: what is written last is the present one. */
+    enum ocop_status st = keep_lineages(h, r, keys, err);
+    if (st == OCOP_OK)
+        st = write_lineages(r, keys, &fresh, 1, err);
+    if (st == OCOP_OK)
+        st = registry_meta_set(r, "lineage", id_span(&fresh.id), err);
+    if (st == OCOP_OK)
+        st = keep_revocations(h, r, keys, result, err);
+    /* An invitation that may have been used since the backup must not be used again. */
+    sqlite3_stmt *s =
+        st == OCOP_OK && !h->read ? registry_stmt(r, SQL_INVITATIONS_CLOSE, err) : NULL;
+    if (st == OCOP_OK && !h->read)
+        st = s ? registry_done(r, s, "closing invitations", err) : OCOP_EDB;
     return st;
 }
 
@@ -352,23 +465,26 @@ static enum ocop_status start_lineage(const char *part, const char *before,
                                       struct backup_result *result, struct ocop_error *err)
 {
     struct registry *r = NULL;
-    struct id lineage;
+    struct heritage h = {.read = false};
 
     enum ocop_status st = registry_open(part, false, env, NULL, &r, err);
     if (st != OCOP_OK)
         return st;
-    lineage = id_next(&r->ids, env);
-    st = registry_begin(r, err);
+    heritage_read(&h, before, env);
+    result->before_unread = exists(before) && !h.read;
+    if (h.read)
+        st = query_invitations_used(r, before, err);
+    if (st == OCOP_OK)
+        st = registry_begin(r, err);
     if (st == OCOP_OK) {
-        st = write_lineage(r, keys, &lineage, result->version, err);
+        st = begin_lineage(r, &h, keys, result, err);
         if (st == OCOP_OK)
             st = registry_commit(r, err);
         else
             registry_rollback(r);
     }
-    if (st == OCOP_OK)
-        st = keep_revocations(before, r, keys, result, err);
     registry_close(r);
+    arena_fini(&h.a);
     return st;
 }
 

@@ -12,19 +12,6 @@
 #include "registry_stmts.h"
 
 enum { TOKEN_LEN = 16 };
-enum replica_field {
-    REPLICA_TYPE = 10,
-    REPLICA_NUMBER,
-    REPLICA_NAME,
-    REPLICA_SIGN_KEY,
-    REPLICA_CHANNEL_KEY,
-    REPLICA_SCOPE,
-    REPLICA_STATE,
-    REPLICA_STATE_REASON,
-    REPLICA_PREDECESSOR,
-    REPLICA_PREDECESSOR_SEQ
-};
-enum registry_field { REGISTRY_NAME = 10, REGISTRY_EPOCH, REGISTRY_LINEAGES };
 
 /* A record being composed. */
 struct draft {
@@ -365,7 +352,12 @@ enum ocop_status enrol_answer(struct registry *r, const struct server_keys *keys
     if (!invited.used && invited.expires_ms < env_now_ms(r->env))
         return err_set(err, OCOP_ESTATE,
                        "the invitation has expired; ask the office for a new one");
-    if (!invited.used)
+    struct replica_info there = {.known = false};
+    if (invited.used)
+        st = registry_replica(r, &invited.replica, &there, err);
+    if (st == OCOP_OK && there.known && there.revoked)
+        st = err_set(err, OCOP_EREVOKED, "this device was revoked");
+    if (st == OCOP_OK && !there.known) /* or it was enrolled by a history that was lost */
         st = enrol_device(r, keys, in, hash, channel_key, &invited, a, &invited.replica, err);
     return st == OCOP_OK ? enrolment_of(r, &invited.replica, a, out, err) : st;
 }
@@ -414,29 +406,83 @@ enum ocop_status enrol_successor(struct registry *r, const struct server_keys *k
     return st;
 }
 
+/* Every active replica of the device: a store that forked, or that was enrolled twice, has several,
+ * and who holds its keys could speak as any of them. */
+static enum ocop_status revocations(struct registry *r, const struct replica_info *info,
+                                    const char *reason, struct arena *a, struct changes *out,
+                                    struct ocop_error *err)
+{
+    bool row;
+    size_t room = 0;
+    enum ocop_status st;
+    int64_t now = env_now_ms(r->env);
+    *out = (struct changes){NULL, 0};
+    sqlite3_stmt *s = registry_stmt(r, SQL_REPLICAS_OF_KEYS, err);
+    if (!s)
+        return OCOP_EDB;
+    sqlite3_bind_blob(s, 1, info->channel_key, CHANNEL_KEY_LEN, SQLITE_STATIC);
+    sqlite3_bind_blob(s, 2, info->sign_key, SIGN_PUBLIC_LEN, SQLITE_STATIC);
+    while ((st = registry_row(r, s, "reading a device's replicas", &row, err)) == OCOP_OK && row) {
+        struct draft *d = arena_calloc(a, 1, sizeof *d);
+        if (out->count == room) {
+            struct change *more = arena_calloc(a, room * 2 + 4, sizeof *more);
+            if (more && room)
+                memcpy(more, out->v, room * sizeof *more);
+            out->v = more;
+            room = room * 2 + 4;
+        }
+        struct id id;
+        if (!d || !out->v ||
+            !id_from(span_of(sqlite3_column_blob(s, 0), (size_t)sqlite3_column_bytes(s, 0)), &id)) {
+            sqlite3_reset(s);
+            return err_nomem(err);
+        }
+        put_bytes(d, REPLICA_STATE, span_str("revoked"));
+        put_bytes(d, REPLICA_STATE_REASON, span_str(reason));
+        struct change c = change_of(d, KIND_REPLICA, VERB_AMEND, id, now);
+        c.base = (uint64_t)sqlite3_column_int64(s, 1);
+        c.reason = span_str(reason);
+        for (size_t i = 0; i < c.fields.count; i++)
+            c.fields.v[i].base = c.base;
+        out->v[out->count++] = c;
+    }
+    return st;
+}
+
 enum ocop_status replica_revoke(struct registry *r, const struct server_keys *keys,
                                 const struct id *replica, const char *reason,
                                 struct ocop_error *err)
 {
     struct arena a;
     struct replica_info info;
-    struct draft d = {.f = {0}};
-    arena_init(&a, MIB(1));
+    struct changes changes = {NULL, 0};
+    arena_init(&a, MIB(4));
     enum ocop_status st = registry_replica(r, replica, &info, err);
     if (st == OCOP_OK && (!info.known || strcmp(info.type, "device") != 0))
         st = err_set(err, OCOP_ENOTFOUND, "no such device");
     if (st == OCOP_OK && info.revoked)
         st = err_set(err, OCOP_ESTATE, "this device is revoked already");
-    put_bytes(&d, REPLICA_STATE, span_str("revoked"));
-    put_bytes(&d, REPLICA_STATE_REASON, span_str(reason));
-    struct change c = change_of(&d, KIND_REPLICA, VERB_AMEND, *replica, env_now_ms(r->env));
-    c.base = info.version;
-    c.reason = span_str(reason);
-    for (size_t i = 0; i < c.fields.count; i++)
-        c.fields.v[i].base = info.version;
     if (st == OCOP_OK)
-        st = write_own(r, keys, &c, 1, &a, err);
+        st = revocations(r, &info, reason, &a, &changes, err);
+    if (st == OCOP_OK)
+        st = write_own(r, keys, changes.v, changes.count, &a, err);
     arena_fini(&a);
+    return st;
+}
+
+enum ocop_status replica_may_succeed(struct registry *r, const uint8_t channel_key[CHANNEL_KEY_LEN],
+                                     bool *out, struct ocop_error *err)
+{
+    bool row;
+    *out = false;
+    sqlite3_stmt *s = registry_stmt(r, SQL_KEY_USES, err);
+    if (!s)
+        return OCOP_EDB;
+    sqlite3_bind_blob(s, 1, channel_key, CHANNEL_KEY_LEN, SQLITE_STATIC);
+    enum ocop_status st = registry_row(r, s, "reading a device's replicas", &row, err);
+    if (st == OCOP_OK && row)
+        *out = sqlite3_column_int64(s, 0) < REPLICAS_OF_DEVICE_MAX && sqlite3_column_int(s, 1) == 0;
+    sqlite3_reset(s);
     return st;
 }
 

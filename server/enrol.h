@@ -6,6 +6,20 @@
 #include "keys.h"
 #include "sync.pb-c.h"
 
+enum replica_field {
+    REPLICA_TYPE = 10,
+    REPLICA_NUMBER,
+    REPLICA_NAME,
+    REPLICA_SIGN_KEY,
+    REPLICA_CHANNEL_KEY,
+    REPLICA_SCOPE,
+    REPLICA_STATE,
+    REPLICA_STATE_REASON,
+    REPLICA_PREDECESSOR,
+    REPLICA_PREDECESSOR_SEQ
+};
+enum registry_field { REGISTRY_NAME = 10, REGISTRY_EPOCH, REGISTRY_LINEAGES };
+
 /** Write the first sets: the registry's own replica, its lineage and epoch, and the code lists
  *  and checklists built into the program (initial.c). In a transaction of its own. */
 OCOP_MUST_USE enum ocop_status genesis(struct registry *r, const struct server_keys *keys,
@@ -36,6 +50,13 @@ OCOP_MUST_USE enum ocop_status enrol_successor(struct registry *r, const struct 
                                                const struct replica_info *predecessor,
                                                struct ocop_error *err);
 
+/** May a device with this key have one replica more? Not when one of them was revoked, nor when it
+ *  has REPLICAS_OF_DEVICE_MAX. */
+OCOP_MUST_USE enum ocop_status replica_may_succeed(struct registry *r,
+                                                   const uint8_t channel_key[CHANNEL_KEY_LEN],
+                                                   bool *out, struct ocop_error *err);
+
+/** Revoke a device: this replica and all others that have its keys. */
 OCOP_MUST_USE enum ocop_status replica_revoke(struct registry *r, const struct server_keys *keys,
                                               const struct id *replica, const char *reason,
                                               struct ocop_error *err);

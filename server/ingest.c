@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "bounds.h"
 #include "enrol.h"
 #include "registry_stmts.h"
 
@@ -13,6 +14,21 @@ static enum ocop_status refuse(struct set_result *result, enum set_code code, co
     result->code = code;
     snprintf(result->text, sizeof result->text, "%s", text);
     return OCOP_OK;
+}
+
+/* Is so much of this revoked device kept that no more is? */
+static enum ocop_status quarantine_full(struct registry *r, const uint8_t *channel_key, bool *out,
+                                        struct ocop_error *err)
+{
+    bool row;
+    sqlite3_stmt *s = registry_stmt(r, SQL_QUARANTINE_COUNT, err);
+    if (!s)
+        return OCOP_EDB;
+    sqlite3_bind_blob(s, 1, channel_key, CHANNEL_KEY_LEN, SQLITE_STATIC);
+    enum ocop_status st = registry_row(r, s, "reading the quarantine", &row, err);
+    *out = st == OCOP_OK && row && sqlite3_column_int64(s, 0) >= QUARANTINE_SETS_MAX;
+    sqlite3_reset(s);
+    return st;
 }
 
 /* What a revoked device still sends is kept for a person to judge. */
@@ -28,9 +44,7 @@ static enum ocop_status quarantine(struct registry *r, const struct change_set *
     sqlite3_bind_int64(s, 3, received_ms);
     sqlite3_bind_blob(s, 4, signature, SIGNATURE_LEN, SQLITE_STATIC);
     sqlite3_bind_blob64(s, 5, body.p, body.len, SQLITE_STATIC);
-    int rc = sqlite3_step(s);
-    sqlite3_reset(s);
-    return rc == SQLITE_DONE ? OCOP_OK : db_error(r->db, err, "quarantining a change-set");
+    return registry_done(r, s, "quarantining a change-set", err);
 }
 
 /* The successor continues its predecessor behind a set that both of them have. */
@@ -65,7 +79,12 @@ static enum ocop_status enrol_unknown(struct registry *r, const struct change_se
     if (!before.known || before.revoked || memcmp(before.channel_key, channel_key, 32) != 0 ||
         changeset_verify(set->hash, signature, before.sign_key, NULL) != OCOP_OK)
         return refuse(result, SET_UNKNOWN_REPLICA, "this replica continues none of this device's");
-    st = check_predecessor(r, set, &before, result, err);
+    bool may;
+    st = replica_may_succeed(r, channel_key, &may, err);
+    if (st == OCOP_OK && !may)
+        return refuse(result, SET_UNKNOWN_REPLICA, "this device may have no further replica");
+    if (st == OCOP_OK)
+        st = check_predecessor(r, set, &before, result, err);
     if (st != OCOP_OK || result->code != SET_ACCEPTED)
         return st;
     st = enrol_successor(r, r->keys, set, &before, err);
@@ -104,6 +123,16 @@ static enum ocop_status check_envelope(struct registry *r, const struct change_s
     if (changeset_verify(set->hash, signature, replica.sign_key, NULL) != OCOP_OK)
         return refuse(result, SET_SIGNATURE, "the signature is not this replica's");
     if (replica.revoked) {
+        bool full;
+        st = quarantine_full(r, replica.channel_key, &full, err);
+        if (st == OCOP_OK && full)
+            env_log(r->env, ENV_WARN, "quarantine_full", "device=%u sets=%d", replica.number,
+                    QUARANTINE_SETS_MAX);
+        if (st != OCOP_OK || full)
+            return st != OCOP_OK
+                       ? st
+                       : refuse(result, SET_REVOKED,
+                                "this device was revoked, and no more of it is kept aside");
         refuse(result, SET_REVOKED, "this device was revoked; the change-set is kept aside");
         return quarantine(r, set, body, signature, received_ms, err);
     }

@@ -23,6 +23,10 @@ static const char *const sql_copy_own =
     "INSERT INTO main.quarantine SELECT * FROM source.quarantine;"
     "INSERT INTO main.backup SELECT * FROM source.backup;"
     "COMMIT";
+static const char *const sql_invitations_used =
+    "UPDATE main.invitation AS i SET replica = u.replica, sign_key = u.sign_key,"
+    " channel_key = u.channel_key FROM source.invitation AS u"
+    " WHERE u.token_hash = i.token_hash AND i.replica IS NULL AND u.replica IS NOT NULL";
 static const char *const sql_snapshot = "BEGIN; SELECT count(*) FROM sqlite_schema";
 static const char *const sql_one_file = "PRAGMA journal_mode = DELETE";
 
@@ -138,7 +142,9 @@ enum ocop_status query_backup_made(struct registry *r, int64_t made_ms, uint64_t
     return st;
 }
 
-enum ocop_status query_copy_own(struct registry *to, const char *from_path, struct ocop_error *err)
+/* Run `sql` with another registry beside this one, as schema "source". */
+static enum ocop_status beside(struct registry *to, const char *from_path, const char *sql,
+                               struct ocop_error *err)
 {
     sqlite3_stmt *stmt = NULL;
 
@@ -147,15 +153,26 @@ enum ocop_status query_copy_own(struct registry *to, const char *from_path, stru
         return st;
     sqlite3_bind_text(stmt, 1, from_path, -1, SQLITE_STATIC);
     if (sqlite3_step(stmt) != SQLITE_DONE)
-        st = db_error(to->db, err, "open the registry that is rebuilt");
+        st = db_error(to->db, err, "open the other registry");
     sqlite3_finalize(stmt);
     if (st != OCOP_OK)
         return st;
-    st = db_exec(to->db, sql_copy_own, err);
+    st = db_exec(to->db, sql, err);
     if (st != OCOP_OK && !sqlite3_get_autocommit(to->db))
         sqlite3_exec(to->db, "ROLLBACK", NULL, NULL, NULL);
     const enum ocop_status detached = db_exec(to->db, sql_detach, st == OCOP_OK ? err : NULL);
     return st != OCOP_OK ? st : detached;
+}
+
+enum ocop_status query_copy_own(struct registry *to, const char *from_path, struct ocop_error *err)
+{
+    return beside(to, from_path, sql_copy_own, err);
+}
+
+enum ocop_status query_invitations_used(struct registry *to, const char *from_path,
+                                        struct ocop_error *err)
+{
+    return beside(to, from_path, sql_invitations_used, err);
 }
 
 static enum ocop_status copy_steps(sqlite3 *from, sqlite3 *to, struct ocop_error *err)

@@ -79,6 +79,25 @@ static int refuses_commit(void *self)
     return p->open;
 }
 
+/* Outcomes follow the rules of the epoch in which they are given. Those of a later epoch are not
+ * known to this program: it would go on by rules that are not the registry's any more. */
+static enum ocop_status check_epoch(struct registry *r, struct ocop_error *err)
+{
+    bool row;
+    sqlite3_stmt *s = registry_stmt(r, SQL_EPOCH, err);
+    if (!s)
+        return OCOP_EDB;
+    enum ocop_status st = registry_row(r, s, "reading the epoch", &row, err);
+    long long epoch = st == OCOP_OK && row ? sqlite3_column_int64(s, 0) : 0;
+    sqlite3_reset(s);
+    if (st == OCOP_OK && epoch > EPOCH)
+        st = err_set(err, OCOP_EVERSION,
+                     "the registry is kept by the rules of epoch %lld, this program knows those up "
+                     "to %d; install a newer one",
+                     epoch, EPOCH);
+    return st;
+}
+
 static enum ocop_status registry_prepare(struct registry *r, struct ocop_error *err)
 {
     enum ocop_status st = migrate(r->db, MIGRATE_REGISTRY, NULL, err);
@@ -96,6 +115,8 @@ static enum ocop_status registry_prepare(struct registry *r, struct ocop_error *
         st = load_id(r, "self", &r->self, err);
     if (st == OCOP_OK)
         st = load_id(r, "lineage", &r->lineage, err);
+    if (st == OCOP_OK)
+        st = check_epoch(r, err);
     return st;
 }
 

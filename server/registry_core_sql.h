@@ -86,6 +86,7 @@
     /* rules data */                                                                               \
     X(SQL_CODE_LISTS, "SELECT code, items FROM code_list WHERE voided IS NOT 1"                    \
                       " ORDER BY born, id")                                                        \
+    X(SQL_EPOCH, "SELECT max(epoch) FROM registry")                                                \
     X(SQL_LINEAGES, "SELECT lineages FROM registry LIMIT 1")                                       \
     X(SQL_DEPARTURE_ADD, "INSERT OR IGNORE INTO departure VALUES (?1, ?2, ?3, ?4)")                \
     /* this node's own */                                                                          \
@@ -94,6 +95,8 @@
                        " schema = ?5, refused = refused + ?6"                                      \
                        " WHERE ?7 OR ?2 + ?3 > last_ms + skew_ms")                                 \
     X(SQL_CHANNEL_KNOWN, "SELECT 1 FROM replica WHERE channel_key = ?1 LIMIT 1")                   \
+    X(SQL_QUARANTINE_COUNT, "SELECT count(*) FROM quarantine WHERE replica IN"                     \
+                            " (SELECT id FROM replica WHERE channel_key = ?1)")                    \
     X(SQL_QUARANTINE_ADD, "INSERT OR IGNORE INTO quarantine VALUES (?1, ?2, ?3, ?4, ?5)")
 
 #endif

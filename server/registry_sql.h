@@ -12,6 +12,12 @@
                           " WHERE token_hash = ?1")                                                \
     X(SQL_INVITATION_REFUSE, "UPDATE invitation SET refused = refused + 1 WHERE token_hash = ?1")  \
     X(SQL_REPLICA_NUMBER, "SELECT coalesce(max(number), 0) + 1 FROM replica")                      \
+    X(SQL_REPLICAS_OF_KEYS, "SELECT id, version FROM replica WHERE replica_type = 'device'"        \
+                            " AND state IS 'active' AND (channel_key = ?1 OR sign_key = ?2)"       \
+                            " ORDER BY id")                                                        \
+    X(SQL_KEY_USES, "SELECT count(*), coalesce(sum(state IS NOT 'active'), 0) FROM replica"        \
+                    " WHERE channel_key = ?1")                                                     \
+    X(SQL_INVITATIONS_CLOSE, "UPDATE invitation SET expires_ms = 0 WHERE replica IS NULL")         \
     X(SQL_REPLICA_SCOPE, "SELECT scope FROM replica WHERE id = ?1")                                \
     X(SQL_OFFICER_NAME, "SELECT name FROM officer WHERE id = ?1")                                  \
     /* cases */                                                                                    \

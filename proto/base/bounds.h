@@ -58,6 +58,8 @@
 #define REPLY_LATE_OUTCOMES_MAX 1000   /* those of sets that were acknowledged before */
 #define REPLY_CASES_MAX 4000           /* noted with outcomes */
 #define REPLY_CASE_VALUES_MAX KIB(512) /* values in the notes of cases; the others are brief */
+#define REPLICAS_OF_DEVICE_MAX 64      /* a store forks when it was copied: seldom */
+#define QUARANTINE_SETS_MAX 200        /* kept of one revoked device */
 #define SCOPE_UNITS_MAX 64             /* units named in one device's scope */
 
 _Static_assert(SET_SEALED_BYTES_MAX + 2048 < REQUEST_BYTES_MAX, "a full set fits one request");

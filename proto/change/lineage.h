@@ -11,14 +11,15 @@ struct lineage {
     uint64_t fork_version; /* the last version that it shares with its parent */
 };
 
-/** The last version that lineage `from` shares with the newest one of `v`, which is nobody's
- * parent.
+/** The last version that lineage `from` shares with `now`: that at which the first of the two left
+ *  what both came from.
  *
  *     A: 1 2 3 4 5 6
  *     B:      3 4' 5' 6'        fork_version 3, parent A
- *     C:            5' 6"       fork_version 5, parent B     shared with A: 3, with B: 5
+ *     C:            5' 6"       fork_version 5, parent B     shares with A 3, with B 5
+ *     D:    2 3"                fork_version 2, parent A     shares with A, B and C 2
  *
- *  @return UINT64_MAX when `from` is the newest; 0 when it is not among those before it */
-uint64_t lineage_shared(const struct lineage *v, size_t count, struct id from);
+ *  @return UINT64_MAX when they are the same; 0 when one of them is not in `v` */
+uint64_t lineage_shared(const struct lineage *v, size_t count, struct id now, struct id from);
 
 #endif

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <sodium.h>
 
@@ -25,6 +26,7 @@ struct hand {
     struct id replica, officer;
     uint64_t seq;
     uint8_t prev[HASH_LEN];
+    struct invitation invitation;
 };
 
 static int setup(void **state)
@@ -99,31 +101,41 @@ static void hand_new(struct world *w, struct hand *h, struct id officer)
     h->officer = officer;
 }
 
-/* A device of the officer of the world's device `n`, enrolled for the first commune. */
-static void hand_enrol(struct world *w, struct hand *h, unsigned n)
+static void hand_invite(struct world *w, struct hand *h, struct invitation *inv)
 {
     struct ocop_error err = {0};
-    struct invitation inv;
     const char *code;
-    world_enrol(w, n);
-    hand_new(w, h, w->officers[n]);
     struct invitation_terms terms = {.officer = h->officer,
                                      .scope = &w->commune,
                                      .scope_count = 1,
                                      .address = "tcp://127.0.0.1:1",
-                                     .expires_ms = env_now_ms(env_system()) + 60000};
+                                     .expires_ms = env_now_ms(env_system()) + 600000};
     must(registry_begin(w->registry, &err), &err);
     must(invite_make(w->registry, &w->keys, &terms, &w->arena, &code, &err), &err);
     must(registry_commit(w->registry, &err), &err);
-    must(invitation_decode(code, &inv, &err), &err);
+    must(invitation_decode(code, inv, &err), &err);
+}
+
+static Ocop__Sync__Reply *hand_redeem(struct world *w, struct hand *h, struct invitation *inv)
+{
     Ocop__Sync__EnrolRequest enrol = OCOP__SYNC__ENROL_REQUEST__INIT;
     Ocop__Sync__Request request = OCOP__SYNC__REQUEST__INIT;
     request.enrol = &enrol;
     enrol.has_token = enrol.has_replica = enrol.has_sign_key = 1;
-    enrol.token = (ProtobufCBinaryData){inv.token_len, inv.token};
+    enrol.token = (ProtobufCBinaryData){inv->token_len, inv->token};
     enrol.replica = (ProtobufCBinaryData){ID_LEN, h->replica.b};
     enrol.sign_key = (ProtobufCBinaryData){SIGN_PUBLIC_LEN, h->sign.public_key};
-    assert_int_equal(ask(w, h, &request, &w->arena)->code, OCOP_OK);
+    return ask(w, h, &request, &w->arena);
+}
+
+/* A device of the officer of the world's device `n`, enrolled for the first commune. */
+static void hand_enrol(struct world *w, struct hand *h, unsigned n)
+{
+    struct invitation inv;
+    world_enrol(w, n);
+    hand_new(w, h, w->officers[n]);
+    hand_invite(w, h, &inv);
+    assert_int_equal(hand_redeem(w, h, &inv)->code, OCOP_OK);
 }
 
 static Ocop__Sync__Sealed *seal(struct world *w, struct hand *h, struct change *changes,
@@ -441,6 +453,59 @@ static void a_small_frame_of_many_messages_takes_little_memory(void **state)
     noise_fini(&n);
 }
 
+/* Invited before the backup, enrolled after it. */
+static void enrol_over_a_backup(struct world *w, struct hand *h)
+{
+    struct invitation inv;
+    world_enrol(w, 1);
+    hand_new(w, h, w->officers[1]);
+    hand_invite(w, h, &inv);
+    world_backup(w);
+    assert_int_equal(hand_redeem(w, h, &inv)->code, OCOP_OK);
+    h->invitation = inv;
+}
+
+static void a_revoked_device_does_not_enrol_again_after_a_restore(void **state)
+{
+    struct world *w = *state;
+    struct hand h;
+    struct ocop_error err = {0};
+    enrol_over_a_backup(w, &h);
+    must(registry_begin(w->registry, &err), &err);
+    must(replica_revoke(w->registry, &w->keys, &h.replica, "mất máy", &err), &err);
+    must(registry_commit(w->registry, &err), &err);
+    world_restore(w);
+    assert_int_equal(hand_redeem(w, &h, &h.invitation)->code, OCOP_EREVOKED);
+    Ocop__Sync__Sealed *set = seal(w, &h, products(w, &h, &w->producer, 1), 1);
+    assert_int_equal(sync_with(w, &h, &set, 1, NULL)->sync->sets[0]->code, SET_REVOKED);
+}
+
+static void a_device_that_a_restore_lost_enrols_again_by_its_old_invitation(void **state)
+{
+    struct world *w = *state;
+    struct hand h, other;
+    enrol_over_a_backup(w, &h);
+    world_restore(w);
+    hand_new(w, &other, w->officers[1]);
+    assert_int_equal(hand_redeem(w, &other, &h.invitation)->code, OCOP_ESTATE);
+    assert_int_equal(hand_redeem(w, &h, &h.invitation)->code, OCOP_OK);
+    push(w, &h, products(w, &h, &w->producer, 1), 1);
+}
+
+static void an_invitation_that_may_have_been_used_is_closed(void **state)
+{
+    struct world *w = *state;
+    struct hand h;
+    char path[128];
+    enrol_over_a_backup(w, &h);
+    registry_close(w->registry);
+    w->registry = NULL;
+    snprintf(path, sizeof path, "%s/registry.db", w->dir);
+    assert_int_equal(truncate(path, 100), 0); /* nobody can read what it knew */
+    world_restore(w);
+    assert_int_equal(hand_redeem(w, &h, &h.invitation)->code, OCOP_ESTATE);
+}
+
 static void a_replayed_request_moves_no_contact(void **state)
 {
     struct world *w = *state;
@@ -488,6 +553,9 @@ int main(void)
         TEST(a_set_that_can_never_fit_is_told_so),
         TEST(a_stranger_leaves_no_trace),
         TEST(a_small_frame_of_many_messages_takes_little_memory),
+        TEST(a_revoked_device_does_not_enrol_again_after_a_restore),
+        TEST(a_device_that_a_restore_lost_enrols_again_by_its_old_invitation),
+        TEST(an_invitation_that_may_have_been_used_is_closed),
         TEST(a_replayed_request_moves_no_contact),
         TEST(a_device_without_a_clock_is_heard_all_the_same),
     };

@@ -597,6 +597,42 @@ static void a_change_that_waited_is_not_overwritten_by_who_made_the_record(void 
     assert_string_equal(world_value(w, "producer", id, "notes"), "\"của máy 2\"");
 }
 
+/* The second restore starts from the backup of the first, and knows of the lineage between only by
+ * what the file that it replaces says. */
+static void an_edit_sealed_between_two_restores_of_one_backup_opens_no_case(void **state)
+{
+    struct world *w = *state;
+    struct ocop_id id = world_inspect(w, 1, "pass");
+    world_sync(w, 1);
+    world_sync(w, 0);
+    world_backup(w);
+    world_restore(w);
+    world_sync(w, 0);
+    world_sync(w, 1);
+    world_amend(w, 0, id, "conclusion=fail"); /* seen in all three histories alike */
+    w->links[0].drop_request = 1;
+    assert_int_equal(ocop_sync(w->stores[0], NULL, NULL, NULL), OCOP_ETIMEOUT);
+    world_restore(w);
+    world_sync(w, 0);
+    assert_int_equal(world_count(w, "SELECT json_array_length(lineages) FROM registry"), 3);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM cases"), 0);
+    assert_string_equal(world_value(w, "inspection", id, "conclusion"), "\"fail\"");
+}
+
+static void a_registry_of_a_later_epoch_is_not_opened(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    struct registry *again;
+    assert_int_equal(
+        sqlite3_exec(w->registry->db, "UPDATE registry SET epoch = 2", NULL, NULL, NULL),
+        SQLITE_OK);
+    assert_int_equal(registry_open(w->registry->path, false, w->registry->env, NULL, &again, &err),
+                     OCOP_EVERSION);
+    assert_null(again);
+    assert_non_null(strstr(err.text, "epoch 2"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -623,6 +659,8 @@ int main(void)
         T(a_case_of_a_lost_history_does_not_stay_for_ever),
         T(a_change_that_waited_reaches_the_device_that_made_the_record),
         T(a_change_that_waited_is_not_overwritten_by_who_made_the_record),
+        T(an_edit_sealed_between_two_restores_of_one_backup_opens_no_case),
+        T(a_registry_of_a_later_epoch_is_not_opened),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,7 +7,6 @@
 #include "bounds.h"
 #include "text.h"
 
-enum { REPLICA_TYPE = 10, REPLICA_PREDECESSOR = 18, REPLICA_PREDECESSOR_SEQ = 19 };
 enum { ROLES = 15, LINEAGES = 12, FORK_VERSION = 3, PARENT = 2 };
 
 /* One change being judged. */
@@ -160,40 +159,44 @@ static bool unseen(const struct judged *j, const struct told *t, uint64_t base)
     return t && t->version > base && !own(j, t);
 }
 
-/* "a base from the lost history counts as the fork" */
+/* One element of the registry's record; false when there is none. */
+static bool lineage_of(const struct kept *g, const struct id *id, struct id *parent, uint64_t *fork)
+{
+    const struct path *p = path_find(g, LINEAGES, id_span(id));
+    struct field f;
+    if (!p)
+        return false;
+    *fork = element_get(p->now->value.bytes, FORK_VERSION, &f) ? (uint64_t)f.i : 0;
+    memset(parent, 0, sizeof *parent);
+    if (element_get(p->now->value.bytes, PARENT, &f))
+        id_from(f.bytes, parent);
+    return true;
+}
+
+/* "a base from the lost history counts as the fork": that of the first of the two lineages that
+ * left what both came from. */
 static uint64_t base_limit(const struct oracle *o, const struct id *lineage)
 {
     const struct kept *g = o->records;
-    struct id at;
-    uint64_t low = UINT64_MAX;
+    struct id from = *lineage, parent;
+    uint64_t low = UINT64_MAX, fork;
     while (g && g->kind != KIND_REGISTRY)
         g = g->next;
     if (!g || id_is_zero(lineage))
         return low;
-    /* The newest lineage is the one that is nobody's parent. */
-    bool found = false;
-    for (const struct path *p = g->paths; p && !found; p = p->next) {
-        bool parent = false;
-        for (const struct path *q = g->paths; q && p->number == LINEAGES; q = q->next) {
-            struct field f;
-            parent =
-                parent || (q->number == LINEAGES && element_get(q->now->value.bytes, PARENT, &f) &&
-                           span_eq(f.bytes, p->key));
+    while (lineage_of(g, &from, &parent, &fork)) {
+        struct id at = o->lineage, above;
+        uint64_t shared = low, left;
+        while (!id_eq(&at, &from) && lineage_of(g, &at, &above, &left)) {
+            shared = left < shared ? left : shared;
+            at = above;
         }
-        found = p->number == LINEAGES && !parent && id_from(p->key, &at);
+        if (id_eq(&at, &from))
+            return shared;
+        low = fork < low ? fork : low;
+        from = parent;
     }
-    while (found && !id_eq(&at, lineage)) {
-        const struct path *p = path_find(g, LINEAGES, id_span(&at));
-        struct field f;
-        if (!p)
-            return 0;
-        if (!element_get(p->now->value.bytes, FORK_VERSION, &f))
-            f.i = 0;
-        low = (uint64_t)f.i < low ? (uint64_t)f.i : low;
-        if (!element_get(p->now->value.bytes, PARENT, &f) || !id_from(f.bytes, &at))
-            return 0; /* a lineage that this registry never was */
-    }
-    return low;
+    return 0; /* a lineage that this registry never was, nor knew of */
 }
 
 /* --- may it ------------------------------------------------------------------------------------
@@ -593,10 +596,21 @@ static void entry_read(struct oracle *o, uint64_t version)
     CHECK(e->decided);
 }
 
+/* Of the lineages that a set of the registry's names, the last is the present one. */
+static void lineage_begins(struct oracle *o, const struct change *c)
+{
+    for (size_t i = 0; c->kind == KIND_REGISTRY && i < c->fields.count; i++)
+        if (c->fields.v[i].number == LINEAGES && c->fields.v[i].op == FIELD_SET)
+            id_from(c->fields.v[i].key, &o->lineage);
+}
+
 static void entry_judge(struct oracle *o, uint64_t version)
 {
     struct judged j = {
         .o = o, .e = &o->log[version - 1], .set_version = version, .version = version};
+    bool own = id_eq(&j.e->set.replica, &o->self);
+    if (own)
+        o->lineage = j.e->set.lineage;
     uint64_t limit = base_limit(o, &j.e->set.lineage);
     author_find(&j);
     for (size_t i = 0; i < j.e->set.changes.count; i++) {
@@ -610,6 +624,8 @@ static void entry_judge(struct oracle *o, uint64_t version)
         j.c = &j.e->set.changes.v[j.index];
         judge(&j);
     }
+    for (size_t i = 0; own && i < j.e->set.changes.count; i++)
+        lineage_begins(o, &j.e->set.changes.v[i]);
     if (o->scopes_dirty)
         oracle_scopes(o);
     o->scopes_dirty = false;

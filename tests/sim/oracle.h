@@ -93,6 +93,7 @@ struct oracle {
     struct dangles *dangling;
     struct seen_by *scopes;
     struct id self;
+    struct id lineage; /* in which the next set is taken in */
     bool scopes_dirty;
 };
 

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "bounds.h"
 #include "cache.h"
 #include "centre.h"
 
@@ -274,6 +275,83 @@ static void what_a_revoked_device_pushes_is_quarantined(void **state)
     device_close(&d);
 }
 
+/* Push the first set of a new replica that continues another of the device's. */
+static struct set_result succeed(struct world *w, struct device *d, const struct id *before)
+{
+    struct sealed sealed;
+    struct draft_change change;
+    struct id record = id_next(&w->c.r->ids, &w->c.env);
+    draft(&change, KIND_PRODUCER, VERB_CREATE, &record);
+    draft_id(&change, FIELD_UNIT, &w->commune);
+    draft_id(&change, FIELD_OFFICER, &w->officer);
+    draft_text(&change, 10, "HTX");
+    draft_text(&change, 11, "cooperative");
+    d->replica = id_next(&w->c.r->ids, &w->c.env);
+    d->seq = 0;
+    memset(d->prev_hash, 0, HASH_LEN);
+    struct change_set set = device_set(d, &w->c, &change, 1);
+    set.predecessor = *before;
+    centre_must(&w->c, changeset_seal(&set, &d->sign, &w->c.a, &sealed, &w->c.err));
+    return device_push_bytes(d, &w->c, sealed.body, sealed.signature);
+}
+
+static void a_revocation_takes_every_replica_of_the_device(void **state)
+{
+    struct world *w = *state;
+    struct device d;
+    device_enrol(&d, &w->c, &w->officer, &w->commune, 1);
+    struct id first = d.replica;
+    assert_int_equal(succeed(w, &d, &first).code, SET_ACCEPTED);
+    struct id spare = d.replica;
+    centre_must(&w->c, registry_begin(w->c.r, &w->c.err));
+    centre_must(&w->c, replica_revoke(w->c.r, &w->c.keys, &first, "mất máy", &w->c.err));
+    centre_must(&w->c, registry_commit(w->c.r, &w->c.err));
+    struct replica_info info;
+    centre_must(&w->c, registry_replica(w->c.r, &spare, &info, &w->c.err));
+    assert_true(info.revoked);
+    assert_int_equal(succeed(w, &d, &spare).code, SET_UNKNOWN_REPLICA);
+    assert_int_equal(succeed(w, &d, &first).code, SET_UNKNOWN_REPLICA);
+    device_close(&d);
+}
+
+static void a_device_has_no_end_of_replicas(void **state)
+{
+    struct world *w = *state;
+    struct device d;
+    device_enrol(&d, &w->c, &w->officer, &w->commune, 1);
+    struct id before = d.replica;
+    for (int i = 1; i < REPLICAS_OF_DEVICE_MAX; i++) {
+        assert_int_equal(succeed(w, &d, &before).code, SET_ACCEPTED);
+        before = d.replica;
+    }
+    assert_int_equal(succeed(w, &d, &before).code, SET_UNKNOWN_REPLICA);
+    device_close(&d);
+}
+
+static void a_revoked_device_fills_no_disk(void **state)
+{
+    struct world *w = *state;
+    struct device d;
+    struct draft_change change;
+    sqlite3_stmt *s;
+    device_enrol(&d, &w->c, &w->officer, &w->commune, 1);
+    centre_must(&w->c, registry_begin(w->c.r, &w->c.err));
+    centre_must(&w->c, replica_revoke(w->c.r, &w->c.keys, &d.replica, "mất máy", &w->c.err));
+    centre_must(&w->c, registry_commit(w->c.r, &w->c.err));
+    for (int i = 0; i < QUARANTINE_SETS_MAX + 3; i++) {
+        struct id record = id_next(&w->c.r->ids, &w->c.env);
+        draft(&change, KIND_PRODUCER, VERB_CREATE, &record);
+        draft_text(&change, 10, "HTX");
+        assert_int_equal(device_push(&d, &w->c, &change, 1).code, SET_REVOKED);
+    }
+    assert_int_equal(
+        sqlite3_prepare_v2(w->c.r->db, "SELECT count(*) FROM quarantine", -1, &s, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_step(s), SQLITE_ROW);
+    assert_int_equal(sqlite3_column_int(s, 0), QUARANTINE_SETS_MAX);
+    sqlite3_finalize(s);
+    device_close(&d);
+}
+
 static void check_codes(struct world *w, const struct field_rule *rules, size_t *count)
 {
     for (const struct field_rule *r = rules; r->number; r++) {
@@ -370,6 +448,9 @@ int main(void)
         T(a_forked_store_goes_on_under_a_new_number_with_the_same_scope),
         T(a_successor_continues_what_its_predecessor_really_sent),
         T(what_a_revoked_device_pushes_is_quarantined),
+        T(a_revocation_takes_every_replica_of_the_device),
+        T(a_device_has_no_end_of_replicas),
+        T(a_revoked_device_fills_no_disk),
         T(every_code_list_that_the_rules_name_is_there_from_the_start),
         T(codes_hold_on_the_days_that_the_law_gives_them),
         T(a_registry_begins_once),
