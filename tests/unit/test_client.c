@@ -637,6 +637,16 @@ static void feed_producer(struct fixture *f, uint8_t n, const char *name)
     feed(f, &p.base, VERB_STATE, f->server.version + 1);
 }
 
+/* A whole record as the store shows it. */
+static void feed_again(struct fixture *f, const struct ocop_id *id)
+{
+    Ocop__Inspection *i = load(f, id);
+
+    forget_loading(&i->base);
+    feed(f, &i->base, VERB_STATE, f->server.version + 1);
+    ocop_free(&i->base);
+}
+
 static size_t count_found(struct fixture *f, const struct ocop_query *q)
 {
     struct ocop_list *list;
@@ -1465,6 +1475,10 @@ static void a_fork_sends_the_same_changes_under_a_new_replica(void **state)
     ocop_free(&i->base);
     assert_clean(f);
     reopen(f);
+    feed_unit(f); /* the new replica reads its scope from the beginning */
+    feed_producer(f, 9, "HTX Mắm");
+    feed_again(f, &id);
+    feed_again(f, &second);
     sync_ok(f);
     assert_int_equal(f->server.got_count, 3);
     assert_true(id_eq(&f->server.last_set.predecessor, &old));
