@@ -61,7 +61,10 @@ static enum ocop_status put_back(struct taking *t, const struct change *c, int64
     if (found)
         return store_outbox_settled(s, row.n, OUTBOX_SEALED, "", "", err);
     st = put_base(t, c, err);
-    return st ? st : store_outbox_put_back(s, c, seq, index, err);
+    if (!st)
+        st = store_outbox_put_back(s, c, seq, index, err);
+    /* The record may have left the scope since, by a change of it that is lost too. */
+    return st || c->verb != VERB_CREATE ? st : pending_show(s, c->kind, &c->record, &t->work, err);
 }
 
 /* The last changes first, since each is put before all others. */

@@ -86,6 +86,11 @@ static enum ocop_status take_lineage(struct taking *t, struct ocop_error *err)
         st = store_record_clamp(t->s, shared, err);
         if (!st)
             st = clamp_outbox(t, shared, err);
+        /* A position in the lost history is none in this one, even where nothing more is said. */
+        if (!st)
+            st = store_meta_set(t->s, "cursor", span_of(NULL, 0), err);
+        if (!st)
+            st = store_meta_set_int(t->s, "seen", 0, err);
     }
     t->s->me.lineage = lineage;
     return st ? st : store_meta_set(t->s, "lineage", id_span(&lineage), err);

@@ -319,9 +319,13 @@ static enum ocop_status enrol_device(struct registry *r, const struct server_key
         id_is_zero(&dev.replica) || dev.name.len > 200)
         return err_set(err, OCOP_EINVAL, "the enrolment is not well formed");
     enum ocop_status st = registry_replica(r, &dev.replica, &known, err);
-    if (st == OCOP_OK && known.known)
+    /* After a restore a device is invited anew; a repeated request may have been quicker. */
+    bool same = known.known && !known.revoked && id_eq(&known.officer, &dev.officer) &&
+                span_eq(dev.sign_key, span_of(known.sign_key, SIGN_PUBLIC_LEN)) &&
+                span_eq(dev.channel_key, span_of(known.channel_key, sizeof known.channel_key));
+    if (st == OCOP_OK && known.known && !same)
         st = err_set(err, OCOP_EAUTH, "this replica is enrolled already");
-    if (st == OCOP_OK)
+    if (st == OCOP_OK && !same)
         st = device_write(r, keys, &dev, a, err);
     sqlite3_stmt *s = st == OCOP_OK ? registry_stmt(r, SQL_INVITATION_USE, err) : NULL;
     if (!s)

@@ -55,7 +55,8 @@ static void device_check(struct device *d)
     d->lineage = lineage;
     d->cursor = status.version;
     d->seq = d->store->me.seq;
-    if (s->registry && !s->server.disk.dead && id_eq(&lineage, &s->registry->lineage))
+    if (s->registry && !s->server.disk.dead && !d->unknown &&
+        id_eq(&lineage, &s->registry->lineage))
         CHECK(store_sealed_each(d->store, acknowledged_is_there, d, NULL) != OCOP_EDAMAGED);
 }
 
@@ -125,7 +126,8 @@ static void quiesce(struct sim *s)
             if (!syncs(&s->devices[i]))
                 continue;
             (void)device_sync(s, &s->devices[i], &sum);
-            if (sum.pushed || sum.pulled || sum.departed || !sum.complete || sum.round_trips != 1)
+            if (s->devices[i].unknown || sum.pushed || sum.pulled || sum.departed ||
+                !sum.complete || sum.round_trips != 1)
                 quiet = false;
             check_step(s);
         }

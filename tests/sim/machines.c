@@ -292,16 +292,23 @@ void device_reap(struct device *d)
         device_down(d, (s->faults & FAULT_POWER) && chance_percent(&s->chance, 60));
 }
 
-static bool invite(struct device *d, const struct id *units, size_t count)
+bool device_invite(struct device *d)
 {
     struct sim *s = d->sim;
     struct ocop_error err = {0};
     const char *code = NULL;
+    struct id units[SIM_UNITS_MAX];
+    size_t count = 0;
+    for (unsigned u = 0; u < s->unit_count; u++)
+        if (d->scope >> u & 1)
+            units[count++] = s->units[u];
     struct invitation_terms terms = {.officer = s->officers[d->officer],
                                      .scope = units,
                                      .scope_count = count,
                                      .address = "tcp://127.0.0.1:1",
                                      .expires_ms = INT64_MAX / 2};
+    if (!server_up(s))
+        return false;
     enum ocop_status st = registry_begin(s->registry, &err);
     if (st == OCOP_OK)
         st = invite_make(s->registry, &s->keys, &terms, &s->work, &code, &err);
@@ -318,8 +325,6 @@ static bool invite(struct device *d, const struct id *units, size_t count)
 /* Scopes: bit n is unit n. */
 struct device *device_new(struct sim *s, unsigned officer, unsigned scope)
 {
-    struct id units[SIM_UNITS_MAX];
-    size_t count = 0;
     unsigned i = 0;
     while (i < SIM_DEVICES_MAX && s->devices[i].used)
         i++;
@@ -327,14 +332,12 @@ struct device *device_new(struct sim *s, unsigned officer, unsigned scope)
         return NULL;
     struct device *d = &s->devices[i];
     *d = (struct device){.sim = s, .index = i, .officer = officer, .used = true, .family = i};
+    d->scope = scope;
     node_init(&d->node, s, 10 + i);
     net_init(d);
     path_of(&d->node.disk, "field.ocop", d->path, sizeof d->path);
     put_template(s, d->path, false);
-    for (unsigned u = 0; u < s->unit_count; u++)
-        if (scope >> u & 1)
-            units[count++] = s->units[u];
-    CHECK(invite(d, units, count));
+    CHECK(device_invite(d));
     return d;
 }
 
@@ -350,6 +353,7 @@ struct device *device_clone(struct device *d, const char *from)
     *clone = (struct device){.sim = s, .index = i, .used = true, .enrolled = true};
     clone->officer = d->officer;
     clone->family = d->family;
+    clone->scope = d->scope;
     clone->revoked = d->revoked;
     node_init(&clone->node, s, 10 + i);
     clone->node.skew_ms = d->node.skew_ms;

@@ -104,6 +104,8 @@ struct device {
     struct ocop_store *store; /* NULL: closed */
     char path[DISK_PATH_MAX + 32];
     bool used, enrolled, busy; /* busy: a sync is on its way */
+    bool unknown;              /* a restored registry said so: it is invited anew */
+    unsigned scope;
     bool revoked;
     unsigned family; /* copies of one store belong together */
     bool tainted;    /* it is a copy, has one, or was an older self */
@@ -198,6 +200,8 @@ void server_down(struct sim *s, bool power);
 void server_reap(struct sim *s);
 
 struct device *device_new(struct sim *s, unsigned officer, unsigned scope);
+/** A new invitation, in d->code. False when the registry could not. */
+bool device_invite(struct device *d);
 /** Another device whose store is the file `from`, a copy of that of `d`. */
 struct device *device_clone(struct device *d, const char *from);
 bool device_up(struct device *d);

@@ -338,7 +338,8 @@ static bool may_return(struct device *d, enum ocop_status st)
         return s->faults & (FAULT_NET | FAULT_CRASH | FAULT_DISK);
     case OCOP_EPROTO:
     case OCOP_EAUTH:
-        return s->faults & FAULT_NET; /* cut, corrupted, another's */
+        /* cut, corrupted, another's; an invitation that a restore lost */
+        return (s->faults & FAULT_NET) || (!d->enrolled && s->restores > 0);
     case OCOP_EBUSY:
     case OCOP_EDB:
     case OCOP_EBROKEN:
@@ -373,6 +374,8 @@ enum ocop_status device_sync(struct sim *s, struct device *d, struct ocop_sync_s
     struct ocop_error err = {0};
     if (!device_up(d))
         return OCOP_EDB;
+    if (d->unknown && !d->revoked && device_invite(d)) /* "ask its office for a new invitation" */
+        d->enrolled = d->unknown = false;
     d->busy = true;
     enum ocop_status st = d->enrolled ? OCOP_OK : enrol(d, &err);
     if (st == OCOP_OK)
@@ -385,6 +388,8 @@ enum ocop_status device_sync(struct sim *s, struct device *d, struct ocop_sync_s
     if (!d->node.disk.dead && !may_return(d, st))
         sim_fail(s, "status", "device %u: a sync returned %s: %s", d->index, err_name(st),
                  err.text);
+    if (st == OCOP_ENOTENROLLED || (st == OCOP_EAUTH && !d->enrolled && s->restores > 0))
+        d->unknown = true; /* the backup has neither device nor invitation */
     if (st == OCOP_EBROKEN && !d->node.disk.dead)
         device_down(d, false);
     device_reap(d);
