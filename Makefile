@@ -49,7 +49,7 @@ CLI_C := $(wildcard client-lib/cli/*.c)
 SERVER_MAIN_C := $(wildcard server/ocopd*.c)
 SERVER_C := $(filter-out $(SERVER_MAIN_C),$(wildcard server/*.c))
 TEST_LIB_C := $(wildcard tests/lib/*.c)
-TEST_C := $(wildcard tests/unit/test_*.c tests/integration/test_*.c)
+TEST_C := $(wildcard tests/unit/test_*.c tests/integration/test_*.c tests/procs/test_*.c)
 BENCH_C := $(wildcard bench/*.c)
 FAULT_C := $(wildcard tests/fault/*.c)
 FUZZ_C := $(wildcard tests/fuzz/fuzz_*.c)
@@ -126,7 +126,8 @@ $(OCOPD): $(call obj,$(SERVER_MAIN_C)) $(SERVER_A) $(PROTO_A)
 
 $(B)/tests/%: $(B)/obj/tests/%.o $(call obj,$(TEST_LIB_C)) $(CLIENT_A) $(SERVER_A) $(PROTO_A)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(WRAP) -o $@ $^ -lcmocka $(SERVER_LIBS)
+	$(CC) $(CFLAGS) $(WRAP) -o $@ $(filter %.o,$^) $(filter %.a,$^) -lcmocka $(SERVER_LIBS)
+$(B)/tests/procs/test_kills: $(B)/obj/tests/procs/kills_compare.o
 $(B)/tests/unit/test_socket_errors: WRAP := -Wl,--wrap=nn_recvmsg -Wl,--wrap=nanosleep
 $(B)/tests/unit/test_questions: WRAP := -Wl,--wrap=sqlite3_step
 # What can fail is wrapped: see tests/fault/fault.c.
@@ -183,6 +184,13 @@ FIRST ?= 1
 sim: deps-test ## simulate SEEDS=n runs from FIRST=s, one process a core; a failing run is made short
 	@$(MAKE) -s $(SIM)
 	$(SIM) --first=$(FIRST) --seeds=$(SEEDS)
+
+CYCLES ?= 500
+SEED ?= 1
+.PHONY: kills
+kills: deps-test ## kill server and devices through CYCLES=n, the moments drawn from SEED=s, and compare
+	@$(MAKE) -s all $(B)/tests/procs/test_kills
+	CYCLES=$(CYCLES) SEED=$(SEED) OCOP_BIN=$(OCOP) OCOPD_BIN=$(OCOPD) $(B)/tests/procs/test_kills
 
 check: deps-check ## the gates: format, static analysis, clang, sanitizers, threads and more
 	sh .ci/check.sh $(GATES)

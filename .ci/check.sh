@@ -161,7 +161,7 @@ gate_header() {
 gate_docs() {
     grep -oE '\btest_[a-z_]+:[a-z0-9_]+' docs/testing.md | sort -u >"$tmp/named" || true
     while IFS=: read -r program name; do
-        file=$(tracked "tests/unit/$program.c" "tests/integration/$program.c")
+        file=$(tracked "tests/unit/$program.c" "tests/integration/$program.c" "tests/procs/$program.c")
         [ -n "$file" ] || fail "docs/testing.md names $program, which is not there"
         [ "$(grep -cw "$name" "$file")" -ge 2 ] ||
             fail "docs/testing.md names $program:$name, which is not there or not run"
@@ -227,7 +227,7 @@ programs_of() { # directory test...: the programs to build
     dir=$1
     shift
     for name in "$@"; do
-        file=$(tracked "tests/unit/$name.c" "tests/integration/$name.c")
+        file=$(tracked "tests/unit/$name.c" "tests/integration/$name.c" "tests/procs/$name.c")
         [ -n "$file" ] || fail "there is no $name"
         echo "$dir/${file%.c}"
     done

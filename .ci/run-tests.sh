@@ -48,7 +48,7 @@ if [ -n "${TESTS:-}" ]; then
     done >"$results/list"
 else
     printf '%s\n' "$build/sim/sim" "$build/tests/fault/test_faults" >"$results/list" # the longest first
-    find "$build"/tests/unit "$build"/tests/integration -maxdepth 1 -name 'test_*' -type f -perm -u+x |
+    find "$build"/tests/unit "$build"/tests/integration "$build"/tests/procs -maxdepth 1 -name 'test_*' -type f -perm -u+x |
         sort >>"$results/list"
     [ "$(wc -l <"$results/list")" -ge "$PROGRAMS_MIN" ] || echo "$build/tests/ (too few)" >>"$results/list"
     for name in $FUZZ; do echo "$build/fuzz/fuzz_$name"; done >>"$results/list"

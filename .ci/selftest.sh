@@ -106,7 +106,7 @@ runner() { # expected output or "" for success
 }
 stub() { printf '#!/bin/sh\n%s\n' "$2" >"$1" && chmod +x "$1"; } # file command
 case " ${gates:-tests} " in *' tests '*)
-    mkdir -p stub/tests/unit stub/tests/integration stub/fuzz
+    mkdir -p stub/tests/unit stub/tests/integration stub/tests/procs stub/fuzz
     i=10
     while [ "$i" -lt 50 ]; do
         stub "stub/tests/unit/test_$i" 'echo "[  PASSED  ] 3 test(s)."'

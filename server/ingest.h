@@ -32,8 +32,6 @@ struct outcome_row {
     uint32_t index;
     enum outcome_code code;
     const char *text, *field;
-    struct id *cases;
-    size_t case_count;
 };
 OCOP_MUST_USE enum ocop_status outcomes_of(struct registry *r, uint64_t version, struct arena *a,
                                            struct outcome_row **out, size_t *count,

@@ -69,7 +69,6 @@ static enum ocop_status tell_outcome(struct telling *t, uint64_t version, uint32
 {
     struct outcome_row *rows;
     size_t n, i = 0;
-    char id[ID_TEXT_LEN + 1];
 
     enum ocop_status st = outcomes_of(t->r, version, a, &rows, &n, err);
     if (st != OCOP_OK)
@@ -85,8 +84,6 @@ static enum ocop_status tell_outcome(struct telling *t, uint64_t version, uint32
         fputs(": ", t->out);
         show_str(t->out, rows[i].text);
     }
-    for (size_t c = 0; i < n && c < rows[i].case_count; c++)
-        fprintf(t->out, " [case %s]", id_text(rows[i].cases[c], id));
     fputc('\n', t->out);
     return OCOP_OK;
 }
