@@ -72,8 +72,9 @@ static int setup(void **state)
     world_enrol(w, 0);
     world_enrol(w, A);
     snprintf(path, sizeof path, "%s/%u.ocop", w->dir, A);
-    hooked =
-        (struct hooked_link){.link = {hooked_connect, hooked_exchange, hooked_close}, .world = w};
+    hooked = (struct hooked_link){
+        .link = {.connect = hooked_connect, .exchange = hooked_exchange, .close = hooked_close},
+        .world = w};
     open_handle(w, A, &hooked.link, NULL);
     open_handle(w, B, &w->links[A].link, NULL);
     return 0;
