@@ -37,6 +37,7 @@ static inline void *take(struct encoder *e, size_t count, size_t size)
     void *p = failed(e) || count > SIZE_MAX / size ? NULL : arena_alloc(e->a, count * size);
     if (!p)
         fail(e, OCOP_ENOMEM, NULL);
+    ANALYSER_KNOWS(p); /* or that it failed, which is asked before use */
     return p;
 }
 

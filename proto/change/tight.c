@@ -66,6 +66,7 @@ static void *take(struct tight *t, size_t count, size_t size)
     void *p = failed(t) ? NULL : arena_calloc(t->a, count ? count : 1, size);
     if (!p)
         fail(t, OCOP_ENOMEM, NULL);
+    ANALYSER_KNOWS(p); /* or that it failed, which is asked before use */
     return p;
 }
 
@@ -394,6 +395,7 @@ static Ocop__Sync__Column *column_code(struct tight *t, Ocop__Sync__Column *c, u
     }
     if (failed(t) || !charge(t, 1))
         return NULL;
+    ANALYSER_KNOWS(c); /* taken, or a column of what is written */
     name_code(t, c, place, before);
     members_code(t, c);
     if (there(t, c, A_COLUMNS, c->n_columns))
