@@ -298,8 +298,8 @@ static bool may_end_so(const struct work *w, const struct lane *l, int code)
         return code == 0 || code == 4;
     case ACT_ENROL:
         return code == 0 || code == 3 || code == 6 || code == 10;
-    case ACT_SYNC:
-        return code == 0 || code == 6 || code == 10;
+    case ACT_SYNC: /* a server that is killed is missed at once, not when time is up */
+        return code == 0 || (code == 6 && !strstr(w->err, "no reply")) || code == 10;
     case ACT_AMEND:
         return code == 0 || code == 3;
     case ACT_RESOLVE: /* the fleet may have settled it meanwhile */
