@@ -131,7 +131,7 @@ $(B)/tests/procs/test_kills: $(B)/obj/tests/procs/kills_compare.o
 $(B)/tests/unit/test_socket_errors: WRAP := -Wl,--wrap=nn_recvmsg -Wl,--wrap=nanosleep
 $(B)/tests/unit/test_questions: WRAP := -Wl,--wrap=sqlite3_step
 # What can fail is wrapped: see tests/fault/fault.c.
-WRAPPED := malloc calloc realloc fsync rename link write nn_socket nn_setsockopt nn_connect nn_send nn_recv
+WRAPPED := malloc calloc realloc fsync rename link write nn_socket nn_setsockopt nn_connect nn_sendmsg nn_recvmsg
 $(B)/tests/fault/test_faults: $(call obj,$(FAULT_C) $(TEST_LIB_C)) $(CLIENT_A) $(SERVER_A) $(PROTO_A)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -o $@ $^ $(WRAPPED:%=-Wl,--wrap=%) -lcmocka $(SERVER_LIBS)

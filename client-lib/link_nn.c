@@ -1,6 +1,8 @@
-/* The real link: one nanomsg REQ socket to one server. The client's only user of nanomsg, which
- * starts threads of its own, re-sends by itself and ends the process where it finds itself in
- * trouble; what is done here about each is said in its place. Knows no frames. */
+/* The real link: one nanomsg socket to one server. The client's only user of nanomsg, which starts
+ * threads of its own and ends the process where it finds itself in trouble; what is done here about
+ * each is said in its place. The socket is a raw REQ: a cooked one keeps a message for whoever
+ * comes later, sends it again by itself, and ends the process when one request is answered twice.
+ * Knows no frames. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <nanomsg/nn.h>
@@ -21,7 +23,6 @@ enum {
     OTHER_FAMILY_MS = 300, /* after which a name is tried over IPv4 as well */
     RECONNECT_MS = 100,
     RECONNECT_MAX_MS = 2000,
-    RESEND_MS = 24 * 60 * 60 * 1000, /* never, as far as one exchange goes: we retry ourselves */
     HOST_BYTES_MAX = 90,
     PROBE_PIPES = 12 /* two descriptors each: more than a socket and its connection take */
 };
@@ -34,6 +35,7 @@ struct nn_link {
     enum host host;
     int socket;      /* -1: none */
     uint64_t broken; /* connections, when the request was sent */
+    uint32_t id;     /* of the request; a reply carries its request's */
 };
 
 /* --- addresses: nanomsg aborts on some that are wrong, so each is read here first --- */
@@ -208,7 +210,7 @@ static enum ocop_status open_socket(struct nn_link *l, struct ocop_error *err)
 
     if (st)
         return st;
-    l->socket = nn_socket(AF_SP, NN_REQ);
+    l->socket = nn_socket(AF_SP_RAW, NN_REQ);
     if (l->socket < 0)
         return net_error(err, "no socket could be made");
     if (!set_option(l->socket, NN_SOL_SOCKET, NN_RCVMAXSIZE, (int)FRAME_BYTES_MAX) ||
@@ -216,7 +218,6 @@ static enum ocop_status open_socket(struct nn_link *l, struct ocop_error *err)
         !set_option(l->socket, NN_SOL_SOCKET, NN_RECONNECT_IVL_MAX, RECONNECT_MAX_MS) ||
         !set_option(l->socket, NN_SOL_SOCKET, NN_SNDTIMEO, SLICE_MS) ||
         !set_option(l->socket, NN_SOL_SOCKET, NN_RCVTIMEO, SLICE_MS) ||
-        !set_option(l->socket, NN_REQ, NN_REQ_RESEND_IVL, RESEND_MS) ||
         !set_option(l->socket, NN_TCP, NN_TCP_NODELAY, 1))
         st = net_error(err, "the socket could not be set up");
     if (!st)
@@ -258,14 +259,20 @@ static void pause_ms(int64_t ms)
     nanosleep(&t, NULL);
 }
 
+/* Somebody may have taken the connection without being a registry: in a hotel its sign-in page,
+ * else a front whose server is gone. */
 static enum ocop_status not_reached(const struct nn_link *l, int timeout_ms, struct ocop_error *err)
 {
-    bool answered = nn_get_statistic(l->socket, NN_STAT_CONNECT_ERRORS) > 0;
-
-    return err_set(err, OCOP_ENET,
-                   "%s could not be reached in %d ms (%s); check the signal and "
-                   "the address",
-                   l->address, timeout_ms, answered ? "no connection accepted" : "no answer");
+    if (nn_get_statistic(l->socket, NN_STAT_ESTABLISHED_CONNECTIONS) > 0)
+        return err_set(err, OCOP_ENET,
+                       "%s could not be reached in %d ms: what answers there is no registry; this "
+                       "network may have a sign-in page, open it in a browser",
+                       l->address, timeout_ms);
+    return err_set(
+        err, OCOP_ENET, "%s could not be reached in %d ms (%s); check the signal and the address",
+        l->address, timeout_ms,
+        nn_get_statistic(l->socket, NN_STAT_CONNECT_ERRORS) > 0 ? "no connection accepted"
+                                                                : "no answer");
 }
 
 /* --- the seam --- */
@@ -329,15 +336,64 @@ static enum ocop_status take_reply(struct buf *reply, const void *message, size_
     return err_nomem(err);
 }
 
-/* A broken connection ends the wait at once: nanomsg would connect and send again unseen, for ever
- * where what breaks it is a reply above its limit. */
+/* What nanomsg puts before a message: the number of the request, its highest bit set, big-endian;
+ * and how it is told of that. */
+struct head {
+    struct nn_cmsghdr first;
+    size_t len;
+    uint8_t id[4];
+};
+
+_Static_assert(offsetof(struct head, len) == sizeof(struct nn_cmsghdr), "the length comes first");
+
+static void head_init(struct head *h, uint32_t id)
+{
+    memset(h, 0, sizeof *h);
+    h->first.cmsg_len = NN_CMSG_SPACE(sizeof h->len + sizeof h->id);
+    h->first.cmsg_level = PROTO_SP;
+    h->first.cmsg_type = SP_HDR;
+    h->len = sizeof h->id;
+    for (int i = 0; i < 4; i++)
+        h->id[i] = (uint8_t)(id >> (24 - 8 * i));
+}
+
+enum received { RECEIVED, NOTHING, FAILED };
+
+/* A reply to another request, such as a late one or one that came before, is dropped: nothing. */
+static enum received receive(struct nn_link *l, void **message, size_t *len)
+{
+    struct head want, got;
+    struct nn_iovec iov = {.iov_base = message, .iov_len = NN_MSG};
+    struct nn_msghdr header = {
+        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &got, .msg_controllen = sizeof got};
+    int n;
+
+    head_init(&want, l->id);
+    memset(&got, 0, sizeof got);
+    *message = NULL;
+    n = nn_recvmsg(l->socket, &header, 0);
+    if (n < 0)
+        return nn_errno() == ETIMEDOUT || nn_errno() == EAGAIN || nn_errno() == EINTR ? NOTHING
+                                                                                      : FAILED;
+    *len = (size_t)n;
+    if (got.first.cmsg_type == SP_HDR && got.len == sizeof got.id &&
+        memcmp(got.id, want.id, sizeof got.id) == 0)
+        return RECEIVED;
+    nn_freemsg(*message);
+    *message = NULL;
+    return NOTHING;
+}
+
+/* A broken connection ends the wait at once: nanomsg would connect again unseen, for ever where
+ * what breaks it is a reply above its limit. */
 static enum ocop_status wait_reply(struct nn_link *l, int timeout_ms, const atomic_bool *cancel,
                                    struct buf *reply, struct ocop_error *err)
 {
     int64_t begin = mono_ms();
 
     for (;;) {
-        void *message = NULL;
+        void *message;
+        size_t len;
         int64_t left = timeout_ms - (mono_ms() - begin);
         if (cancelled(cancel))
             return was_cancelled(err);
@@ -349,14 +405,14 @@ static enum ocop_status wait_reply(struct nn_link *l, int timeout_ms, const atom
         if (!set_option(l->socket, NN_SOL_SOCKET, NN_RCVTIMEO,
                         left < SLICE_MS ? (int)left : SLICE_MS))
             return net_error(err, "the socket could not be set up");
-        int len = nn_recv(l->socket, &message, NN_MSG, 0);
-        if (len >= 0) {
-            enum ocop_status st = take_reply(reply, message, (size_t)len, err);
+        enum received got = receive(l, &message, &len);
+        if (got == FAILED)
+            return net_error(err, "the reply could not be received");
+        if (got == RECEIVED) {
+            enum ocop_status st = take_reply(reply, message, len, err);
             nn_freemsg(message);
             return st;
         }
-        if (nn_errno() != ETIMEDOUT && nn_errno() != EAGAIN && nn_errno() != EINTR)
-            return net_error(err, "the reply could not be received");
         if (nn_get_statistic(l->socket, NN_STAT_BROKEN_CONNECTIONS) != l->broken || !connected(l))
             return err_set(err, OCOP_ENET,
                            "the connection to %s broke before the reply came; the "
@@ -368,6 +424,11 @@ static enum ocop_status wait_reply(struct nn_link *l, int timeout_ms, const atom
 static enum ocop_status link_start(struct link *base, struct span request, struct ocop_error *err)
 {
     struct nn_link *l = (struct nn_link *)base;
+    struct head head;
+    struct nn_iovec iov = {.iov_base = request.p ? (void *)(uintptr_t)request.p : (void *)&head,
+                           .iov_len = request.len};
+    struct nn_msghdr header = {
+        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &head, .msg_controllen = sizeof head};
 
     if (request.len > FRAME_BYTES_MAX)
         return err_set(err, OCOP_ELIMIT, "request of %zu bytes, limit %zu", request.len,
@@ -377,7 +438,9 @@ static enum ocop_status link_start(struct link *base, struct span request, struc
         return err_set(err, OCOP_ENET, "not connected to %s; connect first", l->address);
     }
     l->broken = nn_get_statistic(l->socket, NN_STAT_BROKEN_CONNECTIONS);
-    if (nn_send(l->socket, request.p ? (const void *)request.p : "", request.len, NN_DONTWAIT) >= 0)
+    l->id = (l->id + 1) | UINT32_C(0x80000000);
+    head_init(&head, l->id);
+    if (nn_sendmsg(l->socket, &header, NN_DONTWAIT) >= 0)
         return OCOP_OK;
     (void)net_error(err, "the request could not be sent");
     drop(l);
@@ -434,6 +497,7 @@ enum ocop_status link_nn_open(const char *address, struct link **out, struct oco
     memcpy(l->address, address, strlen(address) + 1);
     l->host = kind;
     l->socket = -1;
+    env_random(env_system(), &l->id, sizeof l->id); /* so that it is told from an earlier link's */
     *out = &l->base;
     return OCOP_OK;
 }

@@ -14,6 +14,7 @@
 #include "bounds.h"
 #include "crew.h"
 #include "env.h"
+#include "idle.h"
 #include "peers.h"
 
 enum {
@@ -24,8 +25,9 @@ enum {
     HOPS_MAX = 8,         /* devices between a client and us */
     HEAD_BYTES_MAX = 256, /* return address of a message */
     REQUEST_FRAME_MAX = NOISE_MESSAGE_MAX + 64, /* with nanomsg's header of 4 bytes a hop */
-    WATCH_MS = 10000,                           /* between looks at the descriptors in use */
-    WATCH_PERCENT = 80,
+    CLOSE_PERCENT = 80, /* of descriptors in use: silent connections are ended ... */
+    KEEP_PERCENT = 60,  /* ... down to this */
+    TELL_MS = 10000,    /* between lines of the log about it */
     SEND_TRIES = 3
 };
 
@@ -51,7 +53,8 @@ struct server {
     size_t held_at;        /* an arrival kept for the next batch; 0: none */
     unsigned failures;     /* of receiving, in a row */
     uint64_t descriptors;  /* that this process may have */
-    int64_t watched_ms;
+    size_t ended;          /* connections, not told yet */
+    int64_t told_ms;
     int64_t answered_ms; /* 0: never */
 };
 
@@ -66,7 +69,7 @@ static void pause_ms(long ms)
 
 /* --- set up --- */
 
-/* Every peer costs a descriptor, and without a free one nanomsg spins. */
+/* Every peer costs a descriptor. */
 static void raise_descriptors(struct server *v)
 {
     struct rlimit limit;
@@ -305,19 +308,24 @@ static void answer_batch(struct server *v, size_t count)
     v->answered_ms = env_mono_ms(v->env);
 }
 
+/* Without a free descriptor nanomsg takes nobody, and spins. So those who say nothing make room
+ * before it comes to that; a device whose connection ends here connects again when it syncs. */
 static void watch_descriptors(struct server *v)
 {
-    int64_t now = env_mono_ms(v->env);
-    uint64_t peers;
+    size_t limit = (size_t)v->descriptors, used = idle_descriptors(limit);
+    int64_t now;
 
-    if (now - v->watched_ms < WATCH_MS || v->descriptors == 0)
+    if (limit == 0 || (v->ended == 0 && used <= limit * CLOSE_PERCENT / 100))
         return;
-    v->watched_ms = now;
-    peers = nn_get_statistic(v->socket, NN_STAT_CURRENT_CONNECTIONS);
-    if (peers != UINT64_MAX && peers > v->descriptors / 100 * WATCH_PERCENT)
-        env_log(v->env, ENV_WARN, "descriptors", "peers=%llu limit=%llu advice=%s",
-                (unsigned long long)peers, (unsigned long long)v->descriptors,
-                "\"raise the limit or cap connections in front\"");
+    if (used > limit * CLOSE_PERCENT / 100)
+        v->ended += idle_close(used - limit * KEEP_PERCENT / 100, limit);
+    now = env_mono_ms(v->env);
+    if (v->told_ms && now - v->told_ms < TELL_MS)
+        return;
+    env_log(v->env, ENV_WARN, "descriptors", "used=%zu limit=%zu connections_ended=%zu advice=%s",
+            used, limit, v->ended, "\"raise the limit or cap connections in front\"");
+    v->told_ms = now;
+    v->ended = 0;
 }
 
 static enum ocop_status loop(struct server *v, volatile sig_atomic_t *stop, struct ocop_error *err)

@@ -21,6 +21,8 @@ enum ocop_status db_error(sqlite3 *db, struct ocop_error *err, const char *doing
 
     if (code == SQLITE_IOERR_NOMEM)
         return err_nomem(err);
+    if (code == SQLITE_IOERR_SHMSIZE) /* the file beside the log finds no room */
+        code = SQLITE_FULL;
     switch (code & 0xff) {
     case SQLITE_NOMEM:
         return err_nomem(err);

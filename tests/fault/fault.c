@@ -281,13 +281,13 @@ ssize_t __wrap_write(int fd, const void *p, size_t len)
 int __real_nn_socket(int domain, int protocol);
 int __real_nn_setsockopt(int s, int level, int option, const void *value, size_t len);
 int __real_nn_connect(int s, const char *address);
-int __real_nn_send(int s, const void *p, size_t len, int flags);
-int __real_nn_recv(int s, void *p, size_t len, int flags);
+int __real_nn_sendmsg(int s, const struct nn_msghdr *m, int flags);
+int __real_nn_recvmsg(int s, struct nn_msghdr *m, int flags);
 int __wrap_nn_socket(int domain, int protocol);
 int __wrap_nn_setsockopt(int s, int level, int option, const void *value, size_t len);
 int __wrap_nn_connect(int s, const char *address);
-int __wrap_nn_send(int s, const void *p, size_t len, int flags);
-int __wrap_nn_recv(int s, void *p, size_t len, int flags);
+int __wrap_nn_sendmsg(int s, const struct nn_msghdr *m, int flags);
+int __wrap_nn_recvmsg(int s, struct nn_msghdr *m, int flags);
 
 static bool link_fails(int number)
 {
@@ -312,14 +312,14 @@ int __wrap_nn_connect(int s, const char *address)
     return link_fails(ENOMEM) ? -1 : __real_nn_connect(s, address);
 }
 
-int __wrap_nn_send(int s, const void *p, size_t len, int flags)
+int __wrap_nn_sendmsg(int s, const struct nn_msghdr *m, int flags)
 {
-    return link_fails(ENOMEM) ? -1 : __real_nn_send(s, p, len, flags);
+    return link_fails(ENOMEM) ? -1 : __real_nn_sendmsg(s, m, flags);
 }
 
-int __wrap_nn_recv(int s, void *p, size_t len, int flags)
+int __wrap_nn_recvmsg(int s, struct nn_msghdr *m, int flags)
 {
-    return link_fails(EINTR) ? -1 : __real_nn_recv(s, p, len, flags);
+    return link_fails(EINTR) ? -1 : __real_nn_recvmsg(s, m, flags);
 }
 
 /* --- set up ----------------------------------------------------------------------------------- */

@@ -21,7 +21,8 @@ enum {
     LONG_MS = 20000, /* never waited for when all is well */
     SHORT_MS = 60,
     PEER_SLICE_MS = 20,
-    ADDRESS_MAX = 64
+    ADDRESS_MAX = 64,
+    TWICE_BYTES = 100 /* more than nanomsg keeps inside its own structures */
 };
 
 enum habit {
@@ -29,6 +30,7 @@ enum habit {
     SILENT,   /* takes and never answers */
     LATE,     /* has the first request cancelled, answers it when the second comes, then that */
     CANCELS,  /* sets the client's flag when the request has come, and never answers */
+    TWICE,    /* gives each answer more than once, and others that nobody asked for */
     OVERSIZED /* answers with more than a link takes */
 };
 
@@ -65,6 +67,29 @@ static void give(struct peer *p, struct held *h)
     *h = (struct held){NULL, NULL};
 }
 
+static struct held copy_of(const struct held *h)
+{
+    const size_t len = ((const struct nn_cmsghdr *)h->head)->cmsg_len;
+    struct held copy = {nn_allocmsg(TWICE_BYTES, 0), nn_allocmsg(len, 0)};
+
+    if (!copy.body || !copy.head)
+        abort();
+    memcpy(copy.body, h->body, TWICE_BYTES);
+    memcpy(copy.head, h->head, len);
+    return copy;
+}
+
+/* Once more what was answered, and an answer to a request of another number. */
+static void give_again(struct peer *p, const struct held *h)
+{
+    for (int i = 0; i < 4; i++) {
+        struct held copy = copy_of(h);
+        ((uint8_t *)copy.head)[((const struct nn_cmsghdr *)copy.head)->cmsg_len - 1] ^=
+            (uint8_t)(i % 2 << 7);
+        give(p, &copy);
+    }
+}
+
 static void discard(struct held *h)
 {
     if (h->body)
@@ -94,6 +119,14 @@ static void handle(struct peer *p, struct held *h)
             break;
         }
         give(p, &p->first);
+        give(p, h);
+        break;
+    case TWICE:
+        if (p->first.body)
+            give_again(p, &p->first);
+        discard(&p->first);
+        p->first = copy_of(h);
+        give_again(p, h);
         give(p, h);
         break;
     case OVERSIZED:
@@ -347,6 +380,33 @@ static void a_late_reply_is_not_taken_for_the_next_requests(void **state)
     peer_close(&p);
 }
 
+static void must_echo_twice(struct link *l, uint8_t number)
+{
+    uint8_t request[TWICE_BYTES] = {number};
+
+    must_connect(l);
+    must_echo(l, span_of(request, sizeof request));
+}
+
+/* A cooked REQ ends the process when it closes after such. */
+static void answers_that_come_twice_or_unasked_do_no_harm(void **state)
+{
+    struct peer p;
+
+    (void)state;
+    peer_open(&p, TWICE, "tcp://127.0.0.1", "tcp://127.0.0.1");
+    for (uint8_t i = 0; i < 10; i++) {
+        struct link *l = link_to(p.address), *other = link_to(p.address);
+        must_echo_twice(l, i);
+        must_echo_twice(l, i);
+        must_echo_twice(other,
+                        i); /* what comes for `l` meanwhile has come before this is answered */
+        l->close(l);
+        other->close(other);
+    }
+    peer_close(&p);
+}
+
 static void a_reply_that_the_caller_has_no_room_for_is_refused(void **state)
 {
     struct peer p;
@@ -522,6 +582,7 @@ int main(void)
         cmocka_unit_test(waiting_for_a_reply_can_be_cancelled),
         cmocka_unit_test(a_reply_above_the_limit_ends_the_exchange),
         cmocka_unit_test(a_late_reply_is_not_taken_for_the_next_requests),
+        cmocka_unit_test(answers_that_come_twice_or_unasked_do_no_harm),
         cmocka_unit_test(a_reply_that_the_caller_has_no_room_for_is_refused),
         cmocka_unit_test(waiting_for_a_connection_can_be_cancelled),
         cmocka_unit_test(an_address_that_is_none_is_refused_with_its_reason),

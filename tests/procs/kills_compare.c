@@ -365,8 +365,9 @@ void kills_compare(struct fleet *f)
         snprintf(o->db, sizeof o->db, "%s", f->backup);
         office_expect(o, 0, OFFICE(o, "verify"), "tables: equal");
     }
-    print_message("cycles: %u; killed: server %u, devices %u, office %u; commands %u, syncs %u (%u "
-                  "ended early)\n",
-                  n->cycles, n->server_kills, n->device_kills, n->office_kills, n->commands,
-                  n->syncs, n->syncs_failed);
+    print_message(
+        "cycles: %u; killed: server %u, devices %u, office %u; commands %u; syncs %u, ended "
+        "early %u, waited in vain %u\n",
+        n->cycles, n->server_kills, n->device_kills, n->office_kills, n->commands, n->syncs,
+        n->syncs_failed, n->syncs_in_vain);
 }

@@ -168,7 +168,7 @@ static void begin_show(struct work *w, struct lane *l)
 static void begin_sync(struct work *w, struct lane *l)
 {
     w->fleet.figures.syncs++;
-    BEGIN(w, l, ACT_SYNC, "sync", "--connect-timeout", "2", "--timeout", "30");
+    BEGIN(w, l, ACT_SYNC, "sync", "--connect-timeout", "2", "--timeout", "4");
 }
 
 /* Before it can work a device is made, enrolled and filled, by one process at a time. */
@@ -320,6 +320,8 @@ static void account(struct work *w, struct lane *l, int code)
                  w->err);
     if (l->act == ACT_SYNC && code != 0)
         f->figures.syncs_failed++;
+    if (l->act == ACT_SYNC && strstr(w->err, "no reply"))
+        f->figures.syncs_in_vain++;
     if (l->act == ACT_RECORD)
         note_record(w, &f->deeds[l->deed], code);
     if (code == 0 && (l->act == ACT_AMEND || l->act == ACT_IMPORT || l->act == ACT_RESOLVE))
