@@ -63,6 +63,7 @@ enum question {
     Q_CASE_PUT,
     Q_CASES_OF,
     Q_CASES_ANY_OPEN,
+    Q_CASES_FORGET,
     Q_STUB_PUT,
     Q_STUB_EXISTS,
     Q_COUNTER_NEXT,
@@ -149,6 +150,7 @@ static const char *const questions[Q_COUNT] = {
         "other = excluded.other, resolution = excluded.resolution",
     [Q_CASES_OF] = "SELECT id, kind, record, cause, field, base, theirs, mine, other, resolution "
                    "FROM cases WHERE record = ?1 OR other = ?1 ORDER BY resolution IS NOT NULL, id",
+    [Q_CASES_FORGET] = "UPDATE cases SET resolution = '' WHERE resolution IS NULL",
     [Q_CASES_ANY_OPEN] = "SELECT 1 FROM cases WHERE resolution IS NULL LIMIT 1",
     [Q_STUB_PUT] = "INSERT INTO stub (id, kind, label) VALUES (?1, ?2, ?3) "
                    "ON CONFLICT (id) DO UPDATE SET kind = excluded.kind, label = excluded.label",
@@ -1590,6 +1592,14 @@ enum ocop_status store_cases_of(struct ocop_store *s, const struct id *record, s
     }
     done(st);
     return status;
+}
+
+enum ocop_status store_cases_forget(struct ocop_store *s, struct ocop_error *err)
+{
+    sqlite3_stmt *st = NULL;
+    enum ocop_status status = ask(s, Q_CASES_FORGET, &st, err);
+
+    return status ? status : run(s, st, err);
 }
 
 enum ocop_status store_cases_any_open(struct ocop_store *s, bool *out, struct ocop_error *err)
