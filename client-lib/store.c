@@ -135,7 +135,8 @@ static const char *const questions[Q_COUNT] = {
     [Q_BASE_DELETE] = "DELETE FROM base WHERE record = ?1",
     [Q_BASE_DEPART] = "UPDATE base SET departed = ?2 WHERE record = ?1",
     [Q_BASE_DEPARTED] = "SELECT kind FROM base WHERE record = ?1 AND departed = 1",
-    [Q_BASE_CLAMP] = "UPDATE base SET version = ?1 WHERE version > ?1",
+    [Q_BASE_CLAMP] = "UPDATE base SET version = min(version, ?1), departed = 0 "
+                     "WHERE version > ?1 OR departed = 1",
     [Q_BASE_ORPHANS] = "SELECT count(*) FROM base WHERE NOT EXISTS "
                        "(SELECT 1 FROM outbox WHERE outbox.record = base.record)",
     [Q_OWN] = "SELECT merged, version FROM own WHERE record = ?1",
