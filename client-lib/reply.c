@@ -91,6 +91,8 @@ static enum ocop_status take_lineage(struct taking *t, struct ocop_error *err)
             st = store_meta_set(t->s, "cursor", span_of(NULL, 0), err);
         if (!st)
             st = store_meta_set_int(t->s, "seen", 0, err);
+        if (!st)
+            st = store_cases_forget(t->s, err); /* those that stand are told again */
     }
     t->s->me.lineage = lineage;
     return st ? st : store_meta_set(t->s, "lineage", id_span(&lineage), err);

@@ -62,6 +62,7 @@ enum question {
     Q_CASE_DELETE,
     Q_CASES_OF,
     Q_CASES_ANY_OPEN,
+    Q_CASES_FORGET,
     Q_STUB_PUT,
     Q_STUB_EXISTS,
     Q_COUNTER_NEXT,
@@ -124,7 +125,8 @@ static const char *const questions[Q_COUNT] = {
     [Q_BASE_DELETE] = "DELETE FROM base WHERE record = ?1",
     [Q_BASE_DEPART] = "UPDATE base SET departed = ?2 WHERE record = ?1",
     [Q_BASE_DEPARTED] = "SELECT kind FROM base WHERE record = ?1 AND departed = 1",
-    [Q_BASE_CLAMP] = "UPDATE base SET version = ?1 WHERE version > ?1",
+    [Q_BASE_CLAMP] = "UPDATE base SET version = min(version, ?1), departed = 0 "
+                     "WHERE version > ?1 OR departed = 1",
     [Q_BASE_ORPHANS] = "SELECT count(*) FROM base WHERE NOT EXISTS "
                        "(SELECT 1 FROM outbox WHERE outbox.record = base.record)",
     [Q_OWN] = "SELECT merged, version FROM own WHERE record = ?1",
@@ -140,6 +142,7 @@ static const char *const questions[Q_COUNT] = {
     [Q_CASE_DELETE] = "DELETE FROM cases WHERE id = ?1",
     [Q_CASES_OF] = "SELECT id, kind, record, cause, field, base, theirs, mine, other, resolution "
                    "FROM cases WHERE record = ?1 OR other = ?1 ORDER BY resolution IS NOT NULL, id",
+    [Q_CASES_FORGET] = "UPDATE cases SET resolution = '' WHERE resolution IS NULL",
     [Q_CASES_ANY_OPEN] = "SELECT 1 FROM cases WHERE resolution IS NULL LIMIT 1",
     [Q_STUB_PUT] = "INSERT INTO stub (id, kind, label) VALUES (?1, ?2, ?3) "
                    "ON CONFLICT (id) DO UPDATE SET kind = excluded.kind, label = excluded.label",
@@ -1435,6 +1438,14 @@ enum ocop_status store_cases_of(struct ocop_store *s, const struct id *record, s
     }
     done(st);
     return status;
+}
+
+enum ocop_status store_cases_forget(struct ocop_store *s, struct ocop_error *err)
+{
+    sqlite3_stmt *st = NULL;
+    enum ocop_status status = ask(s, Q_CASES_FORGET, &st, err);
+
+    return status ? status : run(s, st, err);
 }
 
 enum ocop_status store_cases_any_open(struct ocop_store *s, bool *out, struct ocop_error *err)

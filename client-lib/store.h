@@ -178,7 +178,7 @@ OCOP_MUST_USE enum ocop_status store_record_ids(struct ocop_store *s, uint32_t k
                                                 const struct id *unit, struct arena *a,
                                                 struct id **out, size_t *count,
                                                 struct ocop_error *err);
-/** No version above `version` stays: they were of a history that was lost. */
+/** No version above `version` stays, and no departure: they were of a history that was lost. */
 OCOP_MUST_USE enum ocop_status store_record_clamp(struct ocop_store *s, uint64_t version,
                                                   struct ocop_error *err);
 
@@ -335,6 +335,8 @@ OCOP_MUST_USE enum ocop_status store_cases_of(struct ocop_store *s, const struct
                                               struct arena *a, struct case_row **out, size_t *count,
                                               struct ocop_error *err);
 
+/** Close all open cases: they were of a history that was lost. */
+OCOP_MUST_USE enum ocop_status store_cases_forget(struct ocop_store *s, struct ocop_error *err);
 /** Does the store know an open case at all? */
 OCOP_MUST_USE enum ocop_status store_cases_any_open(struct ocop_store *s, bool *out,
                                                     struct ocop_error *err);
