@@ -41,7 +41,8 @@ OCOP_MUST_USE enum ocop_status query_backup_made(struct registry *r, int64_t mad
 OCOP_MUST_USE enum ocop_status query_copy_own(struct registry *to, const char *from_path,
                                               struct ocop_error *err);
 
-/** Invitations that were used in the registry at `from_path` are used here too, by the same keys. */
+/** Invitations that were used in the registry at `from_path` are used here too, by the same keys.
+ */
 OCOP_MUST_USE enum ocop_status query_invitations_used(struct registry *to, const char *from_path,
                                                       struct ocop_error *err);
 

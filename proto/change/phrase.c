@@ -281,7 +281,7 @@ size_t phrase_code(struct phrase *p, struct ends *ends, struct span text, uint8_
 {
     struct sink sink = {out, 0, room, false};
     uint32_t before = 0;
-    size_t at = 0; /* in the text, however it is come by */
+    size_t at = 0;          /* in the text, however it is come by */
     ANALYSER_KNOWS(text.p); /* but when reading, which looks at none of it */
     while (!p->failed && !sink.full) {
         if (end_code(p, ends, at, at == text.len))

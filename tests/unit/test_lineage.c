@@ -18,8 +18,9 @@ static void two_histories_share_what_came_before_the_first_fork_between_them(voi
     const struct {
         char now, from;
         uint64_t shared;
-    } cases[] = {{'C', 'A', 3}, {'C', 'B', 5}, {'C', 'C', UINT64_MAX}, {'C', 'D', 2}, {'D', 'C', 2},
-                 {'D', 'A', 2}, {'A', 'C', 3}, {'B', 'C', 5},          {'C', 'X', 0}, {'X', 'C', 0}};
+    } cases[] = {{'C', 'A', 3}, {'C', 'B', 5}, {'C', 'C', UINT64_MAX}, {'C', 'D', 2},
+                 {'D', 'C', 2}, {'D', 'A', 2}, {'A', 'C', 3},          {'B', 'C', 5},
+                 {'C', 'X', 0}, {'X', 'C', 0}};
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         if (lineage_shared(v, 4, named(cases[i].now), named(cases[i].from)) != cases[i].shared)
