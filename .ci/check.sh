@@ -238,7 +238,9 @@ gate_sanitizers() {
     # shellcheck disable=SC2046,SC2086
     build build-san OPT='-O1 -g' SAN='-fsanitize=address,undefined -fno-sanitize-recover=all' \
         $(if [ -n "${TESTS:-}" ]; then programs_of build-san $TESTS; else echo all tests; fi)
-    sh .ci/run-tests.sh build-san || fail 'tests fail'
+    # Three times as slow: fewer seeds and faults than without.
+    SEEDS="${SEEDS:-60}" FAULT_GROWTH="${FAULT_GROWTH:-60}" sh .ci/run-tests.sh build-san ||
+        fail 'tests fail'
 }
 
 # Where threads meet: every test that starts some, and those that use a store from callbacks of the
