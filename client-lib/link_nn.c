@@ -24,7 +24,9 @@ enum {
     RECONNECT_MS = 100,
     RECONNECT_MAX_MS = 2000,
     HOST_BYTES_MAX = 90,
-    PROBE_PIPES = 12 /* two descriptors each: more than a socket and its connection take */
+    TAKEN_MS = 1000,        /* within this, and ... */
+    TAKEN_BYTES_PER_MS = 4, /* ... at this pace a connection that stands has taken a request */
+    PROBE_PIPES = 12        /* two descriptors each: more than a socket and its connection take */
 };
 
 enum host { HOST_IPV4, HOST_IPV6, HOST_NAME /* may stand for both */ };
@@ -33,9 +35,10 @@ struct nn_link {
     struct link base;
     char address[NN_SOCKADDR_MAX];
     enum host host;
-    int socket;      /* -1: none */
-    uint64_t broken; /* connections, when the request was sent */
-    uint32_t id;     /* of the request; a reply carries its request's */
+    int socket;          /* -1: none */
+    uint64_t broken;     /* connections, when the request was sent */
+    uint32_t id;         /* of the request; a reply carries its request's */
+    int64_t taken_by_ms; /* when it must have left, monotonic */
 };
 
 /* --- addresses: nanomsg aborts on some that are wrong, so each is read here first --- */
@@ -384,6 +387,15 @@ static enum received receive(struct nn_link *l, void **message, size_t *len)
     return NOTHING;
 }
 
+/* nanomsg overlooks the end of a connection in the moment after its first bytes were exchanged, and
+ * holds it for open. Such a one never takes a request. */
+static bool never_takes(const struct nn_link *l)
+{
+    struct nn_pollfd out = {.fd = l->socket, .events = NN_POLLOUT};
+
+    return mono_ms() > l->taken_by_ms && nn_poll(&out, 1, 0) == 0;
+}
+
 /* A broken connection ends the wait at once: nanomsg would connect again unseen, for ever where
  * what breaks it is a reply above its limit. */
 static enum ocop_status wait_reply(struct nn_link *l, int timeout_ms, const atomic_bool *cancel,
@@ -413,7 +425,8 @@ static enum ocop_status wait_reply(struct nn_link *l, int timeout_ms, const atom
             nn_freemsg(message);
             return st;
         }
-        if (nn_get_statistic(l->socket, NN_STAT_BROKEN_CONNECTIONS) != l->broken || !connected(l))
+        if (nn_get_statistic(l->socket, NN_STAT_BROKEN_CONNECTIONS) != l->broken || !connected(l) ||
+            never_takes(l))
             return err_set(err, OCOP_ENET,
                            "the connection to %s broke before the reply came; the "
                            "next sync repeats the request",
@@ -440,6 +453,7 @@ static enum ocop_status link_start(struct link *base, struct span request, struc
     l->broken = nn_get_statistic(l->socket, NN_STAT_BROKEN_CONNECTIONS);
     l->id = (l->id + 1) | UINT32_C(0x80000000);
     head_init(&head, l->id);
+    l->taken_by_ms = mono_ms() + TAKEN_MS + (int64_t)(request.len / TAKEN_BYTES_PER_MS);
     if (nn_sendmsg(l->socket, &header, NN_DONTWAIT) >= 0)
         return OCOP_OK;
     (void)net_error(err, "the request could not be sent");

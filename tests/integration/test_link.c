@@ -22,6 +22,7 @@ enum {
     SHORT_MS = 60,
     PEER_SLICE_MS = 20,
     ADDRESS_MAX = 64,
+    RUDE_TRIES = 3,
     TWICE_BYTES = 100 /* more than nanomsg keeps inside its own structures */
 };
 
@@ -407,6 +408,63 @@ static void answers_that_come_twice_or_unasked_do_no_harm(void **state)
     peer_close(&p);
 }
 
+/* Somebody who says nanomsg's first words and hangs up at once. */
+struct rude {
+    int listener;
+    atomic_bool stop;
+};
+
+static void *rude_main(void *self)
+{
+    static const uint8_t hello[8] = {0, 'S', 'P', 0, 0, 0x31, 0, 0};
+    struct rude *r = self;
+
+    while (!atomic_load(&r->stop)) {
+        const struct linger reset = {1, 0};
+        int fd = accept(r->listener, NULL, NULL);
+        if (fd < 0)
+            break;
+        (void)!send(fd, hello, sizeof hello, MSG_NOSIGNAL);
+        setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+        close(fd);
+    }
+    return NULL;
+}
+
+/* nanomsg takes some of these for connections that stand, for ever. */
+static void a_connection_that_ends_as_it_begins_is_not_waited_for(void **state)
+{
+    struct rude r = {.listener = socket(AF_INET, SOCK_STREAM, 0)};
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof a;
+    char address[ADDRESS_MAX];
+    struct buf reply;
+    pthread_t thread;
+
+    (void)state;
+    assert_int_equal(bind(r.listener, (struct sockaddr *)&a, len), 0);
+    assert_int_equal(listen(r.listener, 8), 0);
+    assert_int_equal(getsockname(r.listener, (struct sockaddr *)&a, &len), 0);
+    snprintf(address, sizeof address, "tcp://127.0.0.1:%d", ntohs(a.sin_port));
+    assert_int_equal(pthread_create(&thread, NULL, rude_main, &r), 0);
+    buf_init(&reply, FRAME_BYTES_MAX);
+    for (int i = 0; i < RUDE_TRIES; i++) {
+        struct ocop_error err = {.status = OCOP_OK};
+        struct link *l = link_to(address);
+        enum ocop_status st = l->connect(l, SHORT_MS, NULL, &err);
+        if (st == OCOP_OK)
+            st = l->exchange(l, span_str("?"), LONG_MS, NULL, &reply, &err);
+        if (st != OCOP_ENET)
+            fail_msg("%d: %s", st, err.text);
+        l->close(l);
+    }
+    atomic_store(&r.stop, true);
+    shutdown(r.listener, SHUT_RDWR);
+    pthread_join(thread, NULL);
+    close(r.listener);
+    buf_fini(&reply);
+}
+
 static void a_reply_that_the_caller_has_no_room_for_is_refused(void **state)
 {
     struct peer p;
@@ -583,6 +641,7 @@ int main(void)
         cmocka_unit_test(a_reply_above_the_limit_ends_the_exchange),
         cmocka_unit_test(a_late_reply_is_not_taken_for_the_next_requests),
         cmocka_unit_test(answers_that_come_twice_or_unasked_do_no_harm),
+        cmocka_unit_test(a_connection_that_ends_as_it_begins_is_not_waited_for),
         cmocka_unit_test(a_reply_that_the_caller_has_no_room_for_is_refused),
         cmocka_unit_test(waiting_for_a_connection_can_be_cancelled),
         cmocka_unit_test(an_address_that_is_none_is_refused_with_its_reason),

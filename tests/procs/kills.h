@@ -27,7 +27,6 @@ struct device {
 
 struct figures {
     unsigned cycles, server_kills, device_kills, office_kills, commands, syncs, syncs_failed;
-    unsigned syncs_in_vain; /* waited for a reply until time was up */
 };
 
 struct fleet {

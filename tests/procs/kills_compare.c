@@ -367,7 +367,7 @@ void kills_compare(struct fleet *f)
     }
     print_message(
         "cycles: %u; killed: server %u, devices %u, office %u; commands %u; syncs %u, ended "
-        "early %u, waited in vain %u\n",
+        "early %u\n",
         n->cycles, n->server_kills, n->device_kills, n->office_kills, n->commands, n->syncs,
-        n->syncs_failed, n->syncs_in_vain);
+        n->syncs_failed);
 }
