@@ -154,7 +154,7 @@ $(B)/bench/%: $(B)/obj/bench/%.o $(call obj,$(filter-out bench/bench_%.c,$(BENCH
 PACKAGES := gcc make pkg-config libsqlite3-dev libprotobuf-c-dev protobuf-c-compiler protobuf-compiler \
 	libnanomsg-dev zlib1g-dev libsodium-dev libjansson-dev libutf8proc-dev libcsv-dev libinih-dev \
 	libqrencode-dev
-TEST_PACKAGES := libcmocka-dev
+TEST_PACKAGES := libcmocka-dev patch
 CHECK_PACKAGES := clang clang-format clang-tidy cppcheck libclang-rt-14-dev libstdc++-12-dev
 
 .PHONY: run demo test check gates-selftest faults bench deps deps-test deps-check help
@@ -180,10 +180,14 @@ tests: $(TESTS) $(FUZZ_REPLAY) $(SIM) $(B)/tests/fault/test_faults $(B)/tests/in
 
 SEEDS ?= 1000
 FIRST ?= 1
-.PHONY: sim
+.PHONY: sim sim-planted
 sim: deps-test ## simulate SEEDS=n runs from FIRST=s, one process a core; a failing run is made short
 	@$(MAKE) -s $(SIM)
 	$(SIM) --first=$(FIRST) --seeds=$(SEEDS)
+
+sim-planted: deps-test ## plant bugs, one by one, and see the simulator catch each
+	@$(MAKE) -s $(SIM)
+	sh tests/sim/planted.sh $(B)
 
 CYCLES ?= 500
 SEED ?= 1

@@ -73,12 +73,8 @@ void model_forget_draft(struct device *d, const struct id *record)
     struct draft_seen **at = &d->drafts;
     while (*at && !id_eq(&(*at)->record, record))
         at = &(*at)->next;
-    struct draft_seen *gone = *at;
-    if (!gone)
-        return;
-    *at = gone->next;
-    gone->next = d->dropped;
-    d->dropped = gone;
+    if (*at)
+        *at = (*at)->next;
 }
 
 /* A draft was saved: what was on the screen when each of its fields was first edited. */

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Plant each bug of tests/sim/planted in a copy of the tree and see the simulator catch it.
-#     sh tests/sim/planted.sh BUILD [name ...]        SEEDS=n: runs it has for each, 600 if not given
+#     sh tests/sim/planted.sh BUILD [name ...]        SEEDS=n: runs it has for each, 400 if not given
 # Fails when one is not caught, does not apply or does not build, and when there are fewer than 14.
 set -eu
 build=$1
@@ -10,13 +10,14 @@ rm -rf "$tree"
 mkdir -p "$tree/build"
 cp -a Makefile proto client-lib server migrations tests bench .ci "$tree"
 for part in obj gen; do [ ! -d "$build/$part" ] || cp -a "$build/$part" "$tree/build"; done
-make -s -j2 -C "$tree" build/sim/sim >"$tree/log" 2>&1 || { tail -n 20 "$tree/log"; exit 1; }
+make -s -j2 -C "$tree" B=build build/sim/sim >"$tree/log" 2>&1 || { tail -n 20 "$tree/log"; exit 1; }
 
 caught=0
 missed=0
 for patch in tests/sim/planted/*.patch; do
     name=$(basename "$patch" .patch)
     if [ $# -gt 0 ]; then case " $* " in *" $name "*) ;; *) continue ;; esac fi
+    options=$(sed -n '1s/^options: //p' "$patch")
     if ! patch -s -p1 -F3 -d "$tree" <"$patch" >"$tree/log" 2>&1; then
         echo "$name: does not apply; renew it"
         missed=$((missed + 1))
@@ -27,7 +28,7 @@ for patch in tests/sim/planted/*.patch; do
         echo "$name: does not build"
         grep error "$tree/log" | head -n 5
         missed=$((missed + 1))
-    elif (cd "$tree" && build/sim/sim --seeds="${SEEDS:-600}" --long) >"$tree/log" 2>&1; then
+    elif (cd "$tree" && build/sim/sim --seeds="${SEEDS:-400}" --long $options) >"$tree/log" 2>&1; then
         echo "$name: NOT CAUGHT: $(tail -n 1 "$tree/log")"
         missed=$((missed + 1))
     else

@@ -109,7 +109,7 @@ struct device {
     bool revoked;
     unsigned family; /* copies of one store belong together */
     bool tainted;    /* it is a copy, has one, or was an older self */
-    struct draft_seen *drafts, *dropped;
+    struct draft_seen *drafts;
     /* What may never go back, see check.c. */
     struct id replica, lineage;
     uint64_t seq, cursor;
