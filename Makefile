@@ -155,7 +155,8 @@ PACKAGES := gcc make pkg-config libsqlite3-dev libprotobuf-c-dev protobuf-c-comp
 	libnanomsg-dev zlib1g-dev libsodium-dev libjansson-dev libutf8proc-dev libcsv-dev libinih-dev \
 	libqrencode-dev
 TEST_PACKAGES := libcmocka-dev patch
-CHECK_PACKAGES := clang clang-format clang-tidy cppcheck libclang-rt-14-dev libstdc++-12-dev
+CHECK_PACKAGES := clang clang-format clang-tidy cppcheck libclang-rt-14-dev libstdc++-12-dev \
+	haproxy
 
 .PHONY: run demo test check gates-selftest faults bench deps deps-test deps-check help
 run: deps ## install what is missing, build, show the main job, and stay up

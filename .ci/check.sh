@@ -6,7 +6,7 @@ set -eu
 JOBS=${JOBS:-2}
 FUNCTION_LINES_MAX=80 # style asks for about 70; what is longer is two functions
 FILE_LINES_MAX=1000   # twenty screens: beyond it nobody reads a file as one subject
-GATES='format lengths owners header docs cppcheck clang symbols tidy analyzer sanitizers threads'
+GATES='format lengths owners header docs cppcheck clang symbols tidy analyzer sanitizers threads front'
 
 fail() { echo "$gate: $*" >&2; exit 1; }
 
@@ -221,6 +221,17 @@ gate_tidy() {
 gate_analyzer() {
     build build-analyzer OPT='-O1 -g' SAN='-fanalyzer -DSTATIC_ANALYSIS' compile
     looked "$(objects build-analyzer)" 65 'files analysed'
+}
+
+# docs/haproxy.cfg as it is shipped, with a real HAProxy.
+gate_front() {
+    build build-clang CC=clang all build-clang/tests/front/test_front
+    OCOP_BIN=build-clang/ocop OCOPD_BIN=build-clang/ocopd build-clang/tests/front/test_front \
+        >"$tmp/front" 2>&1 || {
+        cat "$tmp/front"
+        fail 'docs/haproxy.cfg does not do what it says'
+    }
+    looked "$(sed -n 's/^\[  PASSED  \] \([0-9]*\) .*/\1/p' "$tmp/front")" 4 'tests of docs/haproxy.cfg'
 }
 
 programs_of() { # directory test...: the programs to build

@@ -76,6 +76,8 @@ breach symbols 'libocop.so exports these' client-lib/check.c add client-lib/chec
     '__attribute__((visibility("default"))) void leak(void); void leak(void) {}'
 breach symbols 'not exported: ocop_version' client-lib/ocop.h \
     swap client-lib/ocop.h '^OCOP_API const char \*ocop_version' 'const char *ocop_version'
+breach front 'docs/haproxy.cfg does not do what it says' docs/haproxy.cfg \
+    swap docs/haproxy.cfg 'sc0_conn_cur gt 200' 'sc0_conn_cur gt 2000'
 export ONLY='^server/log'
 breach tidy 'bugprone-integer-division' server/log.c \
     add server/log.c 'double f(int a); double f(int a) { return a / 2; }'

@@ -267,10 +267,11 @@ static void pause_ms(int64_t ms)
 static enum ocop_status not_reached(const struct nn_link *l, int timeout_ms, struct ocop_error *err)
 {
     if (nn_get_statistic(l->socket, NN_STAT_ESTABLISHED_CONNECTIONS) > 0)
-        return err_set(err, OCOP_ENET,
-                       "%s could not be reached in %d ms: what answers there is no registry; this "
-                       "network may have a sign-in page, open it in a browser",
-                       l->address, timeout_ms);
+        return err_set(
+            err, OCOP_ENET,
+            "%s could not be reached in %d ms: what answers there is not the registry; it "
+            "may be down, or this network has a sign-in page: open a browser",
+            l->address, timeout_ms);
     return err_set(
         err, OCOP_ENET, "%s could not be reached in %d ms (%s); check the signal and the address",
         l->address, timeout_ms,
