@@ -1,7 +1,8 @@
 /* nanomsg accepts whoever comes, keeps every connection, and spins when no descriptor is free for
  * the next. It has no limit that could be set, so connections are ended here: shutdown() leaves the
  * descriptor to its owner. Knows no nanomsg. */
-#define _DEFAULT_SOURCE /* struct tcp_info */
+/* For struct tcp_info. NOLINTNEXTLINE(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
+#define _DEFAULT_SOURCE
 #include "idle.h"
 
 #include <errno.h>
