@@ -33,13 +33,11 @@ product() { tracked 'proto/*.c' 'client-lib/*.c' 'server/*.c'; }
 build() { # directory make-arguments...; shows the log only when it fails
     dir=$1
     shift
-    make -s -k -j "$JOBS" B="$dir" "$@" >"$dir.log" 2>&1 || {
-        grep -E 'error|warning|undefined' "$dir.log" | head -n 40 || true
-        tail -n 20 "$dir.log"
-        rm -f "$dir.log"
+    make -s -k -j "$JOBS" B="$dir" "$@" >"$tmp/build" 2>&1 || {
+        grep -E 'error|warning|undefined' "$tmp/build" | head -n 40 || true
+        tail -n 20 "$tmp/build"
         fail 'the build failed'
     }
-    rm -f "$dir.log"
 }
 
 gate_format() {

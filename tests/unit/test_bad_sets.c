@@ -270,8 +270,10 @@ static struct id in_a_unit_of_others(struct world *w, struct draft_change *d)
 
 static struct id with_a_reference_to_nowhere(struct world *w, struct draft_change *d)
 {
-    struct id nowhere = id_next(&w->c.r->ids, &w->c.env);
-    return product(w, d, span_str("Trà"), &nowhere, &w->commune);
+    struct id *nowhere = arena_alloc(&w->c.a, sizeof *nowhere); /* the draft points to it */
+    assert_non_null(nowhere);
+    *nowhere = id_next(&w->c.r->ids, &w->c.env);
+    return product(w, d, span_str("Trà"), nowhere, &w->commune);
 }
 
 static struct id of_a_record_that_is_nowhere(struct world *w, struct draft_change *d)
