@@ -230,6 +230,7 @@ bool server_up(struct sim *s)
         sim_fail(s, "opening", "the registry does not open: %s %s", err_name(st), err.text);
     if (st == OCOP_EDAMAGED || st == OCOP_EVERSION)
         sim_fail(s, "opening", "the registry was damaged: %s", err.text);
+    server_reap(s); /* it may have gone down while it opened */
     return false;
 }
 
@@ -268,6 +269,7 @@ bool device_up(struct device *d)
                  err.text);
     if (st == OCOP_EDAMAGED || st == OCOP_EVERSION)
         sim_fail(d->sim, "opening", "the store of device %u was damaged: %s", d->index, err.text);
+    device_reap(d); /* it may have gone down while it opened */
     return false;
 }
 

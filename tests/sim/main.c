@@ -412,7 +412,6 @@ int main(int argc, char **argv)
     m.failures_max = 1;
     m.short_runs = true;
     m.options.report = STDOUT_FILENO;
-    m.options.without = FAULT_RESTORE;
     for (int i = 1; i < argc; i++) {
         if ((v = value(argv[i], "--seed=")) != NULL) {
             seed = strtoull(v, NULL, 10);
@@ -432,8 +431,6 @@ int main(int argc, char **argv)
             m.options.skip = skip;
         } else if ((v = value(argv[i], "--without=")) != NULL) {
             m.options.without |= faults_read(v);
-        } else if ((v = value(argv[i], "--with=")) != NULL) {
-            m.options.without &= ~faults_read(v);
         } else if (strcmp(argv[i], "--trace") == 0) {
             m.options.trace = true;
         } else if (strcmp(argv[i], "--long") == 0) {

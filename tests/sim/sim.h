@@ -164,6 +164,7 @@ struct sim {
     struct id lineage;
     uint64_t version; /* last seen: never goes back within a lineage */
     unsigned restores;
+    unsigned said; /* by all syncs so far: grows while there is something left to say */
     struct copy backups[SIM_COPIES_MAX];
 
     struct id officers[SIM_OFFICERS_MAX];

@@ -385,6 +385,7 @@ enum ocop_status device_sync(struct sim *s, struct device *d, struct ocop_sync_s
               d->index, err_name(st), st ? err.text : "", mine.round_trips, mine.pushed,
               mine.refused, mine.in_case, mine.pulled, mine.forked ? " forked" : "");
     s->figures.forks += mine.forked;
+    s->said += mine.pushed + mine.pulled + mine.departed + mine.forked + (st || !mine.complete);
     if (!d->node.disk.dead && !may_return(d, st))
         sim_fail(s, "status", "device %u: a sync returned %s: %s", d->index, err_name(st),
                  err.text);
