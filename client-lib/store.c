@@ -161,6 +161,7 @@ static const char *const questions[Q_COUNT] = {
 };
 
 /* Statements about one kind's table are put together from these pieces and row_table(). */
+#define TOUCH_SEARCH "BEGIN; INSERT INTO search (rowid, text) VALUES (-1, 'x')"
 #define IDS_OF_UNIT "SELECT id FROM %s WHERE unit_id = ?1"
 #define IDS_OF_ALL "SELECT id FROM %s"
 #define CLAMP "UPDATE %s SET version = ?1, born = min(born, ?1) WHERE version > ?1"
@@ -272,7 +273,11 @@ enum ocop_status store_commit(struct ocop_store *s, struct ocop_error *err)
 bool store_rollback(struct ocop_store *s)
 {
     s->db->open = false;
-    /* A full disk may have rolled back by itself. */
+    /* A failing disk may have rolled back by itself, in the middle of a write of the search index's
+     * own: the index then goes on with counts of what is gone, and calls the file damaged later. It
+     * reads them anew after a transaction that it took part in. */
+    if (sqlite3_get_autocommit(s->db->sqlite))
+        (void)sqlite3_exec(s->db->sqlite, TOUCH_SEARCH, NULL, NULL, NULL);
     if (!sqlite3_get_autocommit(s->db->sqlite))
         (void)sqlite3_exec(s->db->sqlite, "ROLLBACK", NULL, NULL, NULL);
     return sqlite3_get_autocommit(s->db->sqlite) != 0;
