@@ -251,10 +251,25 @@ const char *store_vfs(struct ocop_store *s)
                : NULL;
 }
 
+/* When SQLite rolled back by itself, in the middle of a write of the search index's own, the index
+ * goes on with counts of what is gone, and calls the file damaged later. It reads them anew after a
+ * transaction that it took part in. */
+static void search_refresh(struct db *db)
+{
+    bool touched = sqlite3_exec(db->sqlite, TOUCH_SEARCH, NULL, NULL, NULL) == SQLITE_OK;
+
+    if (!sqlite3_get_autocommit(db->sqlite) &&
+        sqlite3_exec(db->sqlite, "ROLLBACK", NULL, NULL, NULL) == SQLITE_OK && touched)
+        db->stale = false;
+}
+
 enum ocop_status store_begin(struct ocop_store *s, struct ocop_error *err)
 {
-    enum ocop_status st = db_exec(s->db->sqlite, "BEGIN IMMEDIATE", err);
+    enum ocop_status st;
 
+    if (s->db->stale)
+        search_refresh(s->db);
+    st = db_exec(s->db->sqlite, "BEGIN IMMEDIATE", err);
     s->db->open = !st;
     return st;
 }
@@ -273,11 +288,9 @@ enum ocop_status store_commit(struct ocop_store *s, struct ocop_error *err)
 bool store_rollback(struct ocop_store *s)
 {
     s->db->open = false;
-    /* A failing disk may have rolled back by itself, in the middle of a write of the search index's
-     * own: the index then goes on with counts of what is gone, and calls the file damaged later. It
-     * reads them anew after a transaction that it took part in. */
+    /* A failing disk may have rolled back by itself. */
     if (sqlite3_get_autocommit(s->db->sqlite))
-        (void)sqlite3_exec(s->db->sqlite, TOUCH_SEARCH, NULL, NULL, NULL);
+        s->db->stale = true;
     if (!sqlite3_get_autocommit(s->db->sqlite))
         (void)sqlite3_exec(s->db->sqlite, "ROLLBACK", NULL, NULL, NULL);
     return sqlite3_get_autocommit(s->db->sqlite) != 0;

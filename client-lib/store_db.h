@@ -20,7 +20,8 @@ enum { QUESTIONS_MAX = 128 };
 
 struct db {
     sqlite3 *sqlite;
-    bool open; /* between store_begin and the decision to commit or to roll back */
+    bool open;  /* between store_begin and the decision to commit or to roll back */
+    bool stale; /* the search index may count what was rolled back: search_refresh */
     struct rows *rows;
     struct buf old_text, new_text;     /* of search; kept for their memory */
     int64_t data_version;              /* SQLite's own, of the file as last asked for */
