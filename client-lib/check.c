@@ -143,12 +143,16 @@ static enum ocop_status check_record(struct check *c, const struct kind *k, cons
     struct ocop_error why = {0};
     struct fields f;
     uint64_t version;
+    bool pending = false;
     char name[ID_TEXT_LEN + 1];
     enum ocop_status st;
 
     arena_reset(&c->arena);
     st = store_record(c->s, k->number, id, &c->arena, &f, &version, &why);
     if (!st)
+        st = store_outbox_has(c->s, id, &pending, &why);
+    /* What others changed under a draft may not fit with it: that is for the officer to see. */
+    if (!st && !pending)
         st = rules_check(k, &f, RULES_DRAFT, &(struct rules_lookup){NULL, NULL}, &why);
     if (!st)
         st = check_shown(c, k, id, &f, &why);
