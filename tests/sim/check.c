@@ -296,7 +296,15 @@ static struct submission *submission_of(struct sim *s, const struct change *c)
     return found;
 }
 
-/* A value that stood and was another's is replaced: its author must have had it on the screen. */
+/* What the change was based on, a base of a lost history being the place where it parted. */
+static uint64_t based_on(const struct entry *e, const struct submission *sub, const struct path *p)
+{
+    const struct field *f = fields_find(&e->set.changes.v[sub->index].fields, p->number, p->key);
+    return f ? f->base : 0;
+}
+
+/* A value that stood and was another's is replaced: its author must have had it on the screen, or,
+ * after a restore, what came after it and was lost. */
 static void not_unseen(struct oracle *o, const struct entry *e, const struct submission *sub,
                        const struct kept *k, const struct path *p)
 {
@@ -315,6 +323,8 @@ static void not_unseen(struct oracle *o, const struct entry *e, const struct sub
         const struct field *b = me ? kept_get(me, 14, span_of(NULL, 0)) : NULL;
         bool mine = a && b && span_eq(a->bytes, b->bytes); /* the same device's channel key */
         bool gone = stood->op != FIELD_SET, absent = !was || was->op != FIELD_SET;
+        if (o->sim->restores && t->before->version <= based_on(e, sub, p))
+            continue;
         if (mine || rule->merge == MERGE_LAST || rule->merge == MERGE_UNION || (gone && absent) ||
             (!gone && !absent && field_value_equal(stood, was)))
             continue;

@@ -245,26 +245,42 @@ static bool in_scope(const struct judged *j, const struct field *unit)
 /* --- what follows from a change that took effect ------------------------------------------------
  */
 
+/* One reference: what it leads to is there, or the change says that it waits for it. */
+static void refers(struct judged *j, const struct kept *k, uint32_t number,
+                   const struct field_rule *r, struct span value)
+{
+    struct id target;
+    if (!id_from(value, &target))
+        return;
+    for (const struct kept *t = j->o->records; t; t = t->next)
+        if ((r->lo == 0 || t->kind == (uint32_t)r->lo) && id_eq(&t->id, &target))
+            return;
+    if (j->code == OUTCOME_APPLIED)
+        j->code = OUTCOME_DANGLING;
+    for (const struct dangles *d = j->o->dangling; d; d = d->next)
+        if (d->version == j->set_version && d->index == j->index && d->field == number &&
+            id_eq(&d->target, &target))
+            return; /* two elements of a list */
+    struct dangles *d = fresh(j->o, sizeof *d);
+    *d = (struct dangles){j->o->dangling, target, k->id, number, j->set_version, j->index, false};
+    j->o->dangling = d;
+    j->e->decided[j->index].dangling++;
+}
+
 static void references(struct judged *j, const struct kept *k, const struct fields *applied)
 {
     for (size_t i = 0; i < applied->count; i++) {
         const struct field *f = &applied->v[i];
         const struct field_rule *r = kind_field(j->kind, f->number);
-        struct id target;
-        bool there = false;
-        if (!r || r->check != CHECK_REF || f->op != FIELD_SET || !id_from(f->bytes, &target))
+        if (!r || f->op != FIELD_SET)
             continue;
-        for (const struct kept *t = j->o->records; t && !there; t = t->next)
-            there = (r->lo == 0 || t->kind == (uint32_t)r->lo) && id_eq(&t->id, &target);
-        if (there)
-            continue;
-        struct dangles *d = fresh(j->o, sizeof *d);
-        *d = (struct dangles){j->o->dangling, target,   k->id, f->number,
-                              j->set_version, j->index, false};
-        j->o->dangling = d;
-        j->e->decided[j->index].dangling++;
-        if (j->code == OUTCOME_APPLIED)
-            j->code = OUTCOME_DANGLING;
+        if (r->check == CHECK_REF)
+            refers(j, k, f->number, r, f->bytes);
+        for (const struct field_rule *item = r->items; item && item->number; item++) {
+            struct field v;
+            if (item->check == CHECK_REF && element_get(f->bytes, item->number, &v))
+                refers(j, k, f->number, item, v.bytes);
+        }
     }
 }
 
