@@ -30,8 +30,8 @@ static enum ocop_status put_base(struct taking *t, const struct change *c, struc
     bool found, there;
     enum ocop_status st;
 
-    if (c->verb == VERB_CREATE)
-        return OCOP_OK;
+    if (c->verb == VERB_CREATE) /* what others made of the record since is lost with it */
+        return store_base_delete(s, &c->record, err);
     arena_reset(&t->work);
     st = store_base(s, &c->record, &t->work, &found, &f, &version, err);
     if (st || found)
