@@ -153,7 +153,7 @@ static enum ocop_status check_record(struct check *c, const struct kind *k, cons
         st = store_outbox_has(c->s, id, &pending, &why);
     /* What others changed under a draft may not fit with it: that is for the officer to see. */
     if (!st && !pending)
-        st = rules_check(k, &f, RULES_DRAFT, &(struct rules_lookup){NULL, NULL}, &why);
+        st = rules_check(k, &f, RULES_DRAFT, &(struct rules_lookup){0}, &why);
     if (!st)
         st = check_shown(c, k, id, &f, &why);
     if (!st)

@@ -326,28 +326,37 @@ static enum ocop_status make_keys(struct ocop_store *s, const struct invitation 
     return client_end(s, st, err);
 }
 
+/* What a device may see and write, as the server sent it: ids, one behind the other. */
+static enum ocop_status scope_set(struct ocop_store *s, const char *key,
+                                  const ProtobufCBinaryData *ids, size_t count,
+                                  struct ocop_error *err)
+{
+    uint8_t packed[(SCOPE_UNITS_MAX + SCOPE_RECORDS_MAX) * ID_LEN];
+
+    for (size_t i = 0; i < count; i++) {
+        if (ids[i].len != ID_LEN)
+            return err_set(err, OCOP_EPROTO, "the server sent a scope that is not one");
+        memcpy(packed + i * ID_LEN, ids[i].data, ID_LEN);
+    }
+    return store_meta_set(s, key, span_of(packed, count * ID_LEN), err);
+}
+
 enum ocop_status client_enrolment(struct ocop_store *s, const Ocop__Sync__Enrolment *e,
                                   struct ocop_error *err)
 {
-    uint8_t scope[SCOPE_UNITS_MAX * ID_LEN];
     struct id id;
     const char *name = e->officer_name ? e->officer_name : "";
     enum ocop_status st;
 
     if (!e->has_replica || !id_from(span_of(e->replica.data, e->replica.len), &id) ||
         !id_eq(&id, &s->me.replica) || !e->has_officer || e->officer.len != ID_LEN ||
-        e->n_scope > SCOPE_UNITS_MAX)
+        e->n_scope > SCOPE_UNITS_MAX || e->n_records > SCOPE_RECORDS_MAX)
         return err_set(err, OCOP_EPROTO, "the server enrolled something else than this store");
     if (s->me.enrolled && memcmp(e->officer.data, s->me.officer.b, ID_LEN) != 0)
         return err_set(
             err, OCOP_ESTATE,
             "the invitation is for another officer; what this store holds was written by "
             "its own");
-    for (size_t i = 0; i < e->n_scope; i++) {
-        if (e->scope[i].len != ID_LEN)
-            return err_set(err, OCOP_EPROTO, "the server sent a scope that is not one");
-        memcpy(scope + i * ID_LEN, e->scope[i].data, ID_LEN);
-    }
     st = store_meta_set_int(s, "number", e->number, err);
     if (!st)
         st = store_meta_set(s, "officer", span_of(e->officer.data, e->officer.len), err);
@@ -355,7 +364,9 @@ enum ocop_status client_enrolment(struct ocop_store *s, const Ocop__Sync__Enrolm
         st = store_meta_set(s, "officer_name",
                             span_of(name, strnlen(name, sizeof s->me.officer_name - 1)), err);
     if (!st)
-        st = store_meta_set(s, "scope", span_of(scope, e->n_scope * ID_LEN), err);
+        st = scope_set(s, "scope", e->scope, e->n_scope, err);
+    if (!st)
+        st = scope_set(s, "assigned", e->records, e->n_records, err);
     if (!st && e->has_lineage && e->lineage.len == ID_LEN && id_is_zero(&s->me.lineage))
         st = store_meta_set(s, "lineage", span_of(e->lineage.data, e->lineage.len), err);
     if (!st)

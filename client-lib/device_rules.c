@@ -2,6 +2,7 @@
  * has. Knows no outbox and no network. */
 #include "record_api.h"
 #include "references.h"
+#include "rights.h"
 #include "text.h"
 
 enum { FIELD_LIST_CODE = 10, FIELD_LIST_ITEMS = 12, FIELD_ROLES = 15 };
@@ -32,6 +33,19 @@ static struct fields elements(const struct fields *f, uint32_t number)
     return out;
 }
 
+static enum ocop_status roles_load(struct ocop_store *s, struct ocop_error *err)
+{
+    struct codes *c = &s->codes;
+    struct fields f;
+    uint64_t version;
+    enum ocop_status st = store_record_exists(s, KIND_OFFICER, &s->me.officer, &c->officer, err);
+
+    if (!st && c->officer)
+        st = store_record(s, KIND_OFFICER, &s->me.officer, &c->arena, &f, &version, err);
+    c->roles = !st && c->officer ? elements(&f, FIELD_ROLES) : (struct fields){NULL, 0};
+    return st;
+}
+
 static enum ocop_status codes_load(struct ocop_store *s, struct ocop_error *err)
 {
     struct codes *c = &s->codes;
@@ -58,6 +72,8 @@ static enum ocop_status codes_load(struct ocop_store *s, struct ocop_error *err)
         c->v[c->count].code = code->bytes;
         c->v[c->count++].items = elements(&f, FIELD_LIST_ITEMS);
     }
+    if (!st)
+        st = roles_load(s, err);
     if (st)
         device_codes_forget(s);
     else
@@ -95,10 +111,14 @@ static enum code_answer code_known(void *self, const char *list, struct span cod
 enum ocop_status device_rules(struct ocop_store *s, const struct record *r, enum rules_stage stage,
                               struct ocop_error *err)
 {
-    struct rules_lookup lookup = {code_known, &s->codes};
-    enum ocop_status st = codes_load(s, err);
+    struct rules_lookup lookup = {.code = code_known, .self = &s->codes};
+    unsigned roles;
+    enum ocop_status st = device_roles(s, &roles, err);
 
-    return st ? st : rules_check(r->k, &r->f, stage, &lookup, err);
+    if (st)
+        return st;
+    lookup.reading = rights_reading(roles);
+    return rules_check(r->k, &r->f, stage, &lookup, err);
 }
 
 /* --- roles ----------------------------------------------------------------------------------- */
@@ -106,23 +126,17 @@ enum ocop_status device_rules(struct ocop_store *s, const struct record *r, enum
 enum ocop_status device_roles(struct ocop_store *s, unsigned *out, struct ocop_error *err)
 {
     char today[11];
-    struct fields f, roles;
-    uint64_t version;
-    bool there;
-    enum ocop_status st = store_record_exists(s, KIND_OFFICER, &s->me.officer, &there, err);
+    const struct codes *c = &s->codes;
+    enum ocop_status st = codes_load(s, err);
 
     *out = ~0u;
-    if (st || !there)
-        return st;
-    st = store_record(s, KIND_OFFICER, &s->me.officer, &s->arena, &f, &version, err);
-    if (st)
+    if (st || !c->officer)
         return st;
     *out = 0;
     text_day_of(env_now_ms(s->env), today);
-    roles = elements(&f, FIELD_ROLES);
-    for (size_t i = 0; i < roles.count; i++)
-        if (in_force(roles.v[i].bytes, ROLE_FROM, ROLE_TO, today))
-            *out |= role_by_name(roles.v[i].key);
+    for (size_t i = 0; i < c->roles.count; i++)
+        if (in_force(c->roles.v[i].bytes, ROLE_FROM, ROLE_TO, today))
+            *out |= role_by_name(c->roles.v[i].key);
     return OCOP_OK;
 }
 

@@ -198,19 +198,42 @@ static enum ocop_status refuse(struct ocop_store *s, const struct id *unit, stru
     return st;
 }
 
-enum ocop_status device_scope(struct ocop_store *s, const struct kind *k,
-                              const struct fields *record, struct ocop_error *err)
+static bool assigned(const struct ocop_store *s, const struct id *id)
+{
+    for (size_t i = 0; i < s->me.assigned_count; i++)
+        if (id_eq(&s->me.assigned[i], id))
+            return true;
+    return false;
+}
+
+/* @param stays where the record may lie besides; zero: nowhere */
+static enum ocop_status check_unit(struct ocop_store *s, const struct fields *record,
+                                   const struct id *stays, struct ocop_error *err)
 {
     struct id unit;
-    enum ocop_status st;
 
-    if (!s->me.synced || k->reference || !id_from(text_of(record, FIELD_UNIT), &unit))
+    if (!id_from(text_of(record, FIELD_UNIT), &unit) || id_eq(&unit, stays))
         return OCOP_OK;
-    st = reach_load(s, err);
-    if (st || s->reach.everywhere)
-        return st;
     if (s->reach.count &&
         bsearch(&unit, s->reach.units, s->reach.count, sizeof unit, unit_cmp) != NULL)
         return OCOP_OK;
     return refuse(s, &unit, err);
+}
+
+enum ocop_status device_scope(struct ocop_store *s, const struct kind *k, const struct id *id,
+                              const struct fields *before, const struct fields *after,
+                              struct ocop_error *err)
+{
+    struct id stays = {{0}};
+    enum ocop_status st;
+
+    if (!s->me.synced || k->reference)
+        return OCOP_OK;
+    st = reach_load(s, err);
+    if (st || s->reach.everywhere)
+        return st;
+    if (assigned(s, id))
+        (void)id_from(text_of(before, FIELD_UNIT), &stays);
+    st = check_unit(s, before, &stays, err);
+    return st ? st : check_unit(s, after, &stays, err);
 }

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "rights.h"
 #include "sync.h"
 #include "text.h"
 
@@ -114,7 +115,7 @@ enum ocop_status ocop_new(struct ocop_store *s, const char *kind, ProtobufCMessa
     st = need_enrolled(s, err);
     if (!st)
         st = device_roles(s, &roles, err);
-    if (!st && !(r.k->create & roles))
+    if (!st && !(rights_of(r.k)->create & roles))
         st = err_set(err, OCOP_EPERM, "this officer's roles do not allow new records of kind %s",
                      r.k->name);
     if (st)
@@ -206,9 +207,8 @@ static enum ocop_status make_change(struct ocop_store *s, const struct record *r
         st = device_permit(s, r->k, out, maker ? maker->bytes : span_of(NULL, 0), err);
     if (!st)
         st = seal_try(s, out, err);
-    if (!st && !standing_is_new(b))
-        st = device_scope(s, r->k, &b->f, err);
-    return st ? st : device_scope(s, r->k, &r->f, err);
+    return st ? st
+              : device_scope(s, r->k, &r->id, standing_is_new(b) ? &nothing : &b->f, &r->f, err);
 }
 
 /* Does the new change say again all that the refused one said? Then its author has answered the
@@ -247,6 +247,10 @@ static enum ocop_status store_change(struct ocop_store *s, const struct standing
     }
     if (!st)
         st = store_outbox_add(s, c, state, err);
+    if (kind_by_number(c->kind)->reference) { /* what rules look up may have changed */
+        device_codes_forget(s);
+        device_scope_forget(s);
+    }
     return st;
 }
 

@@ -80,10 +80,12 @@ OCOP_MUST_USE enum ocop_status device_references(struct ocop_store *s, const str
 /** The officer's roles today; all of them while the officer's record is not here yet. */
 OCOP_MUST_USE enum ocop_status device_roles(struct ocop_store *s, unsigned *out,
                                             struct ocop_error *err);
-/** Is the record's unit one that this device may write in? OCOP_EPERM names both. Not asked before
- *  the first sync, nor of a record without a unit. */
+/** Are the record's units, before and after a change, such as this device may write in? OCOP_EPERM
+ *  names them. A record that is the device's by itself may stay where it lies. Not asked before the
+ *  first sync, nor of a record without a unit. */
 OCOP_MUST_USE enum ocop_status device_scope(struct ocop_store *s, const struct kind *k,
-                                            const struct fields *record, struct ocop_error *err);
+                                            const struct id *id, const struct fields *before,
+                                            const struct fields *after, struct ocop_error *err);
 /** Forget code lists and units: they may have changed. */
 void device_codes_forget(struct ocop_store *s);
 void device_scope_forget(struct ocop_store *s);

@@ -695,10 +695,10 @@ static enum ocop_status take_all(struct taking *t, struct ocop_error *err)
         st = store_own_any(t->s, &t->owns, err);
     for (int i = OUTBOX_DRAFT; !st && i <= OUTBOX_WAITING; i++)
         t->pending = t->pending || count[i] > 0;
+    if (!st) /* first: a record that stays when its unit goes comes anew */
+        st = take_departures(t, err);
     if (!st)
         st = take_records(t, err);
-    if (!st)
-        st = take_departures(t, err);
     if (!st)
         st = take_cursor(t, err);
     if (!st)

@@ -431,6 +431,16 @@ static bool identity_take(struct identity *me, size_t i, struct span v)
     return false;
 }
 
+static bool identity_ids(struct span v, struct id *out, size_t room, size_t *count)
+{
+    *count = v.len / ID_LEN;
+    if (v.len % ID_LEN || *count > room)
+        return false;
+    if (v.len)
+        memcpy(out, v.p, v.len);
+    return true;
+}
+
 static bool identity_key(struct identity *me, const char *key, struct span v)
 {
     if (strcmp(key, "channel_secret") == 0) {
@@ -439,14 +449,10 @@ static bool identity_key(struct identity *me, const char *key, struct span v)
         channel_key_from_secret(&me->channel, v.p);
         return true;
     }
-    if (strcmp(key, "scope") == 0) {
-        me->scope_count = v.len / ID_LEN;
-        if (v.len % ID_LEN || me->scope_count > SCOPE_UNITS_MAX)
-            return false;
-        if (v.len)
-            memcpy(me->scope, v.p, v.len);
-        return true;
-    }
+    if (strcmp(key, "scope") == 0)
+        return identity_ids(v, me->scope, SCOPE_UNITS_MAX, &me->scope_count);
+    if (strcmp(key, "assigned") == 0)
+        return identity_ids(v, me->assigned, SCOPE_RECORDS_MAX, &me->assigned_count);
     for (size_t i = 0; i < sizeof identity_keys / sizeof *identity_keys; i++)
         if (strcmp(key, identity_keys[i].key) == 0)
             return identity_take(me, i, v);

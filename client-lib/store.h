@@ -40,16 +40,20 @@ struct identity {
     struct channel_key channel;
     struct id scope[SCOPE_UNITS_MAX];
     size_t scope_count;
+    struct id assigned[SCOPE_RECORDS_MAX]; /* single records of the scope */
+    size_t assigned_count;
     uint64_t seq; /* last sealed; 0: none */
     uint8_t prev_hash[HASH_LEN];
     uint64_t budget; /* bytes of the next sealed set */
     int64_t last_sync_ms, skew_ms;
 };
 
-/* The code lists, read once and again after a sync. */
+/* The code lists, and the roles of the officer; read once and again after a sync. */
 struct codes {
     bool loaded;
     struct arena arena;
+    bool officer;        /* is the officer's record here? */
+    struct fields roles; /* elements of it */
     struct code_list {
         struct span code;
         struct fields items;

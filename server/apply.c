@@ -68,6 +68,19 @@ static const struct field *get(const struct fields *f, uint32_t number)
     return v && v->op == FIELD_SET ? v : NULL;
 }
 
+/* A record that is assigned to the device by itself may stay where it lies. */
+static enum ocop_status check_assigned(struct apply *p, const struct id *unit, bool *inside)
+{
+    *inside = id_eq(unit, &p->unit_assigned);
+    if (*inside || !id_is_zero(&p->unit_assigned))
+        return OCOP_OK;
+    enum ocop_status st =
+        scope_has_record(p->r, &p->set->replica, &p->change->record, inside, p->err);
+    if (*inside)
+        p->unit_assigned = *unit;
+    return st;
+}
+
 /* Is the record's unit, before and after the change, one that this device may write? */
 static enum ocop_status check_scope(struct apply *p, const struct fields *record)
 {
@@ -81,12 +94,13 @@ static enum ocop_status check_scope(struct apply *p, const struct fields *record
     if (id_eq(&unit, &p->unit_seen))
         return OCOP_OK;
     enum ocop_status st = scope_has(p->r, &p->set->replica, &unit, &inside, p->err);
-    if (st != OCOP_OK)
-        return st;
-    if (!inside)
+    if (st == OCOP_OK && inside)
+        p->unit_seen = unit;
+    if (st == OCOP_OK && !inside)
+        st = check_assigned(p, &unit, &inside);
+    if (st == OCOP_OK && !inside)
         return refuse(p, "unit_id", "lies outside the units of this device");
-    p->unit_seen = unit;
-    return OCOP_OK;
+    return st;
 }
 
 static enum ocop_status check_author(struct apply *p, const struct fields *state, bool creates)
@@ -98,17 +112,15 @@ static enum ocop_status check_author(struct apply *p, const struct fields *state
         return refuse(p, "", "the author is not the officer of this device");
     if (device && creates && !own)
         return refuse(p, "officer_id", "is not the officer of this device");
-    if (p->change->case_id.len &&
-        !(p->roles & (ROLE_RECONCILER | ROLE_ADMINISTRATOR | ROLE_REGISTRY)))
-        return refuse(p, "", "only central staff may resolve a case");
     if (!p->kind)
-        return OCOP_OK;
+        return p->change->case_id.len ? refuse(p, "", "only central staff may resolve a case")
+                                      : OCOP_OK;
     return judged(p, rules_permit(p->kind, p->change, p->roles, own, &p->why));
 }
 
 static enum ocop_status check_rules(struct apply *p, const struct fields *record)
 {
-    struct rules_lookup lookup = {cache_code, p->r};
+    struct rules_lookup lookup = {.code = cache_code, .self = p->r};
     if (!p->kind)
         return OCOP_OK;
     enum ocop_status st = cache_codes_load(p->r, p->err);
@@ -370,6 +382,7 @@ static enum ocop_status apply_one(struct apply *p, bool *created)
     bool exists = false;
     *created = false;
     p->outcome = OUTCOME_APPLIED;
+    p->unit_assigned = (struct id){{0}};
     p->why = (struct ocop_error){0};
     p->kind = kind_by_number(p->change->kind);
     if (p->change->verb < VERB_CREATE || p->change->verb > VERB_VOID)

@@ -37,7 +37,8 @@ struct apply {
     unsigned roles;
     struct ancestor ancestors[ANCESTORS_MAX];
     size_t ancestor_count;
-    struct id unit_seen; /* a unit that is known to lie in the scope */
+    struct id unit_seen;     /* a unit that is known to lie in the scope */
+    struct id unit_assigned; /* where the record lies that is the device's by itself; else zero */
     enum outcome_code outcome;
     struct ocop_error why;
 };

@@ -58,6 +58,14 @@ OCOP_MUST_USE enum ocop_status command_open(const struct invocation *in, struct 
 OCOP_MUST_USE enum ocop_status command_keys(const struct invocation *in, struct server_keys *out,
                                             struct ocop_error *err);
 
+/** "26734,26737" to ids of the units in force on a day; room for SCOPE_UNITS_MAX. */
+OCOP_MUST_USE enum ocop_status command_units(struct registry *r, const char *codes, const char *day,
+                                             struct id *out, size_t *count, struct ocop_error *err);
+
+/** A device that is not revoked, by its number or id. */
+OCOP_MUST_USE enum ocop_status command_device(struct registry *r, const char *text, struct id *out,
+                                              struct ocop_error *err);
+
 /** Read the command line, run, say what failed. The process's exit code: 0 done, 1 failed,
  *  2 wrong usage. */
 int command_main(int argc, char **argv);
@@ -69,6 +77,9 @@ enum ocop_status command_import(const struct invocation *in, struct ocop_error *
 enum ocop_status command_invite(const struct invocation *in, struct ocop_error *err);
 enum ocop_status command_devices(const struct invocation *in, struct ocop_error *err);
 enum ocop_status command_revoke(const struct invocation *in, struct ocop_error *err);
+enum ocop_status command_scope(const struct invocation *in, struct ocop_error *err);
+enum ocop_status command_roles(const struct invocation *in, struct ocop_error *err);
+enum ocop_status command_rights(const struct invocation *in, struct ocop_error *err);
 enum ocop_status command_show(const struct invocation *in, struct ocop_error *err);
 enum ocop_status command_log(const struct invocation *in, struct ocop_error *err);
 enum ocop_status command_cases(const struct invocation *in, struct ocop_error *err);

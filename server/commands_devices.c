@@ -13,8 +13,8 @@
 #include "text.h"
 
 /* "26734,26737" to ids of the units in force on a day. */
-static enum ocop_status find_units(struct registry *r, const char *codes, const char *day,
-                                   struct id *out, size_t *count, struct ocop_error *err)
+enum ocop_status command_units(struct registry *r, const char *codes, const char *day,
+                               struct id *out, size_t *count, struct ocop_error *err)
 {
     struct import_index x;
     struct arena a;
@@ -80,7 +80,7 @@ static enum ocop_status invite(const struct invocation *in, struct registry *r,
         return err_set(err, OCOP_EINVAL, "--from \"%.40s\" is not a date such as 2025-07-01", from);
     enum ocop_status st = command_number(in, "--days", 7, 1, 90, &days, err);
     if (st == OCOP_OK)
-        st = find_units(r, units, from ? from : today, scope, &terms.scope_count, err);
+        st = command_units(r, units, from ? from : today, scope, &terms.scope_count, err);
     if (st == OCOP_OK)
         st = find_officer(in, r, keys, &terms.officer, err);
     terms.expires_ms = env_now_ms(in->env) + (int64_t)days * 24 * 3600 * 1000;
@@ -146,8 +146,8 @@ static enum ocop_status match_number(void *self, const struct query_record *reco
     return OCOP_OK;
 }
 
-static enum ocop_status find_device(struct registry *r, const char *text, struct id *out,
-                                    struct ocop_error *err)
+enum ocop_status command_device(struct registry *r, const char *text, struct id *out,
+                                struct ocop_error *err)
 {
     struct numbered n = {0};
     struct replica_info info;
@@ -199,7 +199,7 @@ enum ocop_status command_revoke(const struct invocation *in, struct ocop_error *
         return err_set(err, OCOP_EINVAL, "revoke needs --reason; it is shown on the device");
     enum ocop_status st = command_open(in, &r, err);
     if (st == OCOP_OK)
-        st = find_device(r, in->operands[0], &id, err);
+        st = command_device(r, in->operands[0], &id, err);
     if (st == OCOP_OK)
         st = command_keys(in, &keys, err);
     if (st == OCOP_OK)

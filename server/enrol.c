@@ -15,7 +15,7 @@ enum { TOKEN_LEN = 16 };
 
 /* A record being composed. */
 struct draft {
-    struct field v[SCOPE_UNITS_MAX + 16];
+    struct field v[2 * (SCOPE_UNITS_MAX + SCOPE_RECORDS_MAX) + 16];
     struct fields f;
 };
 
@@ -61,10 +61,9 @@ static struct change change_of(struct draft *d, uint32_t kind, enum verb verb, s
                            .fields = d->f};
 }
 
-/* Write one change of the registry's own. Inside a transaction. */
-static enum ocop_status write_own(struct registry *r, const struct server_keys *keys,
-                                  struct change *change, size_t count, struct arena *a,
-                                  struct ocop_error *err)
+enum ocop_status enrol_write(struct registry *r, const struct server_keys *keys,
+                             struct change *change, size_t count, struct arena *a,
+                             struct ocop_error *err)
 {
     struct author au;
     uint64_t version;
@@ -105,7 +104,7 @@ static enum ocop_status first_records(struct registry *r, const struct server_ke
     struct change changes[] = {
         change_of(&self, KIND_REPLICA, VERB_CREATE, r->self, now),
         change_of(&registry, KIND_REGISTRY, VERB_CREATE, id_next(&r->ids, r->env), now)};
-    return write_own(r, keys, changes, 2, a, err);
+    return enrol_write(r, keys, changes, 2, a, err);
 }
 
 enum ocop_status genesis(struct registry *r, const struct server_keys *keys, const char *name,
@@ -130,7 +129,7 @@ enum ocop_status genesis(struct registry *r, const struct server_keys *keys, con
     if (st == OCOP_OK)
         st = initial_changes(r, &a, &initial, err);
     if (st == OCOP_OK)
-        st = write_own(r, keys, initial.v, initial.count, &a, err);
+        st = enrol_write(r, keys, initial.v, initial.count, &a, err);
     if (st == OCOP_OK)
         st = registry_commit(r, err);
     if (st != OCOP_OK)
@@ -255,8 +254,8 @@ static enum ocop_status next_number(struct registry *r, int64_t *out, struct oco
 struct device {
     struct id replica, officer;
     struct span sign_key, channel_key, name;
-    const struct id *scope;
-    size_t scope_count;
+    const struct id *scope, *records;
+    size_t scope_count, record_count;
     struct id predecessor;
     uint64_t predecessor_seq;
 };
@@ -283,8 +282,10 @@ static enum ocop_status device_write(struct registry *r, const struct server_key
     }
     for (size_t i = 0; st == OCOP_OK && i < dev->scope_count; i++)
         st = put_key_element(&d, REPLICA_SCOPE, &dev->scope[i], a, err);
+    for (size_t i = 0; st == OCOP_OK && i < dev->record_count; i++)
+        st = put_key_element(&d, REPLICA_RECORDS, &dev->records[i], a, err);
     struct change c = change_of(&d, KIND_REPLICA, VERB_CREATE, dev->replica, now);
-    return st == OCOP_OK ? write_own(r, keys, &c, 1, a, err) : st;
+    return st == OCOP_OK ? enrol_write(r, keys, &c, 1, a, err) : st;
 }
 
 static enum ocop_status refuse_used(struct registry *r, const uint8_t hash[HASH_LEN],
@@ -366,24 +367,45 @@ enum ocop_status enrol_answer(struct registry *r, const struct server_keys *keys
     return st == OCOP_OK ? enrolment_of(r, &invited.replica, a, out, err) : st;
 }
 
-/* Units of a replica's scope as its record names them. */
-static enum ocop_status scope_of(struct registry *r, const struct id *replica, struct arena *a,
-                                 struct fields *out, struct ocop_error *err)
+static enum ocop_status scope_list(sqlite3_stmt *s, int column, uint32_t number, struct arena *a,
+                                   struct fields *out, struct ocop_error *err)
 {
-    const struct field_rule *rule = kind_field(kind_by_number(KIND_REPLICA), REPLICA_SCOPE);
-    sqlite3_stmt *s = registry_stmt(r, SQL_REPLICA_SCOPE, err);
+    const struct field_rule *rule = kind_field(kind_by_number(KIND_REPLICA), number);
     *out = (struct fields){0};
+    if (sqlite3_column_type(s, column) == SQLITE_NULL)
+        return OCOP_OK;
+    return json_list_read(
+        rule, span_of(sqlite3_column_text(s, column), (size_t)sqlite3_column_bytes(s, column)), a,
+        out, err);
+}
+
+/* Units and single records of a replica's scope as its record names them. */
+static enum ocop_status scope_of(struct registry *r, const struct id *replica, struct arena *a,
+                                 struct fields *units, struct fields *records,
+                                 struct ocop_error *err)
+{
+    sqlite3_stmt *s = registry_stmt(r, SQL_REPLICA_SCOPE, err);
+    *units = *records = (struct fields){0};
     if (!s)
         return OCOP_EDB;
     sqlite3_bind_blob(s, 1, replica->b, ID_LEN, SQLITE_STATIC);
     bool row;
     enum ocop_status st = registry_row(r, s, "reading a device's units", &row, err);
-    if (st == OCOP_OK && row && sqlite3_column_type(s, 0) != SQLITE_NULL)
-        st = json_list_read(rule,
-                            span_of(sqlite3_column_text(s, 0), (size_t)sqlite3_column_bytes(s, 0)),
-                            a, out, err);
+    if (st == OCOP_OK && row)
+        st = scope_list(s, 0, REPLICA_SCOPE, a, units, err);
+    if (st == OCOP_OK && row)
+        st = scope_list(s, 1, REPLICA_RECORDS, a, records, err);
     sqlite3_reset(s);
     return st;
+}
+
+/* Ids of elements; the count of those that are ids. */
+static size_t ids_of(const struct fields *f, struct id *out, size_t room)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < f->count && n < room; i++)
+        n += id_from(f->v[i].key, &out[n]);
+    return n;
 }
 
 enum ocop_status enrol_successor(struct registry *r, const struct server_keys *keys,
@@ -391,19 +413,20 @@ enum ocop_status enrol_successor(struct registry *r, const struct server_keys *k
                                  const struct replica_info *predecessor, struct ocop_error *err)
 {
     struct arena a;
-    struct fields scope;
-    struct id units[SCOPE_UNITS_MAX];
+    struct fields scope, assigned;
+    struct id units[SCOPE_UNITS_MAX], records[SCOPE_RECORDS_MAX];
     struct device dev = {.replica = first->replica,
                          .officer = predecessor->officer,
                          .sign_key = span_of(predecessor->sign_key, SIGN_PUBLIC_LEN),
                          .channel_key = span_of(predecessor->channel_key, 32),
                          .scope = units,
+                         .records = records,
                          .predecessor = first->predecessor,
                          .predecessor_seq = first->predecessor_seq};
     arena_init(&a, MIB(1));
-    enum ocop_status st = scope_of(r, &first->predecessor, &a, &scope, err);
-    for (size_t i = 0; i < scope.count && dev.scope_count < SCOPE_UNITS_MAX; i++)
-        dev.scope_count += id_from(scope.v[i].key, &units[dev.scope_count]);
+    enum ocop_status st = scope_of(r, &first->predecessor, &a, &scope, &assigned, err);
+    dev.scope_count = ids_of(&scope, units, SCOPE_UNITS_MAX);
+    dev.record_count = ids_of(&assigned, records, SCOPE_RECORDS_MAX);
     if (st == OCOP_OK)
         st = device_write(r, keys, &dev, &a, err);
     arena_fini(&a);
@@ -469,7 +492,7 @@ enum ocop_status replica_revoke(struct registry *r, const struct server_keys *ke
     if (st == OCOP_OK)
         st = revocations(r, &info, reason, &a, &changes, err);
     if (st == OCOP_OK)
-        st = write_own(r, keys, changes.v, changes.count, &a, err);
+        st = enrol_write(r, keys, changes.v, changes.count, &a, err);
     arena_fini(&a);
     return st;
 }
@@ -496,17 +519,26 @@ static ProtobufCBinaryData copy_id(struct arena *a, const struct id *id)
     return (ProtobufCBinaryData){p ? ID_LEN : 0, p};
 }
 
+static ProtobufCBinaryData *keys_of(const struct fields *f, struct arena *a, size_t *count)
+{
+    ProtobufCBinaryData *v = arena_calloc(a, f->count + 1, sizeof *v);
+    *count = v ? f->count : 0;
+    for (size_t i = 0; i < *count; i++)
+        v[i] = (ProtobufCBinaryData){f->v[i].key.len, (uint8_t *)(uintptr_t)f->v[i].key.p};
+    return v;
+}
+
 enum ocop_status enrolment_of(struct registry *r, const struct id *replica, struct arena *a,
                               Ocop__Sync__Enrolment **out, struct ocop_error *err)
 {
     struct replica_info info;
-    struct fields scope;
+    struct fields scope, records;
     Ocop__Sync__Enrolment *e = arena_calloc(a, 1, sizeof *e);
     if (!e)
         return err_nomem(err);
     enum ocop_status st = registry_replica(r, replica, &info, err);
     if (st == OCOP_OK)
-        st = scope_of(r, replica, a, &scope, err);
+        st = scope_of(r, replica, a, &scope, &records, err);
     if (st != OCOP_OK)
         return st;
     ocop__sync__enrolment__init(e);
@@ -515,10 +547,8 @@ enum ocop_status enrolment_of(struct registry *r, const struct id *replica, stru
     e->number = info.number;
     e->officer = copy_id(a, &info.officer);
     e->lineage = copy_id(a, &r->lineage);
-    e->scope = arena_calloc(a, scope.count + 1, sizeof *e->scope);
-    for (size_t i = 0; e->scope && i < scope.count; i++)
-        e->scope[e->n_scope++] =
-            (ProtobufCBinaryData){scope.v[i].key.len, (uint8_t *)(uintptr_t)scope.v[i].key.p};
+    e->scope = keys_of(&scope, a, &e->n_scope);
+    e->records = keys_of(&records, a, &e->n_records);
     sqlite3_stmt *s = registry_stmt(r, SQL_OFFICER_NAME, err);
     if (!s)
         return OCOP_EDB;
@@ -530,7 +560,7 @@ enum ocop_status enrolment_of(struct registry *r, const struct id *replica, stru
     if (row)
         e->officer_name =
             arena_dup(a, sqlite3_column_text(s, 0), (size_t)sqlite3_column_bytes(s, 0));
-    bool whole = e->scope && e->replica.data && (!row || e->officer_name);
+    bool whole = e->scope && e->records && e->replica.data && (!row || e->officer_name);
     sqlite3_reset(s);
     *out = e;
     return whole ? OCOP_OK : err_nomem(err);

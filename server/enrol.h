@@ -16,9 +16,16 @@ enum replica_field {
     REPLICA_STATE,
     REPLICA_STATE_REASON,
     REPLICA_PREDECESSOR,
-    REPLICA_PREDECESSOR_SEQ
+    REPLICA_PREDECESSOR_SEQ,
+    REPLICA_RECORDS
 };
 enum registry_field { REGISTRY_NAME = 10, REGISTRY_EPOCH, REGISTRY_LINEAGES };
+
+/** Write changes of the registry's own as one set. Inside a transaction. @return OCOP_EINVAL when
+ * one of them is refused */
+OCOP_MUST_USE enum ocop_status enrol_write(struct registry *r, const struct server_keys *keys,
+                                           struct change *change, size_t count, struct arena *a,
+                                           struct ocop_error *err);
 
 /** Write the first sets: the registry's own replica, its lineage and epoch, and the code lists
  *  and checklists built into the program (initial.c). In a transaction of its own. */

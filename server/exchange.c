@@ -9,6 +9,7 @@
 #include <sodium.h>
 
 #include "bounds.h"
+#include "cache.h"
 #include "crew.h"
 #include "enrol.h"
 #include "feed.h"
@@ -18,6 +19,7 @@
 #include "packed.h"
 #include "peers.h"
 #include "registry_stmts.h"
+#include "rights.h"
 #include "tell.h"
 
 enum { RETRY_MS = 5000, RETRY_SPREAD_MS = 10000, CONTACT_EVERY_MS = 600000 };
@@ -313,11 +315,38 @@ static enum ocop_status cursor_lost(struct work *w, const Ocop__Sync__SyncReques
     return st;
 }
 
+/* What the officer of the sender's device may read today. */
+static enum ocop_status reading_of(struct work *w, int64_t now, unsigned *out)
+{
+    struct id replica;
+    struct replica_info info;
+    unsigned roles = 0;
+    enum ocop_status st = registry_replica_by_channel(w->r, w->sender, &replica, &w->err);
+    if (st == OCOP_OK)
+        st = registry_replica(w->r, &replica, &info, &w->err);
+    if (st == OCOP_OK)
+        st = cache_roles(w->r, &info.officer, now, &roles, &w->err);
+    *out = rights_reading(roles);
+    if (st != OCOP_ENOTFOUND)
+        return st;
+    w->err = (struct ocop_error){0}; /* a stranger, who is to be told of nothing */
+    return OCOP_OK;
+}
+
+/* Does the device not know yet how its own record stands, its units above all? It is told with the
+ * first page behind what it has seen. */
+static bool enrolment_is_news(const struct replica_info *info, const Ocop__Sync__Cursor *cursor)
+{
+    return !cursor || (!cursor->fill && cursor->scope < info->version);
+}
+
 static enum ocop_status pull(struct work *w, const struct id *replica,
-                             const Ocop__Sync__SyncRequest *in, Ocop__Sync__SyncReply *reply)
+                             const struct replica_info *info, const Ocop__Sync__SyncRequest *in,
+                             Ocop__Sync__SyncReply *reply)
 {
     bool lost;
     enum ocop_status st = cursor_lost(w, in, reply, &lost);
+    lost = lost || (in->cursor && feed_read_otherwise(in->cursor, w->tell.reading));
     const Ocop__Sync__Cursor *cursor = lost ? NULL : in->cursor;
     reply->has_reread = reply->reread = lost;
     size_t page = in->has_page_bytes && in->page_bytes < PAGE_BYTES_DEFAULT ? in->page_bytes
@@ -326,9 +355,11 @@ static enum ocop_status pull(struct work *w, const struct id *replica,
     if (st == OCOP_OK)
         st = tell_late(&w->tell, replica, &told);
     if (st == OCOP_OK)
-        st = feed_page(w->r, replica, cursor, page, &w->arena, reply, &w->err);
+        st = feed_page(w->r, replica, w->tell.reading, cursor, page, &w->arena, reply, &w->err);
     if (st == OCOP_OK)
         st = told_write(&w->tell, &told);
+    if (st == OCOP_OK && !reply->enrolment && enrolment_is_news(info, cursor))
+        st = enrolment_of(w->r, replica, &w->arena, &reply->enrolment, &w->err);
     w->job->records = reply->records ? reply->records->count : 0;
     return st;
 }
@@ -362,7 +393,7 @@ static enum ocop_status replica_answer(struct work *w, const struct id *replica,
         st = known_put(w->r, w->sender, replica, in->last_seq, &w->arena, reply, &w->err);
     if (st == OCOP_OK && w->news)
         st = contact(w, replica, in, now);
-    return st == OCOP_OK ? pull(w, replica, in, reply) : st;
+    return st == OCOP_OK ? pull(w, replica, info, in, reply) : st;
 }
 
 /* Only enrolling is for strangers: what they send is not even looked at. */
@@ -389,11 +420,17 @@ static enum ocop_status sync_answer(struct work *w, const Ocop__Sync__SyncReques
     if (!reply)
         return OCOP_ENOMEM;
     ocop__sync__sync_reply__init(reply);
-    w->tell = (struct telling){w->r, &w->arena, reply, &w->err, 0, REPLY_CASE_VALUES_MAX, 0};
+    w->tell = (struct telling){.r = w->r,
+                               .a = &w->arena,
+                               .reply = reply,
+                               .err = &w->err,
+                               .value_room = REPLY_CASE_VALUES_MAX};
     if (!in->has_replica || !id_from(span_of(in->replica.data, in->replica.len), &replica))
         return err_set(&w->err, OCOP_EPROTO, "the request names no replica");
     w->job->replica = replica;
     enum ocop_status st = in->n_sets ? check_sender(w) : OCOP_OK;
+    if (st == OCOP_OK)
+        st = reading_of(w, now, &w->tell.reading);
     if (st == OCOP_OK && in->n_sets)
         st = push(w, in, now, &replica, reply);
     if (st == OCOP_OK)

@@ -11,6 +11,7 @@
 #include "cache.h"
 #include "columns.h"
 #include "registry_stmts.h"
+#include "rights.h"
 
 /* A page is counted before compression, which makes it several times smaller; even where it does
  * not, page and departures must fit a reply. */
@@ -36,7 +37,17 @@ enum {
 _Static_assert(PAGE_WEIGHT_MAX + RECORD_BYTES_MAX + DEPARTURES_MAX * 24 < REPLY_BYTES_MAX,
                "a page that does not compress fits a reply");
 
-enum question { ASK_LAST, ASK_NEAR, ASK_WIDE, ASK_FILL, ASK_ANCHOR, ASK_UNTOUCHED, QUESTION_COUNT };
+enum question {
+    ASK_LAST,
+    ASK_NEAR,
+    ASK_WIDE,
+    ASK_ONE,
+    ASK_FILL,
+    ASK_FILL_ONE,
+    ASK_ANCHOR,
+    ASK_UNTOUCHED,
+    QUESTION_COUNT
+};
 
 struct feed_stmts {
     sqlite3_stmt *v[QUESTION_COUNT][FEED_TABLES];
@@ -79,6 +90,7 @@ struct shape {
 struct feed {
     struct registry *r;
     const struct id *replica;
+    unsigned reading; /* enum reading: what its officer may see */
     struct arena *a;
     struct ocop_error *err;
     Ocop__Sync__SyncReply *reply;
@@ -127,6 +139,8 @@ static const char *const question_texts[QUESTION_COUNT] = {
                  " ORDER BY t.version, t.id LIMIT ?6",
     [ASK_WIDE] = "SELECT version, id, anchor, @K FROM @T AS t"
                  " WHERE (version, id) > (?3, ?4) AND version <= ?5 ORDER BY version, id",
+    [ASK_ONE] = "SELECT version, id, anchor, @K FROM @T AS t WHERE id = ?1",
+    [ASK_FILL_ONE] = "SELECT @C FROM @T WHERE id = ?1 AND (version, id) > (?2, ?3)",
     [ASK_FILL] = "SELECT @C FROM @T WHERE anchor = ?1 AND (version, id) > (?2, ?3)"
                  " ORDER BY version, id",
     [ASK_ANCHOR] = "SELECT anchor FROM @T WHERE id = ?1",
@@ -171,10 +185,10 @@ static enum ocop_status ask_failed(struct feed *f)
     return f->err && f->err->status ? f->err->status : OCOP_EDB;
 }
 
-static bool fed(uint32_t table)
+static bool fed(const struct feed *f, uint32_t table)
 {
     const struct kind *k = kind_by_number(table);
-    return !k || !k->local_only;
+    return (!k || !k->local_only) && rights_kind_readable(k, f->reading);
 }
 
 static uint32_t table_of(uint32_t kind)
@@ -196,6 +210,15 @@ static const struct anchor *anchor_find(const struct feed *f, const struct id *i
             hi = mid;
     }
     return NULL;
+}
+
+/* By which anchor does the device receive a record? NULL: by none. */
+static const struct anchor *scope_find(const struct feed *f, const struct id *anchor,
+                                       const struct id *record)
+{
+    struct id alone = scope_record(*record);
+    const struct anchor *an = anchor_find(f, anchor);
+    return an || !scope_is_record(&alone) ? an : anchor_find(f, &alone);
 }
 
 static void column_id(sqlite3_stmt *s, int column, struct id *out)
@@ -296,102 +319,6 @@ static enum ocop_status ask_any(struct feed *f, int which, bool *out)
 
 /* --- cases ---------------------------------------------------------------------------------------
  */
-
-static char *column_dup(struct arena *a, sqlite3_stmt *s, int column)
-{
-    return arena_dup(a, sqlite3_column_text(s, column), (size_t)sqlite3_column_bytes(s, column));
-}
-
-static ProtobufCBinaryData blob_dup(struct arena *a, const void *p, size_t len)
-{
-    uint8_t *copy = (uint8_t *)arena_dup(a, p, len);
-    return (ProtobufCBinaryData){copy ? len : 0, copy};
-}
-
-/* What the array can hold follows from its count. */
-void *feed_grown(struct arena *a, void *v, size_t count, size_t more)
-{
-    size_t room = 16;
-    while (room < count)
-        room *= 2;
-    if (v && count + more <= room)
-        return v;
-    while (room < count + more)
-        room *= 2;
-    void **fresh = arena_alloc(a, room * sizeof *fresh);
-    if (fresh && v)
-        memcpy(fresh, v, count * sizeof *fresh);
-    return fresh;
-}
-
-static size_t values_size(sqlite3_stmt *s)
-{
-    size_t bytes = 0;
-    for (int column = 9; column <= 11; column++)
-        bytes += (size_t)sqlite3_column_bytes(s, column);
-    return bytes;
-}
-
-/* Columns as of SQL_CASE_LOAD. */
-static Ocop__Sync__CaseNote *note_read(struct arena *a, sqlite3_stmt *s, size_t *room)
-{
-    char path[OCOP_ERROR_FIELD_MAX];
-    size_t values = values_size(s);
-    Ocop__Sync__CaseNote *n = arena_calloc(a, 1, sizeof *n);
-    if (!n)
-        return NULL;
-    ocop__sync__case_note__init(n);
-    struct field at = {.number = (uint32_t)sqlite3_column_int64(s, 4),
-                       .key =
-                           span_of(sqlite3_column_blob(s, 5), (size_t)sqlite3_column_bytes(s, 5))};
-    n->has_id = n->has_kind = n->has_record = n->has_cause = n->has_closed = 1;
-    n->id = blob_dup(a, sqlite3_column_blob(s, 0), ID_LEN);
-    n->kind = (uint32_t)sqlite3_column_int64(s, 1);
-    n->record = blob_dup(a, sqlite3_column_blob(s, 2), ID_LEN);
-    n->cause = (uint32_t)sqlite3_column_int(s, 3);
-    field_path(kind_by_number(n->kind), &at, path, sizeof path);
-    if (n->cause == CASE_VOID) /* which is about the whole record */
-        path[0] = 0;
-    n->field = arena_dup(a, path, strlen(path));
-    n->has_other = sqlite3_column_type(s, 6) != SQLITE_NULL;
-    if (n->has_other)
-        n->other = blob_dup(a, sqlite3_column_blob(s, 6), ID_LEN);
-    n->closed = sqlite3_column_int64(s, 14) != 0;
-    n->resolution = n->closed ? column_dup(a, s, 15) : NULL;
-    if (!n->field || !n->id.data || !n->record.data || values > *room)
-        return n->field && n->id.data && n->record.data ? n : NULL;
-    *room -= values;
-    n->base_value = column_dup(a, s, 9);
-    n->theirs = column_dup(a, s, 10);
-    n->mine = column_dup(a, s, 11);
-    return n->base_value && n->theirs && n->mine ? n : NULL;
-}
-
-enum ocop_status feed_case_notes(struct registry *r, const ProtobufCBinaryData *ids, size_t count,
-                                 struct arena *a, Ocop__Sync__SyncReply *reply, size_t *room,
-                                 struct ocop_error *err)
-{
-    Ocop__Sync__CaseNote **v = feed_grown(a, reply->cases, reply->n_cases, count);
-    if (!v)
-        return err_nomem(err);
-    reply->cases = v;
-    for (size_t i = 0; i < count; i++) {
-        bool row;
-        sqlite3_stmt *s = registry_stmt(r, SQL_CASE_LOAD, err);
-        if (!s)
-            return OCOP_EDB;
-        sqlite3_bind_blob(s, 1, ids[i].data, (int)ids[i].len, SQLITE_STATIC);
-        enum ocop_status st = registry_row(r, s, "reading a case", &row, err);
-        if (st != OCOP_OK)
-            return st;
-        if (row && !(v[reply->n_cases++] = note_read(a, s, room)))
-            st = err_nomem(err);
-        sqlite3_reset(s);
-        if (st != OCOP_OK)
-            return st;
-    }
-    return OCOP_OK;
-}
 
 static bool pair_add(struct feed *f, struct pairs *p, const struct pair *pair)
 {
@@ -524,7 +451,7 @@ static enum ocop_status cases_tell(struct feed *f, struct case_ids *ids)
         if (i == 0 || !id_eq(&ids->v[i], &ids->v[i - 1]))
             v[kept++] = (ProtobufCBinaryData){ID_LEN, ids->v[i].b};
     f->bytes += kept * NOTE_COST;
-    enum ocop_status st = feed_case_notes(f->r, v, kept, f->a, f->reply, &room, f->err);
+    enum ocop_status st = feed_case_notes(f->r, v, kept, f->reading, f->a, f->reply, &room, f->err);
     f->bytes += CASE_VALUES_MAX - room;
     return st;
 }
@@ -611,6 +538,17 @@ static void whole_state(struct fields *record)
     record->count = kept;
 }
 
+/* Without what the officer may not read. */
+static void readable(const struct feed *f, uint32_t kind, struct fields *record)
+{
+    const struct kind *k = kind_by_number(kind);
+    size_t kept = 0;
+    for (size_t i = 0; i < record->count; i++)
+        if (rights_field_readable(k, record->v[i].number, f->reading))
+            record->v[kept++] = record->v[i];
+    record->count = kept;
+}
+
 /* What others changed since the device's version. */
 static enum ocop_status delta(struct feed *f, const struct id *id, struct fields *record)
 {
@@ -680,6 +618,7 @@ static enum ocop_status stub_put(struct feed *f, uint32_t kind, const struct id 
             keep(&record, &kept, i);
     }
     record.count = kept;
+    readable(f, kind, &record);
     put(f, kind, id, VERB_STUB, &record, meta.version);
     return OCOP_OK;
 }
@@ -697,7 +636,8 @@ static enum ocop_status references(struct feed *f, uint32_t kind, const struct f
                                         ? kind_by_number((uint32_t)rule->lo)
                                         : NULL;
         if (!target || (target->reference && target->number != KIND_UNIT) ||
-            v->bytes.len != ID_LEN || f->count >= PAGE_RECORDS_MAX + PAGE_RECORDS_MAX / 2)
+            !fed(f, target->number) || v->bytes.len != ID_LEN ||
+            f->count >= PAGE_RECORDS_MAX + PAGE_RECORDS_MAX / 2)
             continue;
         struct id *id = (struct id *)arena_dup(f->a, v->bytes.p, ID_LEN), anchor;
         bool found = false;
@@ -706,7 +646,7 @@ static enum ocop_status references(struct feed *f, uint32_t kind, const struct f
         if (stub_seen(f, id))
             continue;
         st = anchor_of(f, target->number, id, &found, &anchor);
-        if (st == OCOP_OK && found && !anchor_find(f, &anchor))
+        if (st == OCOP_OK && found && !scope_find(f, &anchor, id))
             st = stub_put(f, target->number, id);
     }
     return st;
@@ -774,6 +714,8 @@ static enum ocop_status send_new(struct feed *f, const struct candidate *c)
     if (st == OCOP_OK)
         st = holds(f, c, &record, &meta, &held);
     if (st == OCOP_OK)
+        readable(f, c->kind, &record);
+    if (st == OCOP_OK)
         st = record_cases(f, &c->id, true, !held);
     if (st == OCOP_OK && held)
         st = delta(f, &c->id, &record);
@@ -800,7 +742,7 @@ static enum ocop_status departure_add(struct feed *f, uint32_t kind, const struc
     d->has_kind = d->has_id = !unit;
     d->has_unit = unit;
     d->kind = kind;
-    *(unit ? &d->unit : &d->id) = blob_dup(f->a, id->b, ID_LEN);
+    *(unit ? &d->unit : &d->id) = feed_blob(f->a, id->b, ID_LEN);
     v[reply->n_departures++] = d;
     reply->departures = v;
     return OCOP_OK;
@@ -855,7 +797,7 @@ static enum ocop_status gone_tell(struct feed *f, const struct gone *gone, size_
         struct id anchor;
         bool found = false;
         st = anchor_of(f, gone[i].kind, &gone[i].id, &found, &anchor);
-        if (st == OCOP_OK && found && !anchor_find(f, &anchor))
+        if (st == OCOP_OK && found && !scope_find(f, &anchor, &gone[i].id))
             st = departure_add(f, gone[i].kind, &gone[i].id, false);
     }
     return st;
@@ -902,6 +844,49 @@ static void start_of(const struct feed *f, uint32_t table, uint64_t *version, st
         *id = f->cur.after_id;
 }
 
+static void candidate_read(sqlite3_stmt *s, uint32_t table, struct candidate *c)
+{
+    *c = (struct candidate){.version = (uint64_t)sqlite3_column_int64(s, 0), .table = table};
+    column_id(s, 1, &c->id);
+    column_id(s, 2, &c->anchor);
+    c->kind = table == FEED_UNKNOWN ? (uint32_t)sqlite3_column_int64(s, 3) : table;
+}
+
+/* Those that are assigned to the device by themselves, as far as their unit does not bring them. */
+static enum ocop_status collect_assigned(struct feed *f, uint32_t table, struct candidates *all)
+{
+    uint64_t version;
+    struct id after;
+    start_of(f, table, &version, &after);
+    for (size_t i = 0; i < f->anchor_count; i++) {
+        const struct anchor *an = &f->anchors[i], *by_unit;
+        struct id id = scope_record(an->id);
+        struct candidate c;
+        bool row;
+        if (!scope_is_record(&an->id) || an->since > scope_limit(f))
+            continue;
+        sqlite3_stmt *s = statement(f, ASK_ONE, table);
+        if (!s)
+            return ask_failed(f);
+        sqlite3_bind_blob(s, 1, id.b, ID_LEN, SQLITE_STATIC);
+        enum ocop_status st = registry_row(f->r, s, "reading the feed", &row, f->err);
+        if (st == OCOP_OK && row)
+            candidate_read(s, table, &c);
+        sqlite3_reset(s);
+        if (st != OCOP_OK)
+            return st;
+        bool news = row && c.version <= f->last &&
+                    (c.version > version || (c.version == version && id_cmp(&c.id, &after) > 0));
+        by_unit = news ? anchor_find(f, &c.anchor) : NULL;
+        if (!news || (by_unit && by_unit->since <= scope_limit(f)))
+            continue;
+        c.anchor = an->id;
+        if (!candidate_add(f, all, &c))
+            return err_nomem(f->err);
+    }
+    return OCOP_OK;
+}
+
 /* The first PAGE_RECORDS_MAX + 1 of a table: no page looks at more records than one less. */
 static enum ocop_status collect(struct feed *f, uint32_t table, struct candidates *all)
 {
@@ -923,10 +908,8 @@ static enum ocop_status collect(struct feed *f, uint32_t table, struct candidate
         sqlite3_bind_int64(s, 6, PAGE_RECORDS_MAX + 1);
     bool room = true;
     while (room && taken <= PAGE_RECORDS_MAX && (rc = sqlite3_step(s)) == SQLITE_ROW) {
-        struct candidate c = {.version = (uint64_t)sqlite3_column_int64(s, 0), .table = table};
-        column_id(s, 1, &c.id);
-        column_id(s, 2, &c.anchor);
-        c.kind = table == FEED_UNKNOWN ? (uint32_t)sqlite3_column_int64(s, 3) : table;
+        struct candidate c;
+        candidate_read(s, table, &c);
         const struct anchor *an = anchor_find(f, &c.anchor);
         if (!an || an->since > scope_limit(f))
             continue;
@@ -991,8 +974,8 @@ static enum ocop_status send_candidates(struct feed *f, const struct candidates 
 static enum ocop_status running(struct feed *f)
 {
     struct candidates all = {NULL, 0, 0};
-    struct gone *gone;
-    size_t gone_count;
+    struct gone *gone = NULL;
+    size_t gone_count = 0;
     bool news;
     if (f->cur.version >= f->now) {
         f->cur.after = false; /* there is no next version */
@@ -1008,11 +991,13 @@ static enum ocop_status running(struct feed *f)
     if (st == OCOP_OK)
         st = gone_load(f, &gone, &gone_count);
     for (uint32_t table = 1; st == OCOP_OK && table < FEED_TABLES; table++) {
-        if (!fed(table))
+        if (!fed(f, table))
             continue;
         st = has_news(f, table, &news);
         if (st == OCOP_OK && news)
             st = collect(f, table, &all);
+        if (st == OCOP_OK && news)
+            st = collect_assigned(f, table, &all);
     }
     if (all.count)
         qsort(all.v, all.count, sizeof *all.v, candidate_cmp);
@@ -1051,6 +1036,27 @@ static enum ocop_status province_left(struct feed *f, const struct id *mark)
     return st;
 }
 
+/* A record that was assigned by itself, unless its unit brings it. */
+static enum ocop_status record_left(struct feed *f, const struct id *alone)
+{
+    struct id id = scope_record(*alone), anchor;
+    enum ocop_status st = OCOP_OK;
+    bool found = false;
+    for (uint32_t kind = 1; st == OCOP_OK && !found && kind < KIND_COUNT_PLUS_1; kind++) {
+        st = anchor_of(f, kind, &id, &found, &anchor);
+        if (st == OCOP_OK && found && !anchor_find(f, &anchor))
+            st = departure_add(f, kind, &id, false);
+    }
+    return st;
+}
+
+static enum ocop_status anchor_left(struct feed *f, const struct id *anchor)
+{
+    if (scope_is_mark(anchor))
+        return province_left(f, anchor);
+    return scope_is_record(anchor) ? record_left(f, anchor) : departure_add(f, 0, anchor, true);
+}
+
 static enum ocop_status units_left(struct feed *f)
 {
     enum ocop_status st = OCOP_OK;
@@ -1063,8 +1069,7 @@ static enum ocop_status units_left(struct feed *f)
     while ((st = registry_row(f->r, s, "reading a scope", &row, f->err)) == OCOP_OK && row) {
         struct id anchor;
         column_id(s, 0, &anchor);
-        st =
-            scope_is_mark(&anchor) ? province_left(f, &anchor) : departure_add(f, 0, &anchor, true);
+        st = anchor_left(f, &anchor);
         if (st != OCOP_OK)
             break;
     }
@@ -1088,6 +1093,7 @@ static enum ocop_status fill_record(struct feed *f, sqlite3_stmt *s, uint32_t ta
         st = record_cases(f, &id, false, true);
     if (st != OCOP_OK)
         return st;
+    readable(f, kind, &record);
     whole_state(&record);
     f->cur.fill_version = meta.version;
     f->cur.fill_id = id;
@@ -1098,13 +1104,15 @@ static enum ocop_status fill_record(struct feed *f, sqlite3_stmt *s, uint32_t ta
 static enum ocop_status fill_table(struct feed *f, const struct anchor *an, uint32_t table,
                                    bool *done)
 {
-    sqlite3_stmt *s = statement(f, ASK_FILL, table);
+    bool alone = scope_is_record(&an->id);
+    struct id from = alone ? scope_record(an->id) : an->id;
+    sqlite3_stmt *s = statement(f, alone ? ASK_FILL_ONE : ASK_FILL, table);
     enum ocop_status st = OCOP_OK;
     int rc = SQLITE_DONE;
     *done = false;
     if (!s)
         return ask_failed(f);
-    sqlite3_bind_blob(s, 1, an->id.b, ID_LEN, SQLITE_STATIC);
+    sqlite3_bind_blob(s, 1, from.b, ID_LEN, SQLITE_TRANSIENT);
     sqlite3_bind_int64(s, 2, (sqlite3_int64)f->cur.fill_version);
     sqlite3_bind_blob(s, 3, f->cur.fill_id.b, ID_LEN, SQLITE_TRANSIENT);
     while (st == OCOP_OK && !page_full(f) && (rc = sqlite3_step(s)) == SQLITE_ROW)
@@ -1132,7 +1140,7 @@ static enum ocop_status fill_anchor(struct feed *f, const struct anchor *an)
     }
     while (st == OCOP_OK && f->cur.fill_kind < FEED_TABLES) {
         bool done = true;
-        if (fed(f->cur.fill_kind))
+        if (fed(f, f->cur.fill_kind))
             st = fill_table(f, an, f->cur.fill_kind, &done);
         if (st != OCOP_OK || !done)
             return st;
@@ -1201,10 +1209,12 @@ static enum ocop_status cursor_write(struct feed *f)
     c->has_version = c->has_scope = 1;
     c->version = f->cur.version;
     c->scope = f->cur.scope;
+    c->has_reading = f->reading != READ_USUAL;
+    c->reading = f->reading;
     if (f->cur.after) {
         c->has_after_kind = c->has_after_id = 1;
         c->after_kind = f->cur.after_kind;
-        c->after_id = blob_dup(f->a, f->cur.after_id.b, ID_LEN);
+        c->after_id = feed_blob(f->a, f->cur.after_id.b, ID_LEN);
     }
     c->has_from_version = !running_done(f);
     c->from_version = f->from_version;
@@ -1214,8 +1224,8 @@ static enum ocop_status cursor_write(struct feed *f)
         c->fill = f->cur.fill;
         c->fill_kind = f->cur.fill_kind;
         c->fill_version = f->cur.fill_version;
-        c->fill_unit = blob_dup(f->a, f->cur.fill_unit.b, ID_LEN);
-        c->fill_id = blob_dup(f->a, f->cur.fill_id.b, ID_LEN);
+        c->fill_unit = feed_blob(f->a, f->cur.fill_unit.b, ID_LEN);
+        c->fill_id = feed_blob(f->a, f->cur.fill_id.b, ID_LEN);
     }
     f->reply->cursor = c;
     f->reply->has_more = 1;
@@ -1274,13 +1284,19 @@ static enum ocop_status page_begin(struct feed *f, const Ocop__Sync__Cursor *in)
     return st == OCOP_OK ? anchors_load(f) : st;
 }
 
-enum ocop_status feed_page(struct registry *r, const struct id *replica,
+bool feed_read_otherwise(const Ocop__Sync__Cursor *in, unsigned reading)
+{
+    return reading != (in->has_reading ? in->reading : READ_USUAL);
+}
+
+enum ocop_status feed_page(struct registry *r, const struct id *replica, unsigned reading,
                            const Ocop__Sync__Cursor *in, size_t page_bytes, struct arena *a,
                            Ocop__Sync__SyncReply *reply, struct ocop_error *err)
 {
     struct ocop_error own_err = {0};
     struct feed f = {.r = r,
                      .replica = replica,
+                     .reading = reading,
                      .a = a,
                      .err = err ? err : &own_err,
                      .reply = reply,

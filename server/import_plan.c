@@ -67,7 +67,7 @@ enum ocop_status import_plan_amend(struct importer *im, uint32_t kind, const str
                                    const struct fields *wanted, size_t line, int rank,
                                    struct ocop_error *err)
 {
-    const struct rules_lookup lookup = {import_code, im};
+    const struct rules_lookup lookup = {.code = import_code, .self = im};
     struct row_meta meta;
     struct fields state, merged;
     struct change c = {.kind = kind, .verb = VERB_AMEND, .record = *id};
@@ -104,7 +104,7 @@ static void drop_name(struct fields *f)
 enum ocop_status import_plan_row(struct importer *im, struct row *row, int rank,
                                  struct ocop_error *err)
 {
-    const struct rules_lookup lookup = {import_code, im};
+    const struct rules_lookup lookup = {.code = import_code, .self = im};
     const uint32_t kind = im->kind->number;
 
     if (row->by_name)

@@ -18,7 +18,7 @@
     X(SQL_KEY_USES, "SELECT count(*), coalesce(sum(state IS NOT 'active'), 0) FROM replica"        \
                     " WHERE channel_key = ?1")                                                     \
     X(SQL_INVITATIONS_CLOSE, "UPDATE invitation SET expires_ms = 0 WHERE replica IS NULL")         \
-    X(SQL_REPLICA_SCOPE, "SELECT scope FROM replica WHERE id = ?1")                                \
+    X(SQL_REPLICA_SCOPE, "SELECT scope, records FROM replica WHERE id = ?1")                       \
     X(SQL_OFFICER_NAME, "SELECT name FROM officer WHERE id = ?1")                                  \
     /* cases */                                                                                    \
     X(SQL_CASE_LOAD, "SELECT id, kind, record, cause, field, element, other, base_version,"        \
@@ -42,9 +42,9 @@
     X(SQL_SCOPE_LEFT_ADD, "INSERT OR REPLACE INTO scope_left VALUES (?1, ?2, ?3)")                 \
     X(SQL_SCOPE_LEFT_DROP, "DELETE FROM scope_left WHERE replica = ?1 AND anchor = ?2")            \
     X(SQL_SCOPE_LEFT_SINCE, "SELECT anchor FROM scope_left WHERE replica = ?1 AND version > ?2")   \
-    X(SQL_DEVICES, "SELECT id, scope, state IS 'active' FROM replica"                              \
+    X(SQL_DEVICES, "SELECT id, scope, state IS 'active', records FROM replica"                     \
                    " WHERE replica_type = 'device' ORDER BY id")                                   \
-    X(SQL_DEVICES_AT, "SELECT id, scope, state IS 'active' FROM replica"                           \
+    X(SQL_DEVICES_AT, "SELECT id, scope, state IS 'active', records FROM replica"                  \
                       " WHERE version = ?1 AND replica_type = 'device' ORDER BY id")               \
     X(SQL_UNITS, "SELECT id, parent_id, successors, anchor, level, version FROM unit"              \
                  " ORDER BY id")                                                                   \

@@ -8,7 +8,13 @@
 #include "json.h"
 #include "registry_stmts.h"
 
-enum { DEPTH_MAX = 8, REPLICA_SCOPE = 15, UNIT_PARENT = 13, UNIT_SUCCESSORS = 16 };
+enum {
+    DEPTH_MAX = 8,
+    REPLICA_SCOPE = 15,
+    REPLICA_RECORDS = 20,
+    UNIT_PARENT = 13,
+    UNIT_SUCCESSORS = 16
+};
 enum { UNITS_ARENA_MAX = 256 << 20, DEVICE_ARENA_MAX = 16 << 20 };
 
 struct unit {
@@ -47,6 +53,11 @@ static struct id marked(struct id province)
 bool scope_is_mark(const struct id *anchor)
 {
     return anchor->b[6] >> 4 == (0x80 ^ SCOPE_MARK) >> 4;
+}
+
+bool scope_is_record(const struct id *anchor)
+{
+    return anchor->b[6] >> 4 == (0x80 ^ SCOPE_RECORD) >> 4;
 }
 
 static bool is_country(struct span level)
@@ -110,12 +121,9 @@ enum ocop_status scope_anchor(struct registry *r, uint32_t kind, const struct fi
     return OCOP_OK;
 }
 
-enum ocop_status scope_has(struct registry *r, const struct id *replica, const struct id *unit,
-                           bool *out, struct ocop_error *err)
+static enum ocop_status has_anchor(struct registry *r, const struct id *replica,
+                                   const struct id *unit, bool *out, struct ocop_error *err)
 {
-    *out = false;
-    if (id_eq(unit, &everyone) || scope_is_mark(unit))
-        return OCOP_OK; /* anchors of every scope, but no units */
     sqlite3_stmt *s = registry_stmt(r, SQL_SCOPE_HAS, err);
     if (!s)
         return OCOP_EDB;
@@ -124,6 +132,23 @@ enum ocop_status scope_has(struct registry *r, const struct id *replica, const s
     enum ocop_status st = registry_row(r, s, "reading a scope", out, err);
     sqlite3_reset(s);
     return st;
+}
+
+enum ocop_status scope_has(struct registry *r, const struct id *replica, const struct id *unit,
+                           bool *out, struct ocop_error *err)
+{
+    *out = false;
+    if (id_eq(unit, &everyone) || scope_is_mark(unit) || scope_is_record(unit))
+        return OCOP_OK; /* anchors of scopes, but no units */
+    return has_anchor(r, replica, unit, out, err);
+}
+
+enum ocop_status scope_has_record(struct registry *r, const struct id *replica,
+                                  const struct id *record, bool *out, struct ocop_error *err)
+{
+    struct id anchor = scope_record(*record);
+    *out = false;
+    return scope_is_record(&anchor) ? has_anchor(r, replica, &anchor, out, err) : OCOP_OK;
 }
 
 /* --- units in memory -----------------------------------------------------------------------------
@@ -364,16 +389,23 @@ static int id_cmp(const void *a, const void *b)
     return memcmp(a, b, ID_LEN);
 }
 
-/* Anchors a device shall have: everyone's, its units, the marked provinces of those; sorted, once
- * each.
- */
-static struct id *anchors_of(const struct units *units, struct arena *a, size_t *count)
+/* Anchors a device shall have: everyone's, its units, the marked provinces of those, the records
+ * assigned to it; sorted, once each. */
+static struct id *anchors_of(const struct units *units, const struct fields *records,
+                             struct arena *a, size_t *count)
 {
     size_t n = 0, kept = 0;
-    struct id *v = arena_calloc(a, 2 * units->member_count + 1, sizeof *v);
+    struct id *v = arena_calloc(a, 2 * units->member_count + records->count + 1, sizeof *v);
     if (!v)
         return NULL;
     v[n++] = everyone;
+    for (size_t i = 0; i < records->count; i++) {
+        struct id id;
+        if (!id_from(records->v[i].key, &id))
+            continue;
+        v[n] = scope_record(id);
+        n += scope_is_record(&v[n]);
+    }
     for (size_t i = 0; i < units->member_count; i++) {
         v[n++] = units->members[i]->id;
         v[n++] = units->members[i]->anchor;
@@ -438,6 +470,7 @@ static enum ocop_status device_rewrite(struct registry *r, const struct id *repl
 {
     struct id *now;
     size_t now_count, i = 0, j = 0;
+    bool left = false;
     enum ocop_status st = current_anchors(r, replica, a, &now, &now_count, err);
     while (st == OCOP_OK && (i < want_count || j < now_count)) {
         int c = i == want_count ? 1 : j == now_count ? -1 : id_cmp(&want[i], &now[j]);
@@ -445,15 +478,24 @@ static enum ocop_status device_rewrite(struct registry *r, const struct id *repl
             st = anchor_enter(r, replica, &want[i], version, err);
         else if (c > 0)
             st = anchor_leave(r, replica, &now[j], version, err);
+        left = left || c > 0;
         i += c <= 0;
         j += c >= 0;
+    }
+    /* With a unit go all its records, those that are assigned by themselves too: they come anew. */
+    for (i = 0; st == OCOP_OK && left && i < want_count; i++) {
+        if (!scope_is_record(&want[i]))
+            continue;
+        st = row_write(r, SQL_SCOPE_DROP, replica, &want[i], 0, err);
+        if (st == OCOP_OK)
+            st = row_write(r, SQL_SCOPE_ADD, replica, &want[i], version, err);
     }
     return st;
 }
 
 struct device {
     struct id replica;
-    struct span scope; /* JSON; len 0 when the device is revoked */
+    struct span scope, records; /* JSON */
     bool active;
 };
 
@@ -480,13 +522,13 @@ static enum ocop_status devices_load(struct registry *r, bool all, uint64_t vers
             *out = more;
             room = room * 2 + 16;
         }
-        struct span json = column_span(s, 1);
+        struct span units = column_span(s, 1), records = column_span(s, 3);
         struct device *dev = &(*out)[*count];
-        char *copy = arena_dup(a, json.p, json.len);
-        if (!copy)
+        dev->scope = span_of(arena_dup(a, units.p, units.len), units.len);
+        dev->records = span_of(arena_dup(a, records.p, records.len), records.len);
+        if (!dev->scope.p || !dev->records.p)
             break;
         column_id(s, 0, &dev->replica);
-        dev->scope = span_of(copy, json.len);
         dev->active = sqlite3_column_int(s, 2);
         ++*count;
     }
@@ -501,12 +543,15 @@ static enum ocop_status device_update(struct registry *r, const struct device *d
                                       struct ocop_error *err)
 {
     const struct field_rule *rule = kind_field(kind_by_number(KIND_REPLICA), REPLICA_SCOPE);
-    struct fields named = {0};
+    const struct field_rule *one = kind_field(kind_by_number(KIND_REPLICA), REPLICA_RECORDS);
+    struct fields named = {0}, records = {0};
     struct id *want = NULL;
     size_t want_count = 0;
     enum ocop_status st = OCOP_OK;
     if (dev->active && dev->scope.len)
         st = json_list_read(rule, dev->scope, a, &named, err);
+    if (st == OCOP_OK && dev->active && dev->records.len)
+        st = json_list_read(one, dev->records, a, &records, err);
     for (size_t i = 0; st == OCOP_OK && i < named.count; i++) {
         struct id id;
         if (id_from(named.v[i].key, &id))
@@ -514,7 +559,7 @@ static enum ocop_status device_update(struct registry *r, const struct device *d
     }
     closure(units);
     if (st == OCOP_OK && dev->active) {
-        want = anchors_of(units, a, &want_count);
+        want = anchors_of(units, &records, a, &want_count);
         st = want ? OCOP_OK : err_nomem(err);
     }
     closure_forget(units);

@@ -80,7 +80,8 @@ static enum ocop_status case_notes(struct telling *t, Ocop__Sync__Outcome *o, ui
     if (st != OCOP_OK)
         return st;
     t->cases += o->n_cases;
-    return feed_case_notes(t->r, o->cases, o->n_cases, t->a, t->reply, &t->value_room, t->err);
+    return feed_case_notes(t->r, o->cases, o->n_cases, t->reading, t->a, t->reply, &t->value_room,
+                           t->err);
 }
 
 /* Of a set that was taken in before, the reply cannot be refused any more: what it cannot hold is

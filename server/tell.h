@@ -11,6 +11,7 @@ struct telling {
     struct arena *a;
     Ocop__Sync__SyncReply *reply;
     struct ocop_error *err;
+    unsigned reading;  /* enum reading: what the device's officer may see */
     size_t cases;      /* told of with outcomes */
     size_t value_room; /* bytes that the values in notes of cases may still take */
     uint32_t outcomes; /* that are not simply "applied" */

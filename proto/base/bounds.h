@@ -61,6 +61,7 @@
 #define REPLICAS_OF_DEVICE_MAX 64      /* a store forks when it was copied: seldom */
 #define QUARANTINE_SETS_MAX 200        /* kept of one revoked device */
 #define SCOPE_UNITS_MAX 64             /* units named in one device's scope */
+#define SCOPE_RECORDS_MAX 64           /* and single records */
 
 _Static_assert(SET_SEALED_BYTES_MAX + 2048 < REQUEST_BYTES_MAX, "a full set fits one request");
 _Static_assert(RECORD_BYTES_MAX < SET_SEALED_BYTES_MAX, "a record fits a set");

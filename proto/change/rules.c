@@ -7,6 +7,7 @@
 
 #include "bounds.h"
 #include "packed.h"
+#include "rights.h"
 #include "text.h"
 
 struct checker {
@@ -248,6 +249,7 @@ static enum ocop_status check_whole(struct checker *c)
 {
     const struct field *v = get(c->record, FIELD_VOIDED);
     bool required = c->stage == RULES_SUBMIT && !(v && v->i);
+    unsigned reading = c->lookup ? c->lookup->reading : 0;
     size_t at = 0;
     for (size_t i = 0; i < c->kind->field_count; i++) {
         const struct field_rule *r = &c->kind->fields[i];
@@ -255,7 +257,8 @@ static enum ocop_status check_whole(struct checker *c)
         for (; at < c->record->count && c->record->v[at].number <= r->number; at++)
             count += c->record->v[at].number == r->number && c->record->v[at].op == FIELD_SET;
         bool long_list = rule_is_list(r) && count > (size_t)r->hi;
-        bool missing = required && (r->flags & FIELD_REQUIRED) && count == 0;
+        bool missing = required && (r->flags & FIELD_REQUIRED) && count == 0 &&
+                       (!reading || rights_field_readable(c->kind, r->number, reading));
         if (!long_list && (!missing || r->number == FIELD_ID))
             continue;
         c->path = (struct field){.number = r->number};
@@ -301,31 +304,37 @@ static enum ocop_status deny(const struct kind *k, const struct field *f, const 
     return err_field(err, OCOP_EPERM, path, "%s", text);
 }
 
-static unsigned verb_roles(const struct kind *k, uint8_t verb)
+static unsigned verb_roles(const struct rights *may, uint8_t verb)
 {
     switch (verb) {
     case VERB_CREATE:
-        return k->create;
+        return may->create;
     case VERB_AMEND:
-        return k->amend;
+        return may->amend;
     case VERB_ADD:
-        return k->add;
+        return may->add;
     case VERB_VOID:
-        return k->void_;
+        return may->void_;
     default:
         return 0;
     }
 }
 
 static enum ocop_status permit_field(const struct kind *k, const struct change *c,
-                                     const struct field *f, bool office, struct ocop_error *err)
+                                     const struct field *f, unsigned roles, bool office,
+                                     struct ocop_error *err)
 {
     const struct field_rule *r = kind_field(k, f->number);
+    const struct field_rights *own = rights_of_field(k, f->number);
     bool void_field = f->number == FIELD_VOIDED || f->number == FIELD_VOID_REASON;
     if (void_field && c->verb != VERB_VOID && !(office && c->case_id.len))
         return deny(k, f, "is set by voiding only", err);
     if (!void_field && c->verb == VERB_VOID)
         return deny(k, f, "cannot be changed while voiding", err);
+    if (!rights_field_readable(k, f->number, rights_reading(roles)))
+        return deny(k, f, "is kept from this officer's roles", err);
+    if (own && own->write && !(own->write & roles))
+        return deny(k, f, "is not for this officer's roles to write", err);
     if (!r)
         return OCOP_OK;
     if (r->merge == MERGE_CENTRAL && !office)
@@ -344,7 +353,9 @@ enum ocop_status rules_permit(const struct kind *k, const struct change *c, unsi
     bool field_record = k->number == KIND_INSPECTION || k->number == KIND_SAMPLE ||
                         k->number == KIND_ENVIRONMENTAL_CHECK;
     char text[160];
-    if (!(verb_roles(k, c->verb) & roles)) {
+    if (c->case_id.len && !(rights_of(k)->resolve & roles))
+        return deny(k, NULL, "only central staff may resolve a case", err);
+    if (!(verb_roles(rights_of(k), c->verb) & roles)) {
         snprintf(text, sizeof text, "this officer's roles do not allow this on a record of kind %s",
                  k->name);
         return deny(k, NULL, text, err);
@@ -356,7 +367,7 @@ enum ocop_status rules_permit(const struct kind *k, const struct change *c, unsi
     if (c->verb == VERB_VOID && !(voided && voided->i == 1))
         return deny(k, voided, "voiding sets it, and nothing else", err);
     for (size_t i = 0; i < c->fields.count; i++) {
-        enum ocop_status st = permit_field(k, c, &c->fields.v[i], office, err);
+        enum ocop_status st = permit_field(k, c, &c->fields.v[i], roles, office, err);
         if (st != OCOP_OK)
             return st;
     }

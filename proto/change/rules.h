@@ -12,6 +12,9 @@ struct rules_lookup {
      */
     enum code_answer (*code)(void *self, const char *list, struct span code, const char *day);
     void *self;
+    /* What the one who asks may read (rights.h); 0: all. A required field that is kept from him may
+     * be missing in what he sees. */
+    unsigned reading;
 };
 
 enum rules_stage { RULES_DRAFT, RULES_SUBMIT };
@@ -26,8 +29,9 @@ OCOP_MUST_USE enum ocop_status rules_check(const struct kind *k, const struct fi
                                            const struct rules_lookup *lookup,
                                            struct ocop_error *err);
 
-/** May an author with these roles make this change (verb, and each field: CENTRAL, FIXED, OPEN)?
- *  `own` when the author made the record. @return OCOP_EPERM with err->field set */
+/** May an author with these roles make this change (rights.h: the verb, each field, the case it
+ *  closes; and CENTRAL, FIXED, OPEN)? `own` when the author made the record.
+ *  @return OCOP_EPERM with err->field set */
 OCOP_MUST_USE enum ocop_status rules_permit(const struct kind *k, const struct change *c,
                                             unsigned roles, bool own, struct ocop_error *err);
 

@@ -7,6 +7,7 @@
 #include "bounds.h"
 #include "err.h"
 #include "records.pb-c.h"
+#include "rights.h"
 
 #define TEXT(n, flags, max)                                                                        \
     {                                                                                              \
@@ -164,6 +165,7 @@ static const struct field_rule measurement[] = {
     TEXT(12, 0, 200),
     END};
 static const struct field_rule scope_unit[] = {REF(1, KEYED, KIND_UNIT), END};
+static const struct field_rule scope_record[] = {REF(1, KEYED, 0), END};
 static const struct field_rule lineage[] = {BYTES(1, KEYED, ID_LEN), BYTES(2, 0, ID_LEN),
                                             RANGE(3, 0, 0, INT64_MAX), END};
 
@@ -405,72 +407,59 @@ static const struct date_order environmental_check_orders[] = {
     ORDER_OF(35, 14, 7, "a remedy cannot be due before the check"),
     ORDER_OF(35, 14, 9, "a finding cannot be remedied before the check"), ORDER_END};
 
-static struct field_rule replica_fields[] = {COMMON(0),
-                                             CODE(10, FIELD_REQUIRED, "replica_type"),
-                                             RANGE(11, 0, 0, 1000000),
-                                             LAST(12, FIELD_LABEL, 200),
-                                             BYTES(13, FIELD_REQUIRED, 32),
-                                             BYTES(14, 0, 32),
-                                             LIST(15, MERGE_HOLD, 0, scope_unit, SCOPE_UNITS_MAX),
-                                             CODE(16, FIELD_REQUIRED, "replica_state"),
-                                             NOTE(17, 0, REASON_BYTES_MAX),
-                                             BYTES(18, 0, ID_LEN),
-                                             RANGE(19, 0, 0, INT64_MAX),
-                                             END};
+static struct field_rule replica_fields[] = {
+    COMMON(0),
+    CODE(10, FIELD_REQUIRED, "replica_type"),
+    RANGE(11, 0, 0, 1000000),
+    LAST(12, FIELD_LABEL, 200),
+    BYTES(13, FIELD_REQUIRED, 32),
+    BYTES(14, 0, 32),
+    LIST(15, MERGE_HOLD, 0, scope_unit, SCOPE_UNITS_MAX),
+    CODE(16, FIELD_REQUIRED, "replica_state"),
+    NOTE(17, 0, REASON_BYTES_MAX),
+    BYTES(18, 0, ID_LEN),
+    RANGE(19, 0, 0, INT64_MAX),
+    LIST(20, MERGE_HOLD, 0, scope_record, SCOPE_RECORDS_MAX),
+    END};
 
 static struct field_rule registry_fields[] = {
     COMMON(0), TEXT(10, FIELD_REQUIRED | FIELD_LABEL, 200), RANGE(11, FIELD_REQUIRED, 1, 10000),
     LIST(12, MERGE_HOLD, 0, lineage, LIST_ITEMS_MAX), END};
 
-enum {
-    OFFICE = ROLE_REGISTRAR | ROLE_ADMINISTRATOR | ROLE_REGISTRY,
-    SETTLE = ROLE_RECONCILER | ROLE_ADMINISTRATOR | ROLE_REGISTRY,
-    FIELD = ROLE_INSPECTOR | ROLE_SAMPLER | ROLE_ENVIRONMENT
-};
-
-/* Who may create, amend, add, void. Field officers amend and void only what they made themselves
- * (rules_permit), but for master data, which anyone in the field may correct. */
 static struct kind kinds[] = {
-#define KIND(number, name, title, message, fields, orders, reference, local, day, c, m, a, v)      \
+#define KIND(number, name, title, message, fields, orders, reference, local, day)                  \
     {                                                                                              \
         number, name, name, (title), &(message), fields, sizeof(fields) / sizeof *(fields)-1,      \
-            orders, reference, local, day, c, m, a, v,                                             \
+            orders, reference, local, day, 0,                                                      \
         {                                                                                          \
             NULL                                                                                   \
         }                                                                                          \
     }
     KIND(KIND_UNIT, "unit", "Đơn vị hành chính", ocop__unit__descriptor, unit_fields, unit_orders,
-         true, false, 14, OFFICE, OFFICE, OFFICE, OFFICE),
+         true, false, 14),
     KIND(KIND_OFFICER, "officer", "Cán bộ", ocop__officer__descriptor, officer_fields,
-         officer_orders, true, false, 0, OFFICE, OFFICE, OFFICE, OFFICE),
+         officer_orders, true, false, 0),
     KIND(KIND_PRODUCER, "producer", "Chủ thể", ocop__producer__descriptor, producer_fields, NULL,
-         false, false, 0, OFFICE | FIELD, OFFICE | SETTLE | FIELD, OFFICE, OFFICE | SETTLE),
+         false, false, 0),
     KIND(KIND_PRODUCT, "product", "Sản phẩm", ocop__product__descriptor, product_fields, NULL,
-         false, false, 0, OFFICE | FIELD, OFFICE | SETTLE | FIELD, OFFICE, OFFICE | SETTLE),
+         false, false, 0),
     KIND(KIND_CERTIFICATE, "certificate", "Giấy chứng nhận", ocop__certificate__descriptor,
-         certificate_fields, certificate_orders, false, false, 17, OFFICE, OFFICE | SETTLE, OFFICE,
-         OFFICE | SETTLE),
+         certificate_fields, certificate_orders, false, false, 17),
     KIND(KIND_CHECKLIST, "checklist", "Bảng kiểm", ocop__checklist__descriptor, checklist_fields,
-         checklist_orders, true, false, 13, OFFICE, OFFICE, OFFICE, OFFICE),
+         checklist_orders, true, false, 13),
     KIND(KIND_CODE_LIST, "code_list", "Danh mục mã", ocop__code_list__descriptor, code_list_fields,
-         code_list_orders, true, false, 0, OFFICE, OFFICE, OFFICE, OFFICE),
+         code_list_orders, true, false, 0),
     KIND(KIND_INSPECTION, "inspection", "Biên bản kiểm tra", ocop__inspection__descriptor,
-         inspection_fields, inspection_orders, false, false, 17, ROLE_INSPECTOR | ROLE_REGISTRY,
-         ROLE_INSPECTOR | SETTLE, FIELD | SETTLE, ROLE_INSPECTOR | SETTLE),
+         inspection_fields, inspection_orders, false, false, 17),
     KIND(KIND_SAMPLE, "sample", "Biên bản lấy mẫu", ocop__sample__descriptor, sample_fields,
-         sample_orders, false, false, 14, ROLE_SAMPLER | ROLE_INSPECTOR | ROLE_REGISTRY,
-         ROLE_SAMPLER | ROLE_INSPECTOR | SETTLE, FIELD | ROLE_LABORATORY | SETTLE,
-         ROLE_SAMPLER | ROLE_INSPECTOR | SETTLE),
+         sample_orders, false, false, 14),
     KIND(KIND_ENVIRONMENTAL_CHECK, "environmental_check", "Kiểm tra môi trường",
          ocop__environmental_check__descriptor, environmental_check_fields,
-         environmental_check_orders, false, false, 14,
-         ROLE_ENVIRONMENT | ROLE_INSPECTOR | ROLE_REGISTRY,
-         ROLE_ENVIRONMENT | ROLE_INSPECTOR | SETTLE, FIELD | SETTLE,
-         ROLE_ENVIRONMENT | ROLE_INSPECTOR | SETTLE),
+         environmental_check_orders, false, false, 14),
     KIND(KIND_REPLICA, "replica", "Bản sao", ocop__replica__descriptor, replica_fields, NULL, true,
-         true, 0, ROLE_REGISTRY, ROLE_REGISTRY, ROLE_REGISTRY, ROLE_REGISTRY),
+         true, 0),
     KIND(KIND_REGISTRY, "registry", "Sổ đăng ký", ocop__registry__descriptor, registry_fields, NULL,
-         true, true, 0, ROLE_REGISTRY, ROLE_REGISTRY, ROLE_REGISTRY, ROLE_REGISTRY),
+         true, true, 0),
 };
 enum { KIND_COUNT = sizeof kinds / sizeof *kinds };
 _Static_assert(KIND_COUNT == KIND_COUNT_PLUS_1 - 1, "every kind number has its row");
@@ -500,6 +489,11 @@ void kinds_init(void)
                 tie_items(r->items, r->desc->descriptor);
             k->by_number[r->number] = r;
         }
+    }
+    const struct field_rights *own;
+    for (size_t i = 0; (own = field_rights_at(i)) != NULL; i++) {
+        CHECK(kind_field(&kinds[own->kind - 1], own->number) != NULL);
+        kinds[own->kind - 1].guarded |= UINT64_C(1) << own->number;
     }
 }
 

@@ -103,12 +103,12 @@ struct kind {
     const ProtobufCMessageDescriptor *desc;
     struct field_rule *fields; /* by number, ends with number 0; common ones included */
     size_t field_count;
-    const struct date_order *orders;    /* ends with first == 0 */
-    bool reference;                     /* no unit: goes to every device it applies to */
-    bool local_only;                    /* never leaves the registry (replica) */
-    uint32_t day_field;                 /* the date by which rules are chosen; 0: recorded_ms */
-    unsigned create, amend, add, void_; /* roles that may */
-    struct field_rule *by_number[64];   /* NULL where there is none */
+    const struct date_order *orders;  /* ends with first == 0 */
+    bool reference;                   /* no unit: goes to every device it applies to */
+    bool local_only;                  /* never leaves the registry (replica) */
+    uint32_t day_field;               /* the date by which rules are chosen; 0: recorded_ms */
+    uint64_t guarded;                 /* fields with rights of their own (rights.h), by number */
+    struct field_rule *by_number[64]; /* NULL where there is none */
 };
 
 /** NULL when unknown. Thread-safe after kinds_init. */

@@ -112,6 +112,11 @@ CREATE VIEW registry_lineages AS
         (SELECT CAST(value AS INTEGER) FROM json_each(e.value) WHERE key = 'forkVersion') AS fork_version
     FROM registry AS t, json_each(t.lineages) AS e;
 
+CREATE VIEW replica_records AS
+    SELECT t.id AS record_id,
+        (SELECT value FROM json_each(e.value) WHERE key = 'assignedId') AS assigned_id
+    FROM replica AS t, json_each(t.records) AS e;
+
 CREATE VIEW replica_scope AS
     SELECT t.id AS record_id,
         (SELECT value FROM json_each(e.value) WHERE key = 'unitId') AS unit_id
@@ -582,7 +587,7 @@ CREATE TABLE replica (
     state_reason TEXT,
     predecessor BLOB,
     predecessor_seq INTEGER
-) STRICT;
+, records TEXT) STRICT;
 
 CREATE TABLE sample (
     n INTEGER PRIMARY KEY,

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "bounds.h"
+#include "rights.h"
 #include "test.h"
 
 enum { HELD_MAX = 20000, PAGES_MAX = 20000 };
@@ -217,6 +218,7 @@ void device_enrol(struct device *d, struct centre *c, const struct id *officer,
     memset(d, 0, sizeof *d);
     arena_init(&d->a, MIB(512));
     d->replica = id_next(&c->r->ids, &c->env);
+    d->reading = READ_ALL;
     d->officer = *officer;
     sign_key_new(&d->sign, &c->env);
     env_random(&c->env, d->channel, sizeof d->channel);
@@ -397,7 +399,8 @@ bool device_pull_page(struct device *d, struct centre *c, size_t page_bytes)
     Ocop__Sync__SyncReply reply = OCOP__SYNC__SYNC_REPLY__INIT;
     /* Packed and unpacked, as the wire would. */
     centre_must(c, registry_begin(c->r, &c->err));
-    centre_must(c, feed_page(c->r, &d->replica, d->cursor, page_bytes, &d->a, &reply, &c->err));
+    centre_must(
+        c, feed_page(c->r, &d->replica, d->reading, d->cursor, page_bytes, &d->a, &reply, &c->err));
     centre_must(c, registry_commit(c->r, &c->err));
     uint8_t *p = arena_alloc(&d->a, ocop__sync__sync_reply__get_packed_size(&reply) + 1);
     assert_non_null(p);

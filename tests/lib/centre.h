@@ -67,6 +67,7 @@ struct device {
     struct held *stubs;
     size_t stub_count;
     Ocop__Sync__Cursor *cursor;
+    unsigned reading; /* READ_ALL unless a test says otherwise */
     /* of the last pull */
     size_t pages, states, deltas, departures, notes;
     Ocop__Sync__CaseNote *note[64];

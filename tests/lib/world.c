@@ -271,9 +271,8 @@ struct ocop_sync_summary world_sync(struct world *w, unsigned n)
     return summary;
 }
 
-/* Submit a new record with these fields. */
-static struct ocop_id submit(struct world *w, unsigned n, const char *kind, const char *const *sets,
-                             size_t count)
+struct ocop_id world_submit(struct world *w, unsigned n, const char *kind, const char *const *sets,
+                            size_t count)
 {
     struct ocop_error err = {0};
     ProtobufCMessage *m = NULL;
@@ -302,7 +301,7 @@ struct ocop_id world_inspect(struct world *w, unsigned n, const char *conclusion
     snprintf(concluded, sizeof concluded, "conclusion=%s", conclusion);
     const char *const sets[] = {unit,      producer,   "inspection_type=planned",
                                 concluded, "score=70", "answers[NC.1].answer=pass"};
-    return submit(w, n, "inspection", sets, sizeof sets / sizeof *sets);
+    return world_submit(w, n, "inspection", sets, sizeof sets / sizeof *sets);
 }
 
 struct ocop_id world_producer(struct world *w, unsigned n, const char *name)
@@ -311,7 +310,7 @@ struct ocop_id world_producer(struct world *w, unsigned n, const char *name)
     snprintf(unit, sizeof unit, "unit_id=%s", id_text(w->commune, id_of));
     snprintf(named, sizeof named, "name=%s", name);
     const char *const sets[] = {unit, named, "producer_type=cooperative"};
-    return submit(w, n, "producer", sets, sizeof sets / sizeof *sets);
+    return world_submit(w, n, "producer", sets, sizeof sets / sizeof *sets);
 }
 
 void world_amend(struct world *w, unsigned n, struct ocop_id id, const char *assignment)
@@ -353,4 +352,18 @@ int64_t world_count(struct world *w, const char *sql)
     int64_t n = sqlite3_column_int64(s, 0);
     sqlite3_finalize(s);
     return n;
+}
+
+void world_replica(struct world *w, unsigned n, struct id *out)
+{
+    sqlite3_stmt *s = NULL;
+    assert_int_equal(sqlite3_prepare_v2(w->registry->db,
+                                        "SELECT id FROM replica WHERE officer_id = ?1"
+                                        " AND replica_type = 'device' ORDER BY born DESC",
+                                        -1, &s, NULL),
+                     SQLITE_OK);
+    sqlite3_bind_blob(s, 1, w->officers[n].b, ID_LEN, SQLITE_STATIC);
+    assert_int_equal(sqlite3_step(s), SQLITE_ROW);
+    assert_true(id_from(span_of(sqlite3_column_blob(s, 0), ID_LEN), out));
+    sqlite3_finalize(s);
 }

@@ -67,6 +67,13 @@ struct ocop_id world_inspect(struct world *w, unsigned n, const char *conclusion
 /** A submitted producer of device n with this name. */
 struct ocop_id world_producer(struct world *w, unsigned n, const char *name);
 
+/** Submit a new record of device n with these fields, "field=value" each. */
+struct ocop_id world_submit(struct world *w, unsigned n, const char *kind, const char *const *sets,
+                            size_t count);
+
+/** The replica of device n, as the registry has it. */
+void world_replica(struct world *w, unsigned n, struct id *out);
+
 /** Amend one field from text. */
 void world_amend(struct world *w, unsigned n, struct ocop_id id, const char *assignment);
 

@@ -4,6 +4,7 @@
 
 #include "cache.h"
 #include "centre.h"
+#include "rights.h"
 
 enum { NAME = 10, TYPE = 11, NOTES = 22 };
 
@@ -189,8 +190,8 @@ static void a_question_of_the_feed_that_fails_moves_no_cursor(void **state)
         fault.part = parts[i];
         fault.failed = 0;
         centre_must(&w->c, registry_begin(w->c.r, &w->c.err));
-        enum ocop_status st =
-            feed_page(w->c.r, &w->e.replica, w->e.cursor, 100000, &w->e.a, &reply, &w->c.err);
+        enum ocop_status st = feed_page(w->c.r, &w->e.replica, READ_ALL, w->e.cursor, 100000,
+                                        &w->e.a, &reply, &w->c.err);
         fault.part = NULL;
         registry_rollback(w->c.r);
         assert_true(fault.failed > 0);

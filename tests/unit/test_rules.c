@@ -73,7 +73,7 @@ static void set(const struct kind *k, struct fields *f, const char *assignment)
 static void expect(const struct kind *k, const struct fields *f, const char *what,
                    enum ocop_status want, const char *field, const char *text)
 {
-    const struct rules_lookup lookup = {code, NULL};
+    const struct rules_lookup lookup = {.code = code};
     struct ocop_error err = {0};
     const enum ocop_status got = rules_check(k, f, RULES_SUBMIT, &lookup, &err);
     if (got != want || strcmp(err.field, field) != 0 || !strstr(err.text, text))
@@ -231,7 +231,7 @@ static void too_long_a_list_is_named(void **state)
                  i);
         set(k, &f, assignment);
     }
-    const struct rules_lookup lookup = {code, NULL};
+    const struct rules_lookup lookup = {.code = code};
     struct ocop_error err = {0};
     assert_int_equal(rules_check(k, &f, RULES_DRAFT, &lookup, &err), OCOP_ELIMIT);
     assert_string_equal(err.field, "findings");
