@@ -5,6 +5,7 @@
 
 #include "columns.h"
 #include "lineage.h"
+#include "rights.h"
 #include "taking.h"
 
 bool taking_id(const ProtobufCBinaryData *b, struct id *out)
@@ -666,7 +667,7 @@ static enum ocop_status take_reread(struct taking *t, bool begins, struct ocop_e
         if (st || !t->reply->reread)
             return st;
         t->result->progress = true;
-        st = store_unseen_mark(t->s, false, err);
+        st = store_unseen_mark(t->s, t->read_otherwise, err);
         return st ? st : store_meta_set(t->s, "rereading", span_of("\1", 1), err);
     }
     if (!t->rereading || t->reply->more || t->reset)
@@ -676,10 +677,36 @@ static enum ocop_status take_reread(struct taking *t, bool begins, struct ocop_e
     return st ? st : store_meta_set(t->s, "rereading", span_of("\0", 1), err);
 }
 
+static unsigned reading_of(const Ocop__Sync__Cursor *c)
+{
+    return c->has_reading ? c->reading : READ_USUAL;
+}
+
+/* Is all read again because the officer may read other things now? Then what he made himself is
+ * sent too, and goes when it is not met; so do cases, of which those that stand are told again. */
+static enum ocop_status take_reading(struct taking *t, struct ocop_error *err)
+{
+    struct span old;
+    Ocop__Sync__Cursor *had = NULL;
+    ProtobufCAllocator allocator = arena_allocator(t->arena);
+    enum ocop_status st;
+
+    if (!t->reply->reread || !t->reply->cursor)
+        return OCOP_OK;
+    st = store_meta(t->s, "cursor", t->arena, &old, err);
+    if (!st && old.len)
+        had = ocop__sync__cursor__unpack(&allocator, old.len, old.p);
+    t->read_otherwise = had && reading_of(had) != reading_of(t->reply->cursor);
+    return st || !t->read_otherwise ? st : store_cases_forget(t->s, err);
+}
+
 static enum ocop_status take_all(struct taking *t, struct ocop_error *err)
 {
     unsigned count[6];
-    enum ocop_status st = take_lineage(t, err);
+    enum ocop_status st = take_reading(t, err);
+
+    if (!st)
+        st = take_lineage(t, err);
 
     if (!st)
         st = take_sets(t, err);

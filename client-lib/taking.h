@@ -12,12 +12,13 @@ struct taking {
     struct arena late;   /* of one change that waited, or of one set that was lost */
     struct ocop_sync_summary *sum;
     struct reply_result *result;
-    bool pending;   /* the outbox is not empty */
-    bool owns;      /* some records here are of this device */
-    bool rereading; /* everything is read again */
-    bool cases;     /* the store knows open cases */
-    bool forked;    /* by this reply */
-    bool reset;     /* the cursor is forgotten */
+    bool pending;        /* the outbox is not empty */
+    bool owns;           /* some records here are of this device */
+    bool rereading;      /* everything is read again ... */
+    bool read_otherwise; /* ... because other things may be read than before */
+    bool cases;          /* the store knows open cases */
+    bool forked;         /* by this reply */
+    bool reset;          /* the cursor is forgotten */
 };
 
 bool taking_id(const ProtobufCBinaryData *b, struct id *out);

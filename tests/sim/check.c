@@ -6,6 +6,7 @@
 #include "bounds.h"
 #include "oracle.h"
 #include "replay.h"
+#include "rights.h"
 #include "store.h"
 
 /* --- after every step ---------------------------------------------------------------------------
@@ -151,8 +152,9 @@ static bool stored(struct device *d, const struct kept *k, struct fields *out)
     return store_record(d->store, k->kind, &k->id, &d->sim->work, out, &version, NULL) == OCOP_OK;
 }
 
-static void stored_equals(struct device *d, const struct kept *k)
+static void stored_equals(struct device *d, const struct oracle *o, const struct kept *k)
 {
+    unsigned reading = oracle_reading(o, &d->replica);
     const struct kind *kind = kind_by_number(k->kind);
     struct fields f;
     size_t want = 0;
@@ -162,7 +164,7 @@ static void stored_equals(struct device *d, const struct kept *k)
                  id_text(k->id, id), k->version);
     for (const struct path *p = k->paths; p; p = p->next) {
         const struct field *is = fields_find(&f, p->number, p->key);
-        if (p->now->value.op != FIELD_SET)
+        if (p->now->value.op != FIELD_SET || !rights_field_readable(kind, p->number, reading))
             continue;
         want++;
         if (!is || !field_value_equal(is, &p->now->value))
@@ -205,7 +207,9 @@ static void cases_equal(struct device *d, const struct oracle *o, const struct k
     CHECK(store_cases_of(d->store, &k->id, &d->sim->work, &rows, &count, NULL) == OCOP_OK);
     for (const struct opened *c = o->cases; c; c = c->next) {
         size_t i = 0;
-        if (c->record != k && !id_eq(&c->other, &k->id))
+        if ((c->record != k && !id_eq(&c->other, &k->id)) ||
+            !rights_field_readable(kind_by_number(c->record->kind), c->mine.number,
+                                   oracle_reading(o, &d->replica)))
             continue;
         while (i < count && !id_eq(&rows[i].id, &c->id))
             i++;
@@ -244,7 +248,7 @@ static void store_check(struct device *d, const struct oracle *o)
     for (const struct kept *k = o->records; k; k = k->next) {
         if (!oracle_receives(o, &d->replica, k))
             continue;
-        stored_equals(d, k);
+        stored_equals(d, o, k);
         cases_equal(d, o, k);
         arena_reset(&d->sim->work);
     }

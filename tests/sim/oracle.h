@@ -111,6 +111,8 @@ const struct field *kept_get(const struct kept *k, uint32_t number, struct span 
 /** After a set that touched units or devices. */
 void oracle_scopes(struct oracle *o);
 bool oracle_in_scope(const struct oracle *o, const struct id *replica, const struct id *unit);
+/** What the officer of a device may read now: enum reading. */
+unsigned oracle_reading(const struct oracle *o, const struct id *replica);
 /** Does a device receive this record? */
 bool oracle_receives(const struct oracle *o, const struct id *replica, const struct kept *k);
 

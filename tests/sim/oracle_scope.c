@@ -2,6 +2,7 @@
  * that took them over, and what all of these took over; of the units themselves, those of the same
  * provinces; officers, code lists and checklists go to everyone. */
 #include "oracle.h"
+#include "rights.h"
 
 enum { UNIT_LEVEL = 12, UNIT_PARENT = 13, UNIT_SUCCESSORS = 16, SCOPE_UNITS = 15, STATE = 16 };
 
@@ -117,7 +118,7 @@ bool oracle_receives(const struct oracle *o, const struct id *replica, const str
     const struct kind *kind = kind_by_number(k->kind);
     const struct seen_by *s = scope_of(o, replica);
     struct id unit;
-    if (!s || !kind || kind->local_only)
+    if (!s || !kind || kind->local_only || !rights_kind_readable(kind, oracle_reading(o, replica)))
         return false;
     if (k->kind == KIND_UNIT) {
         struct id province = province_of(o, k->id);
