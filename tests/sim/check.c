@@ -443,6 +443,7 @@ static void registry_check(struct sim *s)
     snprintf(scratch, sizeof scratch, "%s/again.db", s->server.disk.dir);
     if (replay_check(s->registry, s->keys.root.public_key, &result, &err) != OCOP_OK)
         sim_fail(s, "log", "%s", err.text);
+    template_put(s, scratch, true);
     if (replay_compare(s->registry, scratch, &result, &err) != OCOP_OK)
         sim_fail(s, "replay", "%s", err.text);
 }
