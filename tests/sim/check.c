@@ -274,11 +274,14 @@ static bool same_content(const struct change *c, const struct submission *sub)
     return true;
 }
 
-/* A creation that was refused, or that a disk failed, may have been submitted again: the one that
- * says the same, was acknowledged and is not accounted for comes first. */
+/* A creation that was refused, or that a disk failed, may have been submitted again. First comes one
+ * that may still be in the log, then one that says the same, then one of which nobody knows what it
+ * says. */
 static int likely(const struct submission *sub, const struct change *c)
 {
-    return (same_content(c, sub) ? 4 : 0) + (sub->acknowledged ? 2 : 0) + (sub->found ? 0 : 1);
+    int says = sub->fields.count == 0 ? 4 : same_content(c, sub) ? 8 : 0;
+    return (sub->found && !sub->twice ? 0 : 16) + says + (sub->acknowledged ? 2 : 0) +
+           (sub->found ? 0 : 1);
 }
 
 static struct submission *submission_of(struct sim *s, const struct change *c)
