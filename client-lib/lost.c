@@ -42,6 +42,20 @@ static enum ocop_status put_base(struct taking *t, const struct change *c, struc
     return st || !there ? st : store_base_put(s, c->kind, &c->record, &f, version, err);
 }
 
+/* The record with the change over it: the registry may have lost it, and never show it again. */
+static enum ocop_status show_again(struct taking *t, const struct change *c, struct ocop_error *err)
+{
+    struct fields f;
+    uint64_t version;
+    bool found = c->verb == VERB_CREATE;
+    enum ocop_status st = OCOP_OK;
+
+    arena_reset(&t->work);
+    if (!found)
+        st = store_base(t->s, &c->record, &t->work, &found, &f, &version, err);
+    return st || !found ? st : pending_show(t->s, c->kind, &c->record, &t->work, err);
+}
+
 /* One change of a set that is to be sent again: where it still stands in the outbox it only waits
  * again; where it was settled, it comes back, before all that was submitted later. */
 static enum ocop_status put_back(struct taking *t, const struct change *c, int64_t seq,
@@ -58,13 +72,14 @@ static enum ocop_status put_back(struct taking *t, const struct change *c, int64
         return st;
     if (found && row.state == OUTBOX_REFUSED && revival != REVIVE_ALL)
         return OCOP_OK;
-    if (found)
-        return store_outbox_settled(s, row.n, OUTBOX_SEALED, "", "", err);
-    st = put_base(t, c, err);
-    if (!st)
-        st = store_outbox_put_back(s, c, seq, index, err);
-    /* The record may have left the scope since, by a change of it that is lost too. */
-    return st || c->verb != VERB_CREATE ? st : pending_show(s, c->kind, &c->record, &t->work, err);
+    if (found) {
+        st = store_outbox_settled(s, row.n, OUTBOX_SEALED, "", "", err);
+    } else {
+        st = put_base(t, c, err);
+        if (!st)
+            st = store_outbox_put_back(s, c, seq, index, err);
+    }
+    return st ? st : show_again(t, c, err);
 }
 
 /* The last changes first, since each is put before all others. */

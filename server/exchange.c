@@ -372,7 +372,7 @@ static enum ocop_status unknown_answer(struct work *w, const struct id *replica,
     enum ocop_status st = lineage_differs(w, in) ? lineages_put(w, reply) : OCOP_OK;
     if (st == OCOP_OK)
         st = known_put(w->r, w->sender, replica, in->last_seq, &w->arena, reply, &w->err);
-    if (st == OCOP_OK && reply->n_known == 0 && in->n_sets == 0)
+    if (st == OCOP_OK && reply->n_known == 0 && reply->n_sets == 0)
         st = err_set(&w->err, OCOP_ENOTENROLLED, "this device is not enrolled here");
     return st;
 }
@@ -411,11 +411,29 @@ static enum ocop_status check_sender(struct work *w)
     return st;
 }
 
+/* Are the sets of a request to be taken in? Not those of one that does not know the present
+ * lineage: it may have been on its way since before the restore, and its device may have sealed the
+ * same changes anew by now. A device that means it sends them again when it has read the reply;
+ * only one that is revoked never will. */
+static enum ocop_status takes_sets(struct work *w, const struct id *replica,
+                                   const Ocop__Sync__SyncRequest *in, bool *takes)
+{
+    struct replica_info info;
+    enum ocop_status st = in->n_sets ? check_sender(w) : OCOP_OK;
+    *takes = st == OCOP_OK && in->n_sets > 0;
+    if (!*takes || !lineage_differs(w, in))
+        return st;
+    st = registry_replica(w->r, replica, &info, &w->err);
+    *takes = st == OCOP_OK && info.known && info.revoked;
+    return st;
+}
+
 static enum ocop_status sync_answer(struct work *w, const Ocop__Sync__SyncRequest *in)
 {
     int64_t now = env_now_ms(w->r->env);
     struct id replica;
     struct replica_info info;
+    bool takes;
     Ocop__Sync__SyncReply *reply = take(w, 1, sizeof *reply);
     if (!reply)
         return OCOP_ENOMEM;
@@ -428,10 +446,10 @@ static enum ocop_status sync_answer(struct work *w, const Ocop__Sync__SyncReques
     if (!in->has_replica || !id_from(span_of(in->replica.data, in->replica.len), &replica))
         return err_set(&w->err, OCOP_EPROTO, "the request names no replica");
     w->job->replica = replica;
-    enum ocop_status st = in->n_sets ? check_sender(w) : OCOP_OK;
+    enum ocop_status st = takes_sets(w, &replica, in, &takes);
     if (st == OCOP_OK)
         st = reading_of(w, now, &w->tell.reading);
-    if (st == OCOP_OK && in->n_sets)
+    if (st == OCOP_OK && takes)
         st = push(w, in, now, &replica, reply);
     if (st == OCOP_OK)
         st = registry_replica(w->r, &replica, &info, &w->err);

@@ -619,6 +619,57 @@ static void an_edit_sealed_between_two_restores_of_one_backup_opens_no_case(void
     assert_string_equal(world_value(w, "inspection", id, "conclusion"), "\"fail\"");
 }
 
+/* Nothing of the record will come from the registry before its author syncs. */
+static void an_edit_of_a_record_that_the_restore_lost_is_shown(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    ProtobufCMessage *m = NULL;
+    unsigned findings = 1;
+    world_backup(w);
+    struct ocop_id id = world_inspect(w, 1, "pass");
+    world_sync(w, 1);
+    world_sync(w, 0);
+    world_amend(w, 1, id, "conclusion=conditional");
+    world_amend(w, 0, id, "conclusion=fail");
+    world_sync(w, 1);
+    assert_int_equal(world_sync(w, 0).in_case, 1);
+    world_restore(w);
+    world_sync(w, 0);
+    assert_int_equal(ocop_check(w->stores[0], NULL, NULL, &findings, &err), OCOP_OK);
+    assert_int_equal(findings, 0);
+    assert_int_equal(ocop_load(w->stores[0], &id, &m, &err), OCOP_OK);
+    assert_string_equal(((Ocop__Inspection *)m)->conclusion, "fail");
+    ocop_free(m);
+    world_sync(w, 1);
+    world_sync(w, 0);
+    assert_int_equal(ocop_check(w->stores[0], NULL, NULL, &findings, &err), OCOP_OK);
+    assert_int_equal(findings, 0);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM inspection"), 1);
+}
+
+/* By now its device may have sealed the same changes anew; it sends what is missing when it has
+ * read that the registry was restored. */
+static void a_request_from_before_the_restore_brings_nothing(void **state)
+{
+    struct world *w = *state;
+    struct buf request;
+    world_backup(w);
+    world_inspect(w, 0, "pass");
+    world_sync(w, 0);
+    buf_init(&request, FRAME_BYTES_MAX);
+    buf_put(&request, w->links[0].last.p, w->links[0].last.len);
+    world_restore(w);
+    struct job job = {.frame = buf_span(&request)};
+    exchange_batch(w->registry, &w->keys, &job, 1);
+    assert_true(job.reply.len > 0);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM inspection"), 0);
+    world_sync(w, 0);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM inspection"), 1);
+    buf_fini(&job.reply);
+    buf_fini(&request);
+}
+
 static void a_registry_of_a_later_epoch_is_not_opened(void **state)
 {
     struct world *w = *state;
@@ -660,6 +711,8 @@ int main(void)
         T(a_change_that_waited_reaches_the_device_that_made_the_record),
         T(a_change_that_waited_is_not_overwritten_by_who_made_the_record),
         T(an_edit_sealed_between_two_restores_of_one_backup_opens_no_case),
+        T(an_edit_of_a_record_that_the_restore_lost_is_shown),
+        T(a_request_from_before_the_restore_brings_nothing),
         T(a_registry_of_a_later_epoch_is_not_opened),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -278,11 +278,14 @@ static bool same_content(const struct change *c, const struct submission *sub)
     return true;
 }
 
-/* A creation that was refused, or that a disk failed, may have been submitted again: the one that
- * says the same, was acknowledged and is not accounted for comes first. */
+/* A creation that was refused, or that a disk failed, may have been submitted again. First comes
+ * one that may still be in the log, then one that says the same, then one of which nobody knows
+ * what it says. */
 static int likely(const struct submission *sub, const struct change *c)
 {
-    return (same_content(c, sub) ? 4 : 0) + (sub->acknowledged ? 2 : 0) + (sub->found ? 0 : 1);
+    int says = sub->fields.count == 0 ? 4 : same_content(c, sub) ? 8 : 0;
+    return (sub->found && !sub->twice ? 0 : 16) + says + (sub->acknowledged ? 2 : 0) +
+           (sub->found ? 0 : 1);
 }
 
 static struct submission *submission_of(struct sim *s, const struct change *c)
@@ -447,6 +450,7 @@ static void registry_check(struct sim *s)
     snprintf(scratch, sizeof scratch, "%s/again.db", s->server.disk.dir);
     if (replay_check(s->registry, s->keys.root.public_key, &result, &err) != OCOP_OK)
         sim_fail(s, "log", "%s", err.text);
+    template_put(s, scratch, true);
     if (replay_compare(s->registry, scratch, &result, &err) != OCOP_OK)
         sim_fail(s, "replay", "%s", err.text);
 }

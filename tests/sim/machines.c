@@ -188,7 +188,7 @@ void store_copy(struct sim *s, const char *from, const char *to, bool whole)
 }
 
 /* Empty databases are the same in every run: made once in a process, with chance of their own. */
-static void put_template(struct sim *s, const char *path, bool registry)
+void template_put(struct sim *s, const char *path, bool registry)
 {
     static struct buf made[2];
     const struct node apart = s->server;
@@ -338,7 +338,7 @@ struct device *device_new(struct sim *s, unsigned officer, unsigned scope)
     node_init(&d->node, s, 10 + i);
     net_init(d);
     path_of(&d->node.disk, "field.ocop", d->path, sizeof d->path);
-    put_template(s, d->path, false);
+    template_put(s, d->path, false);
     CHECK(device_invite(d));
     return d;
 }
@@ -384,7 +384,7 @@ static void registry_make(struct sim *s)
     char keys[DISK_PATH_MAX + 64];
     path_of(&s->server.disk, "registry.db", s->registry_path, sizeof s->registry_path);
     path_of(&s->server.disk, "registry.db.keys", keys, sizeof keys);
-    put_template(s, s->registry_path, true);
+    template_put(s, s->registry_path, true);
     CHECK(keys_create(keys, &s->server.env, &s->keys, &err) == OCOP_OK);
     CHECK(server_up(s));
     if (genesis(s->registry, &s->keys, "sim", &err) != OCOP_OK)
@@ -410,6 +410,7 @@ void sim_open(struct sim *s, const struct sim_options *options)
     s->step_count = options->steps ? options->steps : 60 + chance_below(&c, 160);
     s->began_ms = s->now_ms =
         INT64_C(1785000000000) + (int64_t)chance_below(&c, 1000) * 86400000; /* from July 2026 */
+    curve_choose(!chance_percent(&c, 12));
     s->sqlite = chance_of(options->seed, 2);
     disk_install(&s->sqlite);
     arena_init(&s->arena, MIB(256));

@@ -407,6 +407,7 @@ int main(int argc, char **argv)
     bool one = false;
     const char *v;
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    memory_install();
     m.program = argv[0];
     m.jobs = cores > 0 && cores < JOBS_MAX ? (unsigned)cores : 1;
     m.failures_max = 1;

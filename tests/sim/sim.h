@@ -52,12 +52,18 @@ struct sim_figures {
     uint64_t seeds, ms, exchanges, crashes, cases, changes, restores, forks;
 };
 
+/* What a machine has of the heap, and the most it had. */
+struct memory {
+    int64_t live, peak;
+};
+
 struct node {
     struct env env;
     struct sim *sim;
     struct chance chance;
     int64_t skew_ms;
     struct disk disk;
+    struct memory memory;
 };
 
 /* What a device submitted, as its officer knows it. */
@@ -211,6 +217,8 @@ void device_reap(struct device *d);
 /** Copy the file of a store. `whole`: with what SQLite has not put into it yet. */
 void store_copy(struct sim *s, const char *from, const char *to, bool whole);
 void store_remove(const char *path);
+/** An empty registry, or an empty store, at `path`: a copy of one that the real code made. */
+void template_put(struct sim *s, const char *path, bool registry);
 
 /** Write as the office does. False when the registry could not. */
 bool office_write(struct sim *s, struct change *changes, size_t count);
@@ -224,6 +232,22 @@ void net_init(struct device *d);
 void net_fini(struct sim *s);
 /** Deliver a recorded request once more; its answer goes nowhere, or waits to come to another. */
 void net_repeat(struct sim *s, unsigned which);
+
+/* --- memory.c ----------------------------------------------------------------------------------
+ */
+
+/** What is taken from here on is m's, NULL: nobody's. Returns whose it was. */
+struct memory *memory_enter(struct memory *m);
+/** All that this process holds. */
+int64_t memory_total(void);
+/** Before SQLite is first used: its heap is counted too, but for the address sanitizer's sake. */
+void memory_install(void);
+
+/* --- curve.c -----------------------------------------------------------------------------------
+ */
+
+/** Hashes instead of curves, or the curves. Keys made with the ones are of no use to the others. */
+void curve_choose(bool of_straw);
 
 /* --- steps.c -----------------------------------------------------------------------------------
  */

@@ -1,0 +1,189 @@
+/* Memory: how much each machine holds, so that limits can be asked and a leak is seen. What this
+ * program takes from the heap is counted between it and the C library (the linker puts this there,
+ * see SIM in the Makefile); SQLite gets a heap of its own, which is quicker too. */
+#include <malloc.h>
+#include <sqlite3.h>
+#include <stdlib.h>
+
+#include "sim.h"
+
+static struct memory of_nobody;
+static struct memory *now = &of_nobody;
+
+struct memory *memory_enter(struct memory *m)
+{
+    struct memory *before = now;
+    now = m ? m : &of_nobody;
+    return before;
+}
+
+static int64_t total;
+
+int64_t memory_total(void)
+{
+    return total;
+}
+
+static void taken(int64_t bytes)
+{
+    total += bytes;
+    now->live += bytes;
+    if (now->live > now->peak)
+        now->peak = now->live;
+}
+
+/* --- the heap of this program ------------------------------------------------------------------
+ */
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__real_realloc(void *p, size_t size);
+void __real_free(void *p);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *p, size_t size);
+void __wrap_free(void *p);
+
+void *__wrap_malloc(size_t size)
+{
+    void *p = __real_malloc(size);
+    taken((int64_t)malloc_usable_size(p));
+    return p;
+}
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+    void *p = __real_calloc(count, size);
+    taken((int64_t)malloc_usable_size(p));
+    return p;
+}
+
+void *__wrap_realloc(void *p, size_t size)
+{
+    int64_t before = (int64_t)malloc_usable_size(p);
+    void *q = __real_realloc(p, size);
+    if (q)
+        taken((int64_t)malloc_usable_size(q) - before);
+    return q;
+}
+
+void __wrap_free(void *p)
+{
+    taken(-(int64_t)malloc_usable_size(p));
+    __real_free(p);
+}
+
+/* --- SQLite's ----------------------------------------------------------------------------------
+ */
+
+/* Blocks of 2^n and 3*2^n bytes, each behind its class; free ones are kept, by class. */
+enum { CLASSES = 40, HEAD = 16, CHUNK = 256 * 1024 };
+
+struct block {
+    struct block *next;
+};
+
+static struct block *kept[CLASSES];
+static uint8_t *chunk, *chunk_end;
+
+static int class_of(int size)
+{
+    int c = 0;
+    for (int room = 16; room < size; c++)
+        room += c % 2 ? room / 3 : room / 2; /* 16, 24, 32, 48, 64, 96 ... */
+    return c;
+}
+
+static int class_size(int c)
+{
+    int room = 16;
+    for (int i = 0; i < c; i++)
+        room += i % 2 ? room / 3 : room / 2;
+    return room;
+}
+
+static void *heap_take(int size)
+{
+    static int sizes[CLASSES];
+    int c = class_of(size);
+    if (sizes[c] == 0)
+        sizes[c] = class_size(c);
+    struct block *b = kept[c];
+    taken(sizes[c]);
+    if (b) {
+        kept[c] = b->next;
+        return b;
+    }
+    size_t need = (size_t)sizes[c] + HEAD;
+    if (need > (size_t)(chunk_end - chunk)) {
+        size_t room = need > CHUNK ? need : CHUNK;
+        chunk = __real_malloc(room);
+        CHECK(chunk);
+        chunk_end = chunk + room;
+    }
+    uint8_t *p = chunk + HEAD;
+    memcpy(chunk, &c, sizeof c);
+    memcpy(chunk + sizeof c, &sizes[c], sizeof sizes[c]);
+    chunk += need;
+    return p;
+}
+
+static int heap_size(void *p)
+{
+    int size = 0;
+    if (p)
+        memcpy(&size, (uint8_t *)p - HEAD + sizeof size, sizeof size);
+    return size;
+}
+
+static void heap_free(void *p)
+{
+    struct block *b = p;
+    int c;
+    if (!p)
+        return;
+    memcpy(&c, (uint8_t *)p - HEAD, sizeof c);
+    taken(-heap_size(p));
+    b->next = kept[c];
+    kept[c] = b;
+}
+
+static void *heap_again(void *p, int size)
+{
+    int had = heap_size(p);
+    if (size <= had && size > had / 2)
+        return p;
+    void *q = heap_take(size);
+    memcpy(q, p, (size_t)(size < had ? size : had));
+    heap_free(p);
+    return q;
+}
+
+static int heap_round(int size)
+{
+    return class_size(class_of(size));
+}
+
+static int heap_init(void *self)
+{
+    (void)self;
+    return SQLITE_OK;
+}
+
+static void heap_end(void *self)
+{
+    (void)self;
+}
+
+void memory_install(void)
+{
+    static const sqlite3_mem_methods heap = {heap_take,  heap_free, heap_again, heap_size,
+                                             heap_round, heap_init, heap_end,   NULL};
+    CHECK(sqlite3_config(SQLITE_CONFIG_SINGLETHREAD) == SQLITE_OK); /* as all of this is */
+#ifndef __SANITIZE_ADDRESS__ /* which is to see what becomes of each block */
+    CHECK(sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0) == SQLITE_OK);
+    CHECK(sqlite3_config(SQLITE_CONFIG_MALLOC, &heap) == SQLITE_OK);
+#else
+    (void)heap;
+#endif
+}
