@@ -1,0 +1,123 @@
+/* Self-clocked fair queueing. Time here is bytes: a request is due when its sender would have been
+ * served up to its end, if all who wait were served side by side, byte by byte. What is due first
+ * is served first; so small requests pass a large one, but only until it has waited for as many
+ * bytes as it has itself. */
+#include "turns.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "bounds.h"
+
+enum { SENDERS_MAX = 1024, SERVED_BYTES_PER_MS = 1024 /* about, by a slow processor */ };
+
+/* What a sender has had. One who falls on another's place takes it, and that one is forgiven. */
+struct sender {
+    uint32_t from;
+    uint64_t due; /* of its last request, and what it cost besides */
+};
+
+struct turns {
+    size_t bytes_max, bytes; /* that may wait, that wait */
+    uint64_t now, orders;    /* due of what was taken last; how many came */
+    int64_t told_ms;         /* when the last who was turned away comes back */
+    struct sender senders[SENDERS_MAX];
+    size_t count, room;
+    struct turn v[];
+};
+
+static size_t cost(size_t bytes)
+{
+    return TURN_BYTES + bytes;
+}
+
+enum ocop_status turns_open(size_t bytes_max, struct turns **out, struct ocop_error *err)
+{
+    size_t room = bytes_max / TURN_BYTES + 1 + BATCH_REQUESTS_MAX; /* these for turns_again */
+    struct turns *t = *out = calloc(1, sizeof *t + room * sizeof *t->v);
+    if (!t)
+        return err_nomem(err);
+    t->bytes_max = bytes_max;
+    t->room = room;
+    return OCOP_OK;
+}
+
+void turns_close(struct turns *t)
+{
+    free(t);
+}
+
+size_t turns_waiting(const struct turns *t)
+{
+    return t->count;
+}
+
+static struct sender *sender_of(struct turns *t, uint32_t from)
+{
+    struct sender *s = &t->senders[from % SENDERS_MAX];
+    if (s->from != from || s->due < t->now)
+        *s = (struct sender){from, t->now};
+    return s;
+}
+
+bool turns_put(struct turns *t, uint32_t from, size_t bytes, void *request)
+{
+    if (t->count && t->bytes + cost(bytes) > t->bytes_max)
+        return false;
+    CHECK(t->count < t->room);
+    struct sender *s = sender_of(t, from);
+    s->due += cost(bytes);
+    t->bytes += cost(bytes);
+    t->v[t->count++] = (struct turn){request, from, bytes, s->due, t->orders++};
+    return true;
+}
+
+static int first_due(const void *a, const void *b)
+{
+    const struct turn *x = a, *y = b;
+    if (x->due != y->due)
+        return x->due < y->due ? -1 : 1;
+    return x->order < y->order ? -1 : x->order > y->order;
+}
+
+size_t turns_take(struct turns *t, struct turn *out, size_t max)
+{
+    size_t n = 0, bytes = 0;
+    qsort(t->v, t->count, sizeof *t->v, first_due);
+    while (n < t->count && n < max && (n == 0 || bytes + t->v[n].bytes <= BATCH_BYTES_ENOUGH)) {
+        bytes += t->v[n].bytes;
+        t->bytes -= cost(t->v[n].bytes);
+        out[n] = t->v[n];
+        n++;
+    }
+    if (n)
+        t->now = out[n - 1].due > t->now ? out[n - 1].due : t->now;
+    t->count -= n;
+    memmove(t->v, t->v + n, t->count * sizeof *t->v);
+    return n;
+}
+
+void turns_again(struct turns *t, const struct turn *turn)
+{
+    CHECK(t->count < t->room);
+    t->bytes += cost(turn->bytes);
+    t->v[t->count++] = *turn;
+}
+
+void turns_charge(struct turns *t, uint32_t from, size_t bytes)
+{
+    sender_of(t, from)->due += bytes;
+}
+
+uint32_t turns_back_in_ms(struct turns *t, size_t bytes, int64_t now_ms)
+{
+    int64_t first = now_ms + (int64_t)(t->bytes / SERVED_BYTES_PER_MS);
+    if (first < now_ms + BUSY_MS_MIN)
+        first = now_ms + BUSY_MS_MIN;
+    if (t->told_ms < first)
+        t->told_ms = first;
+    t->told_ms += (int64_t)(cost(bytes) / SERVED_BYTES_PER_MS);
+    if (t->told_ms > now_ms + BUSY_MS_MAX)
+        t->told_ms = now_ms + BUSY_MS_MAX;
+    return (uint32_t)(t->told_ms - now_ms);
+}
