@@ -1,7 +1,7 @@
-/* Self-clocked fair queueing. Time here is bytes: a request is due when its sender would have been
- * served up to its end, if all who wait were served side by side, byte by byte. What is due first
- * is served first; so small requests pass a large one, but only until it has waited for as many
- * bytes as it has itself. */
+/* Weighted fair queueing. Time here is bytes, and passes by what each who waits would have had of
+ * what was served: a request is due when its sender would have been served up to its end, if all
+ * who wait were served side by side, byte by byte. What is due first is served first; so small
+ * requests pass a large one, but only until each sender has had as many bytes as it has itself. */
 #include "turns.h"
 
 #include <stdlib.h>
@@ -9,7 +9,11 @@
 
 #include "bounds.h"
 
-enum { SENDERS_MAX = 1024, SERVED_BYTES_PER_MS = 1024 /* about, by a slow processor */ };
+enum {
+    SENDERS_MAX = 1024,
+    DEBT_MAX = 64 * 1024,
+    SERVED_BYTES_PER_MS = 1024 /* about, by a slow processor */
+};
 
 /* What a sender has had. One who falls on another's place takes it, and that one is forgiven. */
 struct sender {
@@ -19,7 +23,8 @@ struct sender {
 
 struct turns {
     size_t bytes_max, bytes; /* that may wait, that wait */
-    uint64_t now, orders;    /* due of what was taken last; how many came */
+    uint64_t now, orders;    /* how many bytes passed; how many requests came */
+    size_t side_by_side;     /* how many waited when the last were taken */
     int64_t told_ms;         /* when the last who was turned away comes back */
     struct sender senders[SENDERS_MAX];
     size_t count, room;
@@ -39,6 +44,7 @@ enum ocop_status turns_open(size_t bytes_max, struct turns **out, struct ocop_er
         return err_nomem(err);
     t->bytes_max = bytes_max;
     t->room = room;
+    t->side_by_side = 1;
     return OCOP_OK;
 }
 
@@ -82,16 +88,19 @@ static int first_due(const void *a, const void *b)
 
 size_t turns_take(struct turns *t, struct turn *out, size_t max)
 {
-    size_t n = 0, bytes = 0;
+    size_t n = 0, bytes = 0, costs = 0;
     qsort(t->v, t->count, sizeof *t->v, first_due);
-    while (n < t->count && n < max && (n == 0 || bytes + t->v[n].bytes <= BATCH_BYTES_ENOUGH)) {
+    while (n < t->count && n < max &&
+           (n == 0 || (bytes + t->v[n].bytes <= BATCH_BYTES_ENOUGH &&
+                       t->v[n].due - out[0].due <= BATCH_DUE_TOGETHER))) {
         bytes += t->v[n].bytes;
-        t->bytes -= cost(t->v[n].bytes);
+        costs += cost(t->v[n].bytes);
         out[n] = t->v[n];
         n++;
     }
-    if (n)
-        t->now = out[n - 1].due > t->now ? out[n - 1].due : t->now;
+    t->side_by_side = t->count ? t->count : 1;
+    t->now += costs / t->side_by_side;
+    t->bytes -= costs;
     t->count -= n;
     memmove(t->v, t->v + n, t->count * sizeof *t->v);
     return n;
@@ -106,7 +115,11 @@ void turns_again(struct turns *t, const struct turn *turn)
 
 void turns_charge(struct turns *t, uint32_t from, size_t bytes)
 {
-    sender_of(t, from)->due += bytes;
+    struct sender *s = sender_of(t, from);
+    t->now += bytes / t->side_by_side;
+    s->due += bytes;
+    if (s->due > t->now + DEBT_MAX)
+        s->due = t->now + DEBT_MAX; /* or it might wait for longer than a device does */
 }
 
 uint32_t turns_back_in_ms(struct turns *t, size_t bytes, int64_t now_ms)

@@ -52,7 +52,8 @@
 
 /* The server. */
 #define BATCH_REQUESTS_MAX 256          /* that share one transaction */
-#define BATCH_BYTES_ENOUGH KIB(64)      /* of their frames; a larger one is served alone */
+#define BATCH_BYTES_ENOUGH KIB(32)      /* of their frames; a larger one is served alone */
+#define BATCH_DUE_TOGETHER KIB(16)      /* who is due later does not hold up who is due now */
 #define BATCH_OPENED_BYTES_MAX MIB(32)  /* of what they decode to; those behind wait */
 #define BATCH_REPLY_BYTES_ENOUGH MIB(2) /* of replies not yet deflated; those behind wait */
 #define REQUEST_OPENED_BYTES_MAX MIB(1) /* one request decoded, before it is answered */

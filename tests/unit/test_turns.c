@@ -63,6 +63,7 @@ static void small_requests_pass_an_upload_and_it_is_not_starved(void **state)
         bool large = false;
         for (size_t i = 0; i < count; i++) {
             if (f.out[i].from == UPLOADER) {
+                assert_int_equal(count, 1); /* nobody waits for it who was due before */
                 large = true;
                 uploaded += TURN_BYTES + LARGE;
             } else {
@@ -78,6 +79,26 @@ static void small_requests_pass_an_upload_and_it_is_not_starved(void **state)
     for (size_t i = 0; i < SENDERS; i++) { /* as much for each, but for what is on its way */
         assert_true(had[i] <= uploaded + TURN_BYTES + LARGE + SMALL);
         assert_true(uploaded <= had[i] + TURN_BYTES + LARGE);
+    }
+    turns_close(f.t);
+}
+
+/* However many upload: whoever comes with little is next. */
+static void a_small_request_waits_for_one_upload_at_most(void **state)
+{
+    struct fixture f;
+    (void)state;
+    open_with(&f, QUEUE_BYTES_DEFAULT);
+    for (uint32_t i = 0; i < SENDERS; i++)
+        put(&f, UPLOADER + i, LARGE);
+    for (uint32_t i = 0; i < SENDERS / 2; i++) { /* as long as they have had less than an upload */
+        assert_int_equal(take(&f, BATCH_REQUESTS_MAX), 1);
+        assert_int_equal(f.out[0].from, UPLOADER + i);
+        put(&f, UPLOADER + i, LARGE); /* they go on */
+        put(&f, 1, SMALL);
+        put(&f, 2, SMALL);
+        assert_int_equal(take(&f, BATCH_REQUESTS_MAX), 2);
+        assert_true(f.out[0].from == 1 && f.out[1].from == 2);
     }
     turns_close(f.t);
 }
@@ -118,18 +139,36 @@ static void what_was_answered_at_length_counts_too(void **state)
     struct fixture f;
     (void)state;
     open_with(&f, QUEUE_BYTES_DEFAULT);
+    for (uint32_t round = 0; round < 2; round++) {
+        int passed = 0;
+        put(&f, 1, SMALL);
+        put(&f, 2, SMALL);
+        assert_int_equal(take(&f, 2), 2);
+        turns_charge(f.t, 1, round * 20 * (TURN_BYTES + SMALL));
+        put(&f, 1, SMALL);
+        for (;; passed++) {
+            put(&f, 2, SMALL);
+            assert_int_equal(take(&f, 1), 1);
+            if (f.out[0].from == 1)
+                break;
+        }
+        assert_in_range(passed, round ? 10 : 0, round ? 20 : 0);
+        assert_int_equal(take(&f, 2), 1);
+    }
     put(&f, 1, SMALL);
-    assert_int_equal(take(&f, 1), 1);
-    turns_charge(f.t, 1, 10 * (TURN_BYTES + SMALL));
+    put(&f, 2, SMALL);
+    assert_int_equal(take(&f, 2), 2);
+    turns_charge(f.t, 1, SIZE_MAX / 4); /* nobody is made to wait for longer than a device does */
     put(&f, 1, SMALL);
-    for (int i = 0; i < 10; i++) {
+    put(&f, 2, SMALL);
+    assert_int_equal(take(&f, 2), 1); /* nor are others held up by what is due much later */
+    for (int passed = 0;; passed++) {
         put(&f, 2, SMALL);
         assert_int_equal(take(&f, 1), 1);
-        assert_int_equal(f.out[0].from, 2);
+        if (f.out[0].from == 1)
+            break;
+        assert_in_range(passed, 0, 2 * LARGE / TURN_BYTES);
     }
-    put(&f, 2, SMALL);
-    assert_int_equal(take(&f, 1), 1);
-    assert_int_equal(f.out[0].from, 1);
     turns_close(f.t);
 }
 
@@ -201,6 +240,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_comes_first_goes_first_among_equals),
         cmocka_unit_test(small_requests_pass_an_upload_and_it_is_not_starved),
+        cmocka_unit_test(a_small_request_waits_for_one_upload_at_most),
         cmocka_unit_test(who_sends_many_at_once_has_no_more_than_others),
         cmocka_unit_test(a_batch_has_so_many_bytes_and_a_larger_request_is_alone),
         cmocka_unit_test(what_was_answered_at_length_counts_too),
