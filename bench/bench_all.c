@@ -10,6 +10,12 @@
 
 static struct world w;
 
+static void curve(struct world *unused)
+{
+    (void)unused;
+    measure_curve();
+}
+
 static void large(struct world *unused)
 {
     (void)unused;
@@ -22,7 +28,8 @@ static const struct {
 } parts[] = {
     {"insert", measure_insert}, {"update", measure_update}, {"ingest", measure_ingest},
     {"pull", measure_pull},     {"many", measure_many},     {"save", measure_save},
-    {"day", measure_day},       {"idle", measure_idle},     {"large", large},
+    {"day", measure_day},       {"idle", measure_idle},     {"curve", curve},
+    {"large", large},
 };
 
 static bool wanted(int argc, char **argv, const char *name)
@@ -40,7 +47,7 @@ int main(int argc, char **argv)
         return far_serve(argv + 2);
     kinds_init();
     measure_begin();
-    world_open(&w, measure_path("registry.db"));
+    world_open(&w, measure_path("registry.db"), UNITS);
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         if (wanted(argc, argv, parts[i].name)) {
             parts[i].measure(&w);

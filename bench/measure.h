@@ -33,6 +33,7 @@ void measure_many(struct world *w);
 void measure_save(struct world *w); /* after measure_ingest, for its baseline's rows */
 void measure_day(struct world *w);
 void measure_idle(struct world *w);
+void measure_curve(void); /* in a registry of its own */
 void measure_large(void); /* in registries of its own */
 
 #endif

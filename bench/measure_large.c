@@ -97,9 +97,9 @@ static void measure_memory(struct world *w)
 void measure_large(void)
 {
     static struct world small, large;
-    world_open(&small, measure_path("small.db"));
+    world_open(&small, measure_path("small.db"), UNITS);
     grow(&small, SMALL_UNITS, 1);
-    world_open(&large, measure_path("large.db"));
+    world_open(&large, measure_path("large.db"), UNITS);
     double start = measure_wall_s();
     grow(&large, LARGE_UNITS, 10);
     measure_line("large_build_s", measure_wall_s() - start, "s to make and apply 1,000,000 records",

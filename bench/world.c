@@ -52,11 +52,12 @@ void world_answer(struct world *w, struct span frame, struct job *job)
 
 /* --- first records --------------------------------------------------------------------------- */
 
-static void import_units(struct world *w, struct changes *c, struct arena *a, int64_t now)
+static void import_units(struct world *w, size_t units, struct changes *c, struct arena *a,
+                         int64_t now)
 {
     char text[64];
     w->province = id_next(&w->r->ids, w->r->env);
-    for (size_t i = 0; i <= UNITS; i++) {
+    for (size_t i = 0; i <= units; i++) {
         Ocop__Unit m = OCOP__UNIT__INIT;
         struct id id = i ? id_next(&w->r->ids, w->r->env) : w->province;
         if (i)
@@ -117,15 +118,15 @@ static void import_products(struct world *w, struct changes *c, struct arena *a,
     }
 }
 
-static void import_all(struct world *w)
+static void import_all(struct world *w, size_t units)
 {
     struct author au;
     struct arena a;
     int64_t now = env_now_ms(w->r->env);
-    struct changes c = {calloc(UNITS + PRODUCERS + PRODUCTS + 8, sizeof *c.v), 0};
+    struct changes c = {calloc(units + PRODUCERS + PRODUCTS + 8, sizeof *c.v), 0};
     MUST_BE(c.v != NULL);
     arena_init(&a, MIB(256));
-    import_units(w, &c, &a, now);
+    import_units(w, units, &c, &a, now);
     import_officer(w, &c, &a, now);
     import_products(w, &c, &a, now);
     MUST(registry_begin(w->r, &err));
@@ -147,7 +148,7 @@ static void import_all(struct world *w)
     free(c.v);
 }
 
-void world_open(struct world *w, const char *path)
+void world_open(struct world *w, const char *path, size_t units)
 {
     char keys[160];
     memset(w, 0, sizeof *w);
@@ -160,7 +161,8 @@ void world_open(struct world *w, const char *path)
     MUST(keys_create(keys, env_system(), &w->keys, &err));
     w->r->keys = &w->keys;
     MUST(genesis(w->r, &w->keys, "bench", &err));
-    import_all(w);
+    MUST_BE(units <= UNITS_MAX);
+    import_all(w, units);
 }
 
 void world_close(struct world *w)

@@ -32,7 +32,7 @@
         }                                                                                          \
     } while (0)
 
-enum { UNITS = 128 };
+enum { UNITS = 128, UNITS_MAX = 512 };
 
 struct world {
     struct link link; /* first */
@@ -40,11 +40,12 @@ struct world {
     struct registry *r;
     struct server_keys keys;
     struct workload work;
-    struct id officer, province, units[UNITS];
+    struct id officer, province, units[UNITS_MAX];
 };
 
-/** A new registry in the file, with units, an officer, producers and 5,000 products of unit 0. */
-void world_open(struct world *w, const char *path);
+/** A new registry in the file, with so many units, an officer, producers and 5,000 products of unit
+ * 0. */
+void world_open(struct world *w, const char *path, size_t units);
 void world_close(struct world *w);
 /** An invitation's code, in the arena. */
 const char *world_invite(struct world *w, const struct id *scope, size_t count, const char *address,

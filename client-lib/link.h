@@ -23,6 +23,9 @@ struct link {
     enum ocop_status (*start)(struct link *l, struct span request, struct ocop_error *err);
     enum ocop_status (*finish)(struct link *l, int timeout_ms, const atomic_bool *cancel,
                                struct buf *reply, struct ocop_error *err);
+    /** Hang up and wait. OCOP_ECANCELLED. NULL: this link does not wait for a busy server. */
+    enum ocop_status (*pause)(struct link *l, int ms, const atomic_bool *cancel,
+                              struct ocop_error *err);
 };
 
 /** A link over nanomsg to "tcp://host:port" or "ws://host:port"; names and IPv6 too. */

@@ -485,6 +485,21 @@ static enum ocop_status link_exchange(struct link *base, struct span request, in
     return st ? st : link_finish(base, timeout_ms, cancel, reply, err);
 }
 
+/* A server that is busy has better use for the connection. */
+static enum ocop_status link_pause(struct link *base, int ms, const atomic_bool *cancel,
+                                   struct ocop_error *err)
+{
+    int64_t until = mono_ms() + ms, left = ms;
+
+    drop((struct nn_link *)base);
+    for (; left > 0; left = until - mono_ms()) {
+        if (cancelled(cancel))
+            return was_cancelled(err);
+        pause_ms(left < SLICE_MS ? left : SLICE_MS);
+    }
+    return OCOP_OK;
+}
+
 static void link_close(struct link *base)
 {
     struct nn_link *l = (struct nn_link *)base;
@@ -508,7 +523,8 @@ enum ocop_status link_nn_open(const char *address, struct link **out, struct oco
     l = calloc(1, sizeof *l);
     if (!l)
         return err_nomem(err);
-    l->base = (struct link){link_connect, link_exchange, link_close, link_start, link_finish};
+    l->base =
+        (struct link){link_connect, link_exchange, link_close, link_start, link_finish, link_pause};
     memcpy(l->address, address, strlen(address) + 1);
     l->host = kind;
     l->socket = -1;

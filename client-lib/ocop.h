@@ -361,10 +361,12 @@ struct ocop_sync_summary {
     unsigned pushed;                                    /**< changes acknowledged by this sync */
     unsigned applied, equal, waiting, refused, in_case; /**< their outcomes */
     unsigned pulled;                                    /**< records received */
-    unsigned departed; /**< records that left the scope; one with changes over it goes with them */
-    unsigned left;     /**< changes that still wait on this device */
-    bool complete;     /**< all sent and all received */
-    bool forked;       /**< the store took a new replica id */
+    unsigned departed;  /**< records that left the scope; one with changes over it goes with them */
+    unsigned left;      /**< changes that still wait on this device */
+    bool complete;      /**< all sent and all received */
+    int retry_after_ms; /**< not 0: the server is busy, and the next sync is to come after this */
+    unsigned busy;      /**< times that the server was busy and this sync waited and came back */
+    bool forked;        /**< the store took a new replica id */
 };
 
 /** Where a sync is. Return false to cancel. Called on the caller's thread, holding nothing. */
@@ -377,6 +379,10 @@ struct ocop_sync_options {
     ocop_progress_fn progress; /**< may be NULL */
     void *user;
     unsigned max_round_trips; /**< 0: until all is done */
+    /** How long to wait, in all, for a server that is busy: each time as long as it asks, and
+     * longer when it asks again, not connected meanwhile. 0, or what is left is less: OCOP_EBUSY at
+     * once, and retry_after_ms says when to sync again. */
+    int patience_ms;
 };
 
 /**

@@ -1,10 +1,13 @@
 /* ocop_sync: round trips until nothing is left. The lock is held while a request is made and while
  * a reply is taken, never while waiting. Knows neither SQL nor what a reply means (reply.c). */
 #include "sync.h"
+
+#include <stdio.h>
+
 #include "frame.h"
 #include "record_api.h"
 
-enum { CONNECT_MS = 10000, EXCHANGE_MS = 60000, REQUEST_ROOM = 1024 };
+enum { CONNECT_MS = 10000, EXCHANGE_MS = 60000, REQUEST_ROOM = 1024, BUSY_DOUBLINGS = 4 };
 
 /* A decoded page takes some forty times its compressed bytes: this keeps a phone's memory small. */
 enum { PAGE_WANTED = 96 * 1024, PAGE_ON_BAD_LINE = 16 * 1024 };
@@ -30,6 +33,9 @@ struct run {
     size_t limit;            /* for them: little until something got through */
     struct spoken_for asked; /* by the request whose reply is next */
     struct spoken_for sent;  /* by the frame */
+    int busy_ms;             /* the server is busy and asks to come back after this; 0: it is not */
+    int patience_ms;
+    bool connected;
     bool more;
     bool ahead; /* the frame was sent already, see run_ahead */
 };
@@ -288,6 +294,13 @@ static enum ocop_status take(struct run *r, const Ocop__Sync__SyncReply *reply,
     return st ? st : store_identity(s, err);
 }
 
+static void is_busy(struct run *r, uint32_t ms)
+{
+    if (ms < BUSY_MS_MIN)
+        ms = BUSY_MS_MIN;
+    r->busy_ms = ms < 2 * BUSY_MS_MAX ? (int)ms : 2 * BUSY_MS_MAX;
+}
+
 /* What is left to do after a reply. */
 static enum ocop_status look_on(struct run *r, const Ocop__Sync__SyncReply *reply,
                                 const struct reply_result *result, struct ocop_error *err)
@@ -308,11 +321,13 @@ static enum ocop_status look_on(struct run *r, const Ocop__Sync__SyncReply *repl
         return err_set(err, result->failed, "%s", result->text);
     /* What was recorded while the request was on its way goes with the next one. */
     bool unsent = r->set_bytes == 0 && count[OUTBOX_READY] > 0;
-    if (r->more && !result->progress && !unsent)
-        return err_set(err, OCOP_EBUSY,
-                       "the server could not take the changes now; they stay on this device, sync "
-                       "again later");
-    return OCOP_OK;
+    if (!r->more || result->progress || unsent)
+        return OCOP_OK;
+    is_busy(r, 0);
+    return err_set(
+        err, OCOP_EBUSY,
+        "the server could not take the changes now; they stay on this device, sync again "
+        "later");
 }
 
 /* With the lock. */
@@ -334,6 +349,8 @@ static enum ocop_status take_reply(struct run *r, struct ocop_error *err)
     if (!reply)
         return err_set(err, OCOP_EPROTO, "the server's reply cannot be read");
     st = sync_reply_status(reply, err);
+    if (st == OCOP_EBUSY)
+        is_busy(r, reply->retry_after_ms);
     if (st == OCOP_EREVOKED && note_revoked(s, NULL) != OCOP_OK)
         env_log(s->env, ENV_WARN, "revoked_not_noted", "status=%s", err_name(OCOP_EDB));
     if (st)
@@ -407,6 +424,48 @@ static enum ocop_status round_trip(struct run *r, struct ocop_error *err)
     return st;
 }
 
+/* The server is busy: may it be asked again? The first wait is the server's own, which lets those
+ * whom it turns away come one by one; whom it turns away again stays away for longer, by chance, so
+ * that they do not stay together. */
+static bool come_back(struct run *r, struct ocop_error *err)
+{
+    struct ocop_sync_summary *sum = r->sum;
+    uint32_t spread = 0;
+    char text[201];
+    int ms = r->busy_ms, more;
+    unsigned most = r->options->max_round_trips;
+
+    if (!ms)
+        return false; /* it was not the server */
+    more = ms << (sum->busy < BUSY_DOUBLINGS ? sum->busy : BUSY_DOUBLINGS);
+    if (sum->busy)
+        env_random(r->s->env, &spread, sizeof spread);
+    ms += (int)(spread % (uint32_t)(more < 2 * BUSY_MS_MAX ? more : 2 * BUSY_MS_MAX));
+    r->busy_ms = 0;
+    sum->retry_after_ms = ms;
+    if (!r->link->pause || ms > r->patience_ms || (most && sum->round_trips >= most)) {
+        (void)snprintf(text, sizeof text, "%.200s", err ? err->text : "");
+        (void)err_set(err, OCOP_EBUSY, "%s (in %d s)", text, ms / 1000);
+        return false;
+    }
+    r->patience_ms -= ms;
+    return true;
+}
+
+static enum ocop_status wait_busy(struct run *r, struct ocop_error *err)
+{
+    enum ocop_status st = tell(r, "waiting for the server, which is busy", err);
+
+    if (!st)
+        st = r->link->pause(r->link, r->sum->retry_after_ms, &r->s->cancel, err);
+    if (st)
+        return st;
+    r->sum->retry_after_ms = 0;
+    r->sum->busy++;
+    r->connected = false;
+    return OCOP_OK;
+}
+
 /* Without the lock; `busy` is set. */
 static enum ocop_status exchange(struct run *r, const char *server, struct ocop_error *err)
 {
@@ -416,10 +475,15 @@ static enum ocop_status exchange(struct run *r, const char *server, struct ocop_
 
     if (!st)
         st = client_link(r->s, server, &r->link, err);
-    if (!st)
-        st = r->link->connect(r->link, timeout, &r->s->cancel, err);
-    for (r->more = true; !st && r->more && (most == 0 || r->sum->round_trips < most);)
-        st = round_trip(r, err);
+    for (r->more = true; !st && r->more && (most == 0 || r->sum->round_trips < most);) {
+        if (!r->connected)
+            st = r->link->connect(r->link, timeout, &r->s->cancel, err);
+        r->connected = true;
+        if (!st)
+            st = round_trip(r, err);
+        if (st == OCOP_EBUSY && come_back(r, err))
+            st = wait_busy(r, err);
+    }
     client_unlink(r->s, r->link);
     return st;
 }
@@ -458,6 +522,7 @@ enum ocop_status ocop_sync(struct ocop_store *s, const struct ocop_sync_options 
 
     r.sum = summary ? summary : &mine;
     memset(r.sum, 0, sizeof *r.sum);
+    r.patience_ms = r.options->patience_ms;
     st = begin(s, server, &r.limit, &r.sum->left, err);
     if (st)
         return st;

@@ -111,6 +111,7 @@ static enum ocop_status serve_locked(const struct invocation *in, struct ocop_er
 {
     char storage[CONFIG_VALUE_MAX];
     struct serve_options options = {.batch_max = config_batch(&in->config),
+                                    .queue_bytes = config_queue(&in->config),
                                     .workers = config_workers(&in->config),
                                     .ready = on_ready,
                                     .self = (void *)(uintptr_t)in};

@@ -23,6 +23,10 @@ const struct config_setting config_settings[CONFIG_COUNT] = {
                           "debug, info, warn or error"},
     [CONFIG_BATCH] = {"batch", "OCOPD_BATCH", "256", "N",
                       "requests that may share one transaction"},
+    [CONFIG_QUEUE] =
+        {"queue", "OCOPD_QUEUE", "8192", "KIB",
+         "KiB of requests that may wait for their turn, 2 for each included; who comes "
+         "when it is full is told to come back"},
     [CONFIG_WORKERS] = {"workers", "OCOPD_WORKERS", "auto", "N",
                         "threads that open requests and seal replies, 0 to 16; auto: one for each "
                         "processor but one, at most 4"},
@@ -98,6 +102,8 @@ static enum ocop_status check_value(enum config_key key, const char *value, stru
     }
     if (key == CONFIG_BATCH)
         return check_number(name, value, 1, BATCH_REQUESTS_MAX, err);
+    if (key == CONFIG_QUEUE)
+        return check_number(name, value, 1, QUEUE_BYTES_MAX / KIB(1), err);
     if (key == CONFIG_WORKERS && strcmp(value, "auto") != 0)
         return check_number(name, value, 0, CREW_THREADS_MAX, err);
     return OCOP_OK;
@@ -232,6 +238,11 @@ enum env_level config_log_level(const struct config *c)
 int config_batch(const struct config *c)
 {
     return (int)strtol(c->value[CONFIG_BATCH], NULL, 10);
+}
+
+size_t config_queue(const struct config *c)
+{
+    return KIB(strtoul(c->value[CONFIG_QUEUE], NULL, 10));
 }
 
 int config_workers(const struct config *c)

@@ -15,6 +15,7 @@ enum config_key {
     CONFIG_ADDRESS,
     CONFIG_LOG_LEVEL,
     CONFIG_BATCH,
+    CONFIG_QUEUE,
     CONFIG_WORKERS,
     CONFIG_COUNT
 };
@@ -61,6 +62,8 @@ void config_show(const struct config *c, FILE *out);
 
 enum env_level config_log_level(const struct config *c);
 int config_batch(const struct config *c);
+/** Bytes of requests that may wait. */
+size_t config_queue(const struct config *c);
 /** Threads beside the one that serves. */
 int config_workers(const struct config *c);
 

@@ -22,8 +22,6 @@
 #include "rights.h"
 #include "tell.h"
 
-enum { RETRY_MS = 5000, RETRY_SPREAD_MS = 10000, CONTACT_EVERY_MS = 600000 };
-
 /* One request while it is being answered. */
 struct work {
     struct registry *r;
@@ -103,6 +101,8 @@ static void work_open(void *works, size_t i)
     if (st != OCOP_OK)
         return; /* strangers get no answer */
     w->opened = true;
+    if (w->job->busy_ms)
+        return;
     ProtobufCAllocator from_arena = arena_allocator(&w->arena);
     size_t fields = REQUEST_FIELDS_MAX;
     if (few_fields(&ocop__sync__request__descriptor, message, &fields))
@@ -111,6 +111,27 @@ static void work_open(void *works, size_t i)
         w->job->status = err_set(&w->err, OCOP_EPROTO, "the request is not well formed");
     else
         w->writes = w->request->enrol || w->request->sync->n_sets > 0;
+}
+
+/* Open as many as have room, whatever the last of them should hold, and leave the others for later.
+ * @return how many */
+static size_t open_all(struct work *works, size_t count)
+{
+    size_t used = 0, done = 0;
+    while (done < count && BATCH_OPENED_BYTES_MAX - used >= REQUEST_OPENED_BYTES_MAX) {
+        size_t part = (BATCH_OPENED_BYTES_MAX - used) / REQUEST_OPENED_BYTES_MAX;
+        if (part > count - done)
+            part = count - done;
+        crew_do(works[0].r->crew, work_open, works + done, part);
+        for (; part > 0; part--) {
+            struct work *w = &works[done++];
+            used += w->arena.used;
+            w->arena.cap = ARENA_REQUEST_MAX;
+        }
+    }
+    for (size_t i = done; i < count; i++)
+        works[i].job->later = true;
+    return done;
 }
 
 /* What of the reply's channel does not depend on the reply. Any thread, while others read what the
@@ -504,14 +525,15 @@ static enum ocop_status answer(struct work *w)
 /* --- replying
  * ------------------------------------------------------------------------------------- */
 
-static void reply_busy(struct work *w, const char *text)
+/* Come back in this time or up to twice as long: who was turned away together comes one by one. */
+static void reply_busy(struct work *w, uint32_t ms, const char *text)
 {
     uint32_t spread;
     env_random(w->r->env, &spread, sizeof spread);
     ocop__sync__reply__init(&w->reply);
     w->job->status = err_set(&w->err, OCOP_EBUSY, "%s", text);
     w->reply.has_retry_after_ms = 1;
-    w->reply.retry_after_ms = RETRY_MS + spread % RETRY_SPREAD_MS;
+    w->reply.retry_after_ms = ms + spread % ms;
 }
 
 /* The reply's bytes; what it was made of is given back, since a batch may be of hundreds. */
@@ -520,7 +542,7 @@ static void work_pack(struct work *w)
     struct job *job = w->job;
     if (is_ours(job->status)) {
         env_log(w->r->env, ENV_ERROR, "failure", "status=%s", err_name(job->status));
-        reply_busy(w, "the registry could not store this now; send it again later");
+        reply_busy(w, BUSY_MS_MIN, "the registry could not store this now; send it again later");
     }
     w->reply.has_code = job->status != OCOP_OK;
     w->reply.code = job->status;
@@ -538,10 +560,10 @@ static void work_pack(struct work *w)
 /* What the reply says, now that it is known whether it is committed. */
 static void work_conclude(struct work *w, bool committed)
 {
-    if (!w->opened)
+    if (!w->opened || w->job->later)
         return;
     if (!committed) { /* what was read with it was never there either */
-        reply_busy(w, "the registry could not commit; send it again later");
+        reply_busy(w, BUSY_MS_MIN, "the registry could not commit; send it again later");
         work_pack(w);
     }
     if (w->enrolled)
@@ -574,10 +596,14 @@ static void answer_all(struct work *works, size_t count, bool *committed)
         struct work *w = &works[i];
         if (!w->opened)
             continue;
-        if (w->job->status == OCOP_OK && bytes > BATCH_REPLY_BYTES_MAX)
-            reply_busy(w, "the registry answers many devices now; send it again later");
-        else if (w->job->status == OCOP_OK)
+        bool due = w->job->status == OCOP_OK && !w->job->busy_ms;
+        w->job->later = due && bytes > BATCH_REPLY_BYTES_ENOUGH;
+        if (w->job->later)
+            continue;
+        if (due)
             w->job->status = st == OCOP_OK ? answer(w) : st;
+        else if (w->job->status == OCOP_OK)
+            reply_busy(w, w->job->busy_ms, "the registry serves many devices now; come back later");
         work_pack(w);
         bytes += w->packed.len;
     }
@@ -590,7 +616,7 @@ static void work_init(struct work *w, struct registry *r, const struct server_ke
                       struct job *job)
 {
     *w = (struct work){.r = r, .keys = keys, .job = job};
-    arena_init(&w->arena, ARENA_REQUEST_MAX);
+    arena_init(&w->arena, REQUEST_OPENED_BYTES_MAX);
     buf_init(&w->packed, REPLY_INFLATED_MAX);
     env_random(r->env, w->ephemeral, sizeof w->ephemeral); /* here, so that threads draw nothing */
 }
@@ -611,20 +637,21 @@ void exchange_batch(struct registry *r, const struct server_keys *keys, struct j
     for (size_t i = 0; i < count; i++) {
         buf_init(&jobs[i].reply, FRAME_BYTES_MAX);
         jobs[i].status = OCOP_ENOMEM;
+        jobs[i].later = false;
     }
     if (!works)
         return; /* no answers: the devices send again */
     r->keys = keys;
     for (size_t i = 0; i < count; i++)
         work_init(&works[i], r, keys, &jobs[i]);
-    crew_do(r->crew, work_open, works, count);
-    crew_begin(r->crew, work_prepare, works, count);
-    if (count)
-        answer_all(works, count, &committed);
+    size_t opened = count ? open_all(works, count) : 0;
+    crew_begin(r->crew, work_prepare, works, opened);
+    if (opened)
+        answer_all(works, opened, &committed);
     crew_end(r->crew);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < opened; i++)
         work_conclude(&works[i], committed);
-    crew_do(r->crew, work_seal, works, count);
+    crew_do(r->crew, work_seal, works, opened);
     for (size_t i = 0; i < count; i++)
         work_fini(&works[i]);
     free(works);

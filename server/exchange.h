@@ -8,6 +8,10 @@
 
 struct job {
     struct span frame;                /* in; borrowed */
+    uint32_t busy_ms;                 /* in: not 0: do nothing, and have it come back in this time
+                                         or up to twice as long */
+    bool later;                       /* out: there was no room for it: nothing was done, give it
+                                         to a later batch. Never the first that is not busy */
     struct buf reply;                 /* out; empty: send nothing */
     enum ocop_status status;          /* for the log */
     struct id replica;                /* who it was, zero when unknown */
@@ -17,7 +21,8 @@ struct job {
 
 /** Answer a batch. All writes share one transaction, each request has its savepoint; replies are
  *  filled after the commit. When the commit fails, every reply that reported a write becomes
- *  "busy, send again". Never fails as a whole.
+ *  "busy, send again". Never fails as a whole. What all requests take together in memory and in
+ *  replies is bounded, by leaving some for later.
  *
  *  What needs no database is done by r->crew, and r->peers spares some of it; without them the
  *  answers are the same, made by the caller alone and in order. */

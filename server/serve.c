@@ -1,6 +1,6 @@
-/* The socket loop. A raw REP socket, since a cooked one answers one request at a time: here
- * everything that has arrived is answered as one batch, in one transaction. Knows no frames and no
- * SQL. */
+/* The socket loop. A raw REP socket, since a cooked one answers one request at a time: here what
+ * has arrived waits for its turn, and all whose turn it is are answered as one batch, in one
+ * transaction. Knows no frames and no SQL. */
 #include "serve.h"
 
 #include <errno.h>
@@ -16,6 +16,7 @@
 #include "env.h"
 #include "idle.h"
 #include "peers.h"
+#include "turns.h"
 
 enum {
     WAIT_MS = 100,        /* at most, before looking at *stop */
@@ -25,6 +26,7 @@ enum {
     HOPS_MAX = 8,         /* devices between a client and us */
     HEAD_BYTES_MAX = 256, /* return address of a message */
     REQUEST_FRAME_MAX = NOISE_MESSAGE_MAX + 64, /* with nanomsg's header of 4 bytes a hop */
+    DESCRIPTORS_MAX = 8192,
     CLOSE_PERCENT = 80, /* of descriptors in use: silent connections are ended ... */
     KEEP_PERCENT = 60,  /* ... down to this */
     TELL_MS = 10000,    /* between lines of the log about it */
@@ -37,6 +39,8 @@ _Static_assert(NN_CMSG_SPACE(sizeof(size_t) + 4 * (HOPS_MAX + 1)) <= HEAD_BYTES_
 /* A message as it came: the body is nanomsg's memory, the head says where the reply goes. */
 struct arrival {
     void *body;
+    size_t len;
+    uint32_t from; /* connection */
     size_t head_len;
     _Alignas(struct nn_cmsghdr) uint8_t head[HEAD_BYTES_MAX];
 };
@@ -47,14 +51,19 @@ struct server {
     const struct env *env;
     int socket;
     size_t batch_max;
-    struct job *jobs; /* batch_max of each */
-    struct arrival *arrivals;
-    uint32_t *connections; /* that the arrivals came by */
-    size_t held_at;        /* an arrival kept for the next batch; 0: none */
-    unsigned failures;     /* of receiving, in a row */
-    uint64_t descriptors;  /* that this process may have */
-    size_t ended;          /* connections, not told yet */
-    int64_t told_ms;
+    struct turns *turns;   /* arrivals that wait for their turn */
+    struct arrival *spare; /* for the next one; NULL: none yet */
+    struct arrival *held;  /* that let others go before it; NULL: none */
+    struct job *jobs;      /* room for taken and away */
+    struct turn *taken;    /* batch_max of each: whose turn it is, ... */
+    struct arrival **away; /* ... those to be told to come back, ... */
+    uint32_t *connections; /* ... and those that arrivals came by */
+    size_t away_count;
+    unsigned failures;    /* of receiving, in a row */
+    uint64_t descriptors; /* that this process may have */
+    size_t ended;         /* connections, not told yet */
+    size_t turned_away;   /* not told yet */
+    int64_t told_ms, told_away_ms;
     int64_t answered_ms; /* 0: never */
 };
 
@@ -69,7 +78,7 @@ static void pause_ms(long ms)
 
 /* --- set up --- */
 
-/* Every peer costs a descriptor. */
+/* Every peer costs a descriptor, and memory: what nanomsg has of a message that is not whole. */
 static void raise_descriptors(struct server *v)
 {
     struct rlimit limit;
@@ -80,7 +89,7 @@ static void raise_descriptors(struct server *v)
         return;
     }
     rlim_t before = limit.rlim_cur;
-    limit.rlim_cur = limit.rlim_max;
+    limit.rlim_cur = limit.rlim_max < DESCRIPTORS_MAX ? limit.rlim_max : DESCRIPTORS_MAX;
     if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
         limit.rlim_cur = before;
     v->descriptors = limit.rlim_cur;
@@ -158,33 +167,6 @@ static size_t head_len(const uint8_t head[HEAD_BYTES_MAX])
     return first.cmsg_len;
 }
 
-static enum received receive_one(struct server *v, struct arrival *a, struct job *job, int flags)
-{
-    struct nn_iovec iov = {.iov_base = &a->body, .iov_len = NN_MSG};
-    struct nn_msghdr header = {
-        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = a->head, .msg_controllen = HEAD_BYTES_MAX};
-    int len;
-
-    a->body = NULL;
-    memset(a->head, 0, sizeof a->head);
-    len = nn_recvmsg(v->socket, &header, flags);
-    if (len < 0) {
-        int e = nn_errno();
-        return e == EAGAIN || e == ETIMEDOUT || e == EINTR ? NOTHING : FAILED;
-    }
-    a->head_len = head_len(a->head);
-    if (a->head_len == 0 || len > REQUEST_FRAME_MAX) {
-        env_log(v->env, ENV_WARN, "dropped", "bytes_in=%d answerable=%s", len,
-                a->head_len ? "true" : "false");
-        nn_freemsg(a->body);
-        a->body = NULL;
-        return NOTHING;
-    }
-    *job = (struct job){.frame = span_of(a->body, (size_t)len)};
-    buf_init(&job->reply, FRAME_BYTES_MAX);
-    return RECEIVED;
-}
-
 /* What nanomsg calls the connection: first in the return address, and its own word, not the
  * sender's. Before it stands the address's length. */
 static uint32_t connection_of(const struct arrival *a)
@@ -196,44 +178,86 @@ static uint32_t connection_of(const struct arrival *a)
     return out;
 }
 
-static bool is_second(struct server *v, size_t at)
+/* *out: v->spare, which is still the server's. */
+static enum received receive_one(struct server *v, int flags, struct arrival **out)
 {
-    v->connections[at] = connection_of(&v->arrivals[at]);
-    for (size_t i = 0; i < at; i++)
-        if (v->connections[i] == v->connections[at])
+    struct arrival *a = v->spare = v->spare ? v->spare : malloc(sizeof *a);
+    int len;
+
+    *out = a;
+    if (!a) { /* the message waits where it is */
+        errno = ENOMEM;
+        return FAILED;
+    }
+    memset(a, 0, sizeof *a);
+    struct nn_iovec iov = {.iov_base = &a->body, .iov_len = NN_MSG};
+    struct nn_msghdr header = {
+        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = a->head, .msg_controllen = HEAD_BYTES_MAX};
+    len = nn_recvmsg(v->socket, &header, flags);
+    if (len < 0) {
+        int e = nn_errno();
+        return e == EAGAIN || e == ETIMEDOUT || e == EINTR ? NOTHING : FAILED;
+    }
+    a->head_len = head_len(a->head);
+    if (a->head_len == 0 || len > REQUEST_FRAME_MAX) {
+        env_log(v->env, ENV_WARN, "dropped", "bytes_in=%d answerable=%s", len,
+                a->head_len ? "true" : "false");
+        nn_freemsg(a->body);
+        return NOTHING;
+    }
+    a->len = (size_t)len;
+    a->from = connection_of(a);
+    return RECEIVED;
+}
+
+static void arrival_free(struct arrival *a)
+{
+    if (a)
+        nn_freemsg(a->body);
+    free(a);
+}
+
+static bool is_second(const struct server *v, size_t count, uint32_t from)
+{
+    for (size_t i = 0; i < count; i++)
+        if (v->connections[i] == from)
             return true;
     return false;
 }
 
-/* The one that was kept stands first in the batch now. */
-static size_t take_held(struct server *v)
+static void let_wait(struct server *v, struct arrival *a)
 {
-    if (!v->held_at)
-        return 0;
-    v->arrivals[0] = v->arrivals[v->held_at];
-    v->jobs[0] = v->jobs[v->held_at];
-    v->held_at = 0;
-    v->connections[0] = connection_of(&v->arrivals[0]);
-    return 1;
+    if (!turns_put(v->turns, a->from, a->len, a))
+        v->away[v->away_count++] = a;
 }
 
-/* Wait for the first message, then take what else is there, and wait for no more. A connection has
- * one request in a batch: nanomsg gives from all in turn, so its second says that all others had
- * theirs, and whoever floods one costs the others one request, not a batch. */
-static enum received receive_batch(struct server *v, bool wait, size_t *count)
+/* Wait for the first message, if told so, then take what else is there, and wait for no more. A
+ * connection has one request in each round: nanomsg gives from all in turn, so its second says that
+ * all others had theirs, and whoever floods one costs the others one request, not a batch. */
+static enum received receive_all(struct server *v, bool wait)
 {
     enum received got = RECEIVED;
+    size_t count = 0;
 
-    *count = take_held(v);
-    while (got == RECEIVED && *count < v->batch_max && !v->held_at) {
-        got = receive_one(v, &v->arrivals[*count], &v->jobs[*count],
-                          wait && *count == 0 ? 0 : NN_DONTWAIT);
-        if (got == RECEIVED && is_second(v, *count))
-            v->held_at = *count;
-        else if (got == RECEIVED)
-            (*count)++;
+    if (v->held && v->away_count < v->batch_max) {
+        v->connections[count++] = v->held->from;
+        let_wait(v, v->held);
+        v->held = NULL;
     }
-    return *count ? RECEIVED : got;
+    while (count < v->batch_max && v->away_count < v->batch_max && !v->held) {
+        struct arrival *a;
+        got = receive_one(v, wait && count == 0 ? 0 : NN_DONTWAIT, &a);
+        if (got != RECEIVED)
+            break;
+        v->spare = NULL;
+        if (is_second(v, count, a->from)) {
+            v->held = a;
+        } else {
+            v->connections[count++] = a->from;
+            let_wait(v, a);
+        }
+    }
+    return count ? RECEIVED : got;
 }
 
 /* The socket itself failed: say so now and then, and do not spin.
@@ -286,26 +310,64 @@ static void log_job(struct server *v, const struct job *job, bool sent, size_t c
             job->frame.len, job->reply.len, count, (long long)ms, sent ? "" : " reply=dropped");
 }
 
-static void answer_batch(struct server *v, size_t count)
+static void give_back(struct server *v, struct arrival *a, struct job *job, size_t count,
+                      int64_t ms)
+{
+    bool sent = true;
+
+    if (job->reply.failed)
+        sent = false; /* what is in it may be half a frame */
+    else if (job->reply.len)
+        sent = send_reply(v, a, job);
+    log_job(v, job, sent, count, ms);
+    turns_charge(v->turns, a->from, job->reply.len);
+    arrival_free(a);
+}
+
+/* All whose turn it is, and behind them those who are told to come back. */
+static void answer_batch(struct server *v)
 {
     int64_t begin = env_mono_ms(v->env), ms;
+    size_t taken = turns_take(v->turns, v->taken, v->batch_max), away = v->away_count;
 
-    v->failures = 0;
-    exchange_batch(v->registry, v->keys, v->jobs, count);
-    ms = env_mono_ms(v->env) - begin;
-    for (size_t i = 0; i < count; i++) {
-        struct job *job = &v->jobs[i];
-        bool sent = true;
-        if (job->reply.failed)
-            sent = false; /* what is in it may be half a frame */
-        else if (job->reply.len)
-            sent = send_reply(v, &v->arrivals[i], job);
-        log_job(v, job, sent, count, ms);
-        buf_fini(&job->reply);
-        nn_freemsg(v->arrivals[i].body);
-        v->arrivals[i].body = NULL;
+    if (taken + away == 0)
+        return;
+    for (size_t i = 0; i < taken + away; i++) {
+        struct arrival *a = i < taken ? v->taken[i].request : v->away[i - taken];
+        v->jobs[i] = (struct job){.frame = span_of(a->body, a->len)};
+        if (i >= taken)
+            v->jobs[i].busy_ms = turns_back_in_ms(v->turns, a->len, begin);
     }
+    exchange_batch(v->registry, v->keys, v->jobs, taken + away);
+    ms = env_mono_ms(v->env) - begin;
+    v->away_count = 0;
+    for (size_t i = 0; i < taken + away; i++) {
+        struct arrival *a = i < taken ? v->taken[i].request : v->away[i - taken];
+        if (!v->jobs[i].later)
+            give_back(v, a, &v->jobs[i], taken + away, ms);
+        else if (i < taken)
+            turns_again(v->turns, &v->taken[i]);
+        else
+            v->away[v->away_count++] = a;
+        buf_fini(&v->jobs[i].reply);
+    }
+    v->turned_away += away - v->away_count;
     v->answered_ms = env_mono_ms(v->env);
+}
+
+static void tell_overload(struct server *v)
+{
+    int64_t now;
+
+    if (v->turned_away == 0)
+        return;
+    now = env_mono_ms(v->env);
+    if (v->told_away_ms && now - v->told_away_ms < TELL_MS)
+        return;
+    env_log(v->env, ENV_WARN, "busy", "waiting=%zu turned_away=%zu", turns_waiting(v->turns),
+            v->turned_away);
+    v->told_away_ms = now;
+    v->turned_away = 0;
 }
 
 /* Without a free descriptor nanomsg takes nobody, and spins. So those who say nothing make room
@@ -328,29 +390,28 @@ static void watch_descriptors(struct server *v)
     v->ended = 0;
 }
 
+static bool somebody_waits(const struct server *v)
+{
+    return turns_waiting(v->turns) > 0 || v->away_count > 0 || v->held;
+}
+
 static enum ocop_status loop(struct server *v, volatile sig_atomic_t *stop, struct ocop_error *err)
 {
-    size_t count;
     enum ocop_status st = OCOP_OK;
 
     while (!*stop && !st) {
-        switch (receive_batch(v, true, &count)) {
-        case RECEIVED:
-            answer_batch(v, count);
-            break;
-        case NOTHING:
-            v->failures = 0;
-            break;
-        case FAILED:
+        if (receive_all(v, !somebody_waits(v)) == FAILED)
             st = back_off(v, err);
-            break;
-        }
+        else
+            v->failures = 0;
+        answer_batch(v);
+        tell_overload(v);
         watch_descriptors(v);
     }
     for (int i = 0; i < LAST_BATCHES && !st; i++) {
-        if (receive_batch(v, false, &count) != RECEIVED)
+        if (receive_all(v, false) != RECEIVED && !somebody_waits(v))
             break;
-        answer_batch(v, count);
+        answer_batch(v);
     }
     if (v->answered_ms && env_mono_ms(v->env) - v->answered_ms < FLUSH_MS)
         pause_ms(FLUSH_MS);
@@ -364,23 +425,50 @@ static size_t batch_size(const struct serve_options *options)
     return (size_t)options->batch_max;
 }
 
+static enum ocop_status make_room(struct server *v, const struct serve_options *options,
+                                  struct ocop_error *err)
+{
+    v->batch_max = batch_size(options);
+    v->jobs = calloc(2 * v->batch_max, sizeof *v->jobs);
+    v->taken = calloc(v->batch_max, sizeof *v->taken);
+    v->away = calloc(v->batch_max, sizeof(struct arrival *));
+    v->connections = calloc(v->batch_max, sizeof *v->connections);
+    if (!v->jobs || !v->taken || !v->away || !v->connections)
+        return err_nomem(err);
+    return turns_open(options->queue_bytes ? options->queue_bytes : QUEUE_BYTES_DEFAULT, &v->turns,
+                      err);
+}
+
+/* Who still waits is not answered, and sends again. */
+static void clear_room(struct server *v)
+{
+    size_t count;
+
+    while (v->turns && (count = turns_take(v->turns, v->taken, v->batch_max)) > 0)
+        for (size_t i = 0; i < count; i++)
+            arrival_free(v->taken[i].request);
+    for (size_t i = 0; i < v->away_count; i++)
+        arrival_free(v->away[i]);
+    arrival_free(v->held);
+    free(v->spare); /* holds no message */
+    turns_close(v->turns);
+    free(v->jobs);
+    free(v->taken);
+    free(v->away);
+    free(v->connections);
+}
+
 enum ocop_status serve(struct registry *r, const struct server_keys *keys,
                        const struct serve_options *options, volatile sig_atomic_t *stop,
                        struct ocop_error *err)
 {
-    struct server v = {
-        .registry = r, .keys = keys, .env = r->env, .socket = -1, .batch_max = batch_size(options)};
+    struct server v = {.registry = r, .keys = keys, .env = r->env, .socket = -1};
     enum ocop_status st;
 
     raise_descriptors(&v);
-    v.jobs = calloc(v.batch_max, sizeof *v.jobs);
-    v.arrivals = calloc(v.batch_max, sizeof *v.arrivals);
-    v.connections = calloc(v.batch_max, sizeof *v.connections);
-    if (!v.jobs || !v.arrivals || !v.connections) {
-        st = err_nomem(err);
-        goto out;
-    }
-    st = peers_open(&r->peers, err);
+    st = make_room(&v, options, err);
+    if (!st)
+        st = peers_open(&r->peers, err);
     if (!st)
         st = crew_open(options->workers, &r->crew, err);
     if (!st)
@@ -390,17 +478,12 @@ enum ocop_status serve(struct registry *r, const struct server_keys *keys,
     if (!st)
         st = loop(&v, stop, err);
     env_log(v.env, ENV_INFO, "stopped", "status=%s", err_name(st));
-out:
-    if (v.held_at)
-        nn_freemsg(v.arrivals[v.held_at].body);
+    clear_room(&v);
     while (v.socket >= 0 && nn_close(v.socket) < 0 && nn_errno() == EINTR)
         ;
     crew_close(r->crew);
     peers_close(r->peers);
     r->crew = NULL;
     r->peers = NULL;
-    free(v.jobs);
-    free(v.arrivals);
-    free(v.connections);
     return st;
 }

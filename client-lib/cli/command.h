@@ -31,6 +31,7 @@ enum opt {
     OPT_TIMEOUT,
     OPT_CONNECT_TIMEOUT,
     OPT_ROUND_TRIPS,
+    OPT_PATIENCE,
     OPT_HELP,
     OPT_COUNT
 };

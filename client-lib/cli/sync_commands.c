@@ -131,6 +131,8 @@ static void summary_members(const struct ocop_sync_summary *v, struct members *m
     members_number(m, "bytesSent", (int64_t)v->bytes_sent);
     members_number(m, "bytesReceived", (int64_t)v->bytes_received);
     members_truth(m, "complete", v->complete);
+    members_number(m, "busy", v->busy);
+    members_number(m, "retryAfterMs", v->retry_after_ms);
     members_truth(m, "forked", v->forked);
 }
 
@@ -155,6 +157,11 @@ static void summary_text(const struct ocop_sync_summary *v, struct out *o)
             continue;
         (void)snprintf(text, sizeof text, "%" PRIu64, rows[i].n);
         table_cell(&t, rows[i].name);
+        table_cell(&t, text);
+    }
+    if (v->retry_after_ms) {
+        (void)snprintf(text, sizeof text, "in %d s", v->retry_after_ms / 1000);
+        table_cell(&t, "server is busy:");
         table_cell(&t, text);
     }
     table_cell(&t, "complete:");
@@ -188,15 +195,18 @@ enum ocop_status sync_run(struct session *s, struct ocop_error *err)
     struct ocop_sync_summary summary = {0};
     struct progress progress = {0};
     struct members members = {0};
-    int connect_s, exchange_s, round_trips;
+    int connect_s, exchange_s, round_trips, patience_s;
     enum ocop_status st = input_number(s, OPT_CONNECT_TIMEOUT, 1, SECONDS_MAX, 0, &connect_s, err);
 
     if (!st)
         st = input_number(s, OPT_TIMEOUT, 1, SECONDS_MAX, 0, &exchange_s, err);
     if (!st)
         st = input_number(s, OPT_ROUND_TRIPS, 1, ROUND_TRIPS_MAX, 0, &round_trips, err);
+    if (!st)
+        st = input_number(s, OPT_PATIENCE, 0, SECONDS_MAX, 0, &patience_s, err);
     if (st)
         return st;
+    options.patience_ms = patience_s * 1000;
     options.connect_timeout_ms = connect_s * 1000;
     options.exchange_timeout_ms = exchange_s * 1000;
     options.max_round_trips = (unsigned)round_trips;

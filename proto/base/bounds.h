@@ -51,8 +51,17 @@
 #define ARENA_SAVE_MAX MIB(4)
 
 /* The server. */
-#define BATCH_REQUESTS_MAX 256         /* that share one transaction */
-#define BATCH_REPLY_BYTES_MAX MIB(128) /* of their replies; those behind are told to come again */
+#define BATCH_REQUESTS_MAX 256          /* that share one transaction */
+#define BATCH_BYTES_ENOUGH KIB(32)      /* of their frames; a larger one is served alone */
+#define BATCH_DUE_TOGETHER KIB(16)      /* who is due later does not hold up who is due now */
+#define BATCH_OPENED_BYTES_MAX MIB(32)  /* of what they decode to; those behind wait */
+#define BATCH_REPLY_BYTES_ENOUGH MIB(2) /* of replies not yet deflated; those behind wait */
+#define REQUEST_OPENED_BYTES_MAX MIB(1) /* one request decoded, before it is answered */
+#define TURN_BYTES KIB(2)               /* what a request counts for besides its bytes */
+#define QUEUE_BYTES_DEFAULT MIB(8)      /* of requests that wait for their turn */
+#define QUEUE_BYTES_MAX MIB(1024)
+#define BUSY_MS_MIN 5000               /* who is told to come back comes after this ... */
+#define BUSY_MS_MAX 600000             /* ... and, but for the jitter, before this */
 #define REQUEST_FIELDS_MAX 1024        /* of all its messages together */
 #define REPLY_OUTCOMES_ENOUGH 5000     /* no further set is taken in; one set may have as many */
 #define REPLY_LATE_OUTCOMES_MAX 1000   /* those of sets that were acknowledged before */
@@ -67,5 +76,11 @@ _Static_assert(SET_SEALED_BYTES_MAX + 2048 < REQUEST_BYTES_MAX, "a full set fits
 _Static_assert(RECORD_BYTES_MAX < SET_SEALED_BYTES_MAX, "a record fits a set");
 _Static_assert(PAGE_BYTES_DEFAULT < REPLY_BYTES_MAX, "a page fits a reply");
 _Static_assert(REPLY_BYTES_MAX + KIB(64) < FRAME_BYTES_MAX, "a reply fits a frame");
+/* Its frame decrypted, inflated, and its bytes copied with up to 256 bytes for each field. */
+_Static_assert(NOISE_MESSAGE_MAX + 2 * REQUEST_INFLATED_MAX + 256 * REQUEST_FIELDS_MAX <
+                   REQUEST_OPENED_BYTES_MAX,
+               "any request can be opened");
+_Static_assert(REQUEST_OPENED_BYTES_MAX <= BATCH_OPENED_BYTES_MAX,
+               "the first of a batch is opened");
 
 #endif

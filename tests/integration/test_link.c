@@ -355,6 +355,24 @@ static void waiting_for_a_reply_can_be_cancelled(void **state)
     peer_close(&p);
 }
 
+static void a_pause_hangs_up_and_can_be_cancelled(void **state)
+{
+    struct peer p;
+
+    (void)state;
+    peer_open(&p, ECHO, "tcp://127.0.0.1", "tcp://127.0.0.1");
+    struct link *l = link_to(p.address);
+    must_connect(l);
+    assert_int_equal(l->pause(l, 1, &p.cancel, NULL), OCOP_OK);
+    assert_int_equal(l->start(l, span_str("x"), NULL), OCOP_ENET);
+    must_connect(l);
+    must_echo(l, span_str("again"));
+    atomic_store(&p.cancel, true);
+    assert_int_equal(l->pause(l, INT32_MAX, &p.cancel, NULL), OCOP_ECANCELLED);
+    l->close(l);
+    peer_close(&p);
+}
+
 static void a_reply_above_the_limit_ends_the_exchange(void **state)
 {
     struct peer p;
@@ -638,6 +656,7 @@ int main(void)
         cmocka_unit_test(without_a_connection_nothing_is_sent),
         cmocka_unit_test(a_silent_server_is_given_up),
         cmocka_unit_test(waiting_for_a_reply_can_be_cancelled),
+        cmocka_unit_test(a_pause_hangs_up_and_can_be_cancelled),
         cmocka_unit_test(a_reply_above_the_limit_ends_the_exchange),
         cmocka_unit_test(a_late_reply_is_not_taken_for_the_next_requests),
         cmocka_unit_test(answers_that_come_twice_or_unasked_do_no_harm),

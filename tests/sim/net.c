@@ -27,6 +27,8 @@ static const char *const fate_names[] = {"request lost", "reply lost",        "r
 static void answers_take(struct sim *s, struct parked **all, struct job *jobs, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
+        if (jobs[i].later)
+            continue; /* it waits for the next batch */
         if (jobs[i].reply.len > FRAME_BYTES_MAX)
             sim_fail(s, "limits", "a reply of %zu bytes", jobs[i].reply.len);
         if (!s->server.disk.dead)
@@ -242,7 +244,7 @@ static void net_close(struct link *link)
 
 void net_init(struct device *d)
 {
-    d->link = (struct link){net_connect, net_exchange, net_close, net_start, net_finish};
+    d->link = (struct link){net_connect, net_exchange, net_close, net_start, net_finish, NULL};
     buf_init(&d->started, FRAME_BYTES_MAX);
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bounds.h"
 #include "config.h"
 
 static char file[] = "/tmp/test_config_XXXXXX";
@@ -69,6 +70,7 @@ static void a_wrong_line_of_the_file_is_named(void **state)
         {"log_level = loud\n", ":1:", "debug, info"},
         {"batch = 0\n", ":1:", "1 to 256"},
         {"batch = 12x\n", ":1:", "1 to 256"},
+        {"queue = 0\n", ":1:", "1 to 1048576"},
         {"workers = 17\n", ":1:", "0 to 16"},
         {"workers = -1\n", ":1:", "0 to 16"},
         {"listen = 0.0.0.0:7070\n", ":1:", "tcp://"},
@@ -138,6 +140,7 @@ static void every_setting_has_a_flag_and_is_shown_with_its_source(void **state)
     assert_int_equal(config_by_flag("db"), CONFIG_COUNT);
     assert_int_equal(config_set(&c, CONFIG_BATCH, "12", CONFIG_FLAG, NULL), OCOP_OK);
     assert_int_equal(config_batch(&c), 12);
+    assert_int_equal(config_queue(&c), QUEUE_BYTES_DEFAULT);
     assert_in_range(config_workers(&c), 0, 4); /* auto */
     assert_int_equal(config_set(&c, CONFIG_WORKERS, "9", CONFIG_FLAG, NULL), OCOP_OK);
     assert_int_equal(config_workers(&c), 9);
