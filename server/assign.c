@@ -207,3 +207,31 @@ enum ocop_status assign_scope(struct registry *r, const struct server_keys *keys
     arena_fini(&a);
     return committed(r, st, err);
 }
+
+/* --- the unit of a record --- */
+
+enum ocop_status assign_unit(struct registry *r, const struct server_keys *keys, uint32_t kind,
+                             const struct id *record, const struct id *unit, const char *reason,
+                             struct ocop_error *err)
+{
+    struct arena a;
+    struct amendment m = {.r = r, .k = kind_by_number(kind), .id = *record, .a = &a};
+    enum ocop_status st = registry_begin(r, err);
+    if (st != OCOP_OK)
+        return st;
+    arena_init(&a, ARENA_REQUEST_MAX);
+    st = amend_begin(&m, err);
+    struct field *v = NULL;
+    if (st == OCOP_OK && !(v = arena_calloc(&a, m.before.count + 1, sizeof *v)))
+        st = err_nomem(err);
+    for (size_t i = 0; st == OCOP_OK && i < m.before.count; i++) {
+        v[i] = m.before.v[i];
+        if (v[i].number == FIELD_UNIT && v[i].op == FIELD_SET)
+            v[i].bytes = id_span(unit);
+    }
+    m.after.v = v;
+    if (st == OCOP_OK)
+        st = amend_write(&m, keys, reason, err);
+    arena_fini(&a);
+    return committed(r, st, err);
+}

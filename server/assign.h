@@ -25,4 +25,12 @@ OCOP_MUST_USE enum ocop_status assign_scope(struct registry *r, const struct ser
                                             const struct id *replica,
                                             const struct assignment *assignment, const char *reason,
                                             struct ocop_error *err);
+/** Say in which unit a record lies now: after its commune was split, say. In a transaction of its
+ * own.
+ *  @return OCOP_ENOTFOUND, OCOP_ESTATE when it lies there already, OCOP_EINVAL when it has no unit
+ */
+OCOP_MUST_USE enum ocop_status assign_unit(struct registry *r, const struct server_keys *keys,
+                                           uint32_t kind, const struct id *record,
+                                           const struct id *unit, const char *reason,
+                                           struct ocop_error *err);
 #endif

@@ -79,6 +79,8 @@ enum ocop_status command_devices(const struct invocation *in, struct ocop_error 
 enum ocop_status command_revoke(const struct invocation *in, struct ocop_error *err);
 enum ocop_status command_scope(const struct invocation *in, struct ocop_error *err);
 enum ocop_status command_roles(const struct invocation *in, struct ocop_error *err);
+enum ocop_status command_undecided(const struct invocation *in, struct ocop_error *err);
+enum ocop_status command_move(const struct invocation *in, struct ocop_error *err);
 enum ocop_status command_rights(const struct invocation *in, struct ocop_error *err);
 enum ocop_status command_show(const struct invocation *in, struct ocop_error *err);
 enum ocop_status command_log(const struct invocation *in, struct ocop_error *err);

@@ -1,4 +1,4 @@
-/* rights, roles, scope: who may do what, where. */
+/* rights, roles, scope, undecided, move: who may do what, and where things lie. */
 #include <string.h>
 
 #include "assign.h"
@@ -6,6 +6,7 @@
 #include "cache.h"
 #include "command.h"
 #include "feed.h"
+#include "query.h"
 #include "rights.h"
 #include "show.h"
 #include "text.h"
@@ -105,11 +106,17 @@ static enum ocop_status need_reason(const struct invocation *in, const char **re
     return OCOP_OK;
 }
 
-enum ocop_status command_roles(const struct invocation *in, struct ocop_error *err)
+typedef enum ocop_status (*act_fn)(const struct invocation *in, struct registry *r,
+                                   const struct server_keys *keys, const char *reason,
+                                   struct ocop_error *err);
+
+/* What all of these have in common: a reason, the registry, its keys, and a line when it is done.
+ */
+static enum ocop_status with_keys(const struct invocation *in, act_fn act, const char *done,
+                                  struct ocop_error *err)
 {
     struct registry *r = NULL;
     struct server_keys keys = {0};
-    struct id officer;
     const char *reason;
     enum ocop_status st = need_reason(in, &reason, err);
 
@@ -118,15 +125,27 @@ enum ocop_status command_roles(const struct invocation *in, struct ocop_error *e
     if (st == OCOP_OK)
         st = command_keys(in, &keys, err);
     if (st == OCOP_OK)
-        st = show_find(r, KIND_OFFICER, in->operands[0], &officer, err);
+        st = act(in, r, &keys, reason, err);
     if (st == OCOP_OK)
-        st = assign_roles(r, &keys, &officer, in->operands[1], reason, err);
-    if (st == OCOP_OK)
-        fprintf(in->out, "roles of %s: %s\n", in->operands[0],
-                in->operands[1][0] ? in->operands[1] : "none");
+        fprintf(in->out, "%s\n", done);
     keys_wipe(&keys);
     registry_close(r);
     return st;
+}
+
+static enum ocop_status set_roles(const struct invocation *in, struct registry *r,
+                                  const struct server_keys *keys, const char *reason,
+                                  struct ocop_error *err)
+{
+    struct id officer;
+    enum ocop_status st = show_find(r, KIND_OFFICER, in->operands[0], &officer, err);
+
+    return st == OCOP_OK ? assign_roles(r, keys, &officer, in->operands[1], reason, err) : st;
+}
+
+enum ocop_status command_roles(const struct invocation *in, struct ocop_error *err)
+{
+    return with_keys(in, set_roles, "the officer has these roles now", err);
 }
 
 /* Is there a record of this id that lies in a unit? */
@@ -198,21 +217,113 @@ static enum ocop_status scope_set(const struct invocation *in, struct registry *
 
 enum ocop_status command_scope(const struct invocation *in, struct ocop_error *err)
 {
-    struct registry *r = NULL;
-    struct server_keys keys = {0};
-    const char *reason;
-    enum ocop_status st = need_reason(in, &reason, err);
+    return with_keys(in, scope_set,
+                     "the device has its new scope; it learns of it with its next sync", err);
+}
 
+/* --- records of communes that were split
+ * ------------------------------------------------------------ */
+
+static const uint32_t lasting[] = {KIND_PRODUCER, KIND_PRODUCT, KIND_CERTIFICATE};
+enum { UNIT_CODE = 10, UNIT_NAME = 11, UNIT_SUCCESSORS = 16 };
+
+static void print_unit(FILE *out, const struct fields *f)
+{
+    static const struct span whole = {NULL, 0};
+    const struct field *code = fields_find(f, UNIT_CODE, whole),
+                       *name = fields_find(f, UNIT_NAME, whole);
+    show_text(out, code ? code->bytes : whole);
+    fputc(' ', out);
+    show_text(out, name ? name->bytes : whole);
+}
+
+/* The unit that a record names, and what became of it: "24670 Xã A -> 24664 Xã B, 24667 Xã C". */
+static enum ocop_status print_choice(struct registry *r, const struct fields *record, FILE *out,
+                                     struct ocop_error *err)
+{
+    const struct field *unit = fields_find(record, FIELD_UNIT, span_of(NULL, 0));
+    struct arena a;
+    struct fields f, next;
+    struct row_meta meta;
+    struct id id = {{0}};
+    const char *between = " -> ";
+
+    if (unit)
+        (void)id_from(unit->bytes, &id);
+    arena_init(&a, MIB(4));
+    enum ocop_status st = row_load(r->rows, KIND_UNIT, &id, &a, &f, &meta, err);
     if (st == OCOP_OK)
-        st = command_open(in, &r, err);
-    if (st == OCOP_OK)
-        st = command_keys(in, &keys, err);
-    if (st == OCOP_OK)
-        st = scope_set(in, r, &keys, reason, err);
-    if (st == OCOP_OK)
-        fprintf(in->out, "device %s has its new scope; it learns of it with its next sync\n",
-                in->operands[0]);
-    keys_wipe(&keys);
-    registry_close(r);
+        print_unit(out, &f);
+    for (size_t i = 0; st == OCOP_OK && i < f.count; i++) {
+        if (f.v[i].number != UNIT_SUCCESSORS || f.v[i].op != FIELD_SET || !id_from(f.v[i].key, &id))
+            continue;
+        st = row_load(r->rows, KIND_UNIT, &id, &a, &next, &meta, err);
+        fputs(between, out);
+        if (st == OCOP_OK)
+            print_unit(out, &next);
+        between = ", ";
+    }
+    arena_fini(&a);
     return st;
+}
+
+static enum ocop_status print_undecided(void *self, const struct query_record *record,
+                                        struct ocop_error *err)
+{
+    struct listing *l = self;
+    char id[ID_TEXT_LEN + 1];
+
+    l->count++;
+    fprintf(l->out, "%s\t%s\t", kind_by_number(l->kind)->name, id_text(record->id, id));
+    enum ocop_status st = show_label(l->r, l->kind, &record->id, l->out, err);
+    fputc('\t', l->out);
+    if (st == OCOP_OK)
+        st = print_choice(l->r, &record->fields, l->out, err);
+    fputc('\n', l->out);
+    return st;
+}
+
+enum ocop_status command_undecided(const struct invocation *in, struct ocop_error *err)
+{
+    struct listing l = {.out = in->out};
+    enum ocop_status st = command_open(in, &l.r, err);
+
+    for (size_t i = 0; st == OCOP_OK && i < sizeof lasting / sizeof *lasting; i++) {
+        l.kind = lasting[i];
+        st = query_undecided(l.r, l.kind, print_undecided, &l, err);
+    }
+    if (st == OCOP_OK)
+        fprintf(in->out, "%zu records lie in units that were split%s\n", l.count,
+                l.count ? "; `ocopd move` says where each lies now" : "");
+    registry_close(l.r);
+    return st;
+}
+
+static enum ocop_status move(const struct invocation *in, struct registry *r,
+                             const struct server_keys *keys, const char *reason,
+                             struct ocop_error *err)
+{
+    const struct kind *k = kind_by_name(in->operands[0]);
+    const char *code = command_value(in, "--unit");
+    struct id record, units[SCOPE_UNITS_MAX];
+    char today[11];
+    size_t count;
+
+    text_day_of(env_now_ms(in->env), today);
+    if (!k || k->reference)
+        return err_set(err, OCOP_EINVAL, "\"%.40s\" is not a kind of record that lies in a unit",
+                       in->operands[0]);
+    if (!code)
+        return err_set(err, OCOP_EINVAL, "move needs --unit");
+    enum ocop_status st = show_find(r, k->number, in->operands[1], &record, err);
+    if (st == OCOP_OK)
+        st = command_units(r, code, today, units, &count, err);
+    if (st == OCOP_OK && count != 1)
+        st = err_set(err, OCOP_EINVAL, "a record lies in one unit");
+    return st == OCOP_OK ? assign_unit(r, keys, k->number, &record, &units[0], reason, err) : st;
+}
+
+enum ocop_status command_move(const struct invocation *in, struct ocop_error *err)
+{
+    return with_keys(in, move, "moved", err);
 }

@@ -9,6 +9,9 @@
 
 enum { COPY_STEP_PAGES = 256, COPY_BUSY_TRIES = 600, COPY_BUSY_MS = 50 };
 
+static const char *const sql_undecided =
+    "voided IS NOT 1 AND unit_id IN (SELECT record_id FROM unit_successors WHERE extent = 'split'"
+    " GROUP BY record_id HAVING count(*) > 1)";
 static const char *const sql_contact =
     "SELECT last_ms, skew_ms, waiting, refused FROM contact WHERE replica = ?1";
 static const char *const sql_integrity = "PRAGMA integrity_check(1)";
@@ -38,8 +41,9 @@ static enum ocop_status prepare(sqlite3 *db, const char *sql, sqlite3_stmt **out
     return OCOP_OK;
 }
 
-enum ocop_status query_records(struct registry *r, uint32_t kind, query_record_fn fn, void *self,
-                               struct ocop_error *err)
+/* Records of a kind that fulfil a condition, oldest first. */
+static enum ocop_status records_where(struct registry *r, uint32_t kind, const char *condition,
+                                      query_record_fn fn, void *self, struct ocop_error *err)
 {
     sqlite3_stmt *stmt = NULL;
     struct arena scratch;
@@ -48,8 +52,8 @@ enum ocop_status query_records(struct registry *r, uint32_t kind, query_record_f
 
     arena_init(&scratch, ARENA_REQUEST_MAX);
     buf_init(&sql, KIB(16));
-    buf_printf(&sql, "SELECT %s FROM \"%s\" ORDER BY n", row_columns(r->rows, kind),
-               row_table(kind));
+    buf_printf(&sql, "SELECT %s FROM \"%s\" WHERE %s ORDER BY n", row_columns(r->rows, kind),
+               row_table(kind), condition);
     enum ocop_status st = sql.failed ? err_nomem(err) : prepare(r->db, buf_cstr(&sql), &stmt, err);
     while (st == OCOP_OK && (step = sqlite3_step(stmt)) == SQLITE_ROW) {
         struct query_record record;
@@ -65,6 +69,18 @@ enum ocop_status query_records(struct registry *r, uint32_t kind, query_record_f
     buf_fini(&sql);
     arena_fini(&scratch);
     return st;
+}
+
+enum ocop_status query_records(struct registry *r, uint32_t kind, query_record_fn fn, void *self,
+                               struct ocop_error *err)
+{
+    return records_where(r, kind, "true", fn, self, err);
+}
+
+enum ocop_status query_undecided(struct registry *r, uint32_t kind, query_record_fn fn, void *self,
+                                 struct ocop_error *err)
+{
+    return records_where(r, kind, sql_undecided, fn, self, err);
 }
 
 enum ocop_status query_count(struct registry *r, uint32_t kind, uint64_t *out,

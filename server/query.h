@@ -17,6 +17,12 @@ typedef enum ocop_status (*query_record_fn)(void *self, const struct query_recor
 OCOP_MUST_USE enum ocop_status query_records(struct registry *r, uint32_t kind, query_record_fn fn,
                                              void *self, struct ocop_error *err);
 
+/** Of master data, the records of a kind whose unit was split among several others, so that a
+ * person must say where each now lies. */
+OCOP_MUST_USE enum ocop_status query_undecided(struct registry *r, uint32_t kind,
+                                               query_record_fn fn, void *self,
+                                               struct ocop_error *err);
+
 OCOP_MUST_USE enum ocop_status query_count(struct registry *r, uint32_t kind, uint64_t *out,
                                            struct ocop_error *err);
 
