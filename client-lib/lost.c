@@ -261,13 +261,19 @@ enum ocop_status lost_fork(struct taking *t, const struct id *from, uint64_t seq
     struct id behind = *from;
     uint8_t hash[HASH_LEN];
     bool reached = false;
-    enum ocop_status st;
+    enum ocop_status st = OCOP_OK;
 
     if (t->forked)
         return OCOP_OK;
     if (seq == 0)
         return taking_malformed("a fork without a place", err);
-    st = hash_of(t, &behind, seq - 1, hash, err);
+    if (seq == 1 && id_eq(from, &s->me.replica) && !id_is_zero(&s->me.predecessor)) {
+        behind = s->me.predecessor; /* nobody may ever have heard of this one */
+        seq = s->me.predecessor_seq + 1;
+        memcpy(hash, s->me.predecessor_hash, HASH_LEN);
+    } else {
+        st = hash_of(t, &behind, seq - 1, hash, err);
+    }
     if (!st)
         st = line_read(t, &line, err);
     for (size_t i = 0; !st && !reached && i < line.count; i++) {

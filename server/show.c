@@ -3,6 +3,7 @@
 #include "show.h"
 
 #include <inttypes.h>
+#include <unistd.h>
 
 #include "bounds.h"
 #include "csvfile.h"
@@ -61,6 +62,19 @@ void show_json_text(FILE *out, struct span text)
         i += n ? n : 1;
     }
     fputc('"', out);
+}
+
+void show_json(FILE *out, const struct buf *json)
+{
+    for (size_t i = 0; i < json->len;) {
+        uint32_t c = 0;
+        const size_t n = decode(json->p + i, json->len - i, &c);
+        if (n > 0 && c != '\n' && is_harmful(c))
+            fprintf(out, "\\u%04x", c);
+        else
+            fwrite(json->p + i, 1, n ? n : 1, out);
+        i += n ? n : 1;
+    }
 }
 
 void show_str(FILE *out, const char *s)
@@ -138,7 +152,7 @@ enum ocop_status show_record(struct registry *r, uint32_t kind, const struct id 
     if (st == OCOP_OK && json) {
         st = json_from_fields(k, id, &f, true, &b, err);
         if (st == OCOP_OK)
-            fprintf(out, "%s\n", buf_cstr(&b));
+            show_json(out, &b), fputc('\n', out);
         goto out;
     }
     if (st != OCOP_OK)
@@ -162,6 +176,16 @@ out:
     buf_fini(&b);
     arena_fini(&a);
     return st;
+}
+
+/* A program gets what is there; a person at a terminal is protected. */
+static void show_line(FILE *out, struct buf *line)
+{
+    if (isatty(fileno(out)))
+        show_text(out, buf_span(line));
+    else
+        fputs(buf_cstr(line), out);
+    fputc('\n', out);
 }
 
 static enum ocop_status csv_row(const struct listing *l, const struct query_record *record,
@@ -191,7 +215,7 @@ static enum ocop_status csv_row(const struct listing *l, const struct query_reco
         csvfile_put_cell(&line, buf_span(&value), false);
     }
     if (st == OCOP_OK)
-        fprintf(l->out, "%s\n", buf_cstr(&line));
+        show_line(l->out, &line);
     buf_fini(&value);
     buf_fini(&line);
     return st;
@@ -218,7 +242,7 @@ static enum ocop_status list_row(void *self, const struct query_record *record,
     buf_init(&b, MIB(8));
     st = json_from_fields(k, &record->id, &record->fields, false, &b, err);
     if (st == OCOP_OK)
-        fprintf(l->out, "%s%s", l->count > 1 ? ",\n" : "", buf_cstr(&b));
+        fputs(l->count > 1 ? ",\n" : "", l->out), show_json(l->out, &b);
     buf_fini(&b);
     return st;
 }

@@ -13,6 +13,10 @@ void show_text(FILE *out, struct span text);
 /** The same as a JSON string, quoted; nothing is replaced but what JSON cannot hold. */
 void show_json_text(FILE *out, struct span text);
 
+/** JSON as it is, but what is harmful on a terminal is written as its escape, which is the same
+ * JSON. */
+void show_json(FILE *out, const struct buf *json);
+
 /** As show_text, "" for NULL; and a moment in Vietnam's time. */
 void show_str(FILE *out, const char *s);
 void show_moment(FILE *out, int64_t ms);

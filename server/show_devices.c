@@ -51,8 +51,9 @@ static enum ocop_status device_json(struct listing *l, const struct query_record
     enum ocop_status st =
         json_from_fields(kind_by_number(KIND_REPLICA), &d->id, &d->fields, false, &b, err);
     if (st == OCOP_OK) {
-        fprintf(l->out, "%s{\"replica\":%s,\"heard\":%s", l->count > 1 ? ",\n" : "", buf_cstr(&b),
-                contact->known ? "true" : "false");
+        fprintf(l->out, "%s{\"replica\":", l->count > 1 ? ",\n" : "");
+        show_json(l->out, &b);
+        fprintf(l->out, ",\"heard\":%s", contact->known ? "true" : "false");
         fprintf(l->out, ",\"lastMs\":%" PRId64 ",\"skewMs\":%" PRId64, contact->last_ms,
                 contact->skew_ms);
         fprintf(l->out, ",\"waiting\":%u,\"refused\":%u}", contact->waiting, contact->refused);

@@ -10,24 +10,12 @@
 #include <sodium.h>
 
 #include "bounds.h"
-#include "frame.h"
-#include "invitation.h"
+#include "hand.h"
 #include "replay.h"
-#include "world.h"
 #include "zip.h"
 
 enum { NAME = 10, TYPE = 11, PRODUCER_OF = 11, ADDRESS = 15, PHONE = 16, NOTES = 22 };
 enum { SCORE = 27, ANSWERS = 29 };
-
-/* A device whose requests the test composes. */
-struct hand {
-    struct channel_key channel;
-    struct sign_key sign;
-    struct id replica, officer;
-    uint64_t seq;
-    uint8_t prev[HASH_LEN];
-    struct invitation invitation;
-};
 
 static int setup(void **state)
 {
@@ -49,190 +37,19 @@ static int teardown(void **state)
     return 0;
 }
 
-static void must(enum ocop_status st, const struct ocop_error *err)
-{
-    if (st != OCOP_OK)
-        fail_msg("%s %s: %s", err_name(st), err->field, err->text);
-}
-
-/* Seal a request's bytes into a frame, in the world's arena. */
-static struct span frame_of(struct world *w, struct hand *h, struct noise *n, struct span message)
-{
-    struct ocop_error err = {0};
-    struct buf frame;
-    buf_init(&frame, FRAME_BYTES_MAX);
-    must(frame_seal_request(n, env_system(), &h->channel, w->keys.channel[0].public_key, message,
-                            &frame, &err),
-         &err);
-    struct span out = span_of(arena_dup(&w->arena, frame.p, frame.len), frame.len);
-    buf_fini(&frame);
-    return out;
-}
-
-/* The reply lies in `a`; NULL when there was none. */
-static Ocop__Sync__Reply *ask(struct world *w, struct hand *h, const Ocop__Sync__Request *request,
-                              struct arena *a)
-{
-    struct noise n;
-    struct span message;
-    struct ocop_error err = {0};
-    uint8_t *packed = arena_alloc(&w->arena, ocop__sync__request__get_packed_size(request) + 1);
-    assert_non_null(packed);
-    size_t len = ocop__sync__request__pack(request, packed);
-    struct job job = {.frame = frame_of(w, h, &n, span_of(packed, len))};
-    exchange_batch(w->registry, &w->keys, &job, 1);
-    assert_true(job.reply.len > 0);
-    must(frame_open_reply(&n, buf_span(&job.reply), a, &message, &err), &err);
-    ProtobufCAllocator from_arena = arena_allocator(a);
-    Ocop__Sync__Reply *reply = ocop__sync__reply__unpack(&from_arena, message.len, message.p);
-    assert_non_null(reply);
-    assert_int_equal(reply->code, job.status);
-    buf_fini(&job.reply);
-    noise_fini(&n);
-    return reply;
-}
-
-static void hand_new(struct world *w, struct hand *h, struct id officer)
-{
-    memset(h, 0, sizeof *h);
-    channel_key_new(&h->channel, env_system());
-    sign_key_new(&h->sign, env_system());
-    h->replica = id_next(&w->registry->ids, env_system());
-    h->officer = officer;
-}
-
-static void hand_invite(struct world *w, struct hand *h, struct invitation *inv)
-{
-    struct ocop_error err = {0};
-    const char *code;
-    struct invitation_terms terms = {.officer = h->officer,
-                                     .scope = &w->commune,
-                                     .scope_count = 1,
-                                     .address = "tcp://127.0.0.1:1",
-                                     .expires_ms = env_now_ms(env_system()) + 600000};
-    must(registry_begin(w->registry, &err), &err);
-    must(invite_make(w->registry, &w->keys, &terms, &w->arena, &code, &err), &err);
-    must(registry_commit(w->registry, &err), &err);
-    must(invitation_decode(code, inv, &err), &err);
-}
-
-static Ocop__Sync__Reply *hand_redeem(struct world *w, struct hand *h, struct invitation *inv)
-{
-    Ocop__Sync__EnrolRequest enrol = OCOP__SYNC__ENROL_REQUEST__INIT;
-    Ocop__Sync__Request request = OCOP__SYNC__REQUEST__INIT;
-    request.enrol = &enrol;
-    enrol.has_token = enrol.has_replica = enrol.has_sign_key = 1;
-    enrol.token = (ProtobufCBinaryData){inv->token_len, inv->token};
-    enrol.replica = (ProtobufCBinaryData){ID_LEN, h->replica.b};
-    enrol.sign_key = (ProtobufCBinaryData){SIGN_PUBLIC_LEN, h->sign.public_key};
-    return ask(w, h, &request, &w->arena);
-}
-
-/* A device of the officer of the world's device `n`, enrolled for the first commune. */
-static void hand_enrol(struct world *w, struct hand *h, unsigned n)
-{
-    struct invitation inv;
-    world_enrol(w, n);
-    hand_new(w, h, w->officers[n]);
-    hand_invite(w, h, &inv);
-    assert_int_equal(hand_redeem(w, h, &inv)->code, OCOP_OK);
-}
-
-static Ocop__Sync__Sealed *seal(struct world *w, struct hand *h, struct change *changes,
-                                size_t count)
-{
-    struct ocop_error err = {0};
-    struct sealed sealed;
-    struct change_set set = {.replica = h->replica,
-                             .seq = h->seq + 1,
-                             .schema = 1,
-                             .lineage = w->registry->lineage,
-                             .changes = {changes, count}};
-    memcpy(set.prev_hash, h->prev, HASH_LEN);
-    must(changeset_seal(&set, &h->sign, &w->arena, &sealed, &err), &err);
-    assert_true(sealed.body.len <= SET_SEALED_BYTES_MAX);
-    h->seq = set.seq;
-    memcpy(h->prev, set.hash, HASH_LEN);
-    Ocop__Sync__Sealed *out = arena_alloc(&w->arena, sizeof *out);
-    assert_non_null(out);
-    ocop__sync__sealed__init(out);
-    out->has_body = out->has_signature = 1;
-    out->body = (ProtobufCBinaryData){sealed.body.len, (uint8_t *)(uintptr_t)sealed.body.p};
-    out->signature = (ProtobufCBinaryData){
-        SIGNATURE_LEN, (uint8_t *)arena_dup(&w->arena, sealed.signature, SIGNATURE_LEN)};
-    return out;
-}
-
-static Ocop__Sync__Reply *sync_with(struct world *w, struct hand *h, Ocop__Sync__Sealed **sets,
-                                    size_t count, Ocop__Sync__Cursor *cursor)
-{
-    Ocop__Sync__SyncRequest sync = OCOP__SYNC__SYNC_REQUEST__INIT;
-    Ocop__Sync__Request request = OCOP__SYNC__REQUEST__INIT;
-    request.sync = &sync;
-    sync.has_replica = 1;
-    sync.replica = (ProtobufCBinaryData){ID_LEN, h->replica.b};
-    sync.n_sets = count;
-    sync.sets = sets;
-    sync.cursor = cursor;
-    return ask(w, h, &request, &w->arena);
-}
-
-/* Push one set that must be accepted. */
-static Ocop__Sync__SyncReply *push(struct world *w, struct hand *h, struct change *changes,
-                                   size_t count)
-{
-    Ocop__Sync__Sealed *set = seal(w, h, changes, count);
-    Ocop__Sync__Reply *reply = sync_with(w, h, &set, 1, NULL);
-    if (reply->code != OCOP_OK)
-        fail_msg("%s %s", err_name(reply->code), reply->text);
-    assert_int_equal(reply->sync->n_sets, 1);
-    assert_int_equal(reply->sync->sets[0]->code, SET_ACCEPTED);
-    return reply->sync;
-}
-
-static struct field text(uint32_t number, const char *s)
-{
-    return (struct field){
-        .number = number, .op = FIELD_SET, .type = VALUE_BYTES, .bytes = span_str(s)};
-}
-
-static struct field ref(uint32_t number, const struct id *id)
-{
-    return (struct field){
-        .number = number, .op = FIELD_SET, .type = VALUE_BYTES, .bytes = id_span(id)};
-}
-
-static void *many(struct world *w, size_t count, size_t size)
-{
-    void *p = arena_calloc(&w->arena, count, size);
-    assert_non_null(p);
-    return p;
-}
-
-static struct change change(struct hand *h, uint32_t kind, enum verb verb, struct id id,
-                            struct field *v, size_t count)
-{
-    return (struct change){.kind = kind,
-                           .verb = (uint8_t)verb,
-                           .record = id,
-                           .author = h->officer,
-                           .reason = span_str(verb == VERB_CREATE ? "" : "xem lại"),
-                           .fields = {v, count}};
-}
-
 /* `count` products of a producer, by the hand. */
 static struct change *products(struct world *w, struct hand *h, const struct id *producer,
                                size_t count)
 {
-    struct change *c = many(w, count, sizeof *c);
-    struct field(*f)[4] = many(w, count, sizeof *f);
+    struct change *c = hand_many(w, count, sizeof *c);
+    struct field(*f)[4] = hand_many(w, count, sizeof *f);
     for (size_t i = 0; i < count; i++) {
-        f[i][0] = ref(FIELD_UNIT, &w->commune);
-        f[i][1] = ref(FIELD_OFFICER, &h->officer);
-        f[i][2] = text(NAME, "Chè");
-        f[i][3] = ref(PRODUCER_OF, producer);
-        c[i] =
-            change(h, KIND_PRODUCT, VERB_CREATE, id_next(&w->registry->ids, env_system()), f[i], 4);
+        f[i][0] = hand_ref(FIELD_UNIT, &w->commune);
+        f[i][1] = hand_ref(FIELD_OFFICER, &h->officer);
+        f[i][2] = hand_text(NAME, "Chè");
+        f[i][3] = hand_ref(PRODUCER_OF, producer);
+        c[i] = hand_change(h, KIND_PRODUCT, VERB_CREATE, id_next(&w->registry->ids, env_system()),
+                           f[i], 4);
     }
     return c;
 }
@@ -247,24 +64,25 @@ static void outcomes_that_come_late_come_page_by_page(void **state)
     hand_enrol(w, &h, 1);
     struct id missing = id_next(&w->registry->ids, env_system());
     struct change *c = products(w, &h, &missing, COUNT);
-    Ocop__Sync__SyncReply *first = push(w, &h, c, COUNT);
+    Ocop__Sync__SyncReply *first = hand_push(w, &h, c, COUNT);
     assert_int_equal(first->n_outcomes, COUNT);
     assert_int_equal(first->outcomes[0]->code, OUTCOME_DANGLING);
     Ocop__Sync__Cursor *cursor = first->cursor;
     while (first->more) {
-        first = sync_with(w, &h, NULL, 0, cursor)->sync;
+        first = hand_sync(w, &h, NULL, 0, cursor)->sync;
         cursor = first->cursor;
     }
 
-    struct field p[] = {ref(FIELD_UNIT, &w->commune), text(NAME, "HTX"), text(TYPE, "cooperative")};
+    struct field p[] = {hand_ref(FIELD_UNIT, &w->commune), hand_text(NAME, "HTX"),
+                        hand_text(TYPE, "cooperative")};
     struct change producer = {
         .kind = KIND_PRODUCER, .verb = VERB_CREATE, .record = missing, .fields = {p, 3}};
     world_import(w, &producer, 1);
 
-    bool *told = many(w, COUNT, sizeof *told);
+    bool *told = hand_many(w, COUNT, sizeof *told);
     size_t count = 0, pages = 0;
     for (bool more = true; more; pages++) {
-        Ocop__Sync__SyncReply *page = sync_with(w, &h, NULL, 0, cursor)->sync;
+        Ocop__Sync__SyncReply *page = hand_sync(w, &h, NULL, 0, cursor)->sync;
         assert_non_null(page);
         assert_true(page->n_outcomes <= REPLY_LATE_OUTCOMES_MAX);
         for (size_t i = 0; i < page->n_outcomes; i++) {
@@ -279,8 +97,8 @@ static void outcomes_that_come_late_come_page_by_page(void **state)
     }
     assert_int_equal(count, COUNT);
     assert_false(cursor->has_told_version); /* an idle cursor carries nothing of it */
-    assert_int_equal(sync_with(w, &h, NULL, 0, cursor)->sync->n_outcomes, 0);
-    push(w, &h, products(w, &h, &missing, 1), 1);
+    assert_int_equal(hand_sync(w, &h, NULL, 0, cursor)->sync->n_outcomes, 0);
+    hand_push(w, &h, products(w, &h, &missing, 1), 1);
 }
 
 static void no_further_set_is_taken_when_the_reply_has_enough_to_tell(void **state)
@@ -290,15 +108,15 @@ static void no_further_set_is_taken_when_the_reply_has_enough_to_tell(void **sta
     Ocop__Sync__Sealed *sets[2];
     hand_enrol(w, &h, 1);
     struct id missing = id_next(&w->registry->ids, env_system());
-    sets[0] = seal(w, &h, products(w, &h, &missing, SET_CHANGES_MAX), SET_CHANGES_MAX);
-    sets[1] = seal(w, &h, products(w, &h, &missing, 1), 1);
-    Ocop__Sync__SyncReply *reply = sync_with(w, &h, sets, 1, NULL)->sync;
+    sets[0] = hand_seal(w, &h, products(w, &h, &missing, SET_CHANGES_MAX), SET_CHANGES_MAX);
+    sets[1] = hand_seal(w, &h, products(w, &h, &missing, 1), 1);
+    Ocop__Sync__SyncReply *reply = hand_sync(w, &h, sets, 1, NULL)->sync;
     assert_int_equal(reply->sets[0]->code, SET_ACCEPTED);
-    reply = sync_with(w, &h, sets, 2, NULL)->sync;
+    reply = hand_sync(w, &h, sets, 2, NULL)->sync;
     assert_int_equal(reply->n_sets, 1);
     assert_int_equal(reply->sets[0]->code, SET_DUPLICATE);
     assert_int_equal(reply->n_outcomes, SET_CHANGES_MAX + 0);
-    assert_int_equal(sync_with(w, &h, &sets[1], 1, NULL)->sync->sets[0]->code, SET_ACCEPTED);
+    assert_int_equal(hand_sync(w, &h, &sets[1], 1, NULL)->sync->sets[0]->code, SET_ACCEPTED);
 }
 
 /* --- what is taken --- */
@@ -310,23 +128,24 @@ static void changes_that_wait_by_the_hundred_are_woken_by_one_set(void **state)
     struct hand early, maker;
     hand_enrol(w, &maker, 1);
     hand_enrol(w, &early, 2);
-    struct change *create = many(w, COUNT, sizeof *create), *amend = many(w, COUNT, sizeof *amend);
-    struct field(*f)[4] = many(w, COUNT, sizeof *f), (*e)[3] = many(w, COUNT, sizeof *e);
+    struct change *create = hand_many(w, COUNT, sizeof *create),
+                  *amend = hand_many(w, COUNT, sizeof *amend);
+    struct field(*f)[4] = hand_many(w, COUNT, sizeof *f), (*e)[3] = hand_many(w, COUNT, sizeof *e);
     for (unsigned i = 0; i < COUNT; i++) {
         struct id id = id_next(&w->registry->ids, env_system());
-        f[i][0] = ref(FIELD_UNIT, &w->commune);
-        f[i][1] = ref(FIELD_OFFICER, &maker.officer);
-        f[i][2] = text(NAME, arena_printf(&w->arena, "HTX %u", i));
-        f[i][3] = text(TYPE, "cooperative");
-        create[i] = change(&maker, KIND_PRODUCER, VERB_CREATE, id, f[i], 4);
-        e[i][0] = text(ADDRESS, arena_printf(&w->arena, "đường số %u", i * 7919 % 1000));
-        e[i][1] = text(PHONE, arena_printf(&w->arena, "09%08u", i * 104729 % 100000000));
-        e[i][2] = text(NOTES, arena_printf(&w->arena, "hẹn lại ngày %u", i % 28 + 1));
-        amend[i] = change(&early, KIND_PRODUCER, VERB_AMEND, id, e[i], 3);
+        f[i][0] = hand_ref(FIELD_UNIT, &w->commune);
+        f[i][1] = hand_ref(FIELD_OFFICER, &maker.officer);
+        f[i][2] = hand_text(NAME, arena_printf(&w->arena, "HTX %u", i));
+        f[i][3] = hand_text(TYPE, "cooperative");
+        create[i] = hand_change(&maker, KIND_PRODUCER, VERB_CREATE, id, f[i], 4);
+        e[i][0] = hand_text(ADDRESS, arena_printf(&w->arena, "đường số %u", i * 7919 % 1000));
+        e[i][1] = hand_text(PHONE, arena_printf(&w->arena, "09%08u", i * 104729 % 100000000));
+        e[i][2] = hand_text(NOTES, arena_printf(&w->arena, "hẹn lại ngày %u", i % 28 + 1));
+        amend[i] = hand_change(&early, KIND_PRODUCER, VERB_AMEND, id, e[i], 3);
     }
-    push(w, &early, amend, COUNT);
+    hand_push(w, &early, amend, COUNT);
     assert_int_equal(world_count(w, "SELECT count(*) FROM waiting"), COUNT);
-    push(w, &maker, create, COUNT);
+    hand_push(w, &maker, create, COUNT);
     assert_int_equal(world_count(w, "SELECT count(*) FROM waiting"), 0);
     assert_int_equal(
         world_count(w, "SELECT count(*) FROM producer WHERE notes LIKE 'hẹn lại ngày%'"), COUNT);
@@ -339,14 +158,14 @@ static void thousands_of_amendments_of_one_large_record_are_taken(void **state)
     struct hand h;
     hand_enrol(w, &h, 1);
     struct id id = id_next(&w->registry->ids, env_system());
-    struct field *v = many(w, ANSWERS_COUNT + 6, sizeof *v);
+    struct field *v = hand_many(w, ANSWERS_COUNT + 6, sizeof *v);
     size_t n = 0;
-    v[n++] = ref(FIELD_UNIT, &w->commune);
-    v[n++] = ref(FIELD_OFFICER, &h.officer);
-    v[n++] = ref(10, &w->producer);
-    v[n++] = text(14, "planned");
-    v[n++] = text(17, "2026-07-01");
-    v[n++] = text(26, "pass");
+    v[n++] = hand_ref(FIELD_UNIT, &w->commune);
+    v[n++] = hand_ref(FIELD_OFFICER, &h.officer);
+    v[n++] = hand_ref(10, &w->producer);
+    v[n++] = hand_text(14, "planned");
+    v[n++] = hand_text(17, "2026-07-01");
+    v[n++] = hand_text(26, "pass");
     for (unsigned i = 0; i < ANSWERS_COUNT; i++) {
         char *p =
             arena_printf(&w->arena, "\n%cQ%04u\x12%cpass\x1a%c%-60s", 5, i, 4, 60, "nhắc nhở");
@@ -356,16 +175,16 @@ static void thousands_of_amendments_of_one_large_record_are_taken(void **state)
                                 .key = span_of(p + 2, 5),
                                 .bytes = span_of(p, 7 + 6 + 62)};
     }
-    struct change create = change(&h, KIND_INSPECTION, VERB_CREATE, id, v, n);
-    assert_int_equal(push(w, &h, &create, 1)->n_outcomes, 0);
-    struct change *amend = many(w, COUNT, sizeof *amend);
-    struct field *score = many(w, COUNT, sizeof *score);
+    struct change create = hand_change(&h, KIND_INSPECTION, VERB_CREATE, id, v, n);
+    assert_int_equal(hand_push(w, &h, &create, 1)->n_outcomes, 0);
+    struct change *amend = hand_many(w, COUNT, sizeof *amend);
+    struct field *score = hand_many(w, COUNT, sizeof *score);
     for (int i = 0; i < COUNT; i++) {
         score[i] =
             (struct field){.number = SCORE, .op = FIELD_SET, .type = VALUE_INT, .i = i % 100};
-        amend[i] = change(&h, KIND_INSPECTION, VERB_AMEND, id, &score[i], 1);
+        amend[i] = hand_change(&h, KIND_INSPECTION, VERB_AMEND, id, &score[i], 1);
     }
-    push(w, &h, amend, COUNT);
+    hand_push(w, &h, amend, COUNT);
     assert_int_equal(world_count(w, "SELECT score FROM inspection"), (COUNT - 1) % 100);
 }
 
@@ -383,7 +202,7 @@ static void a_set_that_can_never_fit_is_told_so(void **state)
     set.replica = (ProtobufCBinaryData){ID_LEN, h.replica.b};
     set.seq = set.schema = 1;
     size_t empty = SET_BODY_BYTES_MAX - 256;
-    uint8_t *body = many(w, SET_BODY_BYTES_MAX, 1);
+    uint8_t *body = hand_many(w, SET_BODY_BYTES_MAX, 1);
     size_t len = ocop__sync__change_set__pack(&set, body);
     body[len++] = 10 << 3 | 2; /* ChangeSet.changes: empty columns, one after the other */
     for (size_t v = empty; v; v >>= 7)
@@ -395,12 +214,12 @@ static void a_set_that_can_never_fit_is_told_so(void **state)
     assert_int_equal(crypto_sign_detached(signature, NULL, hash, HASH_LEN, h.sign.secret), 0);
     struct buf zipped;
     buf_init(&zipped, SET_BODY_BYTES_MAX);
-    must(zip_deflate(span_of(body, len), 9, &zipped, &err), &err);
+    hand_must(zip_deflate(span_of(body, len), 9, &zipped, &err), &err);
     Ocop__Sync__Sealed sealed = OCOP__SYNC__SEALED__INIT, *sets[] = {&sealed};
     sealed.has_body = sealed.has_signature = 1;
     sealed.body = (ProtobufCBinaryData){zipped.len, zipped.p};
     sealed.signature = (ProtobufCBinaryData){SIGNATURE_LEN, signature};
-    Ocop__Sync__Reply *reply = sync_with(w, &h, sets, 1, NULL);
+    Ocop__Sync__Reply *reply = hand_sync(w, &h, sets, 1, NULL);
     assert_int_equal(reply->code, OCOP_OK);
     assert_int_equal(reply->sync->sets[0]->code, SET_TOO_LARGE);
     buf_fini(&zipped);
@@ -413,11 +232,11 @@ static void a_stranger_leaves_no_trace(void **state)
     struct world *w = *state;
     struct hand h;
     hand_new(w, &h, w->producer);
-    struct field p[] = {ref(FIELD_UNIT, &w->commune)};
-    struct change c = change(&h, KIND_PRODUCER, VERB_CREATE, h.replica, p, 1);
-    Ocop__Sync__Sealed *set = seal(w, &h, &c, 1);
+    struct field p[] = {hand_ref(FIELD_UNIT, &w->commune)};
+    struct change c = hand_change(&h, KIND_PRODUCER, VERB_CREATE, h.replica, p, 1);
+    Ocop__Sync__Sealed *set = hand_seal(w, &h, &c, 1);
     int changes = sqlite3_total_changes(w->registry->db);
-    assert_int_equal(sync_with(w, &h, &set, 1, NULL)->code, OCOP_ENOTENROLLED);
+    assert_int_equal(hand_sync(w, &h, &set, 1, NULL)->code, OCOP_ENOTENROLLED);
     assert_int_equal(sqlite3_total_changes(w->registry->db), changes);
 }
 
@@ -430,16 +249,16 @@ static void a_small_frame_of_many_messages_takes_little_memory(void **state)
     struct noise n;
     struct rusage before, after;
     size_t len = 0, empty = 250000;
-    uint8_t *m = many(w, KIB(256), 1);
+    uint8_t *m = hand_many(w, KIB(256), 1);
     hand_new(w, &h, w->producer);
     m[len++] = 2 << 3 | 2; /* Request.sync */
     for (size_t v = empty; v; v >>= 7)
         m[len++] = (uint8_t)((v & 127) | (v > 127 ? 128 : 0));
     for (size_t i = 0; i < empty; i += 2)
         m[len + i] = 5 << 3 | 2; /* SyncRequest.sets */
-    struct span frame = frame_of(w, &h, &n, span_of(m, len + empty));
+    struct span frame = hand_frame(w, &h, &n, span_of(m, len + empty));
     assert_true(frame.len < 1000);
-    struct job *jobs = many(w, JOBS, sizeof *jobs);
+    struct job *jobs = hand_many(w, JOBS, sizeof *jobs);
     for (size_t i = 0; i < JOBS; i++)
         jobs[i].frame = frame;
     assert_int_equal(getrusage(RUSAGE_SELF, &before), 0);
@@ -471,13 +290,13 @@ static void a_revoked_device_does_not_enrol_again_after_a_restore(void **state)
     struct hand h;
     struct ocop_error err = {0};
     enrol_over_a_backup(w, &h);
-    must(registry_begin(w->registry, &err), &err);
-    must(replica_revoke(w->registry, &w->keys, &h.replica, "mất máy", &err), &err);
-    must(registry_commit(w->registry, &err), &err);
+    hand_must(registry_begin(w->registry, &err), &err);
+    hand_must(replica_revoke(w->registry, &w->keys, &h.replica, "mất máy", &err), &err);
+    hand_must(registry_commit(w->registry, &err), &err);
     world_restore(w);
     assert_int_equal(hand_redeem(w, &h, &h.invitation)->code, OCOP_EREVOKED);
-    Ocop__Sync__Sealed *set = seal(w, &h, products(w, &h, &w->producer, 1), 1);
-    assert_int_equal(sync_with(w, &h, &set, 1, NULL)->sync->sets[0]->code, SET_REVOKED);
+    Ocop__Sync__Sealed *set = hand_seal(w, &h, products(w, &h, &w->producer, 1), 1);
+    assert_int_equal(hand_sync(w, &h, &set, 1, NULL)->sync->sets[0]->code, SET_REVOKED);
 }
 
 static void a_device_that_a_restore_lost_enrols_again_by_its_old_invitation(void **state)
@@ -489,7 +308,7 @@ static void a_device_that_a_restore_lost_enrols_again_by_its_old_invitation(void
     hand_new(w, &other, w->officers[1]);
     assert_int_equal(hand_redeem(w, &other, &h.invitation)->code, OCOP_ESTATE);
     assert_int_equal(hand_redeem(w, &h, &h.invitation)->code, OCOP_OK);
-    push(w, &h, products(w, &h, &w->producer, 1), 1);
+    hand_push(w, &h, products(w, &h, &w->producer, 1), 1);
 }
 
 static void an_invitation_that_may_have_been_used_is_closed(void **state)
@@ -534,11 +353,11 @@ static void a_device_without_a_clock_is_heard_all_the_same(void **state)
     sync.replica = (ProtobufCBinaryData){ID_LEN, h.replica.b};
     const int64_t times[] = {INT64_MIN, INT64_MAX, -1, 0};
     for (size_t i = 0; i < 4; i++) {
-        Ocop__Sync__Sealed *set = seal(w, &h, products(w, &h, &w->producer, 1), 1);
+        Ocop__Sync__Sealed *set = hand_seal(w, &h, products(w, &h, &w->producer, 1), 1);
         sync.n_sets = 1;
         sync.sets = &set;
         sync.device_time_ms = times[i];
-        assert_int_equal(ask(w, &h, &request, &w->arena)->sync->sets[0]->code, SET_ACCEPTED);
+        assert_int_equal(hand_ask(w, &h, &request, &w->arena)->sync->sets[0]->code, SET_ACCEPTED);
     }
 }
 
