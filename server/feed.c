@@ -676,7 +676,8 @@ static enum ocop_status holds(struct feed *f, const struct candidate *c,
 }
 
 /* Did the device itself make the record with this version, and has nobody touched it since? Then
- * there is nothing to tell of it, and no need to read it. Cases of it came with their outcome. */
+ * there is nothing to tell of it, and no need to read it. Its cases came with their outcomes, but
+ * for those of changes that had waited. */
 static enum ocop_status untouched(struct feed *f, const struct candidate *c, bool *out)
 {
     bool late = false;
@@ -689,7 +690,7 @@ static enum ocop_status untouched(struct feed *f, const struct candidate *c, boo
     sqlite3_bind_blob(s, 1, c->id.b, ID_LEN, SQLITE_STATIC);
     st = registry_row(f->r, s, "reading the feed", out, f->err);
     sqlite3_reset(s);
-    if (st != OCOP_OK || !*out || !f->late_any)
+    if (st != OCOP_OK || !*out)
         return st;
     s = registry_stmt(f->r, SQL_LATE_AT, f->err);
     if (!s)

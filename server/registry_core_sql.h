@@ -69,7 +69,10 @@
     X(SQL_LATE_DROP, "DELETE FROM late WHERE record = ?1 AND field = ?2 AND element = ?3"          \
                      " AND version = ?4")                                                          \
     X(SQL_LATE_ANY, "SELECT EXISTS (SELECT 1 FROM late)")                                          \
-    X(SQL_LATE_AT, "SELECT 1 FROM late WHERE record = ?1 AND version = ?2")                        \
+    /* what a change that had waited did to a record at this version */                            \
+    X(SQL_LATE_AT, "SELECT 1 FROM late WHERE record = ?1 AND version = ?2 UNION ALL"               \
+                   " SELECT 1 FROM cases WHERE record = ?1 AND opened_version = ?2"                \
+                   " AND set_version <> ?2")                                                       \
     /* cases and history */                                                                        \
     X(SQL_CASE_OPEN, "INSERT OR IGNORE INTO cases (id, kind, record, cause, field, element,"       \
                      " other, base_version, theirs_version, base, theirs, mine, mine_value,"       \

@@ -619,6 +619,26 @@ static void an_edit_sealed_between_two_restores_of_one_backup_opens_no_case(void
     assert_string_equal(world_value(w, "inspection", id, "conclusion"), "\"fail\"");
 }
 
+/* The case is of the other device's change, opened by the creation that this one sends. */
+static void a_case_of_a_change_that_waited_reaches_the_device_that_made_the_record(void **state)
+{
+    struct world *w = *state;
+    struct ocop_record_status *status;
+    world_backup(w);
+    struct ocop_id id = world_inspect(w, 1, "pass");
+    world_sync(w, 1);
+    world_sync(w, 0);
+    world_amend(w, 0, id, "conclusion=fail");
+    world_restore(w);
+    world_sync(w, 0);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM waiting"), 1);
+    world_sync(w, 1);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM cases"), 1);
+    assert_int_equal(ocop_record_status(w->stores[1], &id, &status, NULL), OCOP_OK);
+    assert_int_equal(status->case_count, 1);
+    ocop_record_status_free(status);
+}
+
 /* Nothing of the record will come from the registry before its author syncs. */
 static void an_edit_of_a_record_that_the_restore_lost_is_shown(void **state)
 {
@@ -711,6 +731,7 @@ int main(void)
         T(a_change_that_waited_reaches_the_device_that_made_the_record),
         T(a_change_that_waited_is_not_overwritten_by_who_made_the_record),
         T(an_edit_sealed_between_two_restores_of_one_backup_opens_no_case),
+        T(a_case_of_a_change_that_waited_reaches_the_device_that_made_the_record),
         T(an_edit_of_a_record_that_the_restore_lost_is_shown),
         T(a_request_from_before_the_restore_brings_nothing),
         T(a_registry_of_a_later_epoch_is_not_opened),
