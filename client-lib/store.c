@@ -166,7 +166,7 @@ static const char *const questions[Q_COUNT] = {
 #define IDS_OF_ALL "SELECT id FROM %s"
 #define CLAMP "UPDATE %s SET version = ?1, born = min(born, ?1) WHERE version > ?1"
 #define UNSEEN_MARK                                                                                \
-    "INSERT INTO unseen (record, kind) SELECT id, %" PRIu32                                        \
+    "INSERT INTO unseen (record, kind) SELECT id, %s"                                              \
     " FROM %s WHERE ?1 OR id NOT IN (SELECT record FROM own)"
 
 enum { SEARCH_TEXT_MAX = 1 << 20 };
@@ -711,18 +711,22 @@ enum ocop_status store_record_ids(struct ocop_store *s, uint32_t kind, const str
     return status;
 }
 
-/* One statement for the table of every kind. `format` is CLAMP or the like. */
+/* One statement for the table of every kind; table 0 has the records of all that are unknown here.
+ */
 static enum ocop_status in_every_table(struct ocop_store *s, bool mark, uint64_t value,
                                        struct ocop_error *err)
 {
     enum ocop_status status = OCOP_OK;
 
-    for (uint32_t k = 1; !status && k <= kind_count(); k++) {
+    for (uint32_t k = 0; !status && k <= kind_count(); k++) {
         sqlite3_stmt *st = NULL;
         struct buf sql;
+        char kind[12] = "kind";
+        if (k > 0)
+            (void)snprintf(kind, sizeof kind, "%" PRIu32, k);
         buf_init(&sql, KIB(4));
         if (mark)
-            buf_printf(&sql, UNSEEN_MARK, k, row_table(k));
+            buf_printf(&sql, UNSEEN_MARK, kind, row_table(k));
         else
             buf_printf(&sql, CLAMP, row_table(k));
         status = prepare(s, &sql, &st, err);

@@ -668,6 +668,29 @@ static void an_edit_of_a_record_that_the_restore_lost_is_shown(void **state)
     assert_int_equal(world_count(w, "SELECT count(*) FROM inspection"), 1);
 }
 
+static void a_record_of_an_unknown_kind_that_the_restore_lost_leaves_the_device(void **state)
+{
+    struct world *w = *state;
+    struct ocop_store_status before, after;
+    struct id id = id_next(&w->registry->ids, w->registry->env);
+    struct field v[] = {{.number = 2, .op = FIELD_SET, .type = VALUE_BYTES},
+                        {.number = 12, .op = FIELD_SET, .type = VALUE_BYTES}};
+    v[0].bytes = id_span(&w->commune);
+    v[1].bytes = span_str("what a newer registry knows");
+    struct change c = {.kind = 77, .verb = VERB_CREATE, .record = id, .fields = {v, 2}};
+    world_sync(w, 0);
+    assert_int_equal(ocop_store_status(w->stores[0], &before, NULL), OCOP_OK);
+    world_backup(w);
+    world_import(w, &c, 1);
+    world_sync(w, 0);
+    assert_int_equal(ocop_store_status(w->stores[0], &after, NULL), OCOP_OK);
+    assert_int_equal(after.records, before.records + 1);
+    world_restore(w);
+    assert_int_equal(world_sync(w, 0).departed, 1);
+    assert_int_equal(ocop_store_status(w->stores[0], &after, NULL), OCOP_OK);
+    assert_int_equal(after.records, before.records);
+}
+
 /* By now its device may have sealed the same changes anew; it sends what is missing when it has
  * read that the registry was restored. */
 static void a_request_from_before_the_restore_brings_nothing(void **state)
@@ -733,6 +756,7 @@ int main(void)
         T(an_edit_sealed_between_two_restores_of_one_backup_opens_no_case),
         T(a_case_of_a_change_that_waited_reaches_the_device_that_made_the_record),
         T(an_edit_of_a_record_that_the_restore_lost_is_shown),
+        T(a_record_of_an_unknown_kind_that_the_restore_lost_leaves_the_device),
         T(a_request_from_before_the_restore_brings_nothing),
         T(a_registry_of_a_later_epoch_is_not_opened),
     };
