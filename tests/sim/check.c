@@ -39,10 +39,14 @@ static void device_check(struct device *d)
 {
     struct sim *s = d->sim;
     struct ocop_store_status status;
-    if (!d->used || !d->store || d->node.disk.dead || d->busy ||
-        ocop_store_status(d->store, &status, NULL) != OCOP_OK)
+    if (!d->used || !d->store || d->node.disk.dead || d->busy)
+        return;
+    if (d->looked == d->node.disk.operations)
+        return; /* nothing was written since */
+    if (ocop_store_status(d->store, &status, NULL) != OCOP_OK)
         return;
     struct id replica, lineage = d->store->me.lineage;
+    d->looked = d->node.disk.operations;
     memcpy(replica.b, status.replica.b, ID_LEN);
     if (id_eq(&replica, &d->replica) && id_eq(&lineage, &d->lineage)) {
         if (status.version < d->cursor)
@@ -156,11 +160,12 @@ static void stored_equals(struct device *d, const struct oracle *o, const struct
 {
     unsigned reading = oracle_reading(o, &d->replica);
     const struct kind *kind = kind_by_number(k->kind);
+    const char *name = kind ? kind->name : "unknown";
     struct fields f;
     size_t want = 0;
     char id[ID_TEXT_LEN + 1], path[160];
     if (!stored(d, k, &f))
-        sim_fail(d->sim, "store", "device %u lacks %s %s of version %" PRIu64, d->index, kind->name,
+        sim_fail(d->sim, "store", "device %u lacks %s %s of version %" PRIu64, d->index, name,
                  id_text(k->id, id), k->version);
     for (const struct path *p = k->paths; p; p = p->next) {
         const struct field *is = fields_find(&f, p->number, p->key);
@@ -170,33 +175,38 @@ static void stored_equals(struct device *d, const struct oracle *o, const struct
         if (!is || !field_value_equal(is, &p->now->value))
             sim_fail(d->sim, "store",
                      "device %u has another %s of %s %s than the registry since %" PRIu64, d->index,
-                     field_path(kind, &p->now->value, path, sizeof path), kind->name,
-                     id_text(k->id, id), p->now->version);
+                     field_path(kind, &p->now->value, path, sizeof path), name, id_text(k->id, id),
+                     p->now->version);
     }
     if (f.count != want)
         sim_fail(d->sim, "store", "device %u has %zu fields of %s %s, the registry %zu", d->index,
-                 f.count, kind->name, id_text(k->id, id), want);
+                 f.count, name, id_text(k->id, id), want);
 }
 
 /* Nothing that left the scope stays, but for what the officer has not sent or was refused. */
+static void nothing_else_of(struct device *d, const struct oracle *o, uint32_t kind)
+{
+    struct id *ids = NULL;
+    size_t count = 0;
+    CHECK(store_record_ids(d->store, kind, NULL, &d->sim->work, &ids, &count, NULL) == OCOP_OK);
+    for (size_t n = 0; n < count; n++) {
+        const struct kept *k = oracle_record(o, kind, &ids[n]);
+        bool pending = false;
+        char id[ID_TEXT_LEN + 1];
+        CHECK(store_outbox_has(d->store, &ids[n], &pending, NULL) == OCOP_OK);
+        if (!pending && (!k || !oracle_receives(o, &d->replica, k)))
+            sim_fail(d->sim, "store", "device %u still has %s of kind %u, which %s", d->index,
+                     id_text(ids[n], id), kind,
+                     k ? "is outside its scope" : "the registry does not have");
+    }
+}
+
 static void nothing_else(struct device *d, const struct oracle *o)
 {
-    for (size_t i = 0; i < kind_count(); i++) {
-        struct id *ids = NULL;
-        size_t count = 0;
-        uint32_t kind = kind_at(i)->number;
-        CHECK(store_record_ids(d->store, kind, NULL, &d->sim->work, &ids, &count, NULL) == OCOP_OK);
-        for (size_t n = 0; n < count; n++) {
-            const struct kept *k = oracle_record(o, kind, &ids[n]);
-            bool pending = false;
-            char id[ID_TEXT_LEN + 1];
-            CHECK(store_outbox_has(d->store, &ids[n], &pending, NULL) == OCOP_OK);
-            if (!pending && (!k || !oracle_receives(o, &d->replica, k)))
-                sim_fail(d->sim, "store", "device %u still has %s %s, which %s", d->index,
-                         kind_at(i)->name, id_text(ids[n], id),
-                         k ? "is outside its scope" : "the registry does not have");
-        }
-    }
+    for (size_t i = 0; i < kind_count(); i++)
+        nothing_else_of(d, o, kind_at(i)->number);
+    if (d->sim->strange.kind)
+        nothing_else_of(d, o, d->sim->strange.kind);
 }
 
 static void cases_equal(struct device *d, const struct oracle *o, const struct kept *k)
@@ -316,7 +326,7 @@ static void not_unseen(struct oracle *o, const struct entry *e, const struct sub
                        const struct kept *k, const struct path *p)
 {
     const struct kind *kind = kind_by_number(k->kind);
-    const struct field_rule *rule = kind_field(kind, p->number);
+    const struct field_rule *rule = kind ? kind_field(kind, p->number) : NULL;
     char path[160];
     for (const struct told *t = p->now; t; t = t->before) {
         if (!id_eq(&t->replica, &e->set.replica) || t->seq != e->set.seq || !t->before ||
@@ -328,11 +338,12 @@ static void not_unseen(struct oracle *o, const struct entry *e, const struct sub
         const struct kept *me = oracle_record(o, KIND_REPLICA, &e->set.replica);
         const struct field *a = who ? kept_get(who, 14, span_of(NULL, 0)) : NULL;
         const struct field *b = me ? kept_get(me, 14, span_of(NULL, 0)) : NULL;
+        enum merge_rule merge = rule ? rule->merge : MERGE_HOLD;
         bool mine = a && b && span_eq(a->bytes, b->bytes); /* the same device's channel key */
         bool gone = stood->op != FIELD_SET, absent = !was || was->op != FIELD_SET;
         if (o->sim->restores && t->before->version <= based_on(e, sub, p))
             continue;
-        if (mine || rule->merge == MERGE_LAST || rule->merge == MERGE_UNION || (gone && absent) ||
+        if (mine || merge == MERGE_LAST || merge == MERGE_UNION || (gone && absent) ||
             (!gone && !absent && field_value_equal(stood, was)))
             continue;
         sim_fail(o->sim, "overwritten",

@@ -123,7 +123,8 @@ static void node_init(struct node *n, struct sim *s, unsigned which)
     snprintf(dir, sizeof dir, "%.150s/%u", s->dir, which);
     CHECK(mkdir(dir, 0700) == 0);
     disk_mount(&n->disk, dir, s->options.seed * 64 + which);
-    n->disk.tracks = s->faults & FAULT_POWER;
+    n->disk.tracks = s->power;
+    n->newer = chance_percent(&n->chance, s->newer_percent);
 }
 
 static void path_of(const struct disk *d, const char *name, char *out, size_t room)
@@ -324,6 +325,23 @@ bool device_invite(struct device *d)
     return true;
 }
 
+/* The library makes the store itself; in the middle of it the machine goes down, perhaps more than
+ * once. What it leaves is a store or the beginning of one. */
+static void store_made(struct device *d)
+{
+    struct sim *s = d->sim;
+    unsigned faults = s->faults;
+    s->faults = FAULT_CRASH | (s->power ? FAULT_POWER : 0);
+    for (unsigned tries = chance_below(&s->chance, 4); tries > 0 && !d->store; tries--) {
+        d->node.disk.crash_in = 1 + chance_below(&s->chance, 150);
+        sim_trace(s, "device %u makes its store: %s", d->index, device_up(d) ? "OK" : "goes down");
+    }
+    s->faults = 0;
+    d->node.disk.crash_in = 0;
+    (void)device_up(d);
+    s->faults = faults;
+}
+
 /* Scopes: bit n is unit n. */
 struct device *device_new(struct sim *s, unsigned officer, unsigned scope)
 {
@@ -338,7 +356,10 @@ struct device *device_new(struct sim *s, unsigned officer, unsigned scope)
     node_init(&d->node, s, 10 + i);
     net_init(d);
     path_of(&d->node.disk, "field.ocop", d->path, sizeof d->path);
-    template_put(s, d->path, false);
+    if (s->long_way)
+        store_made(d);
+    else
+        template_put(s, d->path, false);
     CHECK(device_invite(d));
     return d;
 }
@@ -378,17 +399,41 @@ struct device *device_clone(struct device *d, const char *from)
 /* --- the run -----------------------------------------------------------------------------------
  */
 
+/* What `ocopd init` does. OCOP_ESTATE: it was done before the machine went down. */
+static enum ocop_status registry_begun(struct sim *s, struct ocop_error *err)
+{
+    enum ocop_status st =
+        registry_open(s->registry_path, true, &s->server.env, NULL, &s->registry, err);
+    if (st == OCOP_OK)
+        st = genesis(s->registry, &s->keys, "sim", err);
+    return st == OCOP_ESTATE && !id_is_zero(&s->registry->self) ? OCOP_OK : st;
+}
+
+/* ... as often as the machine goes down meanwhile. */
 static void registry_make(struct sim *s)
 {
     struct ocop_error err = {0};
     char keys[DISK_PATH_MAX + 64];
+    unsigned tries = s->long_way ? chance_below(&s->chance, 4) : 0;
     path_of(&s->server.disk, "registry.db", s->registry_path, sizeof s->registry_path);
     path_of(&s->server.disk, "registry.db.keys", keys, sizeof keys);
-    template_put(s, s->registry_path, true);
     CHECK(keys_create(keys, &s->server.env, &s->keys, &err) == OCOP_OK);
-    CHECK(server_up(s));
-    if (genesis(s->registry, &s->keys, "sim", &err) != OCOP_OK)
+    if (!s->long_way)
+        template_put(s, s->registry_path, true);
+    for (; tries > 0; tries--) {
+        s->server.disk.crash_in = 1 + chance_below(&s->chance, 250);
+        enum ocop_status st = registry_begun(s, &err);
+        sim_trace(s, "the registry is made: %s", err_name(st));
+        if (st == OCOP_EDAMAGED || st == OCOP_EVERSION)
+            sim_fail(s, "opening", "the registry was damaged while it was made: %s", err.text);
+        if (s->server.disk.dead || st != OCOP_OK)
+            server_down(s, s->power && chance_percent(&s->chance, 60));
+    }
+    s->server.disk.crash_in = 0;
+    registry_close(s->registry);
+    if (registry_begun(s, &err) != OCOP_OK)
         sim_fail(s, "genesis", "%s", err.text);
+    s->registry->keys = &s->keys;
     s->lineage = s->registry->lineage;
 }
 
@@ -406,6 +451,9 @@ void sim_open(struct sim *s, const struct sim_options *options)
     s->faults &= ~options->without;
     if (!(s->faults & FAULT_CRASH))
         s->faults &= ~(unsigned)FAULT_POWER;
+    s->power = s->faults & FAULT_POWER;
+    s->long_way = chance_percent(&c, 12);
+    s->newer_percent = chance_percent(&c, 30) ? 50 : 0;
     s->net_percent = 3 + chance_below(&c, 30);
     s->step_count = options->steps ? options->steps : 60 + chance_below(&c, 160);
     s->began_ms = s->now_ms =
@@ -419,6 +467,7 @@ void sim_open(struct sim *s, const struct sim_options *options)
              memory ? "/dev/shm/ocop-sim-XXXXXX" : "/tmp/ocop-sim-XXXXXX");
     CHECK(mkdtemp(s->dir));
     node_init(&s->server, s, 0);
+    s->chance = chance_of(options->seed, 6);
     registry_make(s);
 }
 

@@ -15,6 +15,7 @@
 #include "sim.h"
 
 enum { JOBS_MAX = 64, TEXT_MAX = 1800, RUN_SECONDS_MAX = 120 };
+enum { FIGURES = sizeof(struct sim_figures) / sizeof(uint64_t) };
 
 static const struct {
     const char *name;
@@ -212,10 +213,13 @@ static void work(struct many *m, int fd, uint64_t from, uint64_t to)
         dprintf(fd, "B %llu\n", (unsigned long long)seed);
         alarm(RUN_SECONDS_MAX);
         sim_run(&o, &f);
-        dprintf(fd, "E %llu %llu %llu %llu %llu %llu %llu\n", (unsigned long long)f.ms,
-                (unsigned long long)f.exchanges, (unsigned long long)f.crashes,
-                (unsigned long long)f.cases, (unsigned long long)f.changes,
-                (unsigned long long)f.restores, (unsigned long long)f.forks);
+        char told[FIGURES * 24] = "E";
+        uint64_t v[FIGURES];
+        memcpy(v, &f, sizeof v);
+        for (size_t i = 0, len = 1; i < FIGURES; i++)
+            len +=
+                (size_t)snprintf(told + len, sizeof told - len, " %llu", (unsigned long long)v[i]);
+        dprintf(fd, "%s\n", told);
     }
 }
 
@@ -265,20 +269,17 @@ static void failed(struct many *m, uint64_t seed, const char *text)
 
 static void line_taken(struct many *m, struct worker *w, const char *line)
 {
-    unsigned long long v[7];
-    if (sscanf(line, "B %llu", &v[0]) == 1) {
-        w->at = v[0];
-    } else if (sscanf(line, "E %llu %llu %llu %llu %llu %llu %llu", &v[0], &v[1], &v[2], &v[3],
-                      &v[4], &v[5], &v[6]) == 7) {
-        m->sum.seeds++;
-        m->sum.ms += v[0];
-        m->sum.exchanges += v[1];
-        m->sum.crashes += v[2];
-        m->sum.cases += v[3];
-        m->sum.changes += v[4];
-        m->sum.restores += v[5];
-        m->sum.forks += v[6];
-    }
+    uint64_t sum[FIGURES];
+    char *at;
+    if (line[0] == 'B')
+        w->at = strtoull(line + 1, NULL, 10);
+    if (line[0] != 'E')
+        return;
+    memcpy(sum, &m->sum, sizeof sum);
+    at = (char *)(uintptr_t)line + 1;
+    for (size_t i = 0; i < FIGURES; i++)
+        sum[i] += strtoull(at, &at, 10);
+    memcpy(&m->sum, sum, sizeof sum);
 }
 
 /* The worker is gone: what was left of its seeds goes to others. */
@@ -360,11 +361,13 @@ static int run_many(struct many *m)
         ((double)(end.tv_sec - begin.tv_sec) + (double)(end.tv_nsec - begin.tv_nsec) / 1e9) / 60;
     const struct sim_figures *f = &m->sum;
     printf("sim: %llu seeds, %u failed, %.0f s; a minute covers %.1f years, %.0f exchanges, "
-           "%.0f changes, %.0f crashes, %.0f cases, %.0f forks, %.0f restores\n",
+           "%.0f changes, %.0f crashes, %.0f cases, %.0f forks, %.0f restores; in all %llu scopes "
+           "changed, %llu devices revoked, %llu things from newer programs\n",
            (unsigned long long)f->seeds, m->failures, minutes * 60,
            (double)f->ms / 31557600e3 / minutes, (double)f->exchanges / minutes,
            (double)f->changes / minutes, (double)f->crashes / minutes, (double)f->cases / minutes,
-           (double)f->forks / minutes, (double)f->restores / minutes);
+           (double)f->forks / minutes, (double)f->restores / minutes, (unsigned long long)f->scopes,
+           (unsigned long long)f->revoked, (unsigned long long)f->strange);
     return m->failures || f->seeds == 0 ? 1 : 0;
 }
 

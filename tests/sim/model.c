@@ -35,7 +35,8 @@ struct shown {
     uint64_t version;
 };
 
-static struct shown show(struct device *d, uint32_t kind, const struct id *record, bool with_draft)
+static struct shown show_now(struct device *d, uint32_t kind, const struct id *record,
+                             bool with_draft)
 {
     struct outbox_rows rows = {NULL, 0};
     struct arena *work = &d->sim->work;
@@ -54,6 +55,18 @@ static struct shown show(struct device *d, uint32_t kind, const struct id *recor
     }
     if (out.there)
         out.f = fields_copy(&d->sim->arena, &f);
+    return out;
+}
+
+/* Looking is no act: the disk fails nothing of it. */
+static struct shown show(struct device *d, uint32_t kind, const struct id *record, bool with_draft)
+{
+    struct disk *k = &d->node.disk;
+    const struct disk was = *k;
+    k->crash_in = k->fail_in = 0;
+    struct shown out = show_now(d, kind, record, with_draft);
+    k->crash_in = was.crash_in;
+    k->fail_in = was.fail_in;
     return out;
 }
 

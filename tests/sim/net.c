@@ -53,7 +53,9 @@ static void deliver(struct sim *s, struct parked *own)
             all[count++] = s->parked[i];
     for (size_t i = 0; i < count; i++)
         jobs[i] = (struct job){.frame = all[i]->request};
+    struct call call = call_begin(&s->server);
     exchange_batch(s->registry, &s->keys, jobs, count);
+    call_end(&s->server, &call);
     answers_take(s, all, jobs, count);
     s->figures.exchanges += count;
     if (count > 1)

@@ -100,6 +100,7 @@ bool office_write(struct sim *s, struct change *changes, size_t count)
     enum ocop_status st = registry_begin(s->registry, &err);
     if (st != OCOP_OK)
         return wrote(s, st, &err);
+    struct call call = call_begin(&s->server);
     st = author_begin(s->registry, &s->keys.root, "import", "office", NULL, &au, &err);
     if (st == OCOP_OK)
         st = author_write(&au, &set, &s->work, &version, &err);
@@ -108,6 +109,7 @@ bool office_write(struct sim *s, struct change *changes, size_t count)
         st = registry_commit(s->registry, &err);
     if (st != OCOP_OK)
         registry_rollback(s->registry);
+    call_end(&s->server, &call);
     return wrote(s, st, &err);
 }
 
@@ -180,6 +182,29 @@ static void makes(struct sim *s, uint32_t kind)
         record_note(s, kind, &id);
 }
 
+/* A registry of the next version has a kind that nobody here knows: a unit, a text, a number. */
+static void strange_things(struct sim *s)
+{
+    enum { KIND_STRANGE = 77 };
+    struct letter l;
+    struct fields f;
+    char text[24];
+    struct known_record *r = &s->strange;
+    uint64_t base = r->kind ? held(s, r->kind, &r->id, &f) : 0;
+    if (!server_up(s))
+        return;
+    if (!base)
+        *r = (struct known_record){KIND_STRANGE, id_next(&s->registry->ids, &s->server.env)};
+    letter_begin(&l, s, r->kind, base ? VERB_AMEND : VERB_CREATE, &r->id);
+    snprintf(text, sizeof text, "v%u", ++s->token);
+    if (!base || chance_percent(&s->chance, 30))
+        put_ref(&l, FIELD_UNIT, &s->units[2 + chance_below(&s->chance, s->unit_count - 2)]);
+    put_text(&l, 12, text);
+    put(&l, 90, VALUE_INT)->i = chance_below(&s->chance, 3);
+    sim_trace(s, "the office writes a record that no program here knows");
+    s->figures.strange += office_write(s, letter_end(&l, base), 1);
+}
+
 /* --- officers, scopes, units -------------------------------------------------------------------
  */
 
@@ -217,7 +242,7 @@ static void changes_scope(struct sim *s)
     put_element(&l, 15, id_span(&s->units[u]), NULL, has && has->op == FIELD_SET);
     sim_trace(s, "unit %u %s the scope of device %u", u,
               has && has->op == FIELD_SET ? "leaves" : "enters", d->index);
-    (void)office_write(s, letter_end(&l, base), 1);
+    s->figures.scopes += office_write(s, letter_end(&l, base), 1);
 }
 
 /* A commune comes to another province, or is merged into a new one. */
@@ -266,6 +291,7 @@ static void revokes(struct sim *s)
     if (st != OCOP_OK)
         registry_rollback(s->registry);
     sim_trace(s, "device %u is revoked: %s", d->index, err_name(st));
+    s->figures.revoked += st == OCOP_OK;
     if (st == OCOP_OK || s->server.disk.dead || st == OCOP_EDB)
         for (unsigned i = 0; i < SIM_DEVICES_MAX; i++) /* a copy may be the same replica */
             if (s->devices[i].family == d->family)
@@ -275,7 +301,9 @@ static void revokes(struct sim *s)
 void office_acts(struct sim *s)
 {
     unsigned what = chance_below(&s->chance, 100);
-    if (what < 50)
+    if (what < 5 && s->server.newer)
+        strange_things(s);
+    else if (what < 50)
         imports(s);
     else if (what < 60)
         makes(s, chance_percent(&s->chance, 50) ? KIND_PRODUCER : KIND_PRODUCT);

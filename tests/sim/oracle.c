@@ -210,6 +210,12 @@ static uint64_t base_limit(const struct oracle *o, const struct id *lineage)
     return 0; /* a lineage that this registry never was, nor knew of */
 }
 
+/* NULL: nobody here knows the kind or the field. */
+static const struct field_rule *rule_of(const struct judged *j, uint32_t number)
+{
+    return j->kind ? kind_field(j->kind, number) : NULL;
+}
+
 /* --- may it ------------------------------------------------------------------------------------
  */
 
@@ -230,7 +236,7 @@ static enum code_answer code_known(void *self, const char *list, struct span cod
 static bool valid(const struct judged *j, const struct fields *f)
 {
     const struct rules_lookup lookup = {.code = code_known, .self = j->o};
-    return rules_check(j->kind, f, RULES_SUBMIT, &lookup, NULL) == OCOP_OK;
+    return !j->kind || rules_check(j->kind, f, RULES_SUBMIT, &lookup, NULL) == OCOP_OK;
 }
 
 static bool permitted(const struct judged *j, const struct field *maker, bool creates)
@@ -240,13 +246,16 @@ static bool permitted(const struct judged *j, const struct field *maker, bool cr
         return false;
     if (j->device && creates && !mine)
         return false;
-    return rules_permit(j->kind, j->c, j->roles, mine, NULL) == OCOP_OK;
+    if (!j->kind && j->c->case_id.len &&
+        !(j->roles & (ROLE_RECONCILER | ROLE_ADMINISTRATOR | ROLE_REGISTRY)))
+        return false;
+    return !j->kind || rules_permit(j->kind, j->c, j->roles, mine, NULL) == OCOP_OK;
 }
 
 static bool in_scope(const struct judged *j, const struct field *unit)
 {
     struct id id;
-    if (!j->device || j->kind->reference)
+    if (!j->device || (j->kind && j->kind->reference))
         return true;
     return unit && id_from(unit->bytes, &id) && oracle_in_scope(j->o, &j->e->set.replica, &id);
 }
@@ -280,7 +289,7 @@ static void references(struct judged *j, const struct kept *k, const struct fiel
 {
     for (size_t i = 0; i < applied->count; i++) {
         const struct field *f = &applied->v[i];
-        const struct field_rule *r = kind_field(j->kind, f->number);
+        const struct field_rule *r = rule_of(j, f->number);
         if (!r || f->op != FIELD_SET)
             continue;
         if (r->check == CHECK_REF)
@@ -318,7 +327,7 @@ static void collisions(struct judged *j, struct kept *k, const struct fields *ap
 {
     for (size_t i = 0; i < applied->count; i++) {
         const struct field *f = &applied->v[i];
-        const struct field_rule *r = kind_field(j->kind, f->number);
+        const struct field_rule *r = rule_of(j, f->number);
         if (!r || !(r->flags & FIELD_NATURAL) || f->op != FIELD_SET || f->bytes.len == 0 ||
             k->kind == KIND_UNIT)
             continue;
@@ -419,16 +428,17 @@ static bool takes(const struct judged *j, const struct kept *k, const struct fie
 {
     const struct path *p = path_find(k, mine->number, mine->key);
     const struct told *t = p ? p->now : NULL;
-    const struct field_rule *r = kind_field(j->kind, mine->number);
+    const struct field_rule *r = rule_of(j, mine->number);
+    enum merge_rule merge = r ? r->merge : MERGE_HOLD; /* "hold (the default ...)" */
     bool there = t && t->value.op == FIELD_SET, sets = mine->op == FIELD_SET;
     *hold = false;
     if (!there && !sets)
         return false;
     if (there && sets && field_value_equal(mine, &t->value))
         return false; /* "nothing to do" */
-    if (!unseen(j, t, mine->base) || r->merge == MERGE_LAST)
+    if (!unseen(j, t, mine->base) || merge == MERGE_LAST)
         return true;
-    if (r->merge == MERGE_UNION && sets && !there)
+    if (merge == MERGE_UNION && sets && !there)
         return true; /* "what anyone put in stays in" */
     *hold = true;
     return false;
@@ -549,7 +559,6 @@ static void judge(struct judged *j)
     bool creates = j->c->verb == VERB_CREATE, made = creates && !k;
     j->code = OUTCOME_APPLIED;
     j->kind = kind_by_number(j->c->kind);
-    CHECK(j->kind);
     if (!creates && !k) { /* "it waits, visibly, and applies when the record comes" */
         struct waits *w = fresh(j->o, sizeof *w);
         *w = (struct waits){j->o->waiting, j->set_version, j->index,

@@ -51,6 +51,11 @@ static const char *say(struct sim *s, const struct kind *k, const struct field *
     return out ? out : "";
 }
 
+static const char *name_of(const struct kind *kind)
+{
+    return kind ? kind->name : "of a kind that is unknown here";
+}
+
 static void field_compare(struct compare *c, const struct kind *kind, const struct kept *k,
                           const struct path *p, const struct field *f)
 {
@@ -61,7 +66,7 @@ static void field_compare(struct compare *c, const struct kind *kind, const stru
         (!is || is->base == p->now->version))
         return;
     sim_fail(c->s, "merge", "%s %s, field %s: %s of version %" PRIu64 ", should be %s of %" PRIu64,
-             kind->name, id_text(k->id, id), field_path(kind, &p->now->value, path, sizeof path),
+             name_of(kind), id_text(k->id, id), field_path(kind, &p->now->value, path, sizeof path),
              say(c->s, kind, is), f ? f->base : 0, say(c->s, kind, want), p->now->version);
 }
 
@@ -73,8 +78,8 @@ static void record_compare(struct compare *c, const struct kind *kind, const str
     char id[ID_TEXT_LEN + 1];
     enum ocop_status st = row_load(c->o->r->rows, k->kind, &k->id, &c->s->work, &f, &meta, NULL);
     if (st != OCOP_OK)
-        sim_fail(c->s, "merge", "%s %s is not in the registry: %s", kind->name, id_text(k->id, id),
-                 err_name(st));
+        sim_fail(c->s, "merge", "%s %s is not in the registry: %s", name_of(kind),
+                 id_text(k->id, id), err_name(st));
     for (const struct path *p = k->paths; p; p = p->next) {
         field_compare(c, kind, k, p, fields_find(&f, p->number, p->key));
         want += p->now->value.op == FIELD_SET;
@@ -87,7 +92,7 @@ static void record_compare(struct compare *c, const struct kind *kind, const str
     /* A unit's version moves with its province too. */
     if (k->kind != KIND_UNIT && meta.version != k->version)
         sim_fail(c->s, "merge", "%s %s is of version %" PRIu64 ", should be of %" PRIu64,
-                 kind->name, id_text(k->id, id), meta.version, k->version);
+                 name_of(kind), id_text(k->id, id), meta.version, k->version);
 }
 
 static void records_compare(struct compare *c)
@@ -109,6 +114,9 @@ static void records_compare(struct compare *c)
                          (long long)sqlite3_column_int64(s, 0), kind->name, (long long)want);
         arena_reset(&c->s->work);
     }
+    for (const struct kept *k = c->o->records; k; k = k->next)
+        if (!kind_by_number(k->kind))
+            record_compare(c, NULL, k);
 }
 
 /* --- outcomes ----------------------------------------------------------------------------------

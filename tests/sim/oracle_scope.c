@@ -118,7 +118,7 @@ bool oracle_receives(const struct oracle *o, const struct id *replica, const str
     const struct kind *kind = kind_by_number(k->kind);
     const struct seen_by *s = scope_of(o, replica);
     struct id unit;
-    if (!s || !kind || kind->local_only || !rights_kind_readable(kind, oracle_reading(o, replica)))
+    if (!s || (kind && kind->local_only))
         return false;
     if (k->kind == KIND_UNIT) {
         struct id province = province_of(o, k->id);
@@ -129,7 +129,7 @@ bool oracle_receives(const struct oracle *o, const struct id *replica, const str
         }
         return false;
     }
-    if (kind->reference)
+    if (kind && kind->reference)
         return true;
     return ref(k, FIELD_UNIT, &unit) && has(s, &unit);
 }

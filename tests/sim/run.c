@@ -15,15 +15,27 @@ static struct field ref(uint32_t number, const struct id *id)
         .number = number, .op = FIELD_SET, .type = VALUE_BYTES, .bytes = id_span(id)};
 }
 
-static void writes(struct sim *s, uint32_t kind, const struct id *id, struct field *v, size_t count)
+/* What the office writes before the first device comes: one set. */
+struct founding {
+    struct sim *s;
+    struct change v[24];
+    size_t count;
+};
+
+static void writes(struct founding *w, uint32_t kind, const struct id *id, const struct field *v,
+                   size_t count)
 {
-    struct change c = {.kind = kind, .verb = VERB_CREATE, .record = *id, .fields = {v, count}};
-    CHECK(office_write(s, &c, 1));
+    struct field *copy = arena_calloc(&w->s->work, count, sizeof *v);
+    CHECK(copy && w->count < sizeof w->v / sizeof *w->v);
+    memcpy(copy, v, count * sizeof *v);
+    w->v[w->count++] =
+        (struct change){.kind = kind, .verb = VERB_CREATE, .record = *id, .fields = {copy, count}};
 }
 
 /* Two provinces, four communes; a few producers and products. */
-static void master_data(struct sim *s)
+static void master_data(struct founding *w)
 {
+    struct sim *s = w->s;
     static const char *const codes[] = {"68", "66", "24664", "24670", "24676", "24100"};
     for (unsigned i = 0; i < 6; i++) {
         struct id id = id_next(&s->registry->ids, &s->server.env);
@@ -32,9 +44,9 @@ static void master_data(struct sim *s)
                             text(14, "2025-07-01")};
         if (i < 2) {
             v[3] = v[4];
-            writes(s, KIND_UNIT, &id, v, 4);
+            writes(w, KIND_UNIT, &id, v, 4);
         } else {
-            writes(s, KIND_UNIT, &id, v, 5);
+            writes(w, KIND_UNIT, &id, v, 5);
         }
         s->units[s->unit_count++] = id;
     }
@@ -43,15 +55,16 @@ static void master_data(struct sim *s)
         struct id product = id_next(&s->registry->ids, &s->server.env);
         struct field p[] = {ref(2, &s->units[2 + i % 2]), text(10, "HTX"), text(11, "cooperative")};
         struct field q[] = {ref(2, &s->units[2 + i % 2]), text(10, "Cà phê"), ref(11, &producer)};
-        writes(s, KIND_PRODUCER, &producer, p, 3);
-        writes(s, KIND_PRODUCT, &product, q, 3);
+        writes(w, KIND_PRODUCER, &producer, p, 3);
+        writes(w, KIND_PRODUCT, &product, q, 3);
         record_note(s, KIND_PRODUCER, &producer);
         record_note(s, KIND_PRODUCT, &product);
     }
 }
 
-static void officers(struct sim *s, struct chance *c)
+static void officers(struct founding *w, struct chance *c)
 {
+    struct sim *s = w->s;
     static const char *const roles[] = {"inspector", "reconciler", "sampler"};
     s->officer_count = 2 + chance_below(c, SIM_OFFICERS_MAX - 1);
     for (unsigned n = 0; n < s->officer_count; n++) {
@@ -69,7 +82,7 @@ static void officers(struct sim *s, struct chance *c)
                                         .bytes = span_of(packed, len + 2)};
         }
         s->officers[n] = id_next(&s->registry->ids, &s->server.env);
-        writes(s, KIND_OFFICER, &s->officers[n], v, count);
+        writes(w, KIND_OFFICER, &s->officers[n], v, count);
     }
 }
 
@@ -77,11 +90,13 @@ static void world(struct sim *s)
 {
     static const unsigned scopes[] = {1, 4, 12, 4, 8, 1, 12, 3, 36};
     struct chance c = chance_of(s->options.seed, 3);
+    struct founding w = {.s = s};
     unsigned faults = s->faults, devices = 2 + chance_below(&c, 4);
     s->faults = 0; /* the beginning goes well ... */
     s->chance = chance_of(s->options.seed, 4);
-    master_data(s);
-    officers(s, &c);
+    master_data(&w);
+    officers(&w, &c);
+    CHECK(office_write(s, w.v, w.count));
     bool early = chance_percent(&c, 70);
     for (unsigned i = 0; i < devices; i++) {
         struct device *d = device_new(s, chance_below(&c, s->officer_count),
@@ -117,6 +132,9 @@ void sim_run(const struct sim_options *options, struct sim_figures *sum)
     sum->changes += s->figures.changes;
     sum->restores += s->figures.restores;
     sum->forks += s->figures.forks;
+    sum->scopes += s->figures.scopes;
+    sum->revoked += s->figures.revoked;
+    sum->strange += s->figures.strange;
     sim_close(s);
     free(s);
 }

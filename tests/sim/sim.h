@@ -49,7 +49,8 @@ struct sim_options {
 
 /* What a run covered. */
 struct sim_figures {
-    uint64_t seeds, ms, exchanges, crashes, cases, changes, restores, forks;
+    uint64_t seeds, ms, exchanges, crashes, cases, changes, restores, forks, scopes, revoked,
+        strange;
 };
 
 /* What a machine has of the heap, and the most it had. */
@@ -64,6 +65,7 @@ struct node {
     int64_t skew_ms;
     struct disk disk;
     struct memory memory;
+    bool newer; /* its program is a version ahead, see newer.c */
 };
 
 /* What a device submitted, as its officer knows it. */
@@ -119,7 +121,8 @@ struct device {
     /* What may never go back, see check.c. */
     struct id replica, lineage;
     uint64_t seq, cursor;
-    char code[600]; /* invitation */
+    uint64_t looked; /* operations of its disk when it was last looked at */
+    char code[600];  /* invitation */
 };
 
 struct known_record {
@@ -153,7 +156,10 @@ struct sim {
     struct sim_options options;
     struct sim_figures figures;
     unsigned faults; /* on now */
-    bool quiet;      /* officers have gone home: only what is left is sent */
+    bool power;      /* losing it is among the run's faults: disks remember */
+    bool long_way;   /* files are made by the program itself, machines going down meanwhile */
+    unsigned newer_percent; /* of the machines have a program that is a version ahead */
+    bool quiet;             /* officers have gone home: only what is left is sent */
     unsigned net_percent, step_count;
     unsigned step, depth;
     struct chance chance; /* of the step */
@@ -182,6 +188,7 @@ struct sim {
     struct known_record records[SIM_RECORDS_MAX];
     unsigned record_count;
     unsigned token;
+    struct known_record strange; /* of a kind that no program here knows */
 
     struct submissions submissions;
     struct parked *parked[SIM_PARKED_MAX];
@@ -236,8 +243,18 @@ void net_repeat(struct sim *s, unsigned which);
 /* --- memory.c ----------------------------------------------------------------------------------
  */
 
-/** What is taken from here on is m's, NULL: nobody's. Returns whose it was. */
-struct memory *memory_enter(struct memory *m);
+/** The machine that works from here on, NULL: none; the heap is counted for it. Returns which one
+ *  did. */
+struct node *node_enter(struct node *n);
+struct node *node_working(void);
+/** A call on this machine begins; at its end, what it took for the while must have been within the
+ *  limit. */
+struct call {
+    struct node *before;
+    int64_t live, peak;
+};
+struct call call_begin(struct node *n);
+void call_end(struct node *n, const struct call *c);
 /** All that this process holds. */
 int64_t memory_total(void);
 /** Before SQLite is first used: its heap is counted too, but for the address sanitizer's sake. */
@@ -248,6 +265,12 @@ void memory_install(void);
 
 /** Hashes instead of curves, or the curves. Keys made with the ones are of no use to the others. */
 void curve_choose(bool of_straw);
+
+/* --- newer.c -----------------------------------------------------------------------------------
+ */
+
+/** Where the device's program is a version ahead, perhaps something that only it knows. */
+void newer_edits(struct device *d, ProtobufCMessage **m);
 
 /* --- steps.c -----------------------------------------------------------------------------------
  */

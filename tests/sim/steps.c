@@ -173,6 +173,7 @@ static void creates(struct device *d)
     for (size_t i = 0; st == OCOP_OK && i < sizeof sets / sizeof *sets; i++)
         if (strcmp(sets[i].kind, kind) == 0)
             st = ocop_set_text(d->store, &m, sets[i].set, NULL);
+    newer_edits(d, &m);
     if (st == OCOP_OK && message_id(d, m, &record)) {
         bool submits = chance_percent(&s->chance, 75);
         struct ocop_error err = {0};
@@ -200,6 +201,7 @@ static void amends(struct device *d)
     enum ocop_status st = edit(d, r->kind, &m);
     if (st == OCOP_OK && chance_percent(&s->chance, 30))
         st = edit(d, r->kind, &m);
+    newer_edits(d, &m);
     if (st == OCOP_OK) {
         bool submits = chance_percent(&s->chance, 80);
         act_begin(&act, d, r->kind, &r->id, VERB_AMEND);
@@ -377,9 +379,11 @@ enum ocop_status device_sync(struct sim *s, struct device *d, struct ocop_sync_s
     if (d->unknown && !d->revoked && device_invite(d)) /* "ask its office for a new invitation" */
         d->enrolled = d->unknown = false;
     d->busy = true;
+    struct call call = call_begin(&d->node);
     enum ocop_status st = d->enrolled ? OCOP_OK : enrol(d, &err);
     if (st == OCOP_OK)
         st = ocop_sync(d->store, &options, &mine, &err);
+    call_end(&d->node, &call);
     d->busy = false;
     sim_trace(s, "device %u syncs: %s %s (%u trips, %u pushed, %u refused, %u cases, %u pulled)%s",
               d->index, err_name(st), st ? err.text : "", mine.round_trips, mine.pushed,
