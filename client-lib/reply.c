@@ -599,6 +599,27 @@ static enum ocop_status depart(struct taking *t, uint32_t kind, const struct id 
     return store_record_delete(t->s, kind, id, err);
 }
 
+/* Records of unknown kinds have no column for their unit. */
+static enum ocop_status depart_unknown(struct taking *t, const struct id *unit,
+                                       struct ocop_error *err)
+{
+    struct outbox_row *v;
+    size_t count;
+    enum ocop_status st = store_unknown_records(t->s, t->arena, &v, &count, err);
+
+    for (size_t i = 0; !st && i < count; i++) {
+        struct fields f;
+        uint64_t version;
+        const struct field *of;
+        arena_reset(&t->work);
+        st = store_record(t->s, v[i].kind, &v[i].record, &t->work, &f, &version, err);
+        of = st ? NULL : fields_find(&f, FIELD_UNIT, span_of(NULL, 0));
+        if (of && span_eq(of->bytes, id_span(unit)))
+            st = depart(t, v[i].kind, &v[i].record, err);
+    }
+    return st;
+}
+
 static enum ocop_status take_departures(struct taking *t, struct ocop_error *err)
 {
     enum ocop_status st = OCOP_OK;
@@ -621,6 +642,8 @@ static enum ocop_status take_departures(struct taking *t, struct ocop_error *err
             for (size_t n = 0; !st && n < count; n++)
                 st = depart(t, kind_at(k)->number, &ids[n], err);
         }
+        if (!st)
+            st = depart_unknown(t, &unit, err);
     }
     return st;
 }

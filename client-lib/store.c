@@ -69,6 +69,7 @@ enum question {
     Q_UNSEEN_CLEAR,
     Q_UNSEEN_MET,
     Q_UNSEEN_SOME,
+    Q_UNKNOWN_ALL,
     Q_STATE,
     Q_COUNTS,
     Q_COUNT
@@ -152,6 +153,7 @@ static const char *const questions[Q_COUNT] = {
     [Q_UNSEEN_CLEAR] = "DELETE FROM unseen",
     [Q_UNSEEN_MET] = "DELETE FROM unseen WHERE record = ?1",
     [Q_UNSEEN_SOME] = "SELECT record, kind FROM unseen LIMIT 500",
+    [Q_UNKNOWN_ALL] = "SELECT id, kind FROM unknown_kind",
     [Q_STATE] = "SELECT " STATE_OF("?1"),
     [Q_COUNTS] = "SELECT (SELECT count(*) FROM producer) + (SELECT count(*) FROM product) + "
                  "(SELECT count(*) FROM certificate) + (SELECT count(*) FROM inspection) + "
@@ -1543,13 +1545,13 @@ enum ocop_status store_unseen_met(struct ocop_store *s, const struct id *record,
     return run_id(s, Q_UNSEEN_MET, record, 0, err);
 }
 
-/* Some of what is left; *count 0 when nothing is. */
-static enum ocop_status unseen_some(struct ocop_store *s, struct arena *a, struct outbox_row **out,
-                                    size_t *count, struct ocop_error *err)
+/* Records with their kinds. */
+static enum ocop_status records_of(struct ocop_store *s, enum question q, struct arena *a,
+                                   struct outbox_row **out, size_t *count, struct ocop_error *err)
 {
     sqlite3_stmt *st = NULL;
     bool row;
-    enum ocop_status status = ask(s, Q_UNSEEN_SOME, &st, err);
+    enum ocop_status status = ask(s, q, &st, err);
 
     *out = NULL;
     *count = 0;
@@ -1567,6 +1569,13 @@ static enum ocop_status unseen_some(struct ocop_store *s, struct arena *a, struc
     return status;
 }
 
+enum ocop_status store_unknown_records(struct ocop_store *s, struct arena *a,
+                                       struct outbox_row **out, size_t *count,
+                                       struct ocop_error *err)
+{
+    return records_of(s, Q_UNKNOWN_ALL, a, out, count, err);
+}
+
 enum ocop_status store_unseen_sweep(struct ocop_store *s, struct arena *a, unsigned *count,
                                     struct ocop_error *err)
 {
@@ -1577,7 +1586,7 @@ enum ocop_status store_unseen_sweep(struct ocop_store *s, struct arena *a, unsig
         struct outbox_row *v;
         size_t n;
         arena_reset(a);
-        status = unseen_some(s, a, &v, &n, err);
+        status = records_of(s, Q_UNSEEN_SOME, a, &v, &n, err);
         if (status || n == 0)
             break;
         for (size_t i = 0; !status && i < n; i++) {

@@ -366,6 +366,10 @@ OCOP_MUST_USE enum ocop_status store_unseen_met(struct ocop_store *s, const stru
  *  *count: how many were removed. */
 OCOP_MUST_USE enum ocop_status store_unseen_sweep(struct ocop_store *s, struct arena *a,
                                                   unsigned *count, struct ocop_error *err);
+/** Those of kinds that this program does not know: `record` and `kind` of each. */
+OCOP_MUST_USE enum ocop_status store_unknown_records(struct ocop_store *s, struct arena *a,
+                                                     struct outbox_row **out, size_t *count,
+                                                     struct ocop_error *err);
 
 /* --- find, status, check --------------------------------------------------------------------- */
 

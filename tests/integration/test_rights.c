@@ -320,6 +320,34 @@ static void an_assigned_record_stays_when_its_unit_goes(void **state)
     assert_int_equal(world_sync(w, 1).refused, 0);
 }
 
+static unsigned records(struct world *w, unsigned n)
+{
+    struct ocop_store_status status;
+    assert_int_equal(ocop_store_status(w->stores[n], &status, NULL), OCOP_OK);
+    return status.records;
+}
+
+static void a_record_of_an_unknown_kind_leaves_with_its_unit(void **state)
+{
+    struct world *w = *state;
+    struct id id = id_next(&w->registry->ids, w->registry->env);
+    struct field v[] = {{.number = 2, .op = FIELD_SET, .type = VALUE_BYTES},
+                        {.number = 12, .op = FIELD_SET, .type = VALUE_BYTES}};
+    v[0].bytes = id_span(&w->commune);
+    v[1].bytes = span_str("what a newer registry knows");
+    struct change c = {.kind = 77, .verb = VERB_CREATE, .record = id, .fields = {v, 2}};
+    scope_ok(w, &w->other_commune, NULL);
+    world_sync(w, 1);
+    unsigned without = records(w, 1);
+    scope_ok(w, &w->commune, NULL);
+    world_import(w, &c, 1);
+    world_sync(w, 1);
+    assert_true(records(w, 1) > without);
+    scope_ok(w, &w->other_commune, NULL);
+    world_sync(w, 1);
+    assert_int_equal(records(w, 1), without);
+}
+
 static void a_device_knows_its_new_units_after_a_sync(void **state)
 {
     struct world *w = *state;
@@ -421,6 +449,7 @@ int main(void)
         T(a_case_about_a_kept_field_is_not_told),
         T(a_single_record_is_assigned_written_and_taken_back),
         T(an_assigned_record_stays_when_its_unit_goes),
+        T(a_record_of_an_unknown_kind_leaves_with_its_unit),
         T(a_device_knows_its_new_units_after_a_sync),
         T(a_device_is_not_left_with_nothing),
         T(what_is_no_role_is_named),
