@@ -107,7 +107,7 @@ static bool in_force(struct span element, uint32_t from, uint32_t to, const char
     return !(element_get(element, to, &f) && f.bytes.len && span_cmp(f.bytes, span_str(day)) < 0);
 }
 
-static unsigned roles_of(const struct oracle *o, const struct id *officer, int64_t at_ms)
+unsigned oracle_roles(const struct oracle *o, const struct id *officer, int64_t at_ms)
 {
     const struct kept *k = oracle_record(o, KIND_OFFICER, officer);
     char day[11];
@@ -143,7 +143,7 @@ static void author_find(struct judged *j)
         span_eq(type->bytes, span_str("import")))
         j->roles = ROLE_REGISTRY;
     else
-        j->roles = roles_of(j->o, &j->officer, j->e->received_ms);
+        j->roles = oracle_roles(j->o, &j->officer, j->e->received_ms);
 }
 
 /* "v was made by the same replica or its predecessor" */
