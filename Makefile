@@ -142,7 +142,7 @@ $(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(if $(LIBFUZZER),,$(B)/obj/tests/fuzz/repl
 	$(CC) $(CFLAGS) $(if $(LIBFUZZER),-fsanitize=fuzzer) -o $@ $^ -lcmocka $(SERVER_LIBS)
 # Curves that cost less, and a count of the heap: see tests/sim/curve.c and memory.c.
 SIM_WRAPPED := $(addprefix crypto_,scalarmult_curve25519 scalarmult_curve25519_base sign_detached \
-	sign_verify_detached) changeset_seal malloc calloc realloc free
+	sign_verify_detached) changeset_seal malloc calloc realloc strdup free
 $(SIM): $(call obj,$(SIM_C)) $(CLIENT_A) $(SERVER_A) $(PROTO_A)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -o $@ $^ $(SIM_WRAPPED:%=-Wl,--wrap=%) $(SERVER_LIBS)

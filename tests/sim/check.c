@@ -264,6 +264,21 @@ static void found(void *self, const char *finding)
     sim_trace(d->sim, "device %u: %s", d->index, finding);
 }
 
+/* When all is quiet nothing is left to be sent, and no draft is there that nobody made. */
+static void queue_check(struct device *d)
+{
+    unsigned count[OUTBOX_WAITING + 1] = {0}, drafts = 0;
+    for (const struct draft_seen *draft = d->drafts; draft; draft = draft->next)
+        drafts++;
+    CHECK(store_outbox_count(d->store, count, NULL) == OCOP_OK);
+    if (count[OUTBOX_READY] || count[OUTBOX_SEALED])
+        sim_fail(d->sim, "queue", "device %u has %u changes to seal and %u to send", d->index,
+                 count[OUTBOX_READY], count[OUTBOX_SEALED]);
+    if (count[OUTBOX_DRAFT] > drafts && !d->tainted)
+        sim_fail(d->sim, "queue", "device %u has %u drafts, its officer made %u", d->index,
+                 count[OUTBOX_DRAFT], drafts);
+}
+
 static void store_check(struct device *d, const struct oracle *o)
 {
     struct ocop_store_status status;
@@ -281,6 +296,7 @@ static void store_check(struct device *d, const struct oracle *o)
         arena_reset(&d->sim->work);
     }
     nothing_else(d, o);
+    queue_check(d);
     enum ocop_status st = ocop_check(d->store, found, d, &findings, &err);
     if (st != OCOP_OK || findings)
         sim_fail(d->sim, "store", "device %u: the check says %s, %u findings", d->index,
@@ -498,7 +514,7 @@ static void registry_check(struct sim *s)
     snprintf(scratch, sizeof scratch, "%s/again.db", s->server.disk.dir);
     if (replay_check(s->registry, s->keys.root.public_key, &result, &err) != OCOP_OK)
         sim_fail(s, "log", "%s", err.text);
-    template_put(s, scratch, true);
+    template_put(scratch, true);
     if (replay_compare(s->registry, scratch, &result, &err) != OCOP_OK)
         sim_fail(s, "replay", "%s", err.text);
 }

@@ -188,19 +188,24 @@ void store_copy(struct sim *s, const char *from, const char *to, bool whole)
     buf_fini(&content);
 }
 
-/* Empty databases are the same in every run: made once in a process, with chance of their own. */
-void template_put(struct sim *s, const char *path, bool registry)
+/* Empty databases are the same in every run: made once in a process, by the real code, before the
+ * run's disks and chance are there. */
+static struct buf templates[2];
+
+static void templates_make(struct sim *s)
 {
-    static struct buf made[2];
-    const struct node apart = s->server;
-    struct buf *t = &made[registry];
-    if (t->len == 0) {
-        struct ocop_options options = {.env = &s->server.env};
+    struct node apart = {.sim = s, .chance = chance_of(0, 1)};
+    const struct env env = {node_now, node_mono, node_random, node_log, &apart};
+    struct ocop_options options = {.env = &env};
+    for (unsigned registry = 0; registry < 2 && templates[1].len == 0; registry++) {
+        struct buf *t = &templates[registry];
         struct ocop_store *store = NULL;
         struct registry *r = NULL;
+        char path[DISK_PATH_MAX + 32];
+        snprintf(path, sizeof path, "%.150s/template-%u", s->dir, registry);
         buf_init(t, MIB(16));
         if (registry) {
-            CHECK(registry_open(path, true, &s->server.env, NULL, &r, NULL) == OCOP_OK);
+            CHECK(registry_open(path, true, &env, NULL, &r, NULL) == OCOP_OK);
             registry_close(r);
         } else {
             CHECK(ocop_open(path, &options, &store, NULL) == OCOP_OK);
@@ -208,9 +213,12 @@ void template_put(struct sim *s, const char *path, bool registry)
         }
         CHECK(file_read(path, t));
         store_remove(path);
-        s->server.chance = apart.chance;
     }
-    file_write(path, t);
+}
+
+void template_put(const char *path, bool registry)
+{
+    file_write(path, &templates[registry]);
 }
 
 /* --- the registry ------------------------------------------------------------------------------
@@ -359,7 +367,7 @@ struct device *device_new(struct sim *s, unsigned officer, unsigned scope)
     if (s->long_way)
         store_made(d);
     else
-        template_put(s, d->path, false);
+        template_put(d->path, false);
     CHECK(device_invite(d));
     return d;
 }
@@ -419,7 +427,7 @@ static void registry_make(struct sim *s)
     path_of(&s->server.disk, "registry.db.keys", keys, sizeof keys);
     CHECK(keys_create(keys, &s->server.env, &s->keys, &err) == OCOP_OK);
     if (!s->long_way)
-        template_put(s, s->registry_path, true);
+        template_put(s->registry_path, true);
     for (; tries > 0; tries--) {
         s->server.disk.crash_in = 1 + chance_below(&s->chance, 250);
         enum ocop_status st = registry_begun(s, &err);
@@ -459,13 +467,15 @@ void sim_open(struct sim *s, const struct sim_options *options)
     s->began_ms = s->now_ms =
         INT64_C(1785000000000) + (int64_t)chance_below(&c, 1000) * 86400000; /* from July 2026 */
     curve_choose(!chance_percent(&c, 12));
-    s->sqlite = chance_of(options->seed, 2);
-    disk_install(&s->sqlite);
     arena_init(&s->arena, MIB(256));
     arena_init(&s->work, MIB(256));
     snprintf(s->dir, sizeof s->dir, "%s",
              memory ? "/dev/shm/ocop-sim-XXXXXX" : "/tmp/ocop-sim-XXXXXX");
     CHECK(mkdtemp(s->dir));
+    templates_make(s);
+    s->held = memory_total();
+    s->sqlite = chance_of(options->seed, 2);
+    disk_install(&s->sqlite);
     node_init(&s->server, s, 0);
     s->chance = chance_of(options->seed, 6);
     registry_make(s);

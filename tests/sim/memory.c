@@ -64,10 +64,12 @@ static void taken(int64_t bytes)
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t count, size_t size);
 void *__real_realloc(void *p, size_t size);
+char *__real_strdup(const char *s);
 void __real_free(void *p);
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t count, size_t size);
 void *__wrap_realloc(void *p, size_t size);
+char *__wrap_strdup(const char *s);
 void __wrap_free(void *p);
 
 void *__wrap_malloc(size_t size)
@@ -91,6 +93,13 @@ void *__wrap_realloc(void *p, size_t size)
     if (q)
         taken((int64_t)malloc_usable_size(q) - before);
     return q;
+}
+
+char *__wrap_strdup(const char *s)
+{
+    char *p = __real_strdup(s);
+    taken((int64_t)malloc_usable_size(p));
+    return p;
 }
 
 void __wrap_free(void *p)

@@ -226,6 +226,38 @@ static void cases_compare(struct compare *c)
                  want);
 }
 
+/* --- limits -------------------------------------------------------------------------------------
+ */
+
+/* What devices can make grow has its limit: each says how much there is and how much may be. */
+static void limits_check(struct compare *c)
+{
+    static const struct {
+        const char *what, *sql;
+        int64_t most;
+    } limits[] = {{"replicas of one device",
+                   "SELECT max(n) FROM (SELECT count(*) AS n FROM replica"
+                   " WHERE channel_key IS NOT NULL GROUP BY channel_key)",
+                   REPLICAS_OF_DEVICE_MAX},
+                  {"sets kept aside of one replica",
+                   "SELECT max(n) FROM (SELECT count(*) AS n FROM quarantine GROUP BY replica)",
+                   QUARANTINE_SETS_MAX},
+                  {"contacts of strangers",
+                   "SELECT count(*) FROM contact WHERE replica NOT IN (SELECT id FROM replica)", 0},
+                  {"chains of strangers",
+                   "SELECT count(*) FROM chain WHERE replica NOT IN (SELECT id FROM replica)", 0},
+                  {"notes of late changes that are nobody's",
+                   "SELECT count(*) FROM late WHERE version > (SELECT max(version) FROM log)", 0}};
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+        sqlite3_stmt *s = ask(c, limits[i].sql);
+        while (more(c))
+            if (sqlite3_column_int64(s, 0) > limits[i].most)
+                sim_fail(c->s, "limits", "%lld %s, the limit is %lld",
+                         (long long)sqlite3_column_int64(s, 0), limits[i].what,
+                         (long long)limits[i].most);
+    }
+}
+
 /* --- all ---------------------------------------------------------------------------------------
  */
 
@@ -238,6 +270,7 @@ void oracle_compare(struct oracle *o)
     outcomes_compare(&c);
     records_compare(&c);
     cases_compare(&c);
+    limits_check(&c);
     sqlite3_stmt *s = ask(&c, "SELECT count(*) FROM waiting");
     while (more(&c))
         if (sqlite3_column_int64(s, 0) != waiting)

@@ -136,5 +136,8 @@ void sim_run(const struct sim_options *options, struct sim_figures *sum)
     sum->revoked += s->figures.revoked;
     sum->strange += s->figures.strange;
     sim_close(s);
+    if (memory_total() != s->held)
+        sim_fail(s, "memory", "%lld bytes were not given back",
+                 (long long)(memory_total() - s->held));
     free(s);
 }

@@ -164,6 +164,7 @@ struct sim {
     unsigned step, depth;
     struct chance chance; /* of the step */
     struct chance sqlite;
+    int64_t held; /* of the heap, before the run and after it */
     int64_t now_ms, began_ms;
     char dir[DISK_PATH_MAX];
     struct arena arena; /* of the whole run */
@@ -225,7 +226,7 @@ void device_reap(struct device *d);
 void store_copy(struct sim *s, const char *from, const char *to, bool whole);
 void store_remove(const char *path);
 /** An empty registry, or an empty store, at `path`: a copy of one that the real code made. */
-void template_put(struct sim *s, const char *path, bool registry);
+void template_put(const char *path, bool registry);
 
 /** Write as the office does. False when the registry could not. */
 bool office_write(struct sim *s, struct change *changes, size_t count);
