@@ -6,7 +6,6 @@
 #include "bounds.h"
 #include "oracle.h"
 #include "replay.h"
-#include "rights.h"
 #include "store.h"
 
 /* --- after every step ---------------------------------------------------------------------------
@@ -156,9 +155,8 @@ static bool stored(struct device *d, const struct kept *k, struct fields *out)
     return store_record(d->store, k->kind, &k->id, &d->sim->work, out, &version, NULL) == OCOP_OK;
 }
 
-static void stored_equals(struct device *d, const struct oracle *o, const struct kept *k)
+static void stored_equals(struct device *d, const struct kept *k)
 {
-    unsigned reading = oracle_reading(o, &d->replica);
     const struct kind *kind = kind_by_number(k->kind);
     const char *name = kind ? kind->name : "unknown";
     struct fields f;
@@ -169,7 +167,7 @@ static void stored_equals(struct device *d, const struct oracle *o, const struct
                  id_text(k->id, id), k->version);
     for (const struct path *p = k->paths; p; p = p->next) {
         const struct field *is = fields_find(&f, p->number, p->key);
-        if (p->now->value.op != FIELD_SET || !rights_field_readable(kind, p->number, reading))
+        if (p->now->value.op != FIELD_SET)
             continue;
         want++;
         if (!is || !field_value_equal(is, &p->now->value))
@@ -235,9 +233,7 @@ static void cases_equal(struct device *d, const struct oracle *o, const struct k
     CHECK(store_cases_of(d->store, &k->id, &d->sim->work, &rows, &count, NULL) == OCOP_OK);
     for (const struct opened *c = o->cases; c; c = c->next) {
         size_t i = 0;
-        if ((c->record != k && !id_eq(&c->other, &k->id)) ||
-            !rights_field_readable(kind_by_number(c->record->kind), c->mine.number,
-                                   oracle_reading(o, &d->replica)))
+        if (c->record != k && !id_eq(&c->other, &k->id))
             continue;
         while (i < count && !id_eq(&rows[i].id, &c->id))
             i++;
@@ -291,7 +287,7 @@ static void store_check(struct device *d, const struct oracle *o)
     for (const struct kept *k = o->records; k; k = k->next) {
         if (!oracle_receives(o, &d->replica, k))
             continue;
-        stored_equals(d, o, k);
+        stored_equals(d, k);
         cases_equal(d, o, k);
         arena_reset(&d->sim->work);
     }

@@ -1,7 +1,6 @@
 /* The merge rule of design section 7, written anew over plain lists. The text of the design is
  * quoted where it is decided. */
 #include "oracle.h"
-#include "rights.h"
 
 #include <stdio.h>
 
@@ -118,16 +117,6 @@ unsigned oracle_roles(const struct oracle *o, const struct id *officer, int64_t 
             in_force(p->now->value.bytes, 2, 3, day))
             roles |= role_by_name(p->key);
     return roles;
-}
-
-unsigned oracle_reading(const struct oracle *o, const struct id *replica)
-{
-    const struct kept *k = oracle_record(o, KIND_REPLICA, replica);
-    const struct field *officer = k ? scalar(k, FIELD_OFFICER) : NULL;
-    struct id id = {{0}};
-    if (officer)
-        id_from(officer->bytes, &id);
-    return rights_reading(roles_of(o, &id, env_now_ms(o->r->env)));
 }
 
 static void author_find(struct judged *j)

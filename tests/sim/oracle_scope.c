@@ -2,7 +2,6 @@
  * that took them over, and what all of these took over; of the units themselves, those of the same
  * provinces; officers, code lists and checklists go to everyone. */
 #include "oracle.h"
-#include "rights.h"
 
 #include "rights.h"
 
