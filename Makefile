@@ -35,6 +35,7 @@ LIBS := -lsqlite3 -lprotobuf-c -lsodium -lz -ljansson -lutf8proc -lpthread
 SERVER_LIBS := -lnanomsg -lcsv -linih -lqrencode $(LIBS)
 CLIENT_LIBS := -lnanomsg $(LIBS)
 
+comma := ,
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
 GEN_C := $(B)/gen/records.pb-c.c $(B)/gen/sync.pb-c.c $(B)/gen/migrations.c
 GEN_O := $(GEN_C:.c=.o)
@@ -139,7 +140,17 @@ $(B)/tests/fault/test_faults: $(call obj,$(FAULT_C) $(TEST_LIB_C)) $(CLIENT_A) $
 $(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(if $(LIBFUZZER),,$(B)/obj/tests/fuzz/replay.o) $(call obj,$(TEST_LIB_C)) \
 		$(CLIENT_A) $(SERVER_A) $(PROTO_A)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(if $(LIBFUZZER),-fsanitize=fuzzer) -o $@ $^ -lcmocka $(SERVER_LIBS)
+	$(CC) $(CFLAGS) $(WRAP) $(if $(LIBFUZZER),-fsanitize=fuzzer) -o $@ $(filter %.o,$^) $(filter %.a,$^) \
+		-lcmocka $(SERVER_LIBS)
+# Targets with a state behind them: see tests/fuzz/scene.h for what stands aside.
+SCENE := $(B)/fuzz/fuzz_request $(B)/fuzz/fuzz_reply
+$(SCENE): $(addprefix $(B)/obj/tests/fuzz/,scene.o scene_registry.o scene_aside.o)
+$(SCENE): WRAP := $(addprefix -Wl$(comma)--wrap=,frame_seal_request frame_open_request noise_prepare \
+	frame_seal_reply frame_open_reply crypto_sign_detached crypto_sign_verify_detached registry_begin \
+	registry_begin_read registry_commit store_begin store_begin_read store_commit store_rollback)
+ifdef LIBFUZZER
+$(SCENE) $(B)/fuzz/fuzz_changeset: $(B)/obj/tests/fuzz/mutate.o
+endif
 # Curves that cost less, and a count of the heap: see tests/sim/curve.c and memory.c.
 SIM_WRAPPED := $(addprefix crypto_,scalarmult_curve25519 scalarmult_curve25519_base sign_detached \
 	sign_verify_detached) malloc calloc realloc free

@@ -114,7 +114,7 @@ case " ${gates:-tests} " in *' tests '*)
         stub "stub/tests/unit/test_$i" 'echo "[  PASSED  ] 3 test(s)."'
         i=$((i + 1))
     done
-    for name in frame handshake changeset request csv json; do
+    for name in frame handshake changeset tight request reply csv json; do
         stub "stub/fuzz/fuzz_$name" 'echo "$0: $# inputs"; [ $# -gt 0 ]'
     done
     runner ''

@@ -1,0 +1,134 @@
+/* Replies that no honest registry gives, or that come when their time is over: a device takes from
+ * them what it can, stays whole, and keeps what was not sent. Each was found by fuzz_reply. */
+#include "test.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "bounds.h"
+#include "frame.h"
+#include "world.h"
+
+/* A line whose far end answers what it was told to, with the keys of the registry. */
+struct forger {
+    struct link link;
+    struct world *world;
+    Ocop__Sync__Reply reply;
+    Ocop__Sync__SyncReply sync;
+};
+
+static enum ocop_status forger_connect(struct link *l, int timeout_ms, const atomic_bool *cancel,
+                                       struct ocop_error *err)
+{
+    (void)l, (void)timeout_ms, (void)cancel, (void)err;
+    return OCOP_OK;
+}
+
+static enum ocop_status forger_exchange(struct link *l, struct span request, int timeout_ms,
+                                        const atomic_bool *cancel, struct buf *reply,
+                                        struct ocop_error *err)
+{
+    struct forger *f = (struct forger *)l;
+    struct frame_keys keys = {f->world->keys.channel, f->world->keys.channel_count, NULL};
+    struct arena *a = &f->world->arena;
+    uint8_t sender[CHANNEL_KEY_LEN];
+    struct span message;
+    struct noise n;
+    (void)timeout_ms, (void)cancel;
+    assert_int_equal(frame_open_request(&n, &keys, request, a, &message, sender, err), OCOP_OK);
+    uint8_t *packed = arena_alloc(a, ocop__sync__reply__get_packed_size(&f->reply) + 1);
+    assert_non_null(packed);
+    message = span_of(packed, ocop__sync__reply__pack(&f->reply, packed));
+    assert_int_equal(frame_seal_reply(&n, env_system(), message, reply, err), OCOP_OK);
+    noise_fini(&n);
+    return OCOP_OK;
+}
+
+static void forger_close(struct link *l)
+{
+    (void)l;
+}
+
+/* Device n speaks with a forger, whose reply is yet empty. */
+static struct forger *forge(struct world *w, unsigned n)
+{
+    static struct forger f;
+    f = (struct forger){.link = {forger_connect, forger_exchange, forger_close, NULL, NULL},
+                        .world = w,
+                        .reply = OCOP__SYNC__REPLY__INIT,
+                        .sync = OCOP__SYNC__SYNC_REPLY__INIT};
+    f.reply.sync = &f.sync;
+    world_relink(w, n, &f.link);
+    return &f;
+}
+
+static int setup(void **state)
+{
+    struct world *w = calloc(1, sizeof *w);
+    *state = w;
+    world_open(w);
+    world_enrol(w, 0);
+    world_enrol(w, 1);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    world_close(*state);
+    free(*state);
+    return 0;
+}
+
+static void assert_whole(struct world *w, unsigned n)
+{
+    unsigned findings = 99;
+    assert_int_equal(ocop_check(w->stores[n], NULL, NULL, &findings, NULL), OCOP_OK);
+    assert_int_equal(findings, 0);
+}
+
+static void assert_shows(struct world *w, unsigned n, struct ocop_id id, const char *text)
+{
+    ProtobufCMessage *m = NULL;
+    char *json = NULL;
+    assert_int_equal(ocop_load(w->stores[n], &id, &m, NULL), OCOP_OK);
+    assert_int_equal(ocop_to_json(m, false, &json, NULL), OCOP_OK);
+    if (!strstr(json, text))
+        fail_msg("%s is not in %s", text, json);
+    ocop_text_free(json);
+    ocop_free(m);
+}
+
+static void what_stood_in_a_case_is_shown_again_when_the_registry_has_lost_it(void **state)
+{
+    struct world *w = *state;
+    struct ocop_id id = world_inspect(w, 1, "pass");
+    world_sync(w, 1);
+    world_sync(w, 0);
+    world_amend(w, 0, id, "conclusion=fail");
+    world_sync(w, 0);
+    world_amend(w, 1, id, "conclusion=conditional");
+    assert_int_equal(world_sync(w, 1).in_case, 1);
+    assert_shows(w, 1, id, "\"conclusion\":\"fail\"");
+
+    struct forger *f = forge(w, 1);
+    f->sync.has_acked_seq = 1;
+    f->sync.acked_seq = 1; /* of two */
+    struct ocop_sync_options once = {.max_round_trips = 1};
+    assert_int_equal(ocop_sync(w->stores[1], &once, NULL, NULL), OCOP_OK);
+    assert_shows(w, 1, id, "\"conclusion\":\"conditional\"");
+    assert_whole(w, 1);
+    world_relink(w, 1, &w->links[1].link);
+    world_sync(w, 1);
+    assert_shows(w, 1, id, "\"conclusion\":\"fail\"");
+    assert_whole(w, 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+        T(what_stood_in_a_case_is_shown_again_when_the_registry_has_lost_it),
+    };
+    env_log_level((enum env_level)(ENV_ERROR + 1));
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
