@@ -204,6 +204,11 @@ sim-planted: deps-test ## plant bugs, one by one, and see the simulator catch ea
 	@$(MAKE) -s $(SIM)
 	sh tests/sim/planted.sh $(B)
 
+.PHONY: golden
+golden: deps-test ## after a new migration: make the files of this schema, from which later programs must upgrade
+	@$(MAKE) -s $(B)/tests/integration/test_upgrade
+	OCOP_RECORD=1 $(B)/tests/integration/test_upgrade
+
 CYCLES ?= 500
 SEED ?= 1
 .PHONY: kills
