@@ -193,7 +193,13 @@ static void seed_situations(struct scene *s)
     seed_here(s);
     scene_other_says(&s->shared, VERB_VOID, NULL);
     seed_here(s);
-    scene_product_leaves(s); /* a record leaves */
+    scene_producer_comes(s);
+    seed_here(s);
+    scene_product_leaves(s);
+    seed_here(s);
+    scene_producer_comes(s); /* all at once */
+    scene_product_leaves(s);
+    scene_other_says(&s->own, VERB_AMEND, "fail");
     seed_here(s);
     exec(s, "UPDATE meta SET value = x'' WHERE key = 'cursor'"); /* a fill */
     seed_here(s);

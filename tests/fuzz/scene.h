@@ -60,6 +60,7 @@ void scene_registry_mark(void);
 void scene_registry_back(void);
 /** Another's device says something of an inspection, having seen all of it. */
 void scene_other_says(const struct ocop_id *record, enum verb verb, const char *conclusion);
+void scene_producer_comes(const struct scene *s);
 void scene_product_leaves(const struct scene *s);
 void scene_device_revoked(const struct scene *s);
 

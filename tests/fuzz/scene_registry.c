@@ -94,6 +94,11 @@ void scene_other_says(const struct ocop_id *record, enum verb verb, const char *
     CHECK(device_push(&other, &c, &d, 1).code == SET_ACCEPTED);
 }
 
+void scene_producer_comes(const struct scene *s)
+{
+    centre_producer(&c, &s->commune, "HTX Mới");
+}
+
 void scene_product_leaves(const struct scene *s)
 {
     struct draft_change d;
