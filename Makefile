@@ -205,7 +205,7 @@ sim-planted: deps-test ## plant bugs, one by one, and see the simulator catch ea
 	sh tests/sim/planted.sh $(B)
 
 .PHONY: golden
-golden: deps-test ## after a new migration: make the files of this schema, from which later programs must upgrade
+golden: deps-test ## before a new migration: make the files of this schema, from which later programs must upgrade
 	@$(MAKE) -s $(B)/tests/integration/test_upgrade
 	OCOP_RECORD=1 $(B)/tests/integration/test_upgrade
 

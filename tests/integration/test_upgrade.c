@@ -20,7 +20,7 @@
 
 #define GOLDEN "tests/data/golden"
 
-enum { DEVICES = 2, FILE_BYTES_MAX = 4 << 20, SCHEMAS_MAX = 64 };
+enum { DEVICES = 2, FILE_BYTES_MAX = 4 << 20, SCHEMAS_MAX = 64, SCHEMAS_TOGETHER = 12 };
 
 static const char *const files[] = {"registry.db", "registry.db.keys", "0.ocop", "1.ocop"};
 
@@ -44,7 +44,7 @@ static struct span file_read(const char *path, struct arena *a)
 {
     FILE *f = fopen(path, "rb");
     if (!f)
-        fail_msg("%s is not there; `make golden` makes the files of schema %d", path, newest());
+        fail_msg("%s is not there; `make golden` makes it, with the program of that schema", path);
     uint8_t *p = arena_alloc(a, FILE_BYTES_MAX);
     assert_non_null(p);
     size_t len = fread(p, 1, FILE_BYTES_MAX, f);
@@ -78,6 +78,25 @@ static void golden_unpack(struct world *w, int schema)
         file_write(path, plain);
         assert_int_equal(chmod(path, 0600), 0);
     }
+}
+
+/* One line for each migration: its name and the hash of its text. */
+static struct span migrations_up_to(struct world *w, int schema)
+{
+    struct buf out;
+    buf_init(&out, KIB(64));
+    for (const struct migration *m = migrations; m->number && m->number <= schema; m++) {
+        uint8_t hash[HASH_LEN];
+        hash_bytes(span_str(m->sql), hash);
+        buf_str(&out, m->name);
+        for (size_t i = 0; i < 8; i++)
+            buf_str(&out, arena_printf(&w->arena, "%s%02x", i ? "" : " ", hash[i]));
+        buf_str(&out, "\n");
+    }
+    assert_false(out.failed);
+    struct span copy = span_of(arena_dup(&w->arena, out.p, out.len), out.len);
+    buf_fini(&out);
+    return copy;
 }
 
 /* The schemas of which there are files, oldest first. */
@@ -321,6 +340,7 @@ static void golden_make(void)
     work_over_a_restore(&w);
     work_on_the_device(&w);
     file_write(golden_path(&w, newest(), "seen", ".txt"), seen(&w));
+    file_write(golden_path(&w, newest(), "migrations", ".txt"), migrations_up_to(&w, newest()));
     world_leave(&w);
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         struct ocop_error err = {0};
@@ -485,8 +505,11 @@ static void an_upgrade_that_was_cut_between_two_migrations_goes_on(void **state)
     size_t count = schemas(v);
     (void)state;
     assert_true(count > 0);
-    for (int at = v[0]; at <= newest(); at++) {
+    for (const struct migration *m = migrations; m->number; m++) {
         struct world w;
+        int at = m->number;
+        if (at < v[0])
+            continue;
         world_of(&w);
         golden_unpack(&w, v[0]);
         migrate_up_to(&w, "registry.db", MIGRATE_REGISTRY, at);
@@ -499,21 +522,42 @@ static void an_upgrade_that_was_cut_between_two_migrations_goes_on(void **state)
     }
 }
 
-static void the_newest_schema_has_its_files(void **state)
+/* Files are made before the next migration is written, since afterwards no program can. Those up to
+ * SCHEMAS_TOGETHER were landed together and have one set of files, or none. */
+static void the_schema_before_the_newest_has_its_files(void **state)
 {
     struct arena a;
+    int before = 0;
     (void)state;
     arena_init(&a, MIB(64));
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
-        assert_true(file_read(arena_printf(&a, GOLDEN "/%04d-%s.z", newest(), files[i]), &a).len >
-                    0);
+    for (const struct migration *m = migrations; m->number; m++)
+        before = m[1].number ? m->number : before;
+    for (size_t i = 0; i < sizeof files / sizeof *files && newest() > SCHEMAS_TOGETHER; i++)
+        assert_true(file_read(arena_printf(&a, GOLDEN "/%04d-%s.z", before, files[i]), &a).len > 0);
     arena_fini(&a);
+}
+
+/* Each line of NNNN-migrations.txt: a migration as it was when the files were made. */
+static void a_migration_is_never_edited_and_none_comes_before_one_that_files_have(void **state)
+{
+    struct world w;
+    int v[SCHEMAS_MAX];
+    size_t count = schemas(v);
+    (void)state;
+    world_of(&w);
+    for (size_t i = 0; i < count; i++) {
+        struct span was = file_read(golden_path(&w, v[i], "migrations", ".txt"), &w.arena);
+        struct span is = migrations_up_to(&w, v[i]);
+        same_lines(was, is);
+    }
+    world_close(&w);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_newest_schema_has_its_files),
+        cmocka_unit_test(the_schema_before_the_newest_has_its_files),
+        cmocka_unit_test(a_migration_is_never_edited_and_none_comes_before_one_that_files_have),
         cmocka_unit_test(every_file_left_behind_opens_and_syncs),
         cmocka_unit_test(an_upgrade_that_was_cut_between_two_migrations_goes_on),
     };
