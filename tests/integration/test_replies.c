@@ -123,11 +123,81 @@ static void what_stood_in_a_case_is_shown_again_when_the_registry_has_lost_it(vo
     assert_whole(w, 1);
 }
 
+/* A registry that has lost a creation has lost what follows it, too; one that says otherwise is not
+ * to be believed, but no store is the worse for it. */
+static void an_amendment_taken_without_its_creation_leaves_the_row_as_what_waits_says(void **state)
+{
+    struct world *w = *state;
+    struct ocop_id id = world_inspect(w, 1, "pass");
+    world_sync(w, 1);
+    world_amend(w, 1, id, "conclusion=fail");
+    world_sync(w, 1);
+
+    struct forger *f = forge(w, 1);
+    Ocop__Sync__SetOutcome second = OCOP__SYNC__SET_OUTCOME__INIT, *sets[] = {&second};
+    second.has_seq = second.has_version = 1;
+    second.seq = 2;
+    second.version = 30;
+    f->sync.has_acked_seq = 1; /* none */
+    f->sync.sets = sets;
+    f->sync.n_sets = 1;
+    struct ocop_sync_options once = {.max_round_trips = 1};
+    assert_int_equal(ocop_sync(w->stores[1], &once, NULL, NULL), OCOP_OK);
+    assert_whole(w, 1);
+    world_relink(w, 1, &w->links[1].link);
+    world_sync(w, 1);
+    assert_string_equal(world_value(w, "inspection", id, "conclusion"), "\"fail\"");
+}
+
+static void numbers_beyond_all_are_refused_and_nothing_is_taken(void **state)
+{
+    struct world *w = *state;
+    struct ocop_id id = world_inspect(w, 1, "pass");
+    world_sync(w, 1);
+    world_amend(w, 1, id, "score=12");
+    struct forger *f = forge(w, 1);
+    Ocop__Sync__Cursor cursor = OCOP__SYNC__CURSOR__INIT;
+    Ocop__Sync__SetOutcome set = OCOP__SYNC__SET_OUTCOME__INIT, *sets[] = {&set};
+    Ocop__Sync__Outcome outcome = OCOP__SYNC__OUTCOME__INIT, *outcomes[] = {&outcome};
+    Ocop__Sync__Lineage lineage = OCOP__SYNC__LINEAGE__INIT, *lineages[] = {&lineage};
+    Ocop__Sync__Known known = OCOP__SYNC__KNOWN__INIT, *knowns[] = {&known};
+    f->sync.cursor = &cursor;
+    f->sync.sets = sets;
+    f->sync.outcomes = outcomes;
+    f->sync.lineages = lineages;
+    f->sync.known = knowns;
+    f->sync.n_sets = f->sync.n_outcomes = f->sync.n_lineages = f->sync.n_known = 1;
+    f->sync.has_acked_seq = f->sync.has_fork_seq = cursor.has_version = cursor.has_scope = 1;
+    set.has_seq = set.has_version = outcome.has_seq = lineage.has_fork_version = 1;
+    known.has_acked_seq = known.has_chain_seq = 1;
+    uint64_t *numbers[] = {&f->sync.acked_seq,   &f->sync.fork_seq, &cursor.version,
+                           &cursor.scope,        &set.seq,          &set.version,
+                           &outcome.seq,         &known.acked_seq,  &known.chain_seq,
+                           &lineage.fork_version};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        struct ocop_error err = {0};
+        struct ocop_store_status s;
+        *numbers[i] = UINT64_MAX - i;
+        assert_int_equal(ocop_sync(w->stores[1], NULL, NULL, &err), OCOP_EPROTO);
+        assert_non_null(strstr(err.text, "beyond all"));
+        *numbers[i] = 0;
+        assert_int_equal(ocop_store_status(w->stores[1], &s, NULL), OCOP_OK);
+        assert_int_equal(s.waiting, 1);
+        assert_false(s.forked);
+    }
+    assert_whole(w, 1);
+    world_relink(w, 1, &w->links[1].link);
+    world_sync(w, 1);
+    assert_string_equal(world_value(w, "inspection", id, "score"), "12");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
         T(what_stood_in_a_case_is_shown_again_when_the_registry_has_lost_it),
+        T(an_amendment_taken_without_its_creation_leaves_the_row_as_what_waits_says),
+        T(numbers_beyond_all_are_refused_and_nothing_is_taken),
     };
     env_log_level((enum env_level)(ENV_ERROR + 1));
     return cmocka_run_group_tests(tests, NULL, NULL);
