@@ -191,6 +191,22 @@ static void numbers_beyond_all_are_refused_and_nothing_is_taken(void **state)
     assert_string_equal(world_value(w, "inspection", id, "score"), "12");
 }
 
+static void a_server_clock_of_nonsense_is_only_shown(void **state)
+{
+    static const int64_t clocks[] = {INT64_MIN, INT64_MAX, -1, 0};
+    struct world *w = *state;
+    struct forger *f = forge(w, 1);
+    for (size_t i = 0; i < sizeof clocks / sizeof *clocks; i++) {
+        struct ocop_store_status s;
+        f->sync.has_server_time_ms = 1;
+        f->sync.server_time_ms = clocks[i];
+        assert_int_equal(ocop_sync(w->stores[1], NULL, NULL, NULL), OCOP_OK);
+        assert_int_equal(ocop_store_status(w->stores[1], &s, NULL), OCOP_OK);
+        assert_int_equal(s.skew_ms > 0, clocks[i] <= 0);
+    }
+    assert_whole(w, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -198,6 +214,7 @@ int main(void)
         T(what_stood_in_a_case_is_shown_again_when_the_registry_has_lost_it),
         T(an_amendment_taken_without_its_creation_leaves_the_row_as_what_waits_says),
         T(numbers_beyond_all_are_refused_and_nothing_is_taken),
+        T(a_server_clock_of_nonsense_is_only_shown),
     };
     env_log_level((enum env_level)(ENV_ERROR + 1));
     return cmocka_run_group_tests(tests, NULL, NULL);
