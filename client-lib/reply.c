@@ -731,9 +731,6 @@ static enum ocop_status take_all(struct taking *t, struct ocop_error *err)
         st = take_reading(t, err);
     if (!st)
         st = take_lineage(t, err);
-
-    if (!st)
-        st = take_lineage(t, err);
     if (!st)
         st = take_sets(t, err);
     if (!st)
