@@ -169,7 +169,7 @@ PACKAGES := gcc make pkg-config libsqlite3-dev libprotobuf-c-dev protobuf-c-comp
 	libnanomsg-dev zlib1g-dev libsodium-dev libjansson-dev libutf8proc-dev libcsv-dev libinih-dev \
 	libqrencode-dev
 TEST_PACKAGES := libcmocka-dev patch
-CHECK_PACKAGES := clang clang-format clang-tidy cppcheck libclang-rt-14-dev libstdc++-12-dev \
+CHECK_PACKAGES := clang clang-format clang-tidy cppcheck llvm-14 libclang-rt-14-dev libstdc++-12-dev \
 	haproxy
 
 .PHONY: run demo test check gates-selftest faults bench deps deps-test deps-check help
@@ -225,6 +225,12 @@ fuzz: deps-check ## fuzz each target for FUZZ_SECONDS (300) under sanitizers, fr
 	$(MAKE) -s -j 2 B=build-fuzz CC=clang OPT='-O1 -g' LIBFUZZER=1 \
 		SAN='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all' fuzzers
 	sh .ci/fuzz.sh build-fuzz
+
+.PHONY: fuzz-coverage
+fuzz-coverage: deps-check ## how far the committed corpora reach (FUZZ_CORPUS: another directory of them)
+	$(MAKE) -s -j 2 B=build-coverage CC=clang OPT='-O1 -g' \
+		SAN='-fprofile-instr-generate -fcoverage-mapping' fuzzers
+	sh .ci/fuzz-coverage.sh build-coverage
 
 faults: deps-test ## fail every allocation, disk operation and file call in turn; takes an hour
 	$(MAKE) -s $(B)/tests/fault/test_faults

@@ -228,13 +228,18 @@ static enum ocop_status acknowledge(struct taking *t, const Ocop__Sync__SetOutco
     struct ocop_store *s = t->s;
     uint8_t hash[HASH_LEN];
     struct outbox_rows rows;
-    uint64_t acked;
-    bool found;
+    uint64_t acked, before;
+    bool found, follows;
     enum ocop_status st = store_sealed_acked(s, &s->me.replica, o->seq, &found, &acked, hash, err);
 
     if (st || !found || acked)
         return st;
-    st = store_sealed_ack(s, &s->me.replica, o->seq, o->version ? o->version : 1, err);
+    /* What is dropped with a set that the registry will not take is only what it has not taken. */
+    st = store_sealed_acked(s, &s->me.replica, o->seq - 1, &follows, &before, hash, err);
+    if (!st && follows && !before)
+        return taking_malformed("it has a change-set without the one before it", err);
+    if (!st)
+        st = store_sealed_ack(s, &s->me.replica, o->seq, o->version ? o->version : 1, err);
     if (!st)
         st = store_outbox_of_set(s, o->seq, t->arena, &rows, err);
     for (size_t i = 0; !st && i < rows.count; i++) {

@@ -124,30 +124,35 @@ static void what_stood_in_a_case_is_shown_again_when_the_registry_has_lost_it(vo
     assert_whole(w, 1);
 }
 
-/* A registry that has lost a creation has lost what follows it, too; one that says otherwise is not
- * to be believed, but no store is the worse for it. */
-static void an_amendment_taken_without_its_creation_leaves_the_row_as_what_waits_says(void **state)
+/* Of a creation that it refuses a registry can have taken no amendment; one that says otherwise is
+ * not to be believed, but no store is the worse for it. */
+static void an_amendment_taken_without_its_creation_leaves_the_row_as_what_stands_says(void **state)
 {
     struct world *w = *state;
     struct ocop_id id = world_inspect(w, 1, "pass");
-    world_sync(w, 1);
+    w->links[1].drop_request = 1;
+    assert_int_equal(ocop_sync(w->stores[1], NULL, NULL, NULL), OCOP_ETIMEOUT);
     world_amend(w, 1, id, "conclusion=fail");
-    world_sync(w, 1);
 
     struct forger *f = forge(w, 1);
-    Ocop__Sync__SetOutcome second = OCOP__SYNC__SET_OUTCOME__INIT, *sets[] = {&second};
-    second.has_seq = second.has_version = 1;
+    Ocop__Sync__SetOutcome first = OCOP__SYNC__SET_OUTCOME__INIT, second = first;
+    Ocop__Sync__SetOutcome *sets[] = {&first, &second};
+    Ocop__Sync__Outcome refused = OCOP__SYNC__OUTCOME__INIT, *outcomes[] = {&refused};
+    first.has_seq = first.has_version = second.has_seq = second.has_version = 1;
+    first.seq = 1;
+    first.version = 30;
     second.seq = 2;
-    second.version = 30;
-    f->sync.has_acked_seq = 1; /* none */
+    second.version = 31;
+    refused.has_seq = refused.has_code = 1;
+    refused.seq = 1;
+    refused.code = 4;
     f->sync.sets = sets;
-    f->sync.n_sets = 1;
-    struct ocop_sync_options once = {.max_round_trips = 1};
-    assert_int_equal(ocop_sync(w->stores[1], &once, NULL, NULL), OCOP_OK);
+    f->sync.n_sets = 2;
+    f->sync.outcomes = outcomes;
+    f->sync.n_outcomes = 1;
+    assert_int_equal(ocop_sync(w->stores[1], NULL, NULL, NULL), OCOP_OK);
     assert_whole(w, 1);
-    world_relink(w, 1, &w->links[1].link);
-    world_sync(w, 1);
-    assert_string_equal(world_value(w, "inspection", id, "conclusion"), "\"fail\"");
+    assert_shows(w, 1, id, "\"conclusion\":\"pass\"");
 }
 
 static void numbers_beyond_all_are_refused_and_nothing_is_taken(void **state)
@@ -254,15 +259,46 @@ static void a_page_with_one_bad_record_is_not_taken_and_is_told(void **state)
     assert_whole(w, 1);
 }
 
+static void a_set_is_not_acknowledged_before_the_one_that_it_follows(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    struct ocop_id first = world_inspect(w, 1, "pass"), second;
+    w->links[1].drop_request = 1;
+    assert_int_equal(ocop_sync(w->stores[1], NULL, NULL, NULL), OCOP_ETIMEOUT);
+    second = world_inspect(w, 1, "fail");
+    w->links[1].drop_request = 1; /* sealed, both, and neither is there */
+    assert_int_equal(ocop_sync(w->stores[1], NULL, NULL, NULL), OCOP_ETIMEOUT);
+
+    struct forger *f = forge(w, 1);
+    Ocop__Sync__SetOutcome never = OCOP__SYNC__SET_OUTCOME__INIT, taken = never;
+    Ocop__Sync__SetOutcome *sets[] = {&taken, &never};
+    never.has_seq = never.has_code = taken.has_seq = taken.has_version = 1;
+    never.seq = 1;
+    never.code = 6; /* malformed: its number is free again, and so are those behind it */
+    taken.seq = 2;
+    taken.version = 30;
+    f->sync.sets = sets;
+    f->sync.n_sets = 2;
+    assert_int_equal(ocop_sync(w->stores[1], NULL, NULL, &err), OCOP_EPROTO);
+    assert_non_null(strstr(err.text, "without the one before it"));
+    assert_whole(w, 1);
+    world_relink(w, 1, &w->links[1].link);
+    world_sync(w, 1);
+    assert_string_equal(world_value(w, "inspection", first, "conclusion"), "\"pass\"");
+    assert_string_equal(world_value(w, "inspection", second, "conclusion"), "\"fail\"");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
         T(what_stood_in_a_case_is_shown_again_when_the_registry_has_lost_it),
-        T(an_amendment_taken_without_its_creation_leaves_the_row_as_what_waits_says),
+        T(an_amendment_taken_without_its_creation_leaves_the_row_as_what_stands_says),
         T(numbers_beyond_all_are_refused_and_nothing_is_taken),
         T(a_server_clock_of_nonsense_is_only_shown),
         T(a_page_with_one_bad_record_is_not_taken_and_is_told),
+        T(a_set_is_not_acknowledged_before_the_one_that_it_follows),
     };
     env_log_level((enum env_level)(ENV_ERROR + 1));
     return cmocka_run_group_tests(tests, NULL, NULL);
