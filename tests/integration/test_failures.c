@@ -160,10 +160,11 @@ static void nobody_reads_past_what_is_committed_in_the_same_breath(void **state)
         w->links[0].drop_request = 1;
         assert_int_equal(ocop_sync(w->stores[0], NULL, NULL, NULL), OCOP_ETIMEOUT);
         static struct beside b; /* the store closes it, also when the test fails here */
-        b = (struct beside){.link = {beside_connect, beside_exchange, beside_close, NULL, NULL},
-                            .world = w,
-                            .other = buf_span(&w->links[0].last),
-                            .before = before};
+        b = (struct beside){
+            .link = {.connect = beside_connect, .exchange = beside_exchange, .close = beside_close},
+            .world = w,
+            .other = buf_span(&w->links[0].last),
+            .before = before};
         world_relink(w, 1, &b.link);
         world_sync(w, 1);
         world_sync(w, 1);

@@ -54,10 +54,11 @@ static void forger_close(struct link *l)
 static struct forger *forge(struct world *w, unsigned n)
 {
     static struct forger f;
-    f = (struct forger){.link = {forger_connect, forger_exchange, forger_close, NULL, NULL},
-                        .world = w,
-                        .reply = OCOP__SYNC__REPLY__INIT,
-                        .sync = OCOP__SYNC__SYNC_REPLY__INIT};
+    f = (struct forger){
+        .link = {.connect = forger_connect, .exchange = forger_exchange, .close = forger_close},
+        .world = w,
+        .reply = OCOP__SYNC__REPLY__INIT,
+        .sync = OCOP__SYNC__SYNC_REPLY__INIT};
     f.reply.sync = &f.sync;
     world_relink(w, n, &f.link);
     return &f;

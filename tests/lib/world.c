@@ -191,9 +191,12 @@ void world_restore(struct world *w)
 static void device_link(struct world *w, unsigned n)
 {
     struct world_link *l = &w->links[n];
-    *l = (struct world_link){
-        .link = {world_connect, world_exchange, world_link_close, world_start, world_finish},
-        .world = w};
+    *l = (struct world_link){.link = {.connect = world_connect,
+                                      .exchange = world_exchange,
+                                      .close = world_link_close,
+                                      .start = world_start,
+                                      .finish = world_finish},
+                             .world = w};
     buf_init(&l->last, FRAME_BYTES_MAX);
     buf_init(&l->started, FRAME_BYTES_MAX);
 }
