@@ -35,6 +35,7 @@ LIBS := -lsqlite3 -lprotobuf-c -lsodium -lz -ljansson -lutf8proc -lpthread
 SERVER_LIBS := -lnanomsg -lcsv -linih -lqrencode $(LIBS)
 CLIENT_LIBS := -lnanomsg $(LIBS)
 
+comma := ,
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
 GEN_C := $(B)/gen/records.pb-c.c $(B)/gen/sync.pb-c.c $(B)/gen/migrations.c
 GEN_O := $(GEN_C:.c=.o)
@@ -139,7 +140,17 @@ $(B)/tests/fault/test_faults: $(call obj,$(FAULT_C) $(TEST_LIB_C)) $(CLIENT_A) $
 $(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(if $(LIBFUZZER),,$(B)/obj/tests/fuzz/replay.o) $(call obj,$(TEST_LIB_C)) \
 		$(CLIENT_A) $(SERVER_A) $(PROTO_A)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(if $(LIBFUZZER),-fsanitize=fuzzer) -o $@ $^ -lcmocka $(SERVER_LIBS)
+	$(CC) $(CFLAGS) $(WRAP) $(if $(LIBFUZZER),-fsanitize=fuzzer) -o $@ $(filter %.o,$^) $(filter %.a,$^) \
+		-lcmocka $(SERVER_LIBS)
+# Targets with a state behind them: see tests/fuzz/scene.h for what stands aside.
+SCENE := $(B)/fuzz/fuzz_request $(B)/fuzz/fuzz_reply
+$(SCENE): $(addprefix $(B)/obj/tests/fuzz/,scene.o scene_registry.o scene_aside.o)
+$(SCENE): WRAP := $(addprefix -Wl$(comma)--wrap=,frame_seal_request frame_open_request noise_prepare \
+	frame_seal_reply frame_open_reply crypto_sign_detached crypto_sign_verify_detached registry_begin \
+	registry_begin_read registry_commit store_begin store_begin_read store_commit store_rollback)
+ifdef LIBFUZZER
+$(SCENE) $(B)/fuzz/fuzz_changeset: $(B)/obj/tests/fuzz/mutate.o
+endif
 # Curves that cost less, and a count of the heap: see tests/sim/curve.c and memory.c.
 SIM_WRAPPED := $(addprefix crypto_,scalarmult_curve25519 scalarmult_curve25519_base sign_detached \
 	sign_verify_detached) changeset_seal malloc calloc realloc strdup free
@@ -158,7 +169,7 @@ PACKAGES := gcc make pkg-config libsqlite3-dev libprotobuf-c-dev protobuf-c-comp
 	libnanomsg-dev zlib1g-dev libsodium-dev libjansson-dev libutf8proc-dev libcsv-dev libinih-dev \
 	libqrencode-dev
 TEST_PACKAGES := libcmocka-dev patch
-CHECK_PACKAGES := clang clang-format clang-tidy cppcheck libclang-rt-14-dev libstdc++-12-dev \
+CHECK_PACKAGES := clang clang-format clang-tidy cppcheck llvm-14 libclang-rt-14-dev libstdc++-12-dev \
 	haproxy
 
 .PHONY: run demo test check gates-selftest faults bench deps deps-test deps-check help
@@ -193,6 +204,11 @@ sim-planted: deps-test ## plant bugs, one by one, and see the simulator catch ea
 	@$(MAKE) -s $(SIM)
 	sh tests/sim/planted.sh $(B)
 
+.PHONY: golden
+golden: deps-test ## before a new migration: make the files of this schema, from which later programs must upgrade
+	@$(MAKE) -s $(B)/tests/integration/test_upgrade
+	OCOP_RECORD=1 $(B)/tests/integration/test_upgrade
+
 CYCLES ?= 500
 SEED ?= 1
 .PHONY: kills
@@ -209,6 +225,12 @@ fuzz: deps-check ## fuzz each target for FUZZ_SECONDS (300) under sanitizers, fr
 	$(MAKE) -s -j 2 B=build-fuzz CC=clang OPT='-O1 -g' LIBFUZZER=1 \
 		SAN='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all' fuzzers
 	sh .ci/fuzz.sh build-fuzz
+
+.PHONY: fuzz-coverage
+fuzz-coverage: deps-check ## how far the committed corpora reach (FUZZ_CORPUS: another directory of them)
+	$(MAKE) -s -j 2 B=build-coverage CC=clang OPT='-O1 -g' \
+		SAN='-fprofile-instr-generate -fcoverage-mapping' fuzzers
+	sh .ci/fuzz-coverage.sh build-coverage
 
 faults: deps-test ## fail every allocation, disk operation and file call in turn; takes an hour
 	$(MAKE) -s $(B)/tests/fault/test_faults

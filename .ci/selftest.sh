@@ -69,6 +69,8 @@ breach owners 'nobody uses it' .ci/owners add .ci/owners "$(printf 'lua\tlua\\.h
 breach header 'gcc -std=c11 refuses' client-lib/ocop.h add client-lib/ocop.h 'struct ocop_empty {};'
 breach header 'clang++ -std=c++11 refuses' client-lib/ocop.h add client-lib/ocop.h 'void ocop_x(int class);'
 breach docs 'which is not there' docs/testing.md swap docs/testing.md ':a_bad_envelope_is_refused_whole_' ':a_bad_envelope_'
+breach docs 'have no test' docs/testing.md \
+    sed -i '/a slow clock loses/s/test_host:[a-z_]*//' docs/testing.md
 breach cppcheck 'cppcheck has found something' server/log.c \
     add server/log.c 'int f(void); int f(void) { int *p = 0; return *p; }'
 breach clang 'no previous prototype' server/log.c add server/log.c 'int f(void) { return 1; }'
@@ -114,7 +116,7 @@ case " ${gates:-tests} " in *' tests '*)
         stub "stub/tests/unit/test_$i" 'echo "[  PASSED  ] 3 test(s)."'
         i=$((i + 1))
     done
-    for name in frame handshake changeset request csv json; do
+    for name in frame handshake changeset tight request reply csv json; do
         stub "stub/fuzz/fuzz_$name" 'echo "$0: $# inputs"; [ $# -gt 0 ]'
     done
     runner ''

@@ -178,7 +178,8 @@ static enum ocop_status take_effect(struct taking *t, const struct outbox_row *r
         return store_base_delete(s, &row->record, err);
     if (!st && known)
         st = store_base_put(s, row->kind, &row->record, &base, version, err);
-    return st || !in_case ? st : pending_show(s, row->kind, &row->record, &t->work, err);
+    /* Not known: there is no base that it could become part of, so it is shown no more. */
+    return st || (known && !in_case) ? st : pending_show(s, row->kind, &row->record, &t->work, err);
 }
 
 static enum ocop_status settle(struct taking *t, const struct outbox_row *row,
@@ -227,13 +228,18 @@ static enum ocop_status acknowledge(struct taking *t, const Ocop__Sync__SetOutco
     struct ocop_store *s = t->s;
     uint8_t hash[HASH_LEN];
     struct outbox_rows rows;
-    uint64_t acked;
-    bool found;
+    uint64_t acked, before;
+    bool found, follows;
     enum ocop_status st = store_sealed_acked(s, &s->me.replica, o->seq, &found, &acked, hash, err);
 
     if (st || !found || acked)
         return st;
-    st = store_sealed_ack(s, &s->me.replica, o->seq, o->version ? o->version : 1, err);
+    /* What is dropped with a set that the registry will not take is only what it has not taken. */
+    st = store_sealed_acked(s, &s->me.replica, o->seq - 1, &follows, &before, hash, err);
+    if (!st && follows && !before)
+        return taking_malformed("it has a change-set without the one before it", err);
+    if (!st)
+        st = store_sealed_ack(s, &s->me.replica, o->seq, o->version ? o->version : 1, err);
     if (!st)
         st = store_outbox_of_set(s, o->seq, t->arena, &rows, err);
     for (size_t i = 0; !st && i < rows.count; i++) {
@@ -570,6 +576,8 @@ static enum ocop_status take_records(struct taking *t, struct ocop_error *err)
             version += r->versions[at];
             run = r->versions[at + 1];
             at += 2;
+            if (version > INT64_MAX)
+                return taking_malformed("a version beyond all", err);
         }
         run--;
         st = take_record(t, &page.v[i], version, err);
@@ -723,14 +731,34 @@ static enum ocop_status take_reading(struct taking *t, struct ocop_error *err)
     return st || !t->read_otherwise ? st : store_cases_forget(t->s, err);
 }
 
+/* Versions and sequences count from 1, and no log comes to 2^63: beyond it SQLite's integers are
+ * negative, and mean something else in some of the store's columns. */
+static enum ocop_status check_numbers(const Ocop__Sync__SyncReply *r, struct ocop_error *err)
+{
+    uint64_t all = r->acked_seq | r->fork_seq;
+
+    if (r->cursor)
+        all |= r->cursor->version | r->cursor->scope;
+    for (size_t i = 0; i < r->n_sets; i++)
+        all |= r->sets[i]->seq | r->sets[i]->version;
+    for (size_t i = 0; i < r->n_outcomes; i++)
+        all |= r->outcomes[i]->seq;
+    for (size_t i = 0; i < r->n_lineages; i++)
+        all |= r->lineages[i]->fork_version;
+    for (size_t i = 0; i < r->n_known; i++)
+        all |= r->known[i]->acked_seq | r->known[i]->chain_seq;
+    return all > INT64_MAX ? taking_malformed("a number beyond all", err) : OCOP_OK;
+}
+
 static enum ocop_status take_all(struct taking *t, struct ocop_error *err)
 {
     unsigned count[6];
-    enum ocop_status st = take_reading(t, err);
+    enum ocop_status st = check_numbers(t->reply, err);
 
     if (!st)
+        st = take_reading(t, err);
+    if (!st)
         st = take_lineage(t, err);
-
     if (!st)
         st = take_sets(t, err);
     if (!st)

@@ -267,6 +267,14 @@ static enum ocop_status overtaken(struct run *r, bool *out, struct ocop_error *e
     return st;
 }
 
+/* A moment as it was told, or the nearest that is one: differences must fit. */
+static int64_t moment(int64_t told_ms)
+{
+    const int64_t latest = INT64_C(1) << 52;
+
+    return told_ms < 0 ? 0 : told_ms < latest ? told_ms : latest;
+}
+
 /* Inside the transaction: the reply, and what the store notes of every exchange. */
 static enum ocop_status take(struct run *r, const Ocop__Sync__SyncReply *reply,
                              struct reply_result *result, struct ocop_error *err)
@@ -286,7 +294,7 @@ static enum ocop_status take(struct run *r, const Ocop__Sync__SyncReply *reply,
     if (!st && r->set_bytes > 0 && !result->unsealed)
         st = adapt(s, true, err);
     if (!st && reply->has_server_time_ms)
-        st = store_meta_set_int(s, "skew_ms", (uint64_t)(now - reply->server_time_ms), err);
+        st = store_meta_set_int(s, "skew_ms", (uint64_t)(now - moment(reply->server_time_ms)), err);
     if (!st)
         st = store_meta_set_int(s, "last_sync_ms", (uint64_t)now, err);
     if (!st && !reply->more && !result->again && !s->me.synced)

@@ -27,8 +27,10 @@ struct code_entry {
 struct registry_cache {
     struct {
         struct id id;
-        uint32_t kind; /* one id may be of several: then the last one is remembered */
+        uint32_t kind;  /* one id may be of several: then the last one is remembered */
+        uint32_t round; /* that of the cache, else it counts as empty */
     } seen[SEEN_SLOTS];
+    uint32_t round;
     uint64_t plain[PLAIN_SLOTS]; /* versions; 0: none */
     struct arena codes;          /* texts of the code lists */
     struct code_entry *entries;  /* a power of two of slots; NULL list: empty */
@@ -47,6 +49,7 @@ enum ocop_status cache_open(struct registry *r, struct registry_cache **out, str
     if (!*out)
         return err_nomem(err);
     arena_init(&(*out)->codes, CODES_ARENA);
+    (*out)->round = 1;
     return OCOP_OK;
 }
 
@@ -58,11 +61,16 @@ void cache_close(struct registry_cache *c)
     free(c);
 }
 
+/* Every set that is not taken comes here: its cost is what a device that sends rubbish can cause.
+ */
 void cache_forget(struct registry_cache *c)
 {
     if (!c)
         return;
-    memset(c->seen, 0, sizeof c->seen);
+    if (++c->round == 0) {
+        memset(c->seen, 0, sizeof c->seen);
+        c->round = 1;
+    }
     memset(c->plain, 0, sizeof c->plain);
     c->codes_loaded = false;
 }
@@ -83,13 +91,15 @@ void cache_note(struct registry *r, uint32_t kind, const struct id *id)
     size_t at = seen_slot(id);
     r->cache->seen[at].id = *id;
     r->cache->seen[at].kind = kind;
+    r->cache->seen[at].round = r->cache->round;
 }
 
 enum ocop_status cache_exists(struct registry *r, uint32_t kind, const struct id *id, bool *out,
                               struct ocop_error *err)
 {
     size_t at = seen_slot(id);
-    *out = id_eq(&r->cache->seen[at].id, id) && (!kind || r->cache->seen[at].kind == kind);
+    *out = r->cache->seen[at].round == r->cache->round && id_eq(&r->cache->seen[at].id, id) &&
+           (!kind || r->cache->seen[at].kind == kind);
     if (*out)
         return OCOP_OK;
     enum ocop_status st = OCOP_OK;

@@ -144,15 +144,22 @@ void world_open(struct world *w)
     master_data(w);
 }
 
-void world_close(struct world *w)
+void world_leave(struct world *w)
 {
-    char command[96];
     for (unsigned i = 0; i < WORLD_DEVICES_MAX; i++) {
         ocop_close(w->stores[i]);
+        w->stores[i] = NULL;
         buf_fini(&w->links[i].last);
         buf_fini(&w->links[i].started);
     }
     registry_close(w->registry);
+    w->registry = NULL;
+}
+
+void world_close(struct world *w)
+{
+    char command[96];
+    world_leave(w);
     arena_fini(&w->arena);
     snprintf(command, sizeof command, "rm -rf %s", w->dir);
     assert_int_equal(system(command), 0);
@@ -184,9 +191,12 @@ void world_restore(struct world *w)
 static void device_link(struct world *w, unsigned n)
 {
     struct world_link *l = &w->links[n];
-    *l = (struct world_link){
-        .link = {world_connect, world_exchange, world_link_close, world_start, world_finish},
-        .world = w};
+    *l = (struct world_link){.link = {.connect = world_connect,
+                                      .exchange = world_exchange,
+                                      .close = world_link_close,
+                                      .start = world_start,
+                                      .finish = world_finish},
+                             .world = w};
     buf_init(&l->last, FRAME_BYTES_MAX);
     buf_init(&l->started, FRAME_BYTES_MAX);
 }
@@ -209,6 +219,37 @@ void world_copy(struct world *w, unsigned from, unsigned to)
     device_link(w, to);
     device_open(w, from);
     device_open(w, to);
+}
+
+static struct id named(struct world *w, const char *sql)
+{
+    sqlite3_stmt *s = NULL;
+    struct id out = {{0}};
+    assert_int_equal(sqlite3_prepare_v2(w->registry->db, sql, -1, &s, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_step(s), SQLITE_ROW);
+    assert_int_equal(sqlite3_column_bytes(s, 0), ID_LEN);
+    memcpy(out.b, sqlite3_column_blob(s, 0), ID_LEN);
+    sqlite3_finalize(s);
+    return out;
+}
+
+void world_reopen(struct world *w, unsigned devices)
+{
+    struct ocop_error err = {0};
+    char path[128], keys[160];
+    snprintf(path, sizeof path, "%s/registry.db", w->dir);
+    snprintf(keys, sizeof keys, "%s.keys", path);
+    ok(keys_load(keys, &w->keys, &err), &err);
+    ok(registry_open(path, false, env_system(), NULL, &w->registry, &err), &err);
+    w->province = named(w, "SELECT id FROM unit WHERE code = '68'");
+    w->commune = named(w, "SELECT id FROM unit WHERE code = '24664'");
+    w->other_commune = named(w, "SELECT id FROM unit WHERE code = '24670'");
+    w->product = named(w, "SELECT id FROM product WHERE name = 'Cà phê bột'");
+    w->producer = named(w, "SELECT producer_id FROM product WHERE name = 'Cà phê bột'");
+    for (unsigned n = 0; n < devices; n++) {
+        device_link(w, n);
+        device_open(w, n);
+    }
 }
 
 static void officer_create(struct world *w, unsigned n)

@@ -40,6 +40,12 @@ struct world {
 void world_open(struct world *w);
 void world_close(struct world *w);
 
+/** A world out of the files in `w->dir`: registry.db, its keys, and 0.ocop, 1.ocop, ... of the
+ * first `devices`. */
+void world_reopen(struct world *w, unsigned devices);
+/** Close the registry and the devices, so that the files in `w->dir` are whole. */
+void world_leave(struct world *w);
+
 /** Enrol device `n` (0..): its officer is inspector, sampler, environment officer, and reconciler
  * when n is 0; its scope is the first commune. */
 void world_enrol(struct world *w, unsigned n);
