@@ -148,6 +148,7 @@ static void show(const char *beside, const struct crowd_result *r)
         double value;
     } rows[] = {{"p50_us", "us, of 8 clients", r->p50_us},
                 {"p99_us", "us", r->p99_us},
+                {"max_us", "us", r->max_us},
                 {"count", "syncs measured", (double)r->count}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char name[64];
