@@ -95,12 +95,14 @@ struct running {
     double *took, start_s, end_s;
     size_t count, foreground, background; /* measured; those that are not done */
     bool beside;                          /* there is a background */
+    const atomic_bool *over;
 };
 
 static void answered(struct running *r, struct crowd_client *c, struct pollfd *p)
 {
     double now = measure_wall_s();
-    if (!c->background && (!r->beside || r->background > 0)) {
+    bool over = (r->over && atomic_load(r->over)) || (r->beside && r->background == 0);
+    if (!c->background && !over) {
         r->took[r->count++] = now - c->sent_s;
         r->end_s = now;
     }
@@ -115,13 +117,14 @@ static void answered(struct running *r, struct crowd_client *c, struct pollfd *p
         r->foreground--;
 }
 
-struct crowd_result crowd_run(struct crowd_client *c, size_t count)
+struct crowd_result crowd_run(struct crowd_client *c, size_t count, const atomic_bool *over)
 {
     size_t requests = 0;
     for (size_t i = 0; i < count; i++)
         requests += c[i].end - c[i].next;
     struct running r = {.fds = calloc(count, sizeof *r.fds),
                         .took = calloc(requests, sizeof *r.took),
+                        .over = over,
                         .start_s = measure_wall_s()};
     MUST_BE(r.fds && r.took);
     for (size_t i = 0; i < count; i++) {

@@ -4,6 +4,8 @@
 #ifndef BENCH_CROWD_H
 #define BENCH_CROWD_H
 
+#include <stdatomic.h>
+
 #include "buf.h"
 
 struct crowd_client {
@@ -25,8 +27,9 @@ struct crowd_result {
 void crowd_connect(struct crowd_client *c, size_t count, int port);
 /** Send all queues, the clients side by side; the connections stay. With clients in the background:
  *  measured is what is answered while any of these has an answer due; and at the end they finish
- *  too. */
-struct crowd_result crowd_run(struct crowd_client *c, size_t count);
+ *  too.
+ *  @param over nothing is measured any more once this is so; NULL: never */
+struct crowd_result crowd_run(struct crowd_client *c, size_t count, const atomic_bool *over);
 void crowd_close(struct crowd_client *c, size_t count);
 
 #endif

@@ -7,9 +7,8 @@
 #include "plain.h"
 #include "world.h"
 
-/* Seconds of the save alone. */
-static double submit_inspection(struct world *w, struct ocop_store *s, struct area *area,
-                                size_t answers, bool full)
+double world_submit(struct world *w, struct ocop_store *s, struct area *area, size_t answers,
+                    bool full)
 {
     ProtobufCMessage *m;
     struct arena a;
@@ -63,7 +62,7 @@ void measure_day(struct world *w)
     for (size_t opening = 1; opening <= 15; opening++) {
         MUST(ocop_open(measure_path("day.ocop"), &options, &s, &err));
         for (; inspections < 40 * opening / 15; inspections++)
-            (void)submit_inspection(w, s, &area, 20, true);
+            (void)world_submit(w, s, &area, 20, true);
         for (; samples < 10 * opening / 15; samples++)
             submit_sample(w, s, &area);
         ocop_close(s);
@@ -89,11 +88,11 @@ void measure_save(struct world *w)
     sqlite3 *db = plain_open("plain-save.db", MIGRATE_STORE), *other;
     double saves = 0, plain = 0;
     MUST(ocop_sync(s, NULL, &sum, &err));
-    (void)submit_inspection(w, s, &area, 8, false); /* code lists are read once */
+    (void)world_submit(w, s, &area, 8, false); /* code lists are read once */
     for (size_t i = 0; i < TURNS; i++) {
         plain += plain_insert(db, &t, i * BLOCK, (i + 1) * BLOCK, 1);
         for (size_t k = 0; k < BLOCK; k++)
-            saves += submit_inspection(w, s, &area, 8, false);
+            saves += world_submit(w, s, &area, 8, false);
     }
     measure_line("save_ratio", saves / plain, "of a plain insert, 200 saves", 1.5);
     measure_line("save_us", saves * 1e6 / (TURNS * BLOCK), "us/save", 0);
@@ -103,7 +102,7 @@ void measure_save(struct world *w)
     (void)sqlite3_finalize(truncate);
     (void)sqlite3_close(other);
     for (size_t k = 0; k < 20; k++)
-        (void)submit_inspection(w, s, &area, 8, false);
+        (void)world_submit(w, s, &area, 8, false);
     MUST_BE(stat(measure_path("save.ocop-wal"), &file) == 0);
     measure_line("save_wal_bytes", (double)file.st_size / 20, "bytes/save", 0);
     ocop_close(s);

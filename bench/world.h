@@ -32,7 +32,7 @@
         }                                                                                          \
     } while (0)
 
-enum { UNITS = 128, UNITS_MAX = 512 };
+enum { UNITS = 128, UNITS_MAX = 640 };
 
 struct world {
     struct link link; /* first */
@@ -54,6 +54,10 @@ const char *world_invite(struct world *w, const struct id *scope, size_t count, 
  *  is the world's own. */
 struct ocop_store *world_store(struct world *w, const char *name, const struct id *scope,
                                size_t count, const char *address);
+/** Record an inspection on a device; `full`: with all that a day's has. Seconds of the save alone.
+ */
+double world_submit(struct world *w, struct ocop_store *s, struct area *area, size_t answers,
+                    bool full);
 uint64_t world_version(struct world *w);
 /** One request of a batch of its own; the reply is dropped. */
 void world_answer(struct world *w, struct span frame, struct job *job);

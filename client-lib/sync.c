@@ -227,12 +227,15 @@ enum ocop_status sync_reply_status(const Ocop__Sync__Reply *reply, struct ocop_e
     return err_set(err, (enum ocop_status)reply->code, "the server says: %.240s", text);
 }
 
-/* What got through may be larger next time. */
-static enum ocop_status adapt(struct ocop_store *s, bool got_through, struct ocop_error *err)
+/* What got through may be larger next time, but for what a server asks that serves many. */
+static enum ocop_status adapt(struct ocop_store *s, bool got_through, uint32_t most,
+                              struct ocop_error *err)
 {
     uint64_t old = s->me.budget;
     uint64_t budget = got_through ? old * 2 : old / 2;
 
+    if (most && budget > most)
+        budget = most;
     if (budget < SET_SEALED_BYTES_MIN)
         budget = SET_SEALED_BYTES_MIN;
     if (budget > SET_SEALED_BYTES_MAX)
@@ -292,7 +295,7 @@ static enum ocop_status take(struct run *r, const Ocop__Sync__SyncReply *reply,
     }
     st = reply_apply(s, reply, &r->arena, r->sum, result, err);
     if (!st && r->set_bytes > 0 && !result->unsealed)
-        st = adapt(s, true, err);
+        st = adapt(s, true, reply->set_bytes, err);
     if (!st && reply->has_server_time_ms)
         st = store_meta_set_int(s, "skew_ms", (uint64_t)(now - moment(reply->server_time_ms)), err);
     if (!st)
@@ -325,6 +328,8 @@ static enum ocop_status look_on(struct run *r, const Ocop__Sync__SyncReply *repl
     r->more = reply->more || result->again || unacked > 0 || count[OUTBOX_READY] > 0;
     r->sum->complete = !r->more;
     r->limit = REQUEST_BYTES_MAX - REQUEST_ROOM;
+    if (reply->set_bytes && reply->set_bytes < r->limit)
+        r->limit = reply->set_bytes;
     if (result->failed)
         return err_set(err, result->failed, "%s", result->text);
     /* What was recorded while the request was on its way goes with the next one. */
@@ -422,7 +427,7 @@ static enum ocop_status round_trip(struct run *r, struct ocop_error *err)
         r->sum->round_trips++;
         st = take_reply(r, err);
     } else if (st != OCOP_ECANCELLED && r->set_bytes > 0 && client_begin(s, NULL) == OCOP_OK &&
-               client_end(s, adapt(s, false, NULL), NULL) != OCOP_OK) {
+               client_end(s, adapt(s, false, 0, NULL), NULL) != OCOP_OK) {
         env_log(s->env, ENV_WARN, "budget_not_noted", "status=%s", err_name(OCOP_EDB));
     }
     if (s->broken)

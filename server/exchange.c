@@ -372,6 +372,8 @@ static enum ocop_status pull(struct work *w, const struct id *replica,
     reply->has_reread = reply->reread = lost;
     size_t page = in->has_page_bytes && in->page_bytes < PAGE_BYTES_DEFAULT ? in->page_bytes
                                                                             : PAGE_BYTES_DEFAULT;
+    if (w->job->crowded && page > CROWD_PAGE_BYTES)
+        page = CROWD_PAGE_BYTES;
     struct told told = told_read(cursor);
     if (st == OCOP_OK)
         st = tell_late(&w->tell, replica, &told);
@@ -478,6 +480,9 @@ static enum ocop_status sync_answer(struct work *w, const Ocop__Sync__SyncReques
         return st;
     reply->has_server_time_ms = 1;
     reply->server_time_ms = now;
+    /* What got through makes a device send twice as much. */
+    reply->has_set_bytes = w->job->crowded && w->job->frame.len > CROWD_SET_BYTES / 2;
+    reply->set_bytes = CROWD_SET_BYTES;
     reply->has_lineage = 1;
     reply->lineage = copy_bytes(w, w->r->lineage.b, ID_LEN);
     w->reply.sync = reply;

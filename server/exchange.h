@@ -10,6 +10,7 @@ struct job {
     struct span frame;                /* in; borrowed */
     uint32_t busy_ms;                 /* in: not 0: do nothing, and have it come back in this time
                                          or up to twice as long */
+    bool crowded;                     /* in: others wait: have it send and read less at once */
     bool later;                       /* out: there was no room for it: nothing was done, give it
                                          to a later batch. Never the first that is not busy */
     struct buf reply;                 /* out; empty: send nothing */

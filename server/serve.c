@@ -330,11 +330,13 @@ static void answer_batch(struct server *v)
     int64_t begin = env_mono_ms(v->env), ms;
     size_t taken = turns_take(v->turns, v->taken, v->batch_max), away = v->away_count;
 
+    bool crowded = turns_crowd(v->turns) >= CROWD_MIN;
+
     if (taken + away == 0)
         return;
     for (size_t i = 0; i < taken + away; i++) {
         struct arrival *a = i < taken ? v->taken[i].request : v->away[i - taken];
-        v->jobs[i] = (struct job){.frame = span_of(a->body, a->len)};
+        v->jobs[i] = (struct job){.frame = span_of(a->body, a->len), .crowded = crowded};
         if (i >= taken)
             v->jobs[i].busy_ms = turns_back_in_ms(v->turns, a->len, begin);
     }

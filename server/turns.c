@@ -12,6 +12,7 @@
 enum {
     SENDERS_MAX = 1024,
     DEBT_MAX = 64 * 1024,
+    CROWD_FORGOTTEN = 8,
     SERVED_BYTES_PER_MS = 1024 /* about, by a slow processor */
 };
 
@@ -24,8 +25,9 @@ struct sender {
 struct turns {
     size_t bytes_max, bytes; /* that may wait, that wait */
     uint64_t now, orders;    /* how many bytes passed; how many requests came */
-    size_t side_by_side;     /* how many waited when the last were taken */
-    int64_t told_ms;         /* when the last who was turned away comes back */
+    size_t crowd;
+    size_t side_by_side; /* how many waited when the last were taken */
+    int64_t told_ms;     /* when the last who was turned away comes back */
     struct sender senders[SENDERS_MAX];
     size_t count, room;
     struct turn v[];
@@ -56,6 +58,11 @@ void turns_close(struct turns *t)
 size_t turns_waiting(const struct turns *t)
 {
     return t->count;
+}
+
+size_t turns_crowd(const struct turns *t)
+{
+    return t->crowd;
 }
 
 static struct sender *sender_of(struct turns *t, uint32_t from)
@@ -99,6 +106,8 @@ size_t turns_take(struct turns *t, struct turn *out, size_t max)
         n++;
     }
     t->side_by_side = t->count ? t->count : 1;
+    if (n)
+        t->crowd = t->count > t->crowd ? t->count : t->crowd - t->crowd / CROWD_FORGOTTEN - 1;
     t->now += costs / t->side_by_side;
     t->bytes -= costs;
     t->count -= n;

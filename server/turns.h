@@ -28,6 +28,10 @@ void turns_close(struct turns *t);
 
 size_t turns_waiting(const struct turns *t);
 
+/** How many waited side by side of late: the most, and slowly forgotten. Who was just answered and
+ * has not come again waits for nothing, and yet is one of them. */
+size_t turns_crowd(const struct turns *t);
+
 /** Let a request wait. @return false: too much waits already, and it is not taken */
 bool turns_put(struct turns *t, uint32_t from, size_t bytes, void *request);
 /** The next batch: at most `max`, and of BATCH_BYTES_ENOUGH together unless it is one alone. */

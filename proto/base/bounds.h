@@ -57,8 +57,11 @@
 #define BATCH_OPENED_BYTES_MAX MIB(32)  /* of what they decode to; those behind wait */
 #define BATCH_REPLY_BYTES_ENOUGH MIB(2) /* of replies not yet deflated; those behind wait */
 #define REQUEST_OPENED_BYTES_MAX MIB(1) /* one request decoded, before it is answered */
-#define TURN_BYTES KIB(2)               /* what a request counts for besides its bytes */
-#define QUEUE_BYTES_DEFAULT MIB(8)      /* of requests that wait for their turn */
+#define CROWD_MIN 4                     /* so many who wait together are many; each is told ... */
+#define CROWD_SET_BYTES SET_SEALED_BYTES_START /* ... to send no more at once, ... */
+#define CROWD_PAGE_BYTES KIB(32)               /* ... and is sent no more */
+#define TURN_BYTES KIB(2)                      /* what a request counts for besides its bytes */
+#define QUEUE_BYTES_DEFAULT MIB(8)             /* of requests that wait for their turn */
 #define QUEUE_BYTES_MAX MIB(1024)
 #define BUSY_MS_MIN 5000               /* who is told to come back comes after this ... */
 #define BUSY_MS_MAX 600000             /* ... and, but for the jitter, before this */

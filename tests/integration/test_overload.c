@@ -17,7 +17,9 @@ struct gate {
     struct link link; /* first */
     struct world *world;
     uint32_t busy_ms; /* told to the next `turn_away` requests */
+    bool crowded;
     unsigned turn_away, connects, pauses;
+    size_t request_most, reply_most; /* bytes */
     int paused_ms[16];
     struct buf last; /* request */
 };
@@ -43,7 +45,7 @@ static enum ocop_status gate_exchange(struct link *l, struct span request, int t
                                       struct ocop_error *err)
 {
     struct gate *g = (struct gate *)l;
-    struct job job = {.frame = request};
+    struct job job = {.frame = request, .crowded = g->crowded};
     (void)timeout_ms;
     (void)cancel;
     (void)err;
@@ -55,6 +57,8 @@ static enum ocop_status gate_exchange(struct link *l, struct span request, int t
     }
     exchange_batch(g->world->registry, &g->world->keys, &job, 1);
     assert_false(job.later);
+    g->request_most = request.len > g->request_most ? request.len : g->request_most;
+    g->reply_most = job.reply.len > g->reply_most ? job.reply.len : g->reply_most;
     buf_put(reply, job.reply.p, job.reply.len);
     buf_fini(&job.reply);
     return OCOP_OK;
@@ -207,6 +211,58 @@ static void to_be_turned_away_needs_no_registry(void **state)
     assert_int_equal(world_sync(w, 0).applied, 1);
 }
 
+/* --- one of many ----------------------------------------------------------------------------- */
+
+enum { MANY = 64, RECORDS = 100, NOTES = 4000 };
+
+/* Records whose notes are as good as random. */
+static void record_at_length(struct fixture *f, unsigned n)
+{
+    static const char digits[] = "0123456789abcdef";
+    for (int i = 0; i < RECORDS; i++) {
+        struct ocop_id id = world_inspect(&f->world, n, "pass");
+        char notes[NOTES + 8] = "notes=";
+        uint8_t random[NOTES];
+        env_random(&f->chance.env, random, sizeof random);
+        for (int k = 6; k < NOTES; k++)
+            notes[k] = digits[random[k] & 15];
+        world_amend(&f->world, n, id, notes);
+    }
+}
+
+static void one_of_many_sends_and_reads_less_at_once_and_all_the_same(void **state)
+{
+    struct fixture *f = *state;
+    struct world *w = &f->world;
+    size_t request_most[2], reply_most[2];
+    world_enrol(w, 1);
+    for (int crowded = 0; crowded < 2; crowded++) {
+        record_at_length(f, 1);
+        world_sync(w, 1);
+        record_at_length(f, 0);
+        f->gate.crowded = crowded;
+        f->gate.request_most = f->gate.reply_most = 0;
+        world_sync(w, 0);
+        request_most[crowded] = f->gate.request_most;
+        reply_most[crowded] = f->gate.reply_most;
+        assert_int_equal(world_count(w, "SELECT count(*) FROM inspection"),
+                         2 * RECORDS * (crowded + 1));
+    }
+    assert_in_range(request_most[0], 2 * CROWD_SET_BYTES, REQUEST_BYTES_MAX);
+    f->gate.request_most = 0;
+    record_at_length(f, 0); /* the first set of before was sealed before it was told */
+    world_sync(w, 0);
+    assert_in_range(f->gate.request_most, CROWD_SET_BYTES / 2, CROWD_SET_BYTES + 2048);
+    assert_in_range(reply_most[1], CROWD_PAGE_BYTES,
+                    4 * CROWD_PAGE_BYTES); /* before it is deflated */
+    assert_true(reply_most[0] > 2 * reply_most[1]);
+    f->gate.crowded = false;
+    f->gate.request_most = 0;
+    record_at_length(f, 0);
+    world_sync(w, 0);
+    assert_in_range(f->gate.request_most, 2 * CROWD_SET_BYTES, REQUEST_BYTES_MAX);
+}
+
 /* --- what a batch has room for --------------------------------------------------------------- */
 
 /* Answer all, batch after batch. @return of the first: how many were answered */
@@ -270,8 +326,6 @@ static void requests_of_a_batch_share_the_memory_that_they_are_decoded_into(void
     buf_fini(&frame);
 }
 
-enum { MANY = 64, RECORDS = 40, NOTES = 4000 };
-
 /* A request whose reply has RECORDS with NOTES. */
 static void large_reply(struct fixture *f, struct buf *request)
 {
@@ -280,13 +334,7 @@ static void large_reply(struct fixture *f, struct buf *request)
     world_sync(w, 0);
     buf_init(request, FRAME_BYTES_MAX); /* as long as nothing is there to be sent */
     buf_put(request, f->gate.last.p, f->gate.last.len);
-    for (int i = 0; i < RECORDS; i++) {
-        struct ocop_id id = world_inspect(w, 1, "pass");
-        char notes[NOTES + 8] = "notes=";
-        for (int k = 6; k < NOTES; k++)
-            notes[k] = (char)('a' + (i * 7 + k * k) % 26);
-        world_amend(w, 1, id, notes);
-    }
+    record_at_length(f, 1);
     world_sync(w, 1);
 }
 
@@ -370,6 +418,7 @@ int main(void)
         TEST(a_device_that_is_turned_away_knows_when_to_come_back_and_has_lost_nothing),
         TEST(a_patient_device_waits_as_it_is_told_and_longer_each_time),
         TEST(patience_ends_and_what_is_said_then_is_true),
+        TEST(one_of_many_sends_and_reads_less_at_once_and_all_the_same),
         TEST(to_be_turned_away_needs_no_registry),
         TEST(requests_of_a_batch_share_the_memory_that_they_are_decoded_into),
         TEST(replies_of_a_batch_share_their_memory_and_all_are_sent_in_the_end),

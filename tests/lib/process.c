@@ -1,6 +1,7 @@
 #define _GNU_SOURCE /* pidfd_open */
 #include "process.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
@@ -155,4 +156,27 @@ unsigned long process_ticks(const struct process *p)
     assert_int_equal(
         sscanf(rest, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system), 2);
     return user + system;
+}
+
+unsigned long process_wakeups(const struct process *p)
+{
+    char path[64], line[160];
+    unsigned long all = 0, one;
+    struct dirent *task;
+    snprintf(path, sizeof path, "/proc/%d/task", (int)p->pid);
+    DIR *tasks = opendir(path);
+    assert_non_null(tasks);
+    while ((task = readdir(tasks))) {
+        if (task->d_name[0] == '.')
+            continue;
+        snprintf(path, sizeof path, "/proc/%d/task/%.16s/status", (int)p->pid, task->d_name);
+        FILE *f = fopen(path, "r");
+        while (f && fgets(line, sizeof line, f))
+            if (sscanf(line, "voluntary_ctxt_switches: %lu", &one) == 1)
+                all += one;
+        if (f)
+            fclose(f);
+    }
+    closedir(tasks);
+    return all;
 }

@@ -44,5 +44,7 @@ void process_await_text(struct process *p, const char *path, const char *text);
 void process_read(const char *path, char out[PROCESS_TEXT_MAX]);
 /** CPU time it has taken, in clock ticks. */
 unsigned long process_ticks(const struct process *p);
+/** How often its threads went to sleep, and so were woken. */
+unsigned long process_wakeups(const struct process *p);
 
 #endif

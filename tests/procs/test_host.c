@@ -1,17 +1,14 @@
 /* The machine below lets the programs down: a small file system that is full, a clock that is years
- * wrong, descriptors that idle peers have taken. */
+ * wrong. */
 #define _GNU_SOURCE /* unshare, prlimit */
 #include "test.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "env.h"
@@ -247,69 +244,6 @@ static void a_clock_that_is_decades_wrong_decides_nothing_and_is_shown(void **st
     office_expect(o, 0, OFFICE(o, "verify"), "tables: equal");
 }
 
-/* --- descriptors ----------------------------------------------------------------------------- */
-
-enum { DESCRIPTORS = 80, PEERS = 300, BUSY_TICKS = 60 };
-
-/* A peer that connects and says nothing, or only hello. */
-static int idle_peer(const struct office *o, bool hello)
-{
-    static const uint8_t bytes[8] = {0, 'S', 'P', 0, 0, 0x30, 0, 0};
-    struct sockaddr_in a = {.sin_family = AF_INET,
-                            .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-                            .sin_port = htons((uint16_t)atoi(strrchr(o->listen, ':') + 1))};
-    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_true(fd >= 0);
-    assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof a), 0);
-    if (hello)
-        send(fd, bytes, sizeof bytes, MSG_NOSIGNAL);
-    return fd;
-}
-
-static double own_seconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-/* How much processor the server takes while this process takes BUSY_TICKS. */
-static unsigned long ticks_beside_work(struct office *o)
-{
-    const unsigned long before = process_ticks(&o->server);
-    const double end = own_seconds() + (double)BUSY_TICKS / (double)sysconf(_SC_CLK_TCK);
-    while (own_seconds() < end)
-        ;
-    return process_ticks(&o->server) - before;
-}
-
-static void idle_peers_neither_stop_service_nor_make_the_server_spin(void **state)
-{
-    const struct process_limits few = {.descriptors = DESCRIPTORS};
-    struct world *w = *state;
-    struct office *o = &w->office;
-    static int fd[PEERS];
-    char id[40];
-    office_serve(o, NULL, &few);
-    office_enrol(o, "an", "Nguyễn Thị An", office_units[0]);
-    for (int i = 0; i < PEERS; i++)
-        fd[i] = idle_peer(o, i % 2);
-    /* They are still there, and a device is served, again and again. */
-    for (int i = 0; i < 3; i++) {
-        office_record(o, "an", "inspection", 0, "một", id);
-        office_expect(o, 0, DEVICE(o, "an", "sync"), "applied:       1");
-    }
-    const unsigned long ticks = ticks_beside_work(o);
-    if (ticks > BUSY_TICKS / 4)
-        fail_msg("the server took %lu ticks while idle, this test %d", ticks, BUSY_TICKS);
-    process_read(o->server.err, o->err);
-    assert_non_null(strstr(o->err, "connections_ended="));
-    for (int i = 0; i < PEERS; i++)
-        close(fd[i]);
-    office_record(o, "an", "inspection", 0, "một", id);
-    office_expect(o, 0, DEVICE(o, "an", "sync"), "applied:       1");
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_world, close_world)
 
 int main(void)
@@ -318,7 +252,6 @@ int main(void)
         TEST(a_device_whose_disk_is_full_says_so_loses_nothing_and_goes_on),
         TEST(a_server_whose_disk_is_full_is_busy_loses_nothing_and_goes_on),
         TEST(a_clock_that_is_decades_wrong_decides_nothing_and_is_shown),
-        TEST(idle_peers_neither_stop_service_nor_make_the_server_spin),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

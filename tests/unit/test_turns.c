@@ -191,6 +191,29 @@ static void what_was_not_served_stands_where_it_stood(void **state)
     turns_close(f.t);
 }
 
+static void many_are_many_until_they_stay_away(void **state)
+{
+    struct fixture f;
+    size_t alone = 0;
+    (void)state;
+    open_with(&f, QUEUE_BYTES_DEFAULT);
+    assert_true(turns_crowd(f.t) < CROWD_MIN);
+    for (int round = 0; round < 20;
+         round++) { /* small ones, then a large one while these are away */
+        for (uint32_t i = 0; i < SENDERS; i++)
+            put(&f, i, SMALL);
+        put(&f, UPLOADER, LARGE);
+        while (take(&f, BATCH_REQUESTS_MAX) > 0)
+            assert_true(turns_crowd(f.t) >= CROWD_MIN);
+    }
+    for (; turns_crowd(f.t) >= CROWD_MIN && alone < SENDERS; alone++) {
+        put(&f, UPLOADER, LARGE);
+        assert_int_equal(take(&f, BATCH_REQUESTS_MAX), 1);
+    }
+    assert_in_range(alone, 1, SENDERS - 1);
+    turns_close(f.t);
+}
+
 static void more_than_may_wait_is_not_taken_until_there_is_room(void **state)
 {
     struct fixture f;
@@ -245,6 +268,7 @@ int main(void)
         cmocka_unit_test(a_batch_has_so_many_bytes_and_a_larger_request_is_alone),
         cmocka_unit_test(what_was_answered_at_length_counts_too),
         cmocka_unit_test(what_was_not_served_stands_where_it_stood),
+        cmocka_unit_test(many_are_many_until_they_stay_away),
         cmocka_unit_test(more_than_may_wait_is_not_taken_until_there_is_room),
         cmocka_unit_test(who_is_turned_away_comes_back_one_behind_the_other),
     };
