@@ -543,7 +543,7 @@ static unsigned in_memory(const uint8_t *turned)
 static void no_key_stays_in_memory_when_the_store_is_closed(void **state)
 {
     struct place *p = *state;
-    struct ocop_store *store;
+    struct ocop_store *store = NULL;
     uint8_t key[32], turned[2][32];
 
     for (int k = 0; k < 2; k++) {
