@@ -65,7 +65,8 @@ CLIENT_C := $(wildcard client-lib/*.c)
 CLI_C := $(wildcard client-lib/cli/*.c)
 SERVER_MAIN_C := $(wildcard server/ocopd*.c)
 SERVER_C := $(filter-out $(SERVER_MAIN_C),$(wildcard server/*.c))
-TEST_LIB_C := $(wildcard tests/lib/*.c) $(if $(CIPHER),tests/cipher/keyed.c tests/cipher/files.c)
+CIPHER_TEST_C := $(if $(CIPHER),tests/cipher/keyed.c)
+TEST_LIB_C := $(wildcard tests/lib/*.c) $(if $(CIPHER),$(CIPHER_TEST_C) tests/cipher/files.c)
 TEST_C := $(wildcard tests/unit/test_*.c tests/integration/test_*.c tests/procs/test_*.c)
 BENCH_C := $(wildcard bench/*.c)
 FAULT_C := $(wildcard tests/fault/*.c)
@@ -80,7 +81,7 @@ OCOPD := $(B)/ocopd
 TESTS := $(patsubst tests/%.c,$(B)/tests/%,$(TEST_C))
 SIM := $(B)/sim/sim
 FUZZ_REPLAY := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(FUZZ_C))
-BENCHES := $(patsubst bench/%.c,$(B)/bench/%,$(filter bench/bench_%.c,$(BENCH_C)))
+BENCHES := $(B)/bench/$(if $(CIPHER),bench_cipher,bench_all)
 
 .PHONY: all
 all: $(OCOP) $(OCOPD) $(B)/libocop.so ## build everything
@@ -169,9 +170,10 @@ SIM_WRAPPED := $(addprefix crypto_,scalarmult_curve25519 scalarmult_curve25519_b
 $(SIM): $(call obj,$(SIM_C)) $(CLIENT_A) $(SERVER_A) $(PROTO_A)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -o $@ $^ $(SIM_WRAPPED:%=-Wl,--wrap=%) $(SERVER_LIBS)
-$(B)/bench/%: $(B)/obj/bench/%.o $(call obj,$(filter-out bench/bench_%.c,$(BENCH_C))) $(CLIENT_A) $(SERVER_A) $(PROTO_A)
+$(B)/bench/%: $(B)/obj/bench/%.o $(call obj,$(filter-out bench/bench_%.c,$(BENCH_C)) $(CIPHER_TEST_C)) \
+		$(CLIENT_A) $(SERVER_A) $(PROTO_A)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -o $@ $^ $(SERVER_LIBS)
+	$(CC) $(CFLAGS) $(WRAP) -o $@ $^ $(SERVER_LIBS)
 
 .SECONDARY:
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

@@ -445,6 +445,25 @@ static void a_change_of_key_that_the_disk_interrupts_changes_nothing(void **stat
     }
 }
 
+/* The copy cannot be made: a folder stands in its place. */
+static void a_change_of_key_that_cannot_begin_leaves_the_handle_in_use(void **state)
+{
+    struct place *p = *state;
+    struct ocop_store *store = must_open(p->path, NULL, key_a, 32);
+    char copy[80];
+
+    put_text(p->path, key_a, NAME);
+    (void)snprintf(copy, sizeof copy, "%s-rekey", p->path);
+    assert_int_equal(mkdir(copy, 0700), 0);
+    assert_rekey(store, key_b, 32, OCOP_EDB);
+    assert_sound(store);
+    assert_true(is_encrypted(store));
+    assert_int_equal(rmdir(copy), 0);
+    assert_rekey(store, key_b, 32, OCOP_OK);
+    ocop_close(store);
+    assert_text(p->path, key_b, NAME);
+}
+
 /* What a program that was killed in the midst of it left is no danger, and does not stay. */
 static void a_copy_that_was_left_is_removed(void **state)
 {
@@ -576,6 +595,7 @@ int main(void)
         IN_PLACE(a_plain_store_is_encrypted_by_a_first_key),
         IN_PLACE(a_key_is_not_changed_while_the_store_is_open_elsewhere),
         IN_PLACE(a_change_of_key_that_the_disk_interrupts_changes_nothing),
+        IN_PLACE(a_change_of_key_that_cannot_begin_leaves_the_handle_in_use),
         IN_PLACE(a_copy_that_was_left_is_removed),
         IN_PLACE(an_encrypted_store_of_an_older_program_is_upgraded),
         IN_PLACE(no_key_stays_in_memory_when_the_store_is_closed),
