@@ -1,7 +1,9 @@
 # Ocop Field Registry. `make help` lists the targets.
 .DEFAULT_GOAL := all
 MAKEFLAGS += --no-builtin-rules
-B ?= build
+# CIPHER=1 builds against a SQLite that encrypts (docs/decisions/0020), in a directory of its own.
+CIPHER ?=
+B ?= build$(if $(CIPHER),-cipher)
 CC ?= gcc
 ifeq ($(origin CC),default)
 CC := gcc
@@ -19,6 +21,21 @@ endif
 # The messages are part of the library's face; everything else that is generated is not.
 GENFLAGS = $(OPT) -std=c11 -fvisibility=$(if $(findstring .pb-c,$<),default,hidden) -fPIC $(SAN)
 
+# The SQLite of CIPHER=1: fetched once, compiled into libproto.a, hidden like all else. With what our SQL
+# asks for, no extensions to load, and nothing that spills in plain text into temporary files.
+CIPHER_DIR := build/multiple-ciphers
+CIPHER_FLAGS := -DSQLITE_ENABLE_FTS5 -DSQLITE_ENABLE_DBSTAT_VTAB -DSQLITE_THREADSAFE=1 -DSQLITE_TEMP_STORE=3 \
+	-DSQLITE_DQS=0 -DSQLITE_OMIT_LOAD_EXTENSION -DSQLITE_OMIT_SHARED_CACHE -DSQLITE_LIKE_DOESNT_MATCH_BLOBS \
+	-DSQLITE_MAX_VARIABLE_NUMBER=250000 -DHAVE_USLEEP=1 -DHAVE_ISNAN=1 -DCODEC_TYPE=CODEC_TYPE_CHACHA20 \
+	-DHAVE_CIPHER_AES_128_CBC=0 -DHAVE_CIPHER_AES_256_CBC=0 -DHAVE_CIPHER_SQLCIPHER=0 \
+	-DHAVE_CIPHER_RC4=0 -DHAVE_CIPHER_ASCON128=0 -DHAVE_CIPHER_AEGIS=0
+ifneq ($(CIPHER),)
+CFLAGS += -DOCOP_CIPHER -isystem $(CIPHER_DIR)
+CIPHER_H := $(CIPHER_DIR)/sqlite3.h
+CIPHER_O := $(B)/sqlite3.o
+WRAP := -Wl,--wrap=ocop_open -Wl,--wrap=sqlite3_open # see tests/cipher/keyed.c
+endif
+
 # Each layer sees only what it may include.
 I_base := -Iproto/base
 I_schema := $(I_base) -Iproto/schema -I$(B)/gen
@@ -29,9 +46,9 @@ I_proto := $(I_data) -Iproto/wire
 I_client := $(I_proto) -Iclient-lib
 I_cli := -Iproto/base -Iclient-lib -I$(B)/gen
 I_server := $(I_proto) -Iserver
-I_test := $(I_proto) -Iclient-lib -Iserver -Itests/lib
+I_test := $(I_proto) -Iclient-lib -Iserver -Itests/lib -Itests/cipher
 
-LIBS := -lsqlite3 -lprotobuf-c -lsodium -lz -ljansson -lutf8proc -lpthread
+LIBS := $(if $(CIPHER),-lm,-lsqlite3) -lprotobuf-c -lsodium -lz -ljansson -lutf8proc -lpthread
 SERVER_LIBS := -lnanomsg -lcsv -linih -lqrencode $(LIBS)
 CLIENT_LIBS := -lnanomsg $(LIBS)
 
@@ -49,7 +66,8 @@ CLIENT_C := $(wildcard client-lib/*.c)
 CLI_C := $(wildcard client-lib/cli/*.c)
 SERVER_MAIN_C := $(wildcard server/ocopd*.c)
 SERVER_C := $(filter-out $(SERVER_MAIN_C),$(wildcard server/*.c))
-TEST_LIB_C := $(wildcard tests/lib/*.c)
+CIPHER_TEST_C := $(if $(CIPHER),tests/cipher/keyed.c)
+TEST_LIB_C := $(wildcard tests/lib/*.c) $(if $(CIPHER),$(CIPHER_TEST_C) tests/cipher/files.c)
 TEST_C := $(wildcard tests/unit/test_*.c tests/integration/test_*.c tests/procs/test_*.c)
 BENCH_C := $(wildcard bench/*.c)
 FAULT_C := $(wildcard tests/fault/*.c)
@@ -64,7 +82,7 @@ OCOPD := $(B)/ocopd
 TESTS := $(patsubst tests/%.c,$(B)/tests/%,$(TEST_C))
 SIM := $(B)/sim/sim
 FUZZ_REPLAY := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(FUZZ_C))
-BENCHES := $(patsubst bench/%.c,$(B)/bench/%,$(filter bench/bench_%.c,$(BENCH_C)))
+BENCHES := $(B)/bench/$(if $(CIPHER),bench_cipher,bench_all)
 
 .PHONY: all
 all: $(OCOP) $(OCOPD) $(B)/libocop.so ## build everything
@@ -79,15 +97,21 @@ $(B)/gen/sync.pb-c.c $(B)/gen/sync.pb-c.h &: proto/schema/sync.proto
 $(B)/gen/migrations.c: migrations migrations/embed.sh $(wildcard migrations/*.sql)
 	@mkdir -p $(B)/gen
 	sh migrations/embed.sh migrations/*.sql > $@.tmp && mv $@.tmp $@
-$(B)/gen/%.o: $(B)/gen/%.c
-	@$(CC) $(GENFLAGS) -Iproto/base -Iproto/data -I$(B)/gen -c $< -o $@
+$(B)/gen/%.o: $(B)/gen/%.c | $(CIPHER_H)
+	@$(CC) $(GENFLAGS) $(if $(CIPHER),-isystem $(CIPHER_DIR)) -Iproto/base -Iproto/data -I$(B)/gen -c $< -o $@
+$(CIPHER_DIR)/sqlite3.c $(CIPHER_DIR)/sqlite3.h &: .ci/fetch-cipher.sh
+	sh .ci/fetch-cipher.sh $(CIPHER_DIR)
+$(B)/sqlite3.o: $(CIPHER_DIR)/sqlite3.c
+	@mkdir -p $(B)
+	@echo CC $<
+	@$(CC) $(filter -O%,$(OPT)) -w -fPIC -fvisibility=hidden -fstack-protector-strong $(SAN) $(CIPHER_FLAGS) -c $< -o $@
 .PHONY: generated
 generated: $(GEN_C)
 GEN_H := $(B)/gen/records.pb-c.h $(B)/gen/sync.pb-c.h
 
 # --- objects, each with the include path of its layer ---
 define compile
-$(B)/obj/$(1)/%.o: $(1)/%.c | $(GEN_H)
+$(B)/obj/$(1)/%.o: $(1)/%.c | $(GEN_H) $(CIPHER_H)
 	@mkdir -p $$(@D)
 	@echo CC $$<
 	@$$(CC) $$(CFLAGS) $(2) -MMD -MP -c $$< -o $$@
@@ -111,7 +135,7 @@ layers:
 		client-lib '$(I_client)' server '$(I_server)'
 compile: $(call obj,$(PROTO_C) $(CLIENT_C) $(CLI_C) $(SERVER_C) $(SERVER_MAIN_C))
 
-$(PROTO_A): $(call obj,$(PROTO_C)) $(GEN_O)
+$(PROTO_A): $(call obj,$(PROTO_C)) $(GEN_O) $(CIPHER_O)
 	@rm -f $@ && ar rcs $@ $^
 $(CLIENT_A): $(call obj,$(CLIENT_C))
 	@rm -f $@ && ar rcs $@ $^
@@ -157,9 +181,10 @@ SIM_WRAPPED := $(addprefix crypto_,scalarmult_curve25519 scalarmult_curve25519_b
 $(SIM): $(call obj,$(SIM_C)) $(CLIENT_A) $(SERVER_A) $(PROTO_A)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -o $@ $^ $(SIM_WRAPPED:%=-Wl,--wrap=%) $(SERVER_LIBS)
-$(B)/bench/%: $(B)/obj/bench/%.o $(call obj,$(filter-out bench/bench_%.c,$(BENCH_C))) $(CLIENT_A) $(SERVER_A) $(PROTO_A)
+$(B)/bench/%: $(B)/obj/bench/%.o $(call obj,$(filter-out bench/bench_%.c,$(BENCH_C)) $(CIPHER_TEST_C)) \
+		$(CLIENT_A) $(SERVER_A) $(PROTO_A)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -o $@ $^ $(SERVER_LIBS)
+	$(CC) $(CFLAGS) $(WRAP) -o $@ $^ $(SERVER_LIBS)
 
 .SECONDARY:
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
@@ -172,7 +197,7 @@ TEST_PACKAGES := libcmocka-dev patch
 CHECK_PACKAGES := clang clang-format clang-tidy cppcheck llvm-14 libclang-rt-14-dev libstdc++-12-dev \
 	haproxy
 
-.PHONY: run demo test check gates-selftest faults bench deps deps-test deps-check help
+.PHONY: run demo test test-cipher check gates-selftest faults bench deps deps-test deps-cipher deps-check help
 run: deps ## install what is missing, build, show the main job, and stay up
 	$(MAKE) -s all
 	bash tests/integration/demo.sh $(B) stay
@@ -181,12 +206,22 @@ demo: deps ## the same without staying up; fails unless what it shows is right
 	bash tests/integration/demo.sh $(B)
 deps: ; @sh .ci/packages.sh $(PACKAGES)
 deps-test: ; @sh .ci/packages.sh $(PACKAGES) $(TEST_PACKAGES)
+deps-cipher: ; @[ -e $(CIPHER_DIR)/sqlite3.c ] || command -v npm >/dev/null || sh .ci/packages.sh npm
 deps-check: ; @sh .ci/packages.sh $(PACKAGES) $(TEST_PACKAGES) $(CHECK_PACKAGES)
 
 test: deps-test ## install what is missing, build and run all tests
 	$(MAKE) -s all tests
 	sh .ci/run-tests.sh $(B)
+	$(MAKE) -s test-cipher
 	$(MAKE) -s demo
+
+# The tests of stores, on encrypted ones.
+CIPHER_TESTS := unit/test_client unit/test_find unit/test_migrate integration/test_check \
+	integration/test_sealing integration/test_editing integration/test_exchange \
+	integration/test_threads integration/test_two_processes cipher/test_cipher cipher/test_cipher_cli
+test-cipher: deps-test deps-cipher ## the tests of stores again, on encrypted ones
+	$(MAKE) -s -j 2 CIPHER=1 OPT=-O1 B=build-cipher build-cipher/ocop $(CIPHER_TESTS:%=build-cipher/tests/%)
+	TESTS='$(notdir $(CIPHER_TESTS))' sh .ci/run-tests.sh build-cipher
 .PHONY: tests bench-build
 bench-build: $(BENCHES)
 .PHONY: fuzz fuzzers
@@ -216,9 +251,9 @@ kills: deps-test ## kill server and devices through CYCLES=n, the moments drawn 
 	@$(MAKE) -s all $(B)/tests/procs/test_kills
 	CYCLES=$(CYCLES) SEED=$(SEED) OCOP_BIN=$(OCOP) OCOPD_BIN=$(OCOPD) $(B)/tests/procs/test_kills
 
-check: deps-check ## the gates: format, static analysis, clang, sanitizers, threads and more
+check: deps-check deps-cipher ## the gates: format, static analysis, clang, sanitizers, threads and more
 	sh .ci/check.sh $(GATES)
-gates-selftest: deps-check ## plant a breach for every gate and see it fail
+gates-selftest: deps-check deps-cipher ## plant a breach for every gate and see it fail
 	sh .ci/selftest.sh $(GATES)
 
 fuzz: deps-check ## fuzz each target for FUZZ_SECONDS (300) under sanitizers, from its corpus

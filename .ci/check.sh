@@ -6,7 +6,7 @@ set -eu
 JOBS=${JOBS:-2}
 FUNCTION_LINES_MAX=80 # style asks for about 70; what is longer is two functions
 FILE_LINES_MAX=1000   # twenty screens: beyond it nobody reads a file as one subject
-GATES='format lengths owners header docs cppcheck clang symbols tidy analyzer sanitizers threads front'
+GATES='format lengths owners header docs cppcheck clang symbols cipher tidy analyzer sanitizers threads front'
 
 fail() { echo "$gate: $*" >&2; exit 1; }
 
@@ -159,7 +159,8 @@ gate_header() {
 gate_docs() {
     grep -oE '\btest_[a-z_]+:[a-z0-9_]+' docs/testing.md | sort -u >"$tmp/named" || true
     while IFS=: read -r program name; do
-        file=$(tracked "tests/unit/$program.c" "tests/integration/$program.c" "tests/procs/$program.c")
+        file=$(tracked "tests/unit/$program.c" "tests/integration/$program.c" "tests/procs/$program.c" \
+            "tests/cipher/$program.c")
         [ -n "$file" ] || fail "docs/testing.md names $program, which is not there"
         [ "$(grep -cw "$name" "$file")" -ge 2 ] ||
             fail "docs/testing.md names $program:$name, which is not there or not run"
@@ -193,15 +194,28 @@ gate_clang() {
 }
 
 # Only ocop_ leaves the library. The generated messages are ocop__.
-gate_symbols() {
-    build build-clang CC=clang build-clang/libocop.so
-    nm -D --defined-only build-clang/libocop.so | awk '{ print $3 }' >"$tmp/symbols"
+only_ours() { # library
+    nm -D --defined-only "$1" | awk '{ print $3 }' >"$tmp/symbols"
     if grep -v '^ocop_' "$tmp/symbols"; then fail 'libocop.so exports these'; fi
     # and each function of the header does
     grep -oE '\bocop_[a-z_]+\(' client-lib/ocop.h | tr -d '(' | sort -u >"$tmp/declared"
     sort -u "$tmp/symbols" | comm -23 "$tmp/declared" - >"$tmp/missing"
     [ ! -s "$tmp/missing" ] || fail "not exported: $(tr '\n' ' ' <"$tmp/missing")"
     looked "$(grep -c '^ocop_[a-z]' "$tmp/symbols")" 25 symbols
+}
+
+gate_symbols() {
+    build build-clang CC=clang build-clang/libocop.so
+    only_ours build-clang/libocop.so
+}
+
+# The SQLite of CIPHER=1 stays inside: an app may have another one.
+gate_cipher() {
+    build build-cipher CIPHER=1 OPT=-O1 build-cipher/libocop.so
+    only_ours build-cipher/libocop.so
+    if nm -D --undefined-only build-cipher/libocop.so | grep sqlite3; then
+        fail 'libocop.so asks for these of another SQLite'
+    fi
 }
 
 gate_tidy() {

@@ -242,32 +242,13 @@ static enum ocop_status check_all(struct check *c, struct ocop_error *err)
     return st;
 }
 
-/* A handle of its own on the same file: the caller's is free all the time, for other threads and
- * for `each`. */
-static enum ocop_status open_again(struct ocop_store *s, struct ocop_store **out,
-                                   struct ocop_error *err)
-{
-    struct ocop_options o = {.must_exist = true, .env = s->env};
-    char *path = NULL;
-    enum ocop_status st = client_enter(s, err);
-
-    *out = NULL;
-    if (st)
-        return st;
-    o.vfs = store_vfs(s);
-    path = strdup(store_path(s));
-    client_leave(s);
-    st = path ? ocop_open(path, &o, out, err) : err_nomem(err);
-    free(path);
-    return st;
-}
-
+/* By a handle of its own: the caller's is free all the time, for other threads and for `each`. */
 enum ocop_status ocop_check(struct ocop_store *s, ocop_check_fn each, void *user,
                             unsigned *findings, struct ocop_error *err)
 {
     struct check c = {.each = each, .user = user};
     struct ocop_error why = {0};
-    enum ocop_status st = open_again(s, &c.s, &why);
+    enum ocop_status st = client_open_again(s, &c.s, &why);
 
     arena_init(&c.arena, ARENA_REQUEST_MAX);
     if (!st)

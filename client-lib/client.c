@@ -214,7 +214,7 @@ void ocop_cancel(struct ocop_store *s)
 enum ocop_status ocop_open(const char *path, const struct ocop_options *options,
                            struct ocop_store **out, struct ocop_error *err)
 {
-    static const struct ocop_options none = {false, NULL, NULL, NULL};
+    static const struct ocop_options none = {.must_exist = false};
     const struct ocop_options *o = options ? options : &none;
     struct ocop_store *s;
     enum ocop_status st;
@@ -234,7 +234,7 @@ enum ocop_status ocop_open(const char *path, const struct ocop_options *options,
     arena_init(&s->arena, ARENA_SAVE_MAX);
     arena_init(&s->codes.arena, MIB(16));
     arena_init(&s->reach.arena, MIB(4));
-    st = store_open(s, path, o->must_exist, o->vfs, err);
+    st = store_open(s, path, o->must_exist, o->vfs, span_of(o->key, o->key ? o->key_len : 0), err);
     if (!st)
         st = store_identity(s, err);
     if (st) {
@@ -245,6 +245,41 @@ enum ocop_status ocop_open(const char *path, const struct ocop_options *options,
     id_source_init(&s->ids, s->env);
     *out = s;
     return OCOP_OK;
+}
+
+enum ocop_status client_open_again(struct ocop_store *s, struct ocop_store **out,
+                                   struct ocop_error *err)
+{
+    struct ocop_options o = {.must_exist = true, .env = s->env};
+    enum ocop_status st = client_enter(s, err);
+
+    *out = NULL;
+    if (st)
+        return st;
+    o.vfs = store_vfs(s);
+    o.key = store_secret(s).p;
+    o.key_len = store_secret(s).len;
+    st = ocop_open(store_path(s), &o, out, err); /* only reads: it waits for nobody */
+    client_leave(s);
+    return st;
+}
+
+enum ocop_status ocop_rekey(struct ocop_store *s, const void *key, size_t key_len,
+                            struct ocop_error *err)
+{
+    enum ocop_status st = client_enter(s, err);
+
+    if (st)
+        return st;
+    if (!key || !key_len)
+        st = err_field(err, OCOP_EINVAL, "key", "no key was given");
+    else if (s->busy)
+        st = err_set(err, OCOP_EBUSY, "a sync of this store is running; wait for its end");
+    else
+        st = store_rekey(s, span_of(key, key_len), err);
+    s->broken = s->broken || !s->db;
+    client_leave(s);
+    return st;
 }
 
 void ocop_close(struct ocop_store *s)

@@ -76,6 +76,14 @@ struct ocop_options {
     const void *env; /**< NULL; the simulator's clock and randomness */
     const char *vfs; /**< NULL; name of a SQLite VFS */
     void *link;      /**< NULL; a struct link the store uses and closes in place of the network */
+    /**
+     * The key that encrypts the file, or NULL: it is plain. 32 bytes are taken as they are; make
+     * them at random and keep them in the phone's key store. From 16 to 1024 bytes of any other
+     * length are a passphrase: each opening then takes a tenth of a second and 64 MiB. Without the
+     * key nobody can read the store, its officer included. Not kept for the caller: wipe it.
+     */
+    const void *key;
+    size_t key_len;
 };
 
 /**
@@ -83,11 +91,30 @@ struct ocop_options {
  *
  * @param options may be NULL
  * @return OCOP_OK; OCOP_ENOTFOUND (must_exist); OCOP_EVERSION made by a newer program;
- *         OCOP_EDAMAGED not a store, or damaged; the file is unchanged
+ *         OCOP_EDAMAGED not a store, or damaged; OCOP_EAUTH it is encrypted with another key than
+ *         the one given, or none was given; OCOP_ESTATE a key was given and it is not encrypted:
+ *         open it without, then ocop_rekey; OCOP_EINVAL ("key") too short or too long, or this
+ *         libocop was not built to encrypt; the file is unchanged
  */
 OCOP_API OCOP_MUST_USE enum ocop_status ocop_open(const char *path,
                                                   const struct ocop_options *options,
                                                   struct ocop_store **out, struct ocop_error *err);
+
+/**
+ * Encrypt the store with this key from now on: one that is encrypted with another key, or one that
+ * is plain. It is copied, read back and put in the place of the old file in one step; whatever
+ * interrupts it, the file is either the old one or the new. It needs room on the disk for both. The
+ * blocks of the old file are given back to the disk, not overwritten: what was plain may be found
+ * there for some time.
+ *
+ * @param key as in ocop_options
+ * @return OCOP_OK; OCOP_EINVAL ("key") as ocop_open, or none was given; OCOP_EBUSY it is open
+ *         elsewhere, or being synced; nothing changed; OCOP_EIO it was changed, but the disk does
+ *         not promise to remember it: keep both keys and try again; OCOP_EBROKEN the same
+ * Blocks for the disk, and for as long as all of the store takes to be written. Any thread.
+ */
+OCOP_API OCOP_MUST_USE enum ocop_status ocop_rekey(struct ocop_store *store, const void *key,
+                                                   size_t key_len, struct ocop_error *err);
 
 /** Close. NULL is allowed. A sync in another thread is cancelled and waited for. Nothing is lost.
  */
@@ -338,7 +365,7 @@ OCOP_API void ocop_record_status_free(struct ocop_record_status *status);
 
 struct ocop_store_status {
     bool enrolled;
-    bool encrypted; /**< is the file encrypted at rest */
+    bool encrypted; /**< is the file encrypted at rest; if not, whoever has it can read it */
     bool forked;    /**< a copy that waits for its new device number */
     bool revoked;
     unsigned device_number;

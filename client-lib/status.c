@@ -143,6 +143,7 @@ enum ocop_status ocop_store_status(struct ocop_store *s, struct ocop_store_statu
     if (st)
         goto out;
     out->enrolled = me->enrolled;
+    out->encrypted = store_secret(s).len > 0;
     out->forked = me->forked;
     out->revoked = me->revoked;
     out->device_number = me->number;

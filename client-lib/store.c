@@ -200,7 +200,7 @@ static int refuses_commit(void *self)
 }
 
 enum ocop_status store_open(struct ocop_store *s, const char *path, bool must_exist,
-                            const char *vfs, struct ocop_error *err)
+                            const char *vfs, struct span secret, struct ocop_error *err)
 {
     struct db *db;
     enum ocop_status st;
@@ -213,7 +213,7 @@ enum ocop_status store_open(struct ocop_store *s, const char *path, bool must_ex
     buf_init(&db->old_text, SEARCH_TEXT_MAX);
     buf_init(&db->new_text, SEARCH_TEXT_MAX);
     s->db = db;
-    st = db_open(path, !must_exist, false, vfs, &db->sqlite, err);
+    st = db_open_keyed(path, !must_exist, false, vfs, secret, &db->key, &db->sqlite, err);
     if (!st)
         st = migrate(db->sqlite, MIGRATE_STORE, NULL, err);
     if (!st)
@@ -222,6 +222,8 @@ enum ocop_status store_open(struct ocop_store *s, const char *path, bool must_ex
         st = rows_open(db->sqlite, &db->rows, err);
     if (st)
         store_close(s);
+    else
+        store_key_tidy(path);
     return st;
 }
 
@@ -233,6 +235,7 @@ void store_close(struct ocop_store *s)
         (void)sqlite3_finalize(s->db->stmt[q]);
     rows_close(s->db->rows);
     (void)sqlite3_close(s->db->sqlite);
+    cipher_key_wipe(&s->db->key);
     buf_fini(&s->db->old_text);
     buf_fini(&s->db->new_text);
     free(s->db);

@@ -117,6 +117,10 @@ enum ocop_status client_broken(struct ocop_store *s, const char *what, struct oc
 OCOP_MUST_USE enum ocop_status client_begin_exchange(struct ocop_store *s, struct ocop_error *err);
 void client_end_exchange(struct ocop_store *s);
 
+/** A handle of its own on the same file. */
+OCOP_MUST_USE enum ocop_status client_open_again(struct ocop_store *s, struct ocop_store **out,
+                                                 struct ocop_error *err);
+
 /** The link given with the options, or one over the network to `address`. */
 OCOP_MUST_USE enum ocop_status client_link(struct ocop_store *s, const char *address,
                                            struct link **out, struct ocop_error *err);
@@ -127,12 +131,20 @@ void client_init(void);
 
 /* --- open and close (store.c from here on) --------------------------------------------------- */
 
+/** `secret` is the app's key; empty: the file is plain. */
 OCOP_MUST_USE enum ocop_status store_open(struct ocop_store *s, const char *path, bool must_exist,
-                                          const char *vfs, struct ocop_error *err);
+                                          const char *vfs, struct span secret,
+                                          struct ocop_error *err);
 void store_close(struct ocop_store *s);
 /** The file, and the VFS it was opened by. */
 const char *store_path(struct ocop_store *s);
 const char *store_vfs(struct ocop_store *s);
+/** What opens the file again; empty when it is plain. Lives as long as the store is open. */
+struct span store_secret(const struct ocop_store *s);
+/** Put the file under another key, and open it again. Not in a transaction. When the file cannot be
+ *  opened again, `s` has none: OCOP_EBROKEN. */
+OCOP_MUST_USE enum ocop_status store_rekey(struct ocop_store *s, struct span secret,
+                                           struct ocop_error *err);
 OCOP_MUST_USE enum ocop_status store_begin(struct ocop_store *s, struct ocop_error *err);
 /** The transaction will only read. */
 OCOP_MUST_USE enum ocop_status store_begin_read(struct ocop_store *s, struct ocop_error *err);

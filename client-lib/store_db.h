@@ -20,6 +20,7 @@ enum { QUESTIONS_MAX = 128 };
 
 struct db {
     sqlite3 *sqlite;
+    struct cipher_key key;
     bool open;  /* between store_begin and the decision to commit or to roll back */
     bool stale; /* the search index may count what was rolled back: search_refresh */
     struct rows *rows;
@@ -27,6 +28,9 @@ struct db {
     int64_t data_version;              /* SQLite's own, of the file as last asked for */
     sqlite3_stmt *stmt[QUESTIONS_MAX]; /* by question of store.c */
 };
+
+/** Remove what an interrupted change of key left beside the file, which is open. */
+void store_key_tidy(const char *path);
 
 enum { KIND_BITS = 64 }; /* in rowids of search, beside n */
 _Static_assert((int)KIND_COUNT_PLUS_1 <= (int)KIND_BITS, "a kind fits beside n in search's rowid");

@@ -354,6 +354,7 @@ int command_main(int argc, char **argv)
     struct given given = {0};
     struct ocop_error err = {0};
 
+    keys_keep_from_core();
     if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
         help_all(argc < 2 ? stderr : stdout);
         return argc < 2 ? 2 : 0;

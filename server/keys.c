@@ -6,6 +6,8 @@
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -30,23 +32,28 @@ static enum ocop_status write_all(int fd, const char *text, size_t len)
     return fsync(fd) == 0 ? OCOP_OK : OCOP_EIO;
 }
 
+/* A new file under another name, then a second name for it, which link() gives to nothing that is
+ * there. What stands under the first name, from an attempt that was cut off or from somebody who
+ * waits with a file of his own, is not written into. */
 static enum ocop_status keys_write(const char *path, const char *text, struct ocop_error *err)
 {
     char temporary[1100];
     snprintf(temporary, sizeof temporary, "%s.new", path);
-    if (access(path, F_OK) == 0)
-        return err_set(err, OCOP_ESTATE, "%s exists already; keys are never overwritten", path);
-    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    (void)unlink(temporary);
+    int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)
         return err_set(err, OCOP_EIO, "%s cannot be made: %m", temporary);
     enum ocop_status st = write_all(fd, text, strlen(text));
-    if (close(fd) != 0 || (st == OCOP_OK && rename(temporary, path) != 0))
+    if (close(fd) != 0)
         st = OCOP_EIO;
-    if (st != OCOP_OK) {
-        unlink(temporary);
-        return err_set(err, OCOP_EIO, "%s cannot be written: %m", path);
-    }
-    return OCOP_OK;
+    if (st != OCOP_OK)
+        st = err_set(err, OCOP_EIO, "%s cannot be written: %m", path);
+    else if (link(temporary, path) != 0)
+        st = errno == EEXIST
+                 ? err_set(err, OCOP_ESTATE, "%s exists already; keys are never overwritten", path)
+                 : err_set(err, OCOP_EIO, "%s cannot be written: %m", path);
+    (void)unlink(temporary);
+    return st;
 }
 
 enum ocop_status keys_create(const char *path, const struct env *env, struct server_keys *out,
@@ -111,6 +118,15 @@ enum ocop_status keys_load(const char *path, struct server_keys *out, struct oco
         return OCOP_OK;
     keys_wipe(out);
     return err_set(err, OCOP_EDAMAGED, "%s is not a key file of ocopd", path);
+}
+
+void keys_keep_from_core(void)
+{
+    const struct rlimit none = {0, 0};
+
+    /* The second is for cores that go to a program, which no limit stops. */
+    (void)setrlimit(RLIMIT_CORE, &none);
+    (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
 void keys_wipe(struct server_keys *k)

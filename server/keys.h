@@ -20,5 +20,7 @@ OCOP_MUST_USE enum ocop_status keys_create(const char *path, const struct env *e
 OCOP_MUST_USE enum ocop_status keys_load(const char *path, struct server_keys *out,
                                          struct ocop_error *err);
 void keys_wipe(struct server_keys *k);
+/** What this process holds shall not be found in the file that a crash leaves. */
+void keys_keep_from_core(void);
 
 #endif

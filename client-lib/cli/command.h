@@ -8,6 +8,8 @@
 /* In the order of --help. The two --json are one name with two meanings: a command has one. */
 enum opt {
     OPT_STORE,
+    OPT_KEY_FILE,
+    OPT_NEW_KEY_FILE,
     OPT_NAME,
     OPT_JSON_FROM,
     OPT_SET,
@@ -79,5 +81,6 @@ command_fn record_new, record_edit, record_submit, record_amend, record_add, rec
 command_fn view_show, view_list, view_status, view_check;
 command_fn export_run;
 command_fn sync_init, sync_enrol, sync_run;
+command_fn key_change;
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "command.h"
 #include "input.h"
+#include "key.h"
 
 #define STORE_DEFAULT "field.ocop"
 
@@ -20,6 +21,11 @@ static const struct {
     const char *text;
 } options[OPT_COUNT] = {
     [OPT_STORE] = {"store", 's', "FILE", "the store; else $OCOP_STORE, else ./" STORE_DEFAULT},
+    [OPT_KEY_FILE] = {"key-file", 0, "FILE",
+                      "the file of the store's key, of mode 0600, or a descriptor as /dev/fd/3; "
+                      "else $OCOP_KEY_FILE, else the key itself in $OCOP_KEY; 64 hexadecimal "
+                      "digits, or a passphrase of 16 bytes or more"},
+    [OPT_NEW_KEY_FILE] = {"new-key-file", 0, "FILE", "the file of the new key, as --key-file"},
     [OPT_NAME] = {"name", 'n', "NAME", "what the office shall call this device"},
     [OPT_JSON_FROM] = {"json", 'j', "FILE", "fields as a JSON object, - for stdin"},
     [OPT_SET] = {"set", 'S', "FIELD=VALUE",
@@ -60,7 +66,7 @@ enum {
     O_QUERY = HAS(OPT_UNIT) | HAS(OPT_PRODUCT) | HAS(OPT_PRODUCER) | HAS(OPT_FROM) | HAS(OPT_TO) |
               HAS(OPT_STATE) | HAS(OPT_TEXT) | HAS(OPT_VOIDED) | HAS(OPT_LIMIT) | HAS(OPT_OFFSET) |
               HAS(OPT_JSON) | HAS(OPT_CSV),
-    O_ALL = HAS(OPT_STORE) | HAS(OPT_HELP)
+    O_ALL = HAS(OPT_STORE) | HAS(OPT_KEY_FILE) | HAS(OPT_HELP)
 };
 
 /* --- commands -------------------------------------------------------------------------------- */
@@ -110,6 +116,8 @@ static const struct command commands[] = {
     {"status", "[ID]", "Show the state of the store, or of one record.", view_status,
      HAS(OPT_JSON) | HAS(OPT_CSV), 0, 1, false},
     {"check", "", "Check the store's file for damage.", view_check, 0, 0, 0, false},
+    {"rekey", "", "Encrypt the store with another key, or, when it is plain, with a first one.",
+     key_change, HAS(OPT_NEW_KEY_FILE), 0, 0, false},
     {"export", "KIND|all", "Write all records of a kind or, as JSON, of all kinds.", export_run,
      HAS(OPT_JSON) | HAS(OPT_CSV) | HAS(OPT_OUTPUT), 1, 1, false},
     {"resend", "ID", "Send a refused change again as it is, its cause being gone.", record_resend,
@@ -145,7 +153,7 @@ static const struct {
     {EXIT_NETWORK, "the server cannot be reached or does not answer",
      IS(OCOP_ENET) | IS(OCOP_ETIMEOUT)},
     {EXIT_CANCELLED, "cancelled", IS(OCOP_ECANCELLED)},
-    {EXIT_REFUSED, "refused: wrong server or code, device revoked, or another version needed",
+    {EXIT_REFUSED, "refused: wrong server, code or key, device revoked, or another version needed",
      IS(OCOP_EAUTH) | IS(OCOP_EREVOKED) | IS(OCOP_EVERSION) | IS(OCOP_EPROTO) | IS(OCOP_EFORK)},
     {EXIT_UNSETTLED, "synced, but something is refused or in a case (sync --strict)", 0},
     {EXIT_BUSY, "busy; try again later", IS(OCOP_EBUSY)},
@@ -270,6 +278,7 @@ static void help(struct out *o)
         help_row(commands[i].name, 8, commands[i].summary, o);
     out_str(o, "\nOptions:\n");
     help_row("-s, --store FILE", 18, options[OPT_STORE].text, o);
+    help_row("    --key-file FILE", 18, options[OPT_KEY_FILE].text, o);
     help_row("-h, --help", 18, "print this help; ocop COMMAND --help prints that of a command", o);
     help_row("    --version", 18, "print the version", o);
     out_str(o, "\nID is a record's id, or a paper number or name that only one record has.\n");
@@ -395,8 +404,7 @@ static enum ocop_status read_words(struct session *s, const struct command *c, i
 
 static enum ocop_status open_store(struct session *s, struct ocop_error *err)
 {
-    const struct ocop_options must = {.must_exist = true};
-    enum ocop_status st = ocop_open(s->path, &must, &s->store, err);
+    enum ocop_status st = key_open_store(s, true, err);
 
     if (st == OCOP_ENOTFOUND)
         return command_fail(err, st, NULL,
@@ -473,6 +481,7 @@ int main(int argc, char **argv)
     enum ocop_status st;
     enum exit_code code;
 
+    key_keep_from_core();
     s.sets = calloc((size_t)argc + 1, sizeof *s.sets);
     if (!s.sets)
         st = command_fail(&err, OCOP_ENOMEM, NULL, "out of memory");

@@ -7,6 +7,7 @@
 
 #include "command.h"
 #include "input.h"
+#include "key.h"
 #include "members.h"
 #include "table.h"
 
@@ -50,7 +51,7 @@ enum ocop_status sync_init(struct session *s, struct ocop_error *err)
 {
     if (access(s->path, F_OK) == 0)
         return command_fail(err, OCOP_ESTATE, NULL, "there is a file at %s already", s->path);
-    return ocop_open(s->path, NULL, &s->store, err);
+    return key_open_store(s, false, err);
 }
 
 static void trim(struct out *text)

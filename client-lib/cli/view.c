@@ -396,7 +396,7 @@ static void store_status_text(const struct session *s, const struct ocop_store_s
         pair(&t, "officer:", v->officer_name);
         number_row(&t, "device:", v->device_number);
     }
-    pair(&t, "encrypted:", v->encrypted ? "yes" : "no");
+    pair(&t, "encrypted:", v->encrypted ? "yes" : "no; whoever has the file can read it");
     number_row(&t, "records:", v->records);
     number_row(&t, "drafts:", v->drafts);
     number_row(&t, "waiting:", v->waiting);

@@ -23,6 +23,9 @@ enum ocop_status db_error(sqlite3 *db, struct ocop_error *err, const char *doing
         return err_nomem(err);
     if (code == SQLITE_IOERR_SHMSIZE) /* the file beside the log finds no room */
         code = SQLITE_FULL;
+    if (code == SQLITE_READONLY_DBMOVED) /* as a change of its key does */
+        return err_set(err, OCOP_EBUSY, "%s: another program has just replaced the file; try again",
+                       doing);
     switch (code & 0xff) {
     case SQLITE_NOMEM:
         return err_nomem(err);
@@ -95,30 +98,47 @@ static enum ocop_status configure(sqlite3 *db, bool read_only, const char *doing
     return OCOP_OK;
 }
 
-enum ocop_status db_open(const char *path, bool create, bool read_only, const char *vfs,
-                         sqlite3 **out, struct ocop_error *err)
+enum ocop_status db_open_keyed(const char *path, bool create, bool read_only, const char *vfs,
+                               struct span secret, struct cipher_key *key, sqlite3 **out,
+                               struct ocop_error *err)
 {
-    enum ocop_status status = OCOP_OK;
     int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
     sqlite3 *db = NULL;
-    char doing[224];
+    char doing[224], name[64];
+    enum ocop_status status = cipher_check(secret, err);
 
     *out = NULL;
+    key->set = false;
+    if (status != OCOP_OK)
+        return status;
     (void)snprintf(doing, sizeof doing, "opening %s", path);
     if (read_only)
         flags |= SQLITE_OPEN_READONLY;
     else
         flags |= SQLITE_OPEN_READWRITE | (create ? SQLITE_OPEN_CREATE : 0);
+    if (secret.len)
+        vfs = cipher_vfs(vfs, name, sizeof name);
     if (sqlite3_open_v2(path, &db, flags, vfs) != SQLITE_OK)
         status = db_error(db, err, doing);
-    else
+    if (status == OCOP_OK)
+        status = cipher_unlock(db, path, secret, key, err);
+    if (status == OCOP_OK)
         status = configure(db, read_only, doing, err);
     if (status != OCOP_OK) {
         (void)sqlite3_close(db);
+        cipher_key_wipe(key);
         return status;
     }
     *out = db;
     return OCOP_OK;
+}
+
+enum ocop_status db_open(const char *path, bool create, bool read_only, const char *vfs,
+                         sqlite3 **out, struct ocop_error *err)
+{
+    struct cipher_key none;
+
+    return db_open_keyed(path, create, read_only, vfs, (struct span){NULL, 0}, &none, out, err);
 }
 
 static enum ocop_status read_number(sqlite3 *db, const char *sql, int64_t *out,

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 
+#include "cipher.h"
 #include "err.h"
 
 enum migrate_side { MIGRATE_REGISTRY = 1, MIGRATE_STORE = 2 };
@@ -30,6 +31,13 @@ OCOP_MUST_USE enum ocop_status migrate(sqlite3 *db, enum migrate_side side, int 
  *  strings, busy timeout. `create` allows a new file; `vfs` may be NULL. */
 OCOP_MUST_USE enum ocop_status db_open(const char *path, bool create, bool read_only,
                                        const char *vfs, sqlite3 **out, struct ocop_error *err);
+
+/** The same with the secret that encrypts the file; see cipher.h, also for what it returns. An
+ * empty one opens a plain file. `key` is what the secret came to, for the caller to wipe. */
+OCOP_MUST_USE enum ocop_status db_open_keyed(const char *path, bool create, bool read_only,
+                                             const char *vfs, struct span secret,
+                                             struct cipher_key *key, sqlite3 **out,
+                                             struct ocop_error *err);
 
 /** Run SQL without results. */
 OCOP_MUST_USE enum ocop_status db_exec(sqlite3 *db, const char *sql, struct ocop_error *err);

@@ -264,7 +264,7 @@ static int remove_dir(void **state)
 
 /* --- help and usage -------------------------------------------------------------------------- */
 
-#define ALL " --store --help"
+#define ALL " --store --key-file --help"
 #define FIELDS " --json --set"
 #define QUERY                                                                                      \
     " --unit --product --producer --from --to --state --text --voided --limit --offset --json "    \
@@ -289,6 +289,7 @@ static const struct {
      ALL " --json --csv --strict --timeout --connect-timeout --max-round-trips --patience"},
     {"status", "", ALL " --json --csv"},
     {"check", "", ALL},
+    {"rekey", "", ALL " --new-key-file"},
     {"export", "product", ALL " --json --csv --output"},
     {"resend", PRODUCT_ID, ALL},
 };

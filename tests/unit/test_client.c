@@ -375,7 +375,7 @@ static struct id made_id(uint8_t n)
 
 static void open_store(struct fixture *f)
 {
-    struct ocop_options o = {false, &f->env, NULL, &f->server.link};
+    struct ocop_options o = {.env = &f->env, .link = &f->server.link};
 
     assert_int_equal(ocop_open(f->path, &o, &f->store, &f->err), OCOP_OK);
 }
@@ -1631,7 +1631,7 @@ static void a_flipped_byte_in_a_sealed_set_is_found(void **state)
 
 static void use_disk(struct fixture *f)
 {
-    struct ocop_options o = {false, &f->env, DISK_VFS, &f->server.link};
+    struct ocop_options o = {.env = &f->env, .vfs = DISK_VFS, .link = &f->server.link};
 
     disk_register();
     ocop_close(f->store);
