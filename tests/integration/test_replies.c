@@ -14,6 +14,7 @@
 struct forger {
     struct link link;
     struct world *world;
+    Ocop__Sync__Request *asked; /* the last, in the world's arena */
     Ocop__Sync__Reply reply;
     Ocop__Sync__SyncReply sync;
 };
@@ -37,6 +38,9 @@ static enum ocop_status forger_exchange(struct link *l, struct span request, int
     struct noise n;
     (void)timeout_ms, (void)cancel;
     assert_int_equal(frame_open_request(&n, &keys, request, a, &message, sender, err), OCOP_OK);
+    ProtobufCAllocator from_arena = arena_allocator(a);
+    f->asked = ocop__sync__request__unpack(&from_arena, message.len, message.p);
+    assert_non_null(f->asked);
     uint8_t *packed = arena_alloc(a, ocop__sync__reply__get_packed_size(&f->reply) + 1);
     assert_non_null(packed);
     message = span_of(packed, ocop__sync__reply__pack(&f->reply, packed));
@@ -290,6 +294,58 @@ static void a_set_is_not_acknowledged_before_the_one_that_it_follows(void **stat
     assert_string_equal(world_value(w, "inspection", second, "conclusion"), "\"fail\"");
 }
 
+/* What a newer server adds to its messages is passed over, but in a cursor, which goes back as it
+ * came: only the server knows what it means. */
+static void members_of_a_newer_server_do_no_harm_and_its_cursor_comes_back_whole(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    static uint8_t text[] = "\x05later";
+    ProtobufCMessageUnknownField member = {.tag = 99,
+                                           .wire_type = PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED,
+                                           .len = sizeof text - 1,
+                                           .data = text};
+    Ocop__Sync__Cursor cursor = OCOP__SYNC__CURSOR__INIT;
+    struct forger *f = forge(w, 1);
+    cursor.has_version = 1;
+    cursor.version = 30;
+    f->sync.cursor = &cursor;
+    ProtobufCMessage *newer[] = {&f->reply.base, &f->sync.base, &cursor.base};
+    for (size_t i = 0; i < sizeof newer / sizeof *newer; i++) {
+        newer[i]->n_unknown_fields = 1;
+        newer[i]->unknown_fields = &member;
+    }
+    assert_int_equal(ocop_sync(w->stores[1], NULL, NULL, &err), OCOP_OK);
+    assert_int_equal(ocop_sync(w->stores[1], NULL, NULL, &err), OCOP_OK);
+    const ProtobufCMessage *back = &f->asked->sync->cursor->base;
+    assert_int_equal(f->asked->sync->cursor->version, 30);
+    assert_int_equal(back->n_unknown_fields, 1);
+    assert_int_equal(back->unknown_fields[0].tag, 99);
+    assert_memory_equal(back->unknown_fields[0].data, text, sizeof text - 1);
+    assert_whole(w, 1);
+}
+
+/* A code of a set that only newer servers have: it is not acknowledged, and sent again. */
+static void a_set_code_of_a_newer_server_loses_nothing(void **state)
+{
+    struct world *w = *state;
+    struct ocop_id id = world_inspect(w, 1, "pass");
+    Ocop__Sync__SetOutcome set = OCOP__SYNC__SET_OUTCOME__INIT, *sets[] = {&set};
+    struct forger *f = forge(w, 1);
+    struct ocop_store_status s;
+    set.has_seq = set.has_code = 1;
+    set.seq = 1;
+    set.code = 42;
+    f->sync.sets = sets;
+    f->sync.n_sets = 1;
+    assert_int_equal(ocop_sync(w->stores[1], NULL, NULL, NULL), OCOP_EBUSY);
+    assert_int_equal(ocop_store_status(w->stores[1], &s, NULL), OCOP_OK);
+    assert_int_equal(s.waiting, 1);
+    world_relink(w, 1, &w->links[1].link);
+    world_sync(w, 1);
+    assert_string_equal(world_value(w, "inspection", id, "conclusion"), "\"pass\"");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -300,6 +356,8 @@ int main(void)
         T(a_server_clock_of_nonsense_is_only_shown),
         T(a_page_with_one_bad_record_is_not_taken_and_is_told),
         T(a_set_is_not_acknowledged_before_the_one_that_it_follows),
+        T(members_of_a_newer_server_do_no_harm_and_its_cursor_comes_back_whole),
+        T(a_set_code_of_a_newer_server_loses_nothing),
     };
     env_log_level((enum env_level)(ENV_ERROR + 1));
     return cmocka_run_group_tests(tests, NULL, NULL);
