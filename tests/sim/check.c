@@ -229,7 +229,7 @@ static void cases_equal(struct device *d, const struct oracle *o, const struct k
 {
     struct case_row *rows;
     size_t count;
-    char id[ID_TEXT_LEN + 1];
+    char id[ID_TEXT_LEN + 1], other[ID_TEXT_LEN + 1];
     CHECK(store_cases_of(d->store, &k->id, &d->sim->work, &rows, &count, NULL) == OCOP_OK);
     for (const struct opened *c = o->cases; c; c = c->next) {
         size_t i = 0;
@@ -238,8 +238,10 @@ static void cases_equal(struct device *d, const struct oracle *o, const struct k
         while (i < count && !id_eq(&rows[i].id, &c->id))
             i++;
         if (i == count && !c->closed)
-            sim_fail(d->sim, "store", "device %u does not know case %s", d->index,
-                     id_text(c->id, id));
+            sim_fail(d->sim, "store",
+                     "device %u does not know case %s, cause %d of %" PRIu64 ", of its record %s%s",
+                     d->index, id_text(c->id, id), (int)c->cause, c->version, id_text(k->id, other),
+                     c->record == k ? "" : ", the other one");
         if (i < count && (rows[i].resolution != NULL) != (c->closed != 0))
             sim_fail(d->sim, "store", "device %u: case %s is %s in the registry", d->index,
                      id_text(c->id, id), c->closed ? "closed" : "open");
@@ -384,6 +386,18 @@ static void not_unseen(struct oracle *o, const struct entry *e, const struct sub
     }
 }
 
+/* Nothing of a revoked device is taken in. */
+static void not_revoked(const struct oracle *o, const struct entry *e, uint64_t version)
+{
+    const struct kept *who = oracle_record(o, KIND_REPLICA, &e->set.replica);
+    for (const struct path *p = who ? who->paths : NULL; p; p = p->next)
+        for (const struct told *t = p->number == REPLICA_STATE ? p->now : NULL; t; t = t->before)
+            if (t->version < version && span_eq(t->value.bytes, span_str("revoked")))
+                sim_fail(o->sim, "revoked",
+                         "version %" PRIu64 " is of a device that was revoked at %" PRIu64, version,
+                         t->version);
+}
+
 static void change_check(struct oracle *o, uint64_t version, uint32_t index)
 {
     struct sim *s = o->sim;
@@ -445,6 +459,7 @@ static void log_check(struct oracle *o)
         const struct field *type = who ? kept_get(who, 10, span_of(NULL, 0)) : NULL;
         if (!type || !span_eq(type->bytes, span_str("device")))
             continue;
+        not_revoked(o, e, v);
         for (uint32_t i = 0; i < e->set.changes.count; i++)
             change_check(o, v, i);
     }

@@ -434,8 +434,9 @@ static void registry_make(struct sim *s)
         sim_trace(s, "the registry is made: %s", err_name(st));
         if (st == OCOP_EDAMAGED || st == OCOP_EVERSION)
             sim_fail(s, "opening", "the registry was damaged while it was made: %s", err.text);
-        if (s->server.disk.dead || st != OCOP_OK)
-            server_down(s, s->power && chance_percent(&s->chance, 60));
+        if (st == OCOP_OK && !s->server.disk.dead)
+            break;
+        server_down(s, s->power && chance_percent(&s->chance, 60));
     }
     s->server.disk.crash_in = 0;
     registry_close(s->registry);

@@ -151,6 +151,26 @@ static struct submission *submission_add(struct sim *s)
     return &v->v[v->count++];
 }
 
+/* An older program has not changed what only newer ones know: fields, and fields of elements. */
+static void strange_kept(const struct act *a, const struct fields *now, const struct fields *diff)
+{
+    const struct kind *kind = kind_by_number(a->sub.kind);
+    for (size_t i = 0; i < diff->count; i++) {
+        const struct field *f = &diff->v[i];
+        const struct field *was = fields_find(&a->sub.before, f->number, f->key);
+        const struct field *is = fields_find(now, f->number, f->key);
+        struct field x, y;
+        bool had = was && was->op == FIELD_SET && was->type == VALUE_ELEMENT &&
+                   element_get(was->bytes, SUBFIELD_NEWER, &x);
+        bool has = is && is->op == FIELD_SET && is->type == VALUE_ELEMENT &&
+                   element_get(is->bytes, SUBFIELD_NEWER, &y);
+        if (!kind_field(kind, f->number) || (is && is->op == FIELD_SET && had != has))
+            sim_fail(a->d->sim, "strange",
+                     "device %u changed field %u of what its program does not know", a->d->index,
+                     f->number);
+    }
+}
+
 /* What the call changed, by what the screen shows now. */
 static void act_content(struct act *a)
 {
@@ -160,6 +180,8 @@ static void act_content(struct act *a)
     if (!now.there)
         return;
     CHECK(fields_diff(&a->sub.before, &now.f, 0, &s->arena, &diff, NULL) == OCOP_OK);
+    if (a->sub.verb == VERB_AMEND && !a->d->node.newer && !a->d->tainted)
+        strange_kept(a, &now.f, &diff);
     a->sub.fields = fields_copy(&s->arena, &diff);
 }
 

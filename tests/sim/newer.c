@@ -7,7 +7,7 @@
 #include "kinds.h"
 #include "sim.h"
 
-enum { FIELD_NEWER = 70, SUBFIELD_NEWER = 60 };
+enum { FIELD_NEWER = 70 };
 
 /* A copy of a message, all of it but its head borrowed, with an unknown field put in or replaced.
  */

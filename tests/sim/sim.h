@@ -270,6 +270,7 @@ void curve_choose(bool of_straw);
 /* --- newer.c -----------------------------------------------------------------------------------
  */
 
+enum { SUBFIELD_NEWER = 60 };
 /** Where the device's program is a version ahead, perhaps something that only it knows. */
 void newer_edits(struct device *d, ProtobufCMessage **m);
 
