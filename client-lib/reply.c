@@ -374,7 +374,8 @@ static enum ocop_status take_sets(struct taking *t, struct ocop_error *err)
 
 /* --- cases ----------------------------------------------------------------------------------- */
 
-static enum ocop_status take_cases(struct taking *t, struct ocop_error *err)
+/* `again`: those between two records, of which one left with this reply and the other came. */
+static enum ocop_status take_cases(struct taking *t, bool again, struct ocop_error *err)
 {
     enum ocop_status st = OCOP_OK;
 
@@ -384,6 +385,16 @@ static enum ocop_status take_cases(struct taking *t, struct ocop_error *err)
         if (!taking_id(&n->id, &row.id) || !taking_id(&n->record, &row.record) ||
             (n->has_other && n->other.len && !taking_id(&n->other, &row.other)))
             return taking_malformed("a case", err);
+        if (again) {
+            bool here = false, other = false;
+            if (id_is_zero(&row.other))
+                continue;
+            st = store_record_exists(t->s, row.kind, &row.record, &here, err);
+            if (!st)
+                st = store_record_exists(t->s, row.kind, &row.other, &other, err);
+            if (st || here == other)
+                continue;
+        }
         row.field = text_of(n->field);
         row.base = text_of(n->base_value);
         row.theirs = text_of(n->theirs);
@@ -762,7 +773,7 @@ static enum ocop_status take_all(struct taking *t, struct ocop_error *err)
     if (!st)
         st = take_sets(t, err);
     if (!st)
-        st = take_cases(t, err);
+        st = take_cases(t, false, err);
     if (!st)
         st = store_cases_any_open(t->s, &t->cases, err);
     if (!st)
@@ -777,6 +788,8 @@ static enum ocop_status take_all(struct taking *t, struct ocop_error *err)
         st = take_departures(t, err);
     if (!st)
         st = take_records(t, err);
+    if (!st && t->reply->n_departures > 0)
+        st = take_cases(t, true, err);
     if (!st)
         st = take_cursor(t, err);
     if (!st)

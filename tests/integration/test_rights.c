@@ -348,6 +348,38 @@ static void a_record_of_an_unknown_kind_leaves_with_its_unit(void **state)
     assert_int_equal(records(w, 1), without);
 }
 
+/* Two producers with one tax code, of which one leaves the device and the other comes. */
+static void a_case_between_one_that_leaves_and_one_that_comes_is_known(void **state)
+{
+    struct world *w = *state;
+    struct ocop_record_status *status;
+    struct id units[] = {w->commune, w->other_commune}, ids[2];
+    for (int i = 0; i < 2; i++) {
+        ids[i] = id_next(&w->registry->ids, w->registry->env);
+        struct field v[] = {{.number = 2, .op = FIELD_SET, .type = VALUE_BYTES},
+                            {.number = 10, .op = FIELD_SET, .type = VALUE_BYTES},
+                            {.number = 11, .op = FIELD_SET, .type = VALUE_BYTES},
+                            {.number = 12, .op = FIELD_SET, .type = VALUE_BYTES}};
+        v[0].bytes = id_span(&units[i]);
+        v[1].bytes = span_str("HTX");
+        v[2].bytes = span_str("cooperative");
+        v[3].bytes = span_str("4001234567");
+        struct change c = {
+            .kind = KIND_PRODUCER, .verb = VERB_CREATE, .record = ids[i], .fields = {v, 4}};
+        world_import(w, &c, 1);
+    }
+    for (int i = 1; i >= 0; i--) {
+        struct ocop_id of;
+        memcpy(of.b, ids[i].b, ID_LEN);
+        scope_ok(w, &units[i], NULL);
+        world_sync(w, 1);
+        assert_true(has(w, 1, ids[i]) && !has(w, 1, ids[1 - i]));
+        assert_int_equal(ocop_record_status(w->stores[1], &of, &status, NULL), OCOP_OK);
+        assert_int_equal(status->case_count, 1);
+        ocop_record_status_free(status);
+    }
+}
+
 static void a_device_knows_its_new_units_after_a_sync(void **state)
 {
     struct world *w = *state;
@@ -450,6 +482,7 @@ int main(void)
         T(a_single_record_is_assigned_written_and_taken_back),
         T(an_assigned_record_stays_when_its_unit_goes),
         T(a_record_of_an_unknown_kind_leaves_with_its_unit),
+        T(a_case_between_one_that_leaves_and_one_that_comes_is_known),
         T(a_device_knows_its_new_units_after_a_sync),
         T(a_device_is_not_left_with_nothing),
         T(what_is_no_role_is_named),
