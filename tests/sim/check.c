@@ -6,6 +6,7 @@
 #include "bounds.h"
 #include "oracle.h"
 #include "replay.h"
+#include "rights.h"
 #include "store.h"
 
 /* --- after every step ---------------------------------------------------------------------------
@@ -155,8 +156,9 @@ static bool stored(struct device *d, const struct kept *k, struct fields *out)
     return store_record(d->store, k->kind, &k->id, &d->sim->work, out, &version, NULL) == OCOP_OK;
 }
 
-static void stored_equals(struct device *d, const struct kept *k)
+static void stored_equals(struct device *d, const struct oracle *o, const struct kept *k)
 {
+    unsigned reading = oracle_reading(o, &d->replica);
     const struct kind *kind = kind_by_number(k->kind);
     const char *name = kind ? kind->name : "unknown";
     struct fields f;
@@ -167,7 +169,7 @@ static void stored_equals(struct device *d, const struct kept *k)
                  id_text(k->id, id), k->version);
     for (const struct path *p = k->paths; p; p = p->next) {
         const struct field *is = fields_find(&f, p->number, p->key);
-        if (p->now->value.op != FIELD_SET)
+        if (p->now->value.op != FIELD_SET || !rights_field_readable(kind, p->number, reading))
             continue;
         want++;
         if (!is || !field_value_equal(is, &p->now->value))
@@ -181,23 +183,6 @@ static void stored_equals(struct device *d, const struct kept *k)
                  f.count, name, id_text(k->id, id), want);
 }
 
-/* Did this device, or a copy of it, write of the record? What is its own stays with it when its
- * officer's roles do not let it read such records any more. */
-static bool is_own(const struct device *d, const struct oracle *o, const struct id *record)
-{
-    const struct kept *me = oracle_record(o, KIND_REPLICA, &d->replica);
-    const struct field *mine = me ? kept_get(me, 14, span_of(NULL, 0)) : NULL;
-    for (uint64_t v = 1; mine && v <= o->count; v++) {
-        const struct change_set *set = &o->log[v - 1].set;
-        const struct kept *who = oracle_record(o, KIND_REPLICA, &set->replica);
-        const struct field *key = who ? kept_get(who, 14, span_of(NULL, 0)) : NULL;
-        for (size_t i = 0; key && span_eq(key->bytes, mine->bytes) && i < set->changes.count; i++)
-            if (id_eq(&set->changes.v[i].record, record))
-                return true;
-    }
-    return false;
-}
-
 /* Nothing that left the scope stays, but for what the officer has not sent or was refused. */
 static void nothing_else_of(struct device *d, const struct oracle *o, uint32_t kind)
 {
@@ -209,8 +194,7 @@ static void nothing_else_of(struct device *d, const struct oracle *o, uint32_t k
         bool pending = false;
         char id[ID_TEXT_LEN + 1];
         CHECK(store_outbox_has(d->store, &ids[n], &pending, NULL) == OCOP_OK);
-        if (!pending && (!k || !(oracle_receives(o, &d->replica, k) ||
-                                 (oracle_anchored(o, &d->replica, k) && is_own(d, o, &ids[n])))))
+        if (!pending && (!k || !oracle_receives(o, &d->replica, k)))
             sim_fail(d->sim, "store", "device %u still has %s of kind %u, which %s", d->index,
                      id_text(ids[n], id), kind,
                      k ? "is outside its scope" : "the registry does not have");
@@ -233,7 +217,9 @@ static void cases_equal(struct device *d, const struct oracle *o, const struct k
     CHECK(store_cases_of(d->store, &k->id, &d->sim->work, &rows, &count, NULL) == OCOP_OK);
     for (const struct opened *c = o->cases; c; c = c->next) {
         size_t i = 0;
-        if (c->record != k && !id_eq(&c->other, &k->id))
+        if ((c->record != k && !id_eq(&c->other, &k->id)) ||
+            !rights_field_readable(kind_by_number(c->record->kind), c->mine.number,
+                                   oracle_reading(o, &d->replica)))
             continue;
         while (i < count && !id_eq(&rows[i].id, &c->id))
             i++;
@@ -289,7 +275,7 @@ static void store_check(struct device *d, const struct oracle *o)
     for (const struct kept *k = o->records; k; k = k->next) {
         if (!oracle_receives(o, &d->replica, k))
             continue;
-        stored_equals(d, k);
+        stored_equals(d, o, k);
         cases_equal(d, o, k);
         arena_reset(&d->sim->work);
     }

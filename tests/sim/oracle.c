@@ -1,6 +1,7 @@
 /* The merge rule of design section 7, written anew over plain lists. The text of the design is
  * quoted where it is decided. */
 #include "oracle.h"
+#include "rights.h"
 
 #include <stdio.h>
 
@@ -106,7 +107,7 @@ static bool in_force(struct span element, uint32_t from, uint32_t to, const char
     return !(element_get(element, to, &f) && f.bytes.len && span_cmp(f.bytes, span_str(day)) < 0);
 }
 
-unsigned oracle_roles(const struct oracle *o, const struct id *officer, int64_t at_ms)
+static unsigned roles_of(const struct oracle *o, const struct id *officer, int64_t at_ms)
 {
     const struct kept *k = oracle_record(o, KIND_OFFICER, officer);
     char day[11];
@@ -117,6 +118,16 @@ unsigned oracle_roles(const struct oracle *o, const struct id *officer, int64_t 
             in_force(p->now->value.bytes, 2, 3, day))
             roles |= role_by_name(p->key);
     return roles;
+}
+
+unsigned oracle_reading(const struct oracle *o, const struct id *replica)
+{
+    const struct kept *k = oracle_record(o, KIND_REPLICA, replica);
+    const struct field *officer = k ? scalar(k, FIELD_OFFICER) : NULL;
+    struct id id = {{0}};
+    if (officer)
+        id_from(officer->bytes, &id);
+    return rights_reading(roles_of(o, &id, env_now_ms(o->r->env)));
 }
 
 static void author_find(struct judged *j)
@@ -132,7 +143,7 @@ static void author_find(struct judged *j)
         span_eq(type->bytes, span_str("import")))
         j->roles = ROLE_REGISTRY;
     else
-        j->roles = oracle_roles(j->o, &j->officer, j->e->received_ms);
+        j->roles = roles_of(j->o, &j->officer, j->e->received_ms);
 }
 
 /* "v was made by the same replica or its predecessor" */

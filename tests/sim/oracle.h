@@ -106,17 +106,14 @@ struct kept *oracle_record(const struct oracle *o, uint32_t kind, const struct i
 /** What it holds now; NULL: nothing, or removed. */
 const struct field *kept_get(const struct kept *k, uint32_t number, struct span key);
 
-/** What an officer may do at a time. */
-unsigned oracle_roles(const struct oracle *o, const struct id *officer, int64_t at_ms);
-
 /* --- oracle_scope.c */
 
 /** After a set that touched units or devices. */
 void oracle_scopes(struct oracle *o);
 bool oracle_in_scope(const struct oracle *o, const struct id *replica, const struct id *unit);
-/** Does a record lie in a device's units, or go to everyone? */
-bool oracle_anchored(const struct oracle *o, const struct id *replica, const struct kept *k);
-/** ... and may its officer read it: does the device receive it? */
+/** What the officer of a device may read now: enum reading. */
+unsigned oracle_reading(const struct oracle *o, const struct id *replica);
+/** Does a device receive this record? */
 bool oracle_receives(const struct oracle *o, const struct id *replica, const struct kept *k);
 
 #endif

@@ -2,7 +2,6 @@
  * that took them over, and what all of these took over; of the units themselves, those of the same
  * provinces; officers, code lists and checklists go to everyone. */
 #include "oracle.h"
-
 #include "rights.h"
 
 enum { UNIT_LEVEL = 12, UNIT_PARENT = 13, UNIT_SUCCESSORS = 16, SCOPE_UNITS = 15, STATE = 16 };
@@ -114,12 +113,12 @@ static struct id province_of(const struct oracle *o, struct id unit)
     return unit;
 }
 
-bool oracle_anchored(const struct oracle *o, const struct id *replica, const struct kept *k)
+bool oracle_receives(const struct oracle *o, const struct id *replica, const struct kept *k)
 {
     const struct kind *kind = kind_by_number(k->kind);
     const struct seen_by *s = scope_of(o, replica);
     struct id unit;
-    if (!s || (kind && kind->local_only))
+    if (!s || (kind && kind->local_only) || !rights_kind_readable(kind, oracle_reading(o, replica)))
         return false;
     if (k->kind == KIND_UNIT) {
         struct id province = province_of(o, k->id);
@@ -133,20 +132,4 @@ bool oracle_anchored(const struct oracle *o, const struct id *replica, const str
     if (kind && kind->reference)
         return true;
     return ref(k, FIELD_UNIT, &unit) && has(s, &unit);
-}
-
-/* What the roles of its officer allow to be read now. */
-static unsigned reading_of(const struct oracle *o, const struct id *replica)
-{
-    const struct kept *k = oracle_record(o, KIND_REPLICA, replica);
-    struct id officer;
-    return k && ref(k, FIELD_OFFICER, &officer)
-               ? rights_reading(oracle_roles(o, &officer, o->sim->now_ms))
-               : 0;
-}
-
-bool oracle_receives(const struct oracle *o, const struct id *replica, const struct kept *k)
-{
-    return rights_kind_readable(kind_by_number(k->kind), reading_of(o, replica)) &&
-           oracle_anchored(o, replica, k);
 }
