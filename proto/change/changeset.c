@@ -309,3 +309,41 @@ enum ocop_status changeset_verify(const uint8_t hash[HASH_LEN],
         return OCOP_OK;
     return err_set(err, OCOP_EAUTH, "the signature of the change-set is not its author's");
 }
+
+/* What is signed of a bundle: its subject before its hash, so that it is never taken for the hash
+ * of a set. */
+#define STATEMENT "ocop evidence"
+enum { STATEMENT_LEN = sizeof STATEMENT - 1 };
+
+static void statement_bytes(struct span head, struct span body,
+                            uint8_t out[STATEMENT_LEN + HASH_LEN])
+{
+    crypto_generichash_state state;
+    memcpy(out, STATEMENT, STATEMENT_LEN);
+    crypto_generichash_init(&state, NULL, 0, HASH_LEN);
+    crypto_generichash_update(&state, head.p, head.len);
+    crypto_generichash_update(&state, body.p, body.len);
+    crypto_generichash_final(&state, out + STATEMENT_LEN, HASH_LEN);
+}
+
+enum ocop_status statement_sign(struct span head, struct span body, const struct sign_key *key,
+                                uint8_t signature[SIGNATURE_LEN], struct ocop_error *err)
+{
+    uint8_t bytes[STATEMENT_LEN + HASH_LEN];
+    statement_bytes(head, body, bytes);
+    if (crypto_sign_detached(signature, NULL, bytes, sizeof bytes, key->secret) != 0)
+        return err_set(err, OCOP_EBROKEN, "libsodium did not sign the bundle; report this");
+    return OCOP_OK;
+}
+
+enum ocop_status statement_verify(struct span head, struct span body,
+                                  const uint8_t public_key[SIGN_PUBLIC_LEN],
+                                  const uint8_t signature[SIGNATURE_LEN], struct ocop_error *err)
+{
+    uint8_t bytes[STATEMENT_LEN + HASH_LEN];
+    statement_bytes(head, body, bytes);
+    if (crypto_sign_verify_detached(signature, bytes, sizeof bytes, public_key) == 0)
+        return OCOP_OK;
+    return err_set(err, OCOP_EAUTH,
+                   "the registry's signature does not cover this file: it was altered");
+}

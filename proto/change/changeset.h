@@ -71,6 +71,15 @@ OCOP_MUST_USE enum ocop_status changeset_verify(const uint8_t hash[HASH_LEN],
                                                 const uint8_t signature[SIGNATURE_LEN],
                                                 const uint8_t public_key[SIGN_PUBLIC_LEN],
                                                 struct ocop_error *err);
+/** The same of a bundle of evidence, over its head and body in one. */
+OCOP_MUST_USE enum ocop_status statement_sign(struct span head, struct span body,
+                                              const struct sign_key *key,
+                                              uint8_t signature[SIGNATURE_LEN],
+                                              struct ocop_error *err);
+OCOP_MUST_USE enum ocop_status statement_verify(struct span head, struct span body,
+                                                const uint8_t public_key[SIGN_PUBLIC_LEN],
+                                                const uint8_t signature[SIGNATURE_LEN],
+                                                struct ocop_error *err);
 void hash_bytes(struct span s, uint8_t out[HASH_LEN]);
 
 #endif
