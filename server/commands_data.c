@@ -143,13 +143,31 @@ static enum ocop_status export(const struct invocation *in, const struct id *rec
     return st;
 }
 
+/* By it evidence is checked where the registry is not. */
+static enum ocop_status export_root_key(const struct invocation *in, struct ocop_error *err)
+{
+    struct server_keys keys;
+
+    memset(&keys, 0, sizeof keys);
+    enum ocop_status st = command_keys(in, &keys, err);
+    for (size_t i = 0; st == OCOP_OK && i < SIGN_PUBLIC_LEN; i++)
+        fprintf(in->out, "%02x", keys.root.public_key[i]);
+    if (st == OCOP_OK)
+        fputc('\n', in->out);
+    keys_wipe(&keys);
+    return st;
+}
+
 enum ocop_status command_export(const struct invocation *in, struct ocop_error *err)
 {
     const char *path = command_value(in, "--out");
     struct id record;
 
-    if (strcmp(in->operands[0], "evidence") != 0)
-        return err_set(err, OCOP_EINVAL, "export takes evidence and the id of a record");
+    if (strcmp(in->operands[0], "root-key") == 0 && in->operand_count == 1 && !path)
+        return export_root_key(in, err);
+    if (strcmp(in->operands[0], "evidence") != 0 || in->operand_count != 2)
+        return err_set(err, OCOP_EINVAL,
+                       "export takes evidence and the id of a record, or root-key");
     enum ocop_status st = record_of(in->operands[1], &record, err);
     if (st != OCOP_OK || !path)
         return st == OCOP_OK ? export(in, &record, in->out, err) : st;

@@ -56,7 +56,7 @@
 #define EVIDENCE_ARENA_MAX MIB(512)    /* all that is read of it, and what it proves */
 #define EVIDENCE_FIELDS_MAX 4000000    /* of all its messages together */
 #define EVIDENCE_FINDINGS_MAX 1000     /* that are told; more are counted */
-#define EVIDENCE_PARTS_MAX 20000       /* sets shown whole, names, replicas; changes of the record */
+#define EVIDENCE_PARTS_MAX 20000 /* sets shown whole, names, replicas; changes of the record */
 #define EVIDENCE_CASES_MAX 4000
 
 /* The server. */

@@ -37,15 +37,15 @@ void shown_text(struct buf *out, struct span text)
     }
 }
 
-void shown_json(struct buf *out, struct span text)
+/* `inner`: it is JSON already, in which such characters stand in strings only. */
+static void put_json(struct buf *out, struct span text, bool inner)
 {
-    buf_byte(out, '"');
     for (size_t i = 0; i < text.len;) {
         uint32_t c = 0;
         const size_t n = decode(text.p + i, text.len - i, &c);
         if (n == 0)
             buf_str(out, "\\ufffd");
-        else if (c == '"' || c == '\\')
+        else if (!inner && (c == '"' || c == '\\'))
             buf_printf(out, "\\%c", (int)c);
         else if (is_harmful(c) && !(inner && c == '\n'))
             buf_printf(out, "\\u%04x", c);
@@ -53,5 +53,16 @@ void shown_json(struct buf *out, struct span text)
             buf_put(out, text.p + i, n);
         i += n ? n : 1;
     }
+}
+
+void shown_json(struct buf *out, struct span text)
+{
     buf_byte(out, '"');
+    put_json(out, text, false);
+    buf_byte(out, '"');
+}
+
+void shown_json_value(struct buf *out, struct span json)
+{
+    put_json(out, json, true);
 }

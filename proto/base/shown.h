@@ -13,7 +13,7 @@ void shown_text(struct buf *out, struct span text);
  *  harm is escaped. */
 void shown_json(struct buf *out, struct span text);
 
-/** The same of what is JSON already, but for its line breaks. */
+/** The same of a value that is JSON text of one line already. */
 void shown_json_value(struct buf *out, struct span json);
 
 #endif

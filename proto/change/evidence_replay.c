@@ -4,6 +4,8 @@
 
 #include <inttypes.h>
 
+#include "bounds.h"
+
 struct replaying {
     struct evidence_checking *c;
     struct evidence_change **waiting; /* before their record, in the order of the log */
@@ -31,6 +33,22 @@ static void outcomes_tie(struct evidence_checking *c)
         else
             evidence_found(c, "version %" PRIu64 ": an outcome of no change of the record",
                            o->version);
+    }
+}
+
+/* A change stands in a case by its outcome if and only if the bundle tells of a case of it. */
+static void cases_tie(struct evidence_checking *c)
+{
+    const struct evidence *e = c->e;
+    for (size_t n = 0; n < e->change_count; n++) {
+        const struct evidence_change *ch = &e->changes[n];
+        bool told = false;
+        for (size_t i = 0; i < e->case_count && !told; i++)
+            told = e->cases[i].in->version == ch->set->in->version &&
+                   e->cases[i].in->index == ch->index;
+        if (told != (code_of(ch) == OUTCOME_CASE))
+            evidence_found(c, "version %" PRIu64 ": its outcome and its cases do not agree",
+                           ch->set->in->version);
     }
 }
 
@@ -156,19 +174,39 @@ static bool same_fields(const struct fields *a, const struct fields *b)
     return true;
 }
 
+/* Is it a state in its one form, and nothing but one? */
+static enum ocop_status is_state(struct evidence_checking *c, const struct change *held,
+                                 struct span in, bool *out)
+{
+    const struct change plain = {
+        .kind = held->kind, .verb = VERB_STATE, .record = c->e->record, .fields = held->fields};
+    struct buf b;
+    buf_init(&b, EVIDENCE_INFLATED_MAX);
+    enum ocop_status st = change_pack(&plain, &b, c->err);
+    *out = st == OCOP_OK && span_eq(buf_span(&b), in);
+    if (st == OCOP_OK && b.failed)
+        st = err_nomem(c->err);
+    buf_fini(&b);
+    return st;
+}
+
 static enum ocop_status state_compare(struct evidence_checking *c, const ProtobufCBinaryData *in,
                                       size_t *matched)
 {
     struct change held;
-    enum ocop_status st = change_unpack(span_of(in->data, in->len), c->a, &held, NULL);
+    bool plain;
+    const struct span packed = span_of(in->data, in->len);
+    enum ocop_status st = change_unpack(packed, c->a, &held, NULL);
     if (st == OCOP_ENOMEM)
         return err_nomem(c->err);
     if (st == OCOP_OK) {
         const struct evidence_state *s = state_of(c, held.kind);
         if (!s)
             return err_nomem(c->err);
-        if (s->present && id_eq(&held.record, &c->e->record) &&
-            same_fields(&s->fields, &held.fields)) {
+        st = is_state(c, &held, packed, &plain);
+        if (st != OCOP_OK)
+            return st;
+        if (plain && s->present && same_fields(&s->fields, &held.fields)) {
             ++*matched;
             return OCOP_OK;
         }
@@ -201,6 +239,7 @@ enum ocop_status evidence_replay(struct evidence_checking *c)
     if (!r.waiting)
         return err_nomem(c->err);
     outcomes_tie(c);
+    cases_tie(c);
     for (size_t i = 0; st == OCOP_OK && i < e->change_count; i++)
         st = follow(&r, &e->changes[i]);
     for (size_t i = 0; st == OCOP_OK && i < r.waiting_count; i++) {

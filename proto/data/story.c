@@ -243,6 +243,29 @@ static void tell_registry(struct telling *t)
 /* --- changes -------------------------------------------------------------------------------------
  */
 
+/* Who alone can have made the signature: a device keeps its key; those of imports and of reviewers'
+ * sessions the registry makes itself. */
+static const char *proof(const struct evidence_change *ch)
+{
+    const struct evidence_replica *r = ch->set->replica;
+
+    return r && !ch->set->own && span_eq(r->type, span_str("device")) ? "[signed]" : "[registry]";
+}
+
+/* What a value refers to. */
+static void say_name(struct telling *t, const struct field *f, uint64_t version)
+{
+    struct id id;
+    const Ocop__Evidence__EvidenceName *n =
+        f->type == VALUE_BYTES && id_from(f->bytes, &id) ? evidence_name(t->e, &id, version) : NULL;
+
+    if (!n)
+        return;
+    say(t, " [registry: ");
+    say_str(t, n->label);
+    say(t, "]");
+}
+
 static enum ocop_status tell_value(struct telling *t, const struct evidence_change *ch,
                                    const struct evidence_value *v)
 {
@@ -262,8 +285,9 @@ static enum ocop_status tell_value(struct telling *t, const struct evidence_chan
         st = story_value(ch->c.kind, v->after, &value, t->err);
     say(t, " -> ");
     shown_text(t->out, buf_span(&value));
+    say_name(t, v->after, ch->set->in->version);
     say(t, ends[v->fate]);
-    if (ch->c.verb != VERB_CREATE)
+    if (v->after->base)
         buf_printf(t->out, ", having seen version %" PRIu64, v->after->base);
     say(t, "\n");
     buf_fini(&value);
@@ -274,7 +298,7 @@ static void tell_clocks(struct telling *t, const struct evidence_change *ch)
 {
     const int64_t received = ch->set->in->received_ms, sealed = ch->set->head.device_time_ms;
 
-    say(t, "\n    [signed] by the device's clock: recorded ");
+    buf_printf(t->out, "\n    %s by its own clock: recorded ", proof(ch));
     say_moment(t, ch->c.device_time_ms);
     say(t, ", sealed ");
     say_moment(t, sealed);
@@ -283,7 +307,7 @@ static void tell_clocks(struct telling *t, const struct evidence_change *ch)
     /* A set is sealed when there is a connection, so that this bounds what the clock was wrong by.
      */
     if (sealed > 0 && sealed < received + INT64_C(1000) * 86400 * 36500)
-        buf_printf(t->out, ", %" PRId64 " s after it was sealed by the device's clock",
+        buf_printf(t->out, " by the registry's clock, %" PRId64 " s after it was sealed",
                    (received - sealed) / 1000);
 }
 
@@ -320,11 +344,11 @@ static enum ocop_status tell_change(struct telling *t, const struct evidence_cha
                good(ch->set->chain_good));
     tell_clocks(t, ch);
     if (ch->c.reason.len) {
-        say(t, "\n    [signed] reason: ");
+        buf_printf(t->out, "\n    %s reason: ", proof(ch));
         shown_text(t->out, ch->c.reason);
     }
     if (ch->c.case_id.len) {
-        say(t, "\n    [signed] decides case ");
+        buf_printf(t->out, "\n    %s decides case ", proof(ch));
         say_id(t, ch->c.case_id);
     }
     if (ch->rule_set.len) {
@@ -392,9 +416,9 @@ static void tell_head(struct telling *t)
     say_id(t, id_span(&t->e->record));
     say(t, " ");
     shown_text(t->out, label);
-    say(t,
-        "\n[signed]: proven by the key of who recorded it. [registry]: the registry's word, under "
-        "its root key.\n");
+    say(t, "\n[signed]: proven by a key that only the device has. [registry]: the registry's word, "
+           "under "
+           "its root key.\n");
     tell_registry(t);
 }
 
@@ -407,13 +431,13 @@ static void tell_end(struct telling *t)
         say_str(t, e->findings[i]);
         say(t, "\n");
     }
-    buf_printf(t->out, "%s: %zu signatures and %zu links of chains checked, %zu changes, %zu cases",
-               e->finding_count ? "BAD" : "good", e->signatures, e->links, e->change_count,
-               e->case_count);
+    buf_printf(t->out, "%s: %zu signatures and %zu links of chains checked; ",
+               e->finding_count ? "BAD" : "good", e->signatures, e->links);
     if (e->finding_count)
-        buf_printf(t->out, "; %zu things do not hold\n", e->finding_count);
+        buf_printf(t->out, "%zu things do not hold\n", e->finding_count);
     else
-        say(t, "; what the registry holds follows from them\n");
+        buf_printf(t->out, "what the registry holds follows from its %zu changes\n",
+                   e->change_count);
 }
 
 enum ocop_status story_text(const struct evidence *e, struct buf *out, struct ocop_error *err)

@@ -115,6 +115,17 @@ static void put_replica(struct writing *w, const struct evidence_replica *r)
     buf_byte(w->out, '}');
 }
 
+static enum ocop_status put_value(struct writing *w, uint32_t kind, const struct field *f)
+{
+    struct buf value;
+
+    buf_init(&value, MIB(1));
+    enum ocop_status st = story_value(kind, f, &value, w->err);
+    shown_json_value(w->out, buf_span(&value));
+    buf_fini(&value);
+    return st;
+}
+
 static enum ocop_status put_values(struct writing *w, const struct evidence_change *ch)
 {
     char path[160];
@@ -127,10 +138,10 @@ static enum ocop_status put_values(struct writing *w, const struct evidence_chan
         buf_str(w->out, i ? ",{" : "{");
         put_str(w, "field", story_path(ch->c.kind, v->after, path, sizeof path));
         put_name(w, "before");
-        st = story_value(ch->c.kind, v->before, w->out, w->err);
+        st = put_value(w, ch->c.kind, v->before);
         put_name(w, "after");
         if (st == OCOP_OK)
-            st = story_value(ch->c.kind, v->after, w->out, w->err);
+            st = put_value(w, ch->c.kind, v->after);
         put_str(w, "fate", story_fate(v->fate));
         put_number(w, "seenVersion", v->after->base);
         buf_byte(w->out, '}');

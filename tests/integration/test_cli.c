@@ -291,6 +291,7 @@ static const struct {
     {"check", "", ALL},
     {"export", "product", ALL " --json --csv --output"},
     {"resend", PRODUCT_ID, ALL},
+    {"verify-evidence", "bundle", ALL " --json --root-key"},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
@@ -391,8 +392,9 @@ static void without_a_store_commands_say_how_to_make_one(void **state)
 
     (void)state;
     for (size_t i = 0; i < COMMANDS; i++) {
-        if (strcmp(commands[i].name, "init") == 0)
-            continue;
+        if (strcmp(commands[i].name, "init") == 0 ||
+            strcmp(commands[i].name, "verify-evidence") == 0)
+            continue; /* which need none */
         (void)snprintf(line, sizeof line, "%s %s --store %s", commands[i].name, commands[i].words,
                        path_of("made"));
         expect_exit(run_line(line), 3);
