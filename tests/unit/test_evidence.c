@@ -9,6 +9,9 @@
 #include "centre.h"
 #include "evidence_make.h"
 #include "ocop.h"
+#include "registry_past.h"
+#include "registry_stmts.h"
+#include "replay.h"
 #include "show.h"
 #include "shown.h"
 #include "stories.h"
@@ -219,6 +222,56 @@ static void a_record_that_nobody_wrote_has_no_story(void **state)
     Ocop__Evidence__Bundle *b;
     assert_int_equal(evidence_make(w->c.r, &nobody, &w->a, &b, &w->err), OCOP_ENOTFOUND);
     assert_null(b);
+}
+
+/* --- the way to it --- */
+
+static void damage(struct world *w, const char *sql)
+{
+    assert_int_equal(sqlite3_exec(w->c.r->db, "BEGIN", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(w->c.r->db, sql, NULL, NULL, NULL), SQLITE_OK);
+    (void)sqlite3_commit_hook(w->c.r->db, NULL, NULL);
+    assert_int_equal(sqlite3_exec(w->c.r->db, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
+}
+
+/* A log of a million sets is not read for one record. */
+static void what_touched_a_record_is_found_by_indexes(void **state)
+{
+    static const int questions[] = {SQL_PAST_VERSIONS, SQL_PAST_CASES,   SQL_HISTORY_AT,
+                                    SQL_INVITATION_OF, SQL_KIND_UNKNOWN, SQL_OUTCOME_UNTOLD,
+                                    SQL_LOG_FIND,      SQL_LOG_READ,     SQL_OUTCOMES};
+    struct world *w = *state;
+    for (size_t i = 0; i < sizeof questions / sizeof *questions; i++) {
+        char text[2048];
+        sqlite3_stmt *plan, *s = registry_stmt(w->c.r, questions[i], &w->c.err);
+        size_t searches = 0;
+        assert_non_null(s);
+        snprintf(text, sizeof text, "EXPLAIN QUERY PLAN %s", sqlite3_sql(s));
+        assert_int_equal(sqlite3_prepare_v2(w->c.r->db, text, -1, &plan, NULL), SQLITE_OK);
+        while (sqlite3_step(plan) == SQLITE_ROW) {
+            const char *step = (const char *)sqlite3_column_text(plan, 3);
+            if (strncmp(step, "SCAN", 4) == 0 && !strstr(step, "SUBQUERY") && !strchr(step, '('))
+                fail_msg("%s: %s", step, text);
+            searches += strncmp(step, "SEARCH", 6) == 0;
+        }
+        sqlite3_finalize(plan);
+        assert_true(searches > 0);
+    }
+}
+
+/* Outcomes that were stored before they named their record get it from the log. */
+static void outcomes_of_before_are_told_their_record_when_the_registry_is_opened(void **state)
+{
+    struct world *w = *state;
+    struct replay_result result;
+    char why[400];
+    size_t told;
+    damage(w, "UPDATE outcome SET record = x''");
+    assert_int_not_equal(replay_compare(w->c.r, ":memory:", &result, &w->c.err), OCOP_OK);
+    centre_must(&w->c, past_fill(w->c.r, &w->c.err));
+    centre_must(&w->c, replay_compare(w->c.r, ":memory:", &result, &w->c.err));
+    assert_true(stories_hold(w->c.r, SIZE_MAX, &told, why, sizeof why));
+    centre_must(&w->c, past_fill(w->c.r, &w->c.err)); /* again: nothing is left to do */
 }
 
 /* --- the file --- */
@@ -441,14 +494,6 @@ static void a_set_of_a_stranger_or_of_a_revoked_device_is_no_evidence(void **sta
 
 /* --- a damaged log --- */
 
-static void damage(struct world *w, const char *sql)
-{
-    assert_int_equal(sqlite3_exec(w->c.r->db, "BEGIN", NULL, NULL, NULL), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(w->c.r->db, sql, NULL, NULL, NULL), SQLITE_OK);
-    (void)sqlite3_commit_hook(w->c.r->db, NULL, NULL);
-    assert_int_equal(sqlite3_exec(w->c.r->db, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
-}
-
 static void a_damaged_log_is_told_loudly_and_to_its_end(void **state)
 {
     static const struct {
@@ -620,6 +665,8 @@ int main(void)
         TEST(other_records_of_a_chain_are_not_in_the_bundle),
         TEST(a_name_is_told_as_it_was_at_the_time),
         TEST(a_record_that_nobody_wrote_has_no_story),
+        TEST(what_touched_a_record_is_found_by_indexes),
+        TEST(outcomes_of_before_are_told_their_record_when_the_registry_is_opened),
         TEST(a_bundle_is_checked_without_a_registry),
         TEST(no_bit_of_the_file_can_be_flipped),
         TEST(no_part_no_longer_and_no_reordered_file_is_taken),
