@@ -54,7 +54,7 @@ CLIENT_LIBS := -lnanomsg $(LIBS)
 
 comma := ,
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
-GEN_C := $(B)/gen/records.pb-c.c $(B)/gen/sync.pb-c.c $(B)/gen/migrations.c
+GEN_C := $(B)/gen/records.pb-c.c $(B)/gen/sync.pb-c.c $(B)/gen/evidence.pb-c.c $(B)/gen/migrations.c
 GEN_O := $(GEN_C:.c=.o)
 BASE_C := $(wildcard proto/base/*.c)
 SCHEMA_C := $(wildcard proto/schema/*.c)
@@ -94,6 +94,9 @@ $(B)/gen/records.pb-c.c $(B)/gen/records.pb-c.h &: proto/schema/records.proto
 $(B)/gen/sync.pb-c.c $(B)/gen/sync.pb-c.h &: proto/schema/sync.proto
 	@mkdir -p $(B)/gen
 	protoc-c --proto_path=proto/schema --c_out=$(B)/gen sync.proto
+$(B)/gen/evidence.pb-c.c $(B)/gen/evidence.pb-c.h &: proto/schema/evidence.proto
+	@mkdir -p $(B)/gen
+	protoc-c --proto_path=proto/schema --c_out=$(B)/gen evidence.proto
 $(B)/gen/migrations.c: migrations migrations/embed.sh $(wildcard migrations/*.sql)
 	@mkdir -p $(B)/gen
 	sh migrations/embed.sh migrations/*.sql > $@.tmp && mv $@.tmp $@
@@ -107,7 +110,7 @@ $(B)/sqlite3.o: $(CIPHER_DIR)/sqlite3.c
 	@$(CC) $(filter -O%,$(OPT)) -w -fPIC -fvisibility=hidden -fstack-protector-strong $(SAN) $(CIPHER_FLAGS) -c $< -o $@
 .PHONY: generated
 generated: $(GEN_C)
-GEN_H := $(B)/gen/records.pb-c.h $(B)/gen/sync.pb-c.h
+GEN_H := $(B)/gen/records.pb-c.h $(B)/gen/sync.pb-c.h $(B)/gen/evidence.pb-c.h
 
 # --- objects, each with the include path of its layer ---
 define compile
@@ -178,7 +181,7 @@ endif
 # Curves that cost less, and a count of the heap: see tests/sim/curve.c and memory.c.
 SIM_WRAPPED := $(addprefix crypto_,scalarmult_curve25519 scalarmult_curve25519_base sign_detached \
 	sign_verify_detached) changeset_seal malloc calloc realloc strdup free
-$(SIM): $(call obj,$(SIM_C)) $(CLIENT_A) $(SERVER_A) $(PROTO_A)
+$(SIM): $(call obj,$(SIM_C) tests/lib/stories.c) $(CLIENT_A) $(SERVER_A) $(PROTO_A)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -o $@ $^ $(SIM_WRAPPED:%=-Wl,--wrap=%) $(SERVER_LIBS)
 $(B)/bench/%: $(B)/obj/bench/%.o $(call obj,$(filter-out bench/bench_%.c,$(BENCH_C)) $(CIPHER_TEST_C)) \

@@ -3,7 +3,7 @@
 # environment, only the test programs named there. Fails when one fails, is missing, or ran nothing.
 set -u
 build=$1
-FUZZ='frame handshake changeset tight request reply csv json'
+FUZZ='frame handshake changeset tight request reply csv json evidence'
 PROGRAMS_MIN=23
 SECONDS_MAX=900 # a program that takes longer hangs
 results=$(mktemp -d)

@@ -450,6 +450,40 @@ OCOP_API OCOP_MUST_USE enum ocop_status ocop_check(struct ocop_store *store, oco
                                                    void *user, unsigned *findings,
                                                    struct ocop_error *err);
 
+/* --- evidence -------------------------------------------------------------------------------- */
+
+/** What ocop_verify_evidence found. */
+struct ocop_evidence {
+    bool holds;           /**< every signature, every chain, and what came of the changes */
+    bool root_key_known;  /**< a root key was given, and it is the bundle's */
+    uint8_t root_key[32]; /**< the registry's, as the bundle names it */
+    struct ocop_id record;
+    int64_t made_ms;       /**< by the registry's clock */
+    uint64_t head_version; /**< where its log ended then */
+    unsigned changes, cases, signatures, links;
+    unsigned findings; /**< what does not hold; the story names each */
+};
+
+/**
+ * Check a bundle that `ocopd export evidence` wrote, and tell its story. Needs neither a store nor
+ * the registry.
+ *
+ * Without `root_key` a bundle of any registry is taken, of a made-up one too: then root_key of the
+ * result has to be compared with the one that the registry's office has published.
+ *
+ * @param file     the whole file, `len` bytes; borrowed for this call
+ * @param root_key 32 bytes, or NULL
+ * @param json     the story as one JSON object, else as lines of text that are safe for a terminal
+ * @param story    freed with ocop_text_free
+ * @return OCOP_OK the bundle is whole, and out->holds says whether all in it holds; OCOP_EAUTH it
+ *         was altered, or another registry signed it; OCOP_EPROTO it is no bundle; OCOP_EVERSION of
+ *         a newer program; OCOP_ELIMIT. On failure *story is NULL.
+ * Any thread. Takes up to 0.7 GB for the largest bundle, and seconds.
+ */
+OCOP_API OCOP_MUST_USE enum ocop_status
+ocop_verify_evidence(const void *file, size_t len, const uint8_t *root_key, bool json, char **story,
+                     struct ocop_evidence *out, struct ocop_error *err);
+
 #ifdef __cplusplus
 }
 #endif

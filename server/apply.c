@@ -56,6 +56,7 @@ static enum ocop_status outcome_store(struct apply *p)
     sqlite3_bind_int64(s, 6, (sqlite3_int64)p->version);
     bind_span(s, 7, id_span(&p->set->replica));
     sqlite3_bind_int64(s, 8, (sqlite3_int64)p->set->seq);
+    bind_span(s, 9, id_span(&p->change->record));
     return registry_done(p->r, s, "storing an outcome", p->err);
 }
 

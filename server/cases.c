@@ -51,6 +51,7 @@ static enum ocop_status row_of(sqlite3_stmt *s, struct arena *a, struct case_row
     c->closed_version = (uint64_t)sqlite3_column_int64(s, 14);
     c->resolution = column_text(s, 15, a);
     *mine_value = column_span(s, 16, a);
+    c->set_version = (uint64_t)sqlite3_column_int64(s, 17);
     if (!c->key.p || !c->base || !c->theirs || !c->mine || !c->resolution || !mine_value->p)
         return err_nomem(err);
     return OCOP_OK;
@@ -181,6 +182,13 @@ static enum ocop_status theirs_from_other(struct registry *r, struct arena *a, s
         id_from(officer->bytes, &c->theirs_author);
     c->theirs_time_ms = recorded ? recorded->i : 0;
     return OCOP_OK;
+}
+
+enum ocop_status case_load_row(struct registry *r, const struct id *id, struct arena *a,
+                               struct case_row *out, struct ocop_error *err)
+{
+    struct span mine_value;
+    return load_row(r, id, a, out, &mine_value, err);
 }
 
 enum ocop_status case_load(struct registry *r, const struct id *id, struct arena *a,

@@ -15,6 +15,7 @@ struct case_row {
     struct id other;                         /* the other record of a collision */
     uint64_t opened_version, closed_version; /* 0: open */
     uint64_t theirs_version, base_version;
+    uint64_t set_version; /* of the change that it is about: before opened_version if that waited */
     uint32_t change_index;
     const char *base, *theirs, *mine;                /* JSON text; "null" when not set */
     struct id theirs_author, mine_author;            /* officers */
@@ -24,6 +25,10 @@ struct case_row {
 };
 OCOP_MUST_USE enum ocop_status case_load(struct registry *r, const struct id *id, struct arena *a,
                                          struct case_row *out, struct ocop_error *err);
+/** Its row alone: no authors, times and reasons, which stand in the log. */
+OCOP_MUST_USE enum ocop_status case_load_row(struct registry *r, const struct id *id,
+                                             struct arena *a, struct case_row *out,
+                                             struct ocop_error *err);
 typedef enum ocop_status (*case_fn)(void *self, const struct case_row *c, struct ocop_error *err);
 OCOP_MUST_USE enum ocop_status case_each(struct registry *r, bool open_only, case_fn fn, void *self,
                                          struct ocop_error *err);

@@ -84,6 +84,7 @@ enum ocop_status command_move(const struct invocation *in, struct ocop_error *er
 enum ocop_status command_rights(const struct invocation *in, struct ocop_error *err);
 enum ocop_status command_show(const struct invocation *in, struct ocop_error *err);
 enum ocop_status command_log(const struct invocation *in, struct ocop_error *err);
+enum ocop_status command_export(const struct invocation *in, struct ocop_error *err);
 enum ocop_status command_cases(const struct invocation *in, struct ocop_error *err);
 enum ocop_status command_case(const struct invocation *in, struct ocop_error *err);
 enum ocop_status command_verify(const struct invocation *in, struct ocop_error *err);

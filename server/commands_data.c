@@ -1,8 +1,11 @@
-/* import, show, log, cases, case: reading and correcting what the registry holds. */
+/* import, show, log, export, cases, case: reading and correcting what the registry holds. */
+#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cases.h"
 #include "command.h"
+#include "evidence_make.h"
 #include "import.h"
 #include "show.h"
 
@@ -78,25 +81,104 @@ enum ocop_status command_show(const struct invocation *in, struct ocop_error *er
     return st;
 }
 
+/* The record of an id that people give. */
+static enum ocop_status record_of(const char *text, struct id *out, struct ocop_error *err)
+{
+    if (id_parse(text, out))
+        return OCOP_OK;
+    return err_set(err, OCOP_EINVAL, "\"%.60s\" is no record's id; `ocopd show KIND` lists them",
+                   text);
+}
+
+static enum ocop_status story(const struct invocation *in, struct registry *r,
+                              const struct id *record, struct ocop_error *err)
+{
+    struct server_keys keys;
+
+    memset(&keys, 0, sizeof keys);
+    /* A copy can be read where the keys are not. */
+    const bool with_root = command_keys(in, &keys, NULL) == OCOP_OK;
+    enum ocop_status st = show_story(r, record, with_root ? keys.root.public_key : NULL,
+                                     command_has(in, "--json"), in->out, err);
+    keys_wipe(&keys);
+    return st;
+}
+
 enum ocop_status command_log(const struct invocation *in, struct ocop_error *err)
 {
     struct registry *r = NULL;
     uint64_t from, limit;
     struct id record;
+    enum ocop_status st = OCOP_OK;
 
-    if (in->operand_count > 0 && (strcmp(in->operands[0], "show") != 0 || in->operand_count != 2 ||
-                                  !id_parse(in->operands[1], &record)))
+    if (in->operand_count > 0 && (strcmp(in->operands[0], "show") != 0 || in->operand_count != 2))
         return err_set(err, OCOP_EINVAL, "log takes nothing, or show and the id of a record");
-    enum ocop_status st = command_number(in, "--from", 1, 1, INT64_MAX, &from, err);
+    if (in->operand_count == 0 && command_has(in, "--json"))
+        return err_set(err, OCOP_EINVAL, "--json goes with log show RECORD");
+    if (in->operand_count)
+        st = record_of(in->operands[1], &record, err);
+    if (st == OCOP_OK)
+        st = command_number(in, "--from", 1, 1, INT64_MAX, &from, err);
     if (st == OCOP_OK)
         st = command_number(in, "--limit", 100, 1, INT64_MAX, &limit, err);
     if (st == OCOP_OK)
         st = command_open(in, &r, err);
     if (st != OCOP_OK)
         return st;
-    st = in->operand_count ? show_story(r, &record, in->out, err)
-                           : show_log(r, from, limit, in->out, err);
+    st = in->operand_count ? story(in, r, &record, err) : show_log(r, from, limit, in->out, err);
     registry_close(r);
+    return st;
+}
+
+static enum ocop_status export(const struct invocation *in, const struct id *record, FILE *out,
+                               struct ocop_error *err) {
+    struct registry *r = NULL; struct server_keys keys;
+
+    memset(&keys, 0, sizeof keys);
+    enum ocop_status st = command_open(in, &r, err);
+    if (st == OCOP_OK) st = command_keys(in, &keys, err);
+    if (st == OCOP_OK) st = evidence_export(r, &keys.root, record, out, err);
+    keys_wipe(&keys);
+    registry_close(r);
+    return st;
+}
+
+/* By it evidence is checked where the registry is not. */
+static enum ocop_status export_root_key(const struct invocation *in, struct ocop_error *err)
+{
+    struct server_keys keys;
+
+    memset(&keys, 0, sizeof keys);
+    enum ocop_status st = command_keys(in, &keys, err);
+    for (size_t i = 0; st == OCOP_OK && i < SIGN_PUBLIC_LEN; i++)
+        fprintf(in->out, "%02x", keys.root.public_key[i]);
+    if (st == OCOP_OK)
+        fputc('\n', in->out);
+    keys_wipe(&keys);
+    return st;
+}
+
+enum ocop_status command_export(const struct invocation *in, struct ocop_error *err)
+{
+    const char *path = command_value(in, "--out");
+    struct id record;
+
+    if (strcmp(in->operands[0], "root-key") == 0 && in->operand_count == 1 && !path)
+        return export_root_key(in, err);
+    if (strcmp(in->operands[0], "evidence") != 0 || in->operand_count != 2)
+        return err_set(err, OCOP_EINVAL,
+                       "export takes evidence and the id of a record, or root-key");
+    enum ocop_status st = record_of(in->operands[1], &record, err);
+    if (st != OCOP_OK || !path)
+        return st == OCOP_OK ? export(in, &record, in->out, err) : st;
+    FILE *out = fopen(path, "wxe");
+    if (!out)
+        return err_set(err, errno == EEXIST ? OCOP_ESTATE : OCOP_EIO, "%.200s: %m", path);
+    st = export(in, &record, out, err);
+    if (fclose(out) != 0 && st == OCOP_OK)
+        st = err_set(err, OCOP_EIO, "%.200s cannot be written: %m", path);
+    if (st != OCOP_OK)
+        unlink(path);
     return st;
 }
 

@@ -84,7 +84,8 @@ enum ocop_status command_init(const struct invocation *in, struct ocop_error *er
     if (st == OCOP_OK)
         fprintf(in->out,
                 "made %s and %s.keys\nkeep a copy of the keys in a safe place: devices trust "
-                "nothing else\n",
+                "nothing else\npublish what `ocopd export root-key` prints: evidence is checked by "
+                "it\n",
                 in->config.value[CONFIG_DB], in->config.value[CONFIG_DB]);
     return st;
 }

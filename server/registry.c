@@ -13,6 +13,7 @@
 #include "feed.h"
 #include "json.h"
 #include "migrate.h"
+#include "registry_past.h"
 #include "registry_stmts.h"
 #include "text.h"
 
@@ -117,6 +118,8 @@ static enum ocop_status registry_prepare(struct registry *r, struct ocop_error *
         st = load_id(r, "lineage", &r->lineage, err);
     if (st == OCOP_OK)
         st = check_epoch(r, err);
+    if (st == OCOP_OK)
+        st = past_fill(r, err);
     return st;
 }
 

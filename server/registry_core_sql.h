@@ -38,7 +38,7 @@
     X(SQL_OFFICER_ROLES, "SELECT roles FROM officer WHERE id = ?1")                                \
     /* outcomes, waiting and dangling */                                                           \
     X(SQL_OUTCOME_SET, "INSERT INTO outcome (version, idx, code, field, text, changed_version,"    \
-                       " replica, seq) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"                    \
+                       " replica, seq, record) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"        \
                        " ON CONFLICT (version, idx) DO UPDATE SET code = ?3, field = ?4,"          \
                        " text = ?5, changed_version = ?6")                                         \
     X(SQL_OUTCOMES, "SELECT idx, code, field, text FROM outcome WHERE version = ?1 ORDER BY idx")  \
@@ -86,6 +86,24 @@
     X(SQL_HISTORY_ADD, "INSERT OR IGNORE INTO history VALUES (?1, ?2, ?3, ?4, ?5)")                \
     X(SQL_HISTORY_SINCE, "SELECT version, value FROM history WHERE record = ?1 AND field = ?2"     \
                          " AND element = ?3 AND version > ?4 ORDER BY version DESC")               \
+    /* one record's story */                                                                       \
+    X(SQL_PAST_VERSIONS, "SELECT version FROM history WHERE record = ?1"                           \
+                         " UNION SELECT version FROM outcome WHERE record = ?1"                    \
+                         " UNION SELECT set_version FROM late WHERE record = ?1"                   \
+                         " UNION SELECT set_version FROM cases WHERE record = ?1"                  \
+                         " UNION SELECT closed_version FROM cases WHERE record = ?1"               \
+                         " AND closed_version IS NOT NULL")                                        \
+    X(SQL_HISTORY_AT, "SELECT value FROM history WHERE record = ?1 AND field = ?2"                 \
+                      " AND element = x'' AND version > ?3 ORDER BY version LIMIT 1")              \
+    X(SQL_INVITATION_OF, "SELECT token_hash, officer, made_ms, expires_ms FROM invitation"         \
+                         " WHERE replica = ?1 ORDER BY made_ms DESC LIMIT 1")                      \
+    X(SQL_KIND_UNKNOWN, "SELECT kind FROM unknown_kind WHERE id = ?1")                             \
+    X(SQL_OUTCOME_UNTOLD, "SELECT DISTINCT version FROM outcome WHERE record = x''")               \
+    X(SQL_OUTCOME_TELL, "UPDATE outcome SET record = ?3 WHERE version = ?1 AND idx = ?2"           \
+                        " AND record = x''")                                                       \
+    X(SQL_PAST_CASES, "SELECT id FROM (SELECT id, opened_version, idx FROM cases"                  \
+                      " WHERE record = ?1 UNION SELECT id, opened_version, idx FROM cases"         \
+                      " WHERE other = ?1) ORDER BY opened_version, idx, id")                       \
     /* rules data */                                                                               \
     X(SQL_CODE_LISTS, "SELECT code, items FROM code_list WHERE voided IS NOT 1"                    \
                       " ORDER BY born, id")                                                        \

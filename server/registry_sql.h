@@ -23,7 +23,8 @@
     /* cases */                                                                                    \
     X(SQL_CASE_LOAD, "SELECT id, kind, record, cause, field, element, other, base_version,"        \
                      " theirs_version, base, theirs, mine, opened_version, idx,"                   \
-                     " coalesce(closed_version, 0), coalesce(resolution, ''), mine_value"          \
+                     " coalesce(closed_version, 0), coalesce(resolution, ''), mine_value,"         \
+                     " set_version"                                                                \
                      " FROM cases WHERE id = ?1")                                                  \
     X(SQL_CASE_IDS, "SELECT id FROM cases WHERE ?1 = 0 OR closed_version IS NULL"                  \
                     " ORDER BY opened_version, idx, id")                                           \

@@ -9,72 +9,35 @@
 #include "csvfile.h"
 #include "json.h"
 #include "query.h"
+#include "shown.h"
 #include "text.h"
 
-/* Length of the valid UTF-8 sequence at p, 0 when there is none; *c its code point. */
-static size_t decode(const uint8_t *p, size_t left, uint32_t *c)
+static void show(FILE *out, void (*make)(struct buf *, struct span), struct span text)
 {
-    const size_t n = p[0] < 0x80 ? 1 : p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : p[0] >= 0xc2 ? 2 : 0;
+    struct buf b;
 
-    if (n == 0 || n > left || (n > 1 && !text_is_utf8(span_of(p, n))))
-        return 0;
-    *c = n == 1 ? p[0] : p[0] & (0x7fu >> n);
-    for (size_t i = 1; i < n; i++)
-        *c = *c << 6 | (p[i] & 0x3f);
-    return n;
-}
-
-static bool is_harmful(uint32_t c)
-{
-    return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x61c || c == 0x200e || c == 0x200f ||
-           (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) || c == 0xfeff;
+    buf_init(&b, SIZE_MAX / 2);
+    make(&b, text);
+    if (b.failed)
+        fputs("(out of memory)", out);
+    else if (b.len)
+        fwrite(b.p, 1, b.len, out);
+    buf_fini(&b);
 }
 
 void show_text(FILE *out, struct span text)
 {
-    for (size_t i = 0; i < text.len;) {
-        uint32_t c = 0;
-        const size_t n = decode(text.p + i, text.len - i, &c);
-        if (n > 0 && (c == '\n' || c == '\t' || c == '\r'))
-            fputc(' ', out);
-        else if (n == 0 || is_harmful(c))
-            fputs("\xef\xbf\xbd", out);
-        else
-            fwrite(text.p + i, 1, n, out);
-        i += n ? n : 1;
-    }
+    show(out, shown_text, text);
 }
 
 void show_json_text(FILE *out, struct span text)
 {
-    fputc('"', out);
-    for (size_t i = 0; i < text.len;) {
-        uint32_t c = 0;
-        const size_t n = decode(text.p + i, text.len - i, &c);
-        if (n == 0)
-            fputs("\\ufffd", out);
-        else if (c == '"' || c == '\\')
-            fprintf(out, "\\%c", (int)c);
-        else if (is_harmful(c))
-            fprintf(out, "\\u%04x", c);
-        else
-            fwrite(text.p + i, 1, n, out);
-        i += n ? n : 1;
-    }
-    fputc('"', out);
+    show(out, shown_json, text);
 }
 
 void show_json(FILE *out, const struct buf *json)
 {
-    for (size_t i = 0; i < json->len;) {
-        uint32_t c = 0;
-        const size_t n = decode(json->p + i, json->len - i, &c);
-        if (n > 0 && c != '\n' && is_harmful(c))
-            fprintf(out, "\\u%04x", c);
-        else
-            fwrite(json->p + i, 1, n ? n : 1, out);
-        i += n ? n : 1;
-    }
+    show(out, shown_json_value, buf_span(json));
 }
 
 void show_str(FILE *out, const char *s)

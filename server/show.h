@@ -51,9 +51,12 @@ OCOP_MUST_USE enum ocop_status show_counts(struct registry *r, FILE *out, struct
 OCOP_MUST_USE enum ocop_status show_log(struct registry *r, uint64_t from, uint64_t limit,
                                         FILE *out, struct ocop_error *err);
 
-/** Every change of one record in the log: who, on which device, when by both clocks, what, why,
- *  and what came of it; then its cases. @return OCOP_ENOTFOUND when the log has none */
-OCOP_MUST_USE enum ocop_status show_story(struct registry *r, const struct id *record, FILE *out,
+/** The whole story of one record, each signature and chain checked: story.h. `root_key`: NULL takes
+ *  the one that the log names.
+ *  @return OCOP_ENOTFOUND when the log has none; OCOP_EDAMAGED, after it was printed, when
+ * something does not hold */
+OCOP_MUST_USE enum ocop_status show_story(struct registry *r, const struct id *record,
+                                          const uint8_t *root_key, bool json, FILE *out,
                                           struct ocop_error *err);
 
 /** What a case is about: "field", "void", ...; and the path of its field. */

@@ -34,6 +34,7 @@ enum opt {
     OPT_CONNECT_TIMEOUT,
     OPT_ROUND_TRIPS,
     OPT_PATIENCE,
+    OPT_ROOT_KEY,
     OPT_HELP,
     OPT_COUNT
 };
@@ -54,7 +55,7 @@ enum exit_code {
 };
 
 struct session {
-    struct ocop_store *store; /* NULL for init */
+    struct ocop_store *store; /* NULL for a command that needs none */
     const char *path;
     const char *value[OPT_COUNT]; /* NULL: not given; "" for one without argument */
     const char **sets;            /* of --set, in order */
@@ -80,6 +81,7 @@ command_fn record_new, record_edit, record_submit, record_amend, record_add, rec
     record_discard, record_resend;
 command_fn view_show, view_list, view_status, view_check;
 command_fn export_run;
+command_fn evidence_run;
 command_fn sync_init, sync_enrol, sync_run;
 command_fn key_change;
 

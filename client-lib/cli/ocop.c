@@ -55,6 +55,7 @@ static const struct {
     [OPT_ROUND_TRIPS] = {"max-round-trips", 0, "N", "stop after so many; the next sync goes on"},
     [OPT_PATIENCE] = {"patience", 0, "SECONDS",
                       "how long to wait for a busy server, which says when to come back; else 0"},
+    [OPT_ROOT_KEY] = {"root-key", 0, "HEX", "the registry's root key as its office published it"},
     [OPT_HELP] = {"help", 'h', NULL, "print this help"},
 };
 
@@ -76,7 +77,7 @@ struct command {
     command_fn *run;
     uint32_t options; /* beside O_ALL */
     int words_min, words_max;
-    bool makes_store;
+    bool no_store; /* it needs none, or makes it */
 };
 
 static const struct command commands[] = {
@@ -122,6 +123,9 @@ static const struct command commands[] = {
      HAS(OPT_JSON) | HAS(OPT_CSV) | HAS(OPT_OUTPUT), 1, 1, false},
     {"resend", "ID", "Send a refused change again as it is, its cause being gone.", record_resend,
      0, 1, 1, false},
+    {"verify-evidence", "FILE",
+     "Check what `ocopd export evidence` wrote, far from the registry, and tell its story.",
+     evidence_run, HAS(OPT_ROOT_KEY) | HAS(OPT_JSON), 1, 1, true},
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof *commands };
 
@@ -275,7 +279,7 @@ static void help(struct out *o)
          0, o);
     out_str(o, "\nCommands:\n");
     for (size_t i = 0; i < COMMAND_COUNT; i++)
-        help_row(commands[i].name, 8, commands[i].summary, o);
+        help_row(commands[i].name, 15, commands[i].summary, o);
     out_str(o, "\nOptions:\n");
     help_row("-s, --store FILE", 18, options[OPT_STORE].text, o);
     help_row("    --key-file FILE", 18, options[OPT_KEY_FILE].text, o);
@@ -432,7 +436,7 @@ static enum ocop_status run_command(struct session *s, const struct command *c, 
     if (st)
         return st;
     s->path = s->value[OPT_STORE] ? s->value[OPT_STORE] : env && *env ? env : STORE_DEFAULT;
-    if (!c->makes_store)
+    if (!c->no_store)
         st = open_store(s, err);
     return st ? st : c->run(s, err);
 }

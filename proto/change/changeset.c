@@ -26,6 +26,23 @@ void hash_bytes(struct span s, uint8_t out[HASH_LEN])
     crypto_generichash(out, HASH_LEN, s.p, s.len, NULL, 0);
 }
 
+/* In two steps, so that a chain can be proven by heads alone, without telling what they head. */
+static void set_hash(struct span head, const uint8_t changes_hash[HASH_LEN], uint8_t out[HASH_LEN])
+{
+    crypto_generichash_state state;
+    crypto_generichash_init(&state, NULL, 0, HASH_LEN);
+    crypto_generichash_update(&state, head.p, head.len);
+    crypto_generichash_update(&state, changes_hash, HASH_LEN);
+    crypto_generichash_final(&state, out, HASH_LEN);
+}
+
+static void body_hash(struct span body, size_t head_len, struct change_set *out)
+{
+    out->head = span_of(body.p, head_len);
+    hash_bytes(span_of(body.p + head_len, body.len - head_len), out->changes_hash);
+    set_hash(out->head, out->changes_hash, out->hash);
+}
+
 static ProtobufCBinaryData binary(const uint8_t *p, size_t len)
 {
     return (ProtobufCBinaryData){len, (uint8_t *)(uintptr_t)p};
@@ -94,6 +111,7 @@ enum ocop_status changeset_seal(struct change_set *set, const struct sign_key *k
     Ocop__Sync__Columns columns;
     *out = (struct sealed){0};
     message_fill(set, &m);
+    size_t head_len = ocop__sync__change_set__get_packed_size(&m);
     enum ocop_status st = changes_fill(&set->changes, &m, &columns, a, err);
     if (st != OCOP_OK)
         return st;
@@ -104,7 +122,7 @@ enum ocop_status changeset_seal(struct change_set *set, const struct sign_key *k
     if (!body)
         return err_nomem(err);
     ocop__sync__change_set__pack(&m, body);
-    hash_bytes(span_of(body, len), set->hash);
+    body_hash(span_of(body, len), head_len, set);
     out->body = span_of(body, len);
     if (!m.has_tight) /* deflate would only add to it */
         st = body_deflate(span_of(body, len), a, &out->body, err);
@@ -178,25 +196,41 @@ static bool member_read(const struct field *f, struct change_set *out)
     }
 }
 
-/* The header, and where the changes stand. Members stand once and in ascending order, so that
- * reading the header alone and reading all can never disagree. */
-static enum ocop_status body_read(struct span body, struct change_set *out, struct ocop_error *err)
+/* Members stand once and in ascending order, so that reading the header alone and reading all can
+ * never disagree. *head_len: where the first of the changes' members begins. */
+static enum ocop_status members_read(struct span body, struct change_set *out, uint32_t *seen,
+                                     size_t *head_len, struct ocop_error *err)
 {
     struct field f;
-    uint32_t last = 0, seen = 0;
+    uint32_t last = 0;
     size_t at = 0;
     int more;
+    *seen = 0;
+    *head_len = 0;
     while ((more = packed_next(body, &at, &f)) > 0) {
         if (f.number <= last || !member_read(&f, out))
             return err_set(err, OCOP_EPROTO, "member %u of the change-set is malformed", f.number);
         last = f.number;
-        seen |= f.number <= BODY_TIGHT ? UINT32_C(1) << f.number : 0;
+        *seen |= f.number <= BODY_TIGHT ? UINT32_C(1) << f.number : 0;
+        if (f.number < BODY_CHANGES)
+            *head_len = at;
     }
-    uint32_t needed = 1u << BODY_REPLICA | 1u << BODY_SEQ;
+    return more < 0 ? err_set(err, OCOP_EPROTO, "the change-set is cut") : OCOP_OK;
+}
+
+/* The header, and where the changes stand: of a link none, of a body one form of them. */
+static enum ocop_status body_read(struct span body, bool link, struct change_set *out,
+                                  size_t *head_len, struct ocop_error *err)
+{
+    uint32_t seen, needed = 1u << BODY_REPLICA | 1u << BODY_SEQ;
     uint32_t continues = 1u << BODY_PREDECESSOR | 1u << BODY_PREDECESSOR_HASH;
+    enum ocop_status st = members_read(body, out, &seen, head_len, err);
+    if (st != OCOP_OK)
+        return st;
     bool chained = seen >> BODY_PREV_HASH & 1;
-    bool one_form = (seen >> BODY_CHANGES & 1) != (seen >> BODY_TIGHT & 1);
-    if (more < 0 || (seen & needed) != needed || !one_form || chained != (out->seq > 1) ||
+    bool columns = seen >> BODY_CHANGES & 1, tight = seen >> BODY_TIGHT & 1;
+    bool form = link ? *head_len == body.len : columns != tight;
+    if ((seen & needed) != needed || !form || chained != (out->seq > 1) ||
         ((seen & continues) && (seen & continues) != continues))
         return err_set(err, OCOP_EPROTO, "the header of the change-set is cut or incomplete");
     return OCOP_OK;
@@ -227,15 +261,31 @@ enum ocop_status changeset_peek(struct span body, struct arena *a, struct change
 {
     struct span inflated = body;
     struct change_set set = {0};
+    size_t head_len;
     enum ocop_status st = OCOP_OK;
     *out = set;
     if (body.len == 0 || body.p[0] != BODY_FIRST)
         st = zip_inflate(body, SET_BODY_BYTES_MAX, a, &inflated, err);
     if (st == OCOP_OK)
-        st = body_read(inflated, &set, err);
+        st = body_read(inflated, false, &set, &head_len, err);
     if (st != OCOP_OK)
         return st;
-    hash_bytes(inflated, set.hash);
+    body_hash(inflated, head_len, &set);
+    *out = set;
+    return OCOP_OK;
+}
+
+enum ocop_status changeset_link(struct span head, const uint8_t changes_hash[HASH_LEN],
+                                struct change_set *out, struct ocop_error *err)
+{
+    struct change_set set = {.head = head};
+    size_t head_len;
+    *out = (struct change_set){0};
+    enum ocop_status st = body_read(head, true, &set, &head_len, err);
+    if (st != OCOP_OK)
+        return st;
+    memcpy(set.changes_hash, changes_hash, HASH_LEN);
+    set_hash(head, changes_hash, set.hash);
     *out = set;
     return OCOP_OK;
 }
@@ -258,4 +308,42 @@ enum ocop_status changeset_verify(const uint8_t hash[HASH_LEN],
     if (crypto_sign_verify_detached(signature, hash, HASH_LEN, public_key) == 0)
         return OCOP_OK;
     return err_set(err, OCOP_EAUTH, "the signature of the change-set is not its author's");
+}
+
+/* What is signed of a bundle: its subject before its hash, so that it is never taken for the hash
+ * of a set. */
+#define STATEMENT "ocop evidence"
+enum { STATEMENT_LEN = sizeof STATEMENT - 1 };
+
+static void statement_bytes(struct span head, struct span body,
+                            uint8_t out[STATEMENT_LEN + HASH_LEN])
+{
+    crypto_generichash_state state;
+    memcpy(out, STATEMENT, STATEMENT_LEN);
+    crypto_generichash_init(&state, NULL, 0, HASH_LEN);
+    crypto_generichash_update(&state, head.p, head.len);
+    crypto_generichash_update(&state, body.p, body.len);
+    crypto_generichash_final(&state, out + STATEMENT_LEN, HASH_LEN);
+}
+
+enum ocop_status statement_sign(struct span head, struct span body, const struct sign_key *key,
+                                uint8_t signature[SIGNATURE_LEN], struct ocop_error *err)
+{
+    uint8_t bytes[STATEMENT_LEN + HASH_LEN];
+    statement_bytes(head, body, bytes);
+    if (crypto_sign_detached(signature, NULL, bytes, sizeof bytes, key->secret) != 0)
+        return err_set(err, OCOP_EBROKEN, "libsodium did not sign the bundle; report this");
+    return OCOP_OK;
+}
+
+enum ocop_status statement_verify(struct span head, struct span body,
+                                  const uint8_t public_key[SIGN_PUBLIC_LEN],
+                                  const uint8_t signature[SIGNATURE_LEN], struct ocop_error *err)
+{
+    uint8_t bytes[STATEMENT_LEN + HASH_LEN];
+    statement_bytes(head, body, bytes);
+    if (crypto_sign_verify_detached(signature, bytes, sizeof bytes, public_key) == 0)
+        return OCOP_OK;
+    return err_set(err, OCOP_EAUTH,
+                   "the registry's signature does not cover this file: it was altered");
 }

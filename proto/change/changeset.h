@@ -23,8 +23,11 @@ struct change_set {
     uint8_t predecessor_hash[HASH_LEN];
     struct changes changes;
     uint8_t hash[HASH_LEN]; /* filled by seal and open */
-    struct span columns; /* the changes as they came, in the body or the arena; by open and peek */
-    bool tight;          /* in their tight form */
+    /* By open and peek, in the body or the arena. */
+    struct span head;               /* the members before the changes */
+    uint8_t changes_hash[HASH_LEN]; /* of the rest of the body */
+    struct span columns;            /* the changes as they came */
+    bool tight;                     /* in their tight form */
 };
 
 /** What is kept and sent. */
@@ -57,10 +60,25 @@ OCOP_MUST_USE enum ocop_status changeset_peek(struct span body, struct arena *a,
 OCOP_MUST_USE enum ocop_status changeset_decode(struct change_set *set, struct arena *a,
                                                 struct ocop_error *err);
 
+/** The hash and header of a set of which only the head and the hash of its changes are shown: what
+ *  proves a chain without telling what is in it. @return OCOP_EPROTO */
+OCOP_MUST_USE enum ocop_status changeset_link(struct span head,
+                                              const uint8_t changes_hash[HASH_LEN],
+                                              struct change_set *out, struct ocop_error *err);
+
 /** OCOP_EAUTH when the signature is not `public_key`'s over `hash`. */
 OCOP_MUST_USE enum ocop_status changeset_verify(const uint8_t hash[HASH_LEN],
                                                 const uint8_t signature[SIGNATURE_LEN],
                                                 const uint8_t public_key[SIGN_PUBLIC_LEN],
+                                                struct ocop_error *err);
+/** The same of a bundle of evidence, over its head and body in one. */
+OCOP_MUST_USE enum ocop_status statement_sign(struct span head, struct span body,
+                                              const struct sign_key *key,
+                                              uint8_t signature[SIGNATURE_LEN],
+                                              struct ocop_error *err);
+OCOP_MUST_USE enum ocop_status statement_verify(struct span head, struct span body,
+                                                const uint8_t public_key[SIGN_PUBLIC_LEN],
+                                                const uint8_t signature[SIGNATURE_LEN],
                                                 struct ocop_error *err);
 void hash_bytes(struct span s, uint8_t out[HASH_LEN]);
 

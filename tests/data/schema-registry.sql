@@ -474,7 +474,7 @@ CREATE TABLE outcome (
     text TEXT,
     changed_version INTEGER NOT NULL,  -- when it got this code: later than version when it waited
     replica BLOB NOT NULL,
-    seq INTEGER NOT NULL,
+    seq INTEGER NOT NULL, record BLOB NOT NULL DEFAULT x'',
     PRIMARY KEY (version, idx)
 ) STRICT, WITHOUT ROWID;
 
@@ -696,6 +696,8 @@ CREATE INDEX cases_open ON cases (record) WHERE closed_version IS NULL;
 
 CREATE INDEX cases_opened ON cases (opened_version);
 
+CREATE INDEX cases_other ON cases (other) WHERE other IS NOT NULL;
+
 CREATE INDEX cases_record ON cases (record);
 
 CREATE INDEX cases_set ON cases (set_version, idx);
@@ -728,11 +730,15 @@ CREATE INDEX inspection_minutes_no ON inspection (minutes_no) WHERE minutes_no I
 
 CREATE INDEX inspection_version ON inspection (version);
 
+CREATE INDEX invitation_replica ON invitation (replica) WHERE replica IS NOT NULL;
+
 CREATE INDEX officer_feed ON officer (anchor, version, id);
 
 CREATE INDEX officer_version ON officer (version);
 
 CREATE INDEX outcome_changed ON outcome (replica, changed_version) WHERE changed_version > version;
+
+CREATE INDEX outcome_record ON outcome (record, version);
 
 CREATE INDEX producer_feed ON producer (anchor, version, id);
 

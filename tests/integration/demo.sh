@@ -186,6 +186,17 @@ for device in an binh; do
 done
 expect "open cases" "$(office cases --json | grep -c '"id"' || true)" 0
 office verify
+
+say "A dispute: the story of the inspection, proven on a computer that has no registry"
+office export evidence "$inspection" --out "$dir/evidence"
+"$build/ocop" verify-evidence "$dir/evidence" --root-key "$(office export root-key)" >"$dir/story"
+cat "$dir/story"
+expect "what the registry and the bundle tell" "$(office log show "$inspection" | grep -v 'log ended' | cksum)" \
+    "$(grep -v 'log ended' "$dir/story" | cksum)"
+expect "good signatures of changes" "$(grep -c 'signature good, chain good' "$dir/story")" 4
+printf '!' | dd of="$dir/evidence" bs=1 seek=900 conv=notrunc 2>/dev/null
+! "$build/ocop" verify-evidence "$dir/evidence" 2>"$dir/altered" || fail "altered evidence was taken"
+cat "$dir/altered"
 kill "$server"
 wait "$server" || fail "the server did not stop cleanly"
 server=

@@ -290,8 +290,11 @@ static void the_story_of_a_record_names_author_times_and_outcome(void **state)
     id[36] = '\0';
     expect(w, 0, RUN(w, "log", "show", id), "create");
     assert_non_null(strstr(w->text, "units.csv"));
-    assert_non_null(strstr(w->text, "name = \"Hà Nội\""));
+    assert_non_null(strstr(w->text, "name: null -> \"Hà Nội\""));
     assert_non_null(strstr(w->text, "outcome: applied"));
+    assert_non_null(strstr(w->text, "signature good, chain good"));
+    expect(w, 0, RUN(w, "log", "show", id, "--json"), "\"good\":true}");
+    expect_error(w, 1, RUN(w, "log", "--json"), "--json goes with log show");
     expect_error(w, 1, RUN(w, "log", "show", "00000000-0000-8000-8000-000000000000"),
                  "no change of this record");
 }

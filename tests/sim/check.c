@@ -8,6 +8,9 @@
 #include "replay.h"
 #include "rights.h"
 #include "store.h"
+#include "stories.h"
+
+enum { STORIES_MAX = 25 }; /* of records that are told, of those of a run */
 
 /* --- after every step ---------------------------------------------------------------------------
  */
@@ -507,13 +510,17 @@ static void registry_check(struct sim *s)
 {
     struct replay_result result;
     struct ocop_error err = {0};
-    char scratch[DISK_PATH_MAX + 32];
+    char scratch[DISK_PATH_MAX + 32], why[400];
+    size_t told;
     snprintf(scratch, sizeof scratch, "%s/again.db", s->server.disk.dir);
     if (replay_check(s->registry, s->keys.root.public_key, &result, &err) != OCOP_OK)
         sim_fail(s, "log", "%s", err.text);
     template_put(scratch, true);
     if (replay_compare(s->registry, scratch, &result, &err) != OCOP_OK)
         sim_fail(s, "replay", "%s", err.text);
+    if (!stories_hold(s->registry, STORIES_MAX, &told, why, sizeof why))
+        sim_fail(s, "evidence", "%s", why);
+    CHECK(told > 0);
 }
 
 void check_all(struct sim *s)

@@ -8,6 +8,7 @@
 #include "cache.h"
 #include "centre.h"
 #include "replay.h"
+#include "stories.h"
 
 enum { NAME = 10, PRODUCER_OF = 11, TYPE = 11, PRODUCT = 11, TAX_CODE = 12, SUCCESSORS = 16 };
 enum { NOTES = 22, CONCLUSION = 26 };
@@ -40,12 +41,17 @@ static int open_world(void **state)
     return 0;
 }
 
-/* Whatever a test has done, the log alone must give it again. */
+/* Whatever a test has done, the log alone must give it again, and each record's story hold. */
 static int close_world(void **state)
 {
     struct world *w = *state;
     struct replay_result result;
+    char why[400];
+    size_t told;
     centre_must(&w->c, replay_compare(w->c.r, ":memory:", &result, &w->c.err));
+    if (!stories_hold(w->c.r, SIZE_MAX, &told, why, sizeof why))
+        fail_msg("%s", why);
+    assert_true(told > 10);
     device_close(&w->d);
     device_close(&w->e);
     device_close(&w->f);

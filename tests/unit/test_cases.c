@@ -2,6 +2,7 @@
 #include "test.h"
 
 #include "centre.h"
+#include "stories.h"
 
 enum { NAME = 10, PHONE = 16 };
 
@@ -30,6 +31,11 @@ static int open_world(void **state)
 static int close_world(void **state)
 {
     struct world *w = *state;
+    char why[400];
+    size_t told;
+    if (!stories_hold(w->c.r, SIZE_MAX, &told, why, sizeof why))
+        fail_msg("%s", why);
+    assert_true(told > 0);
     device_close(&w->d);
     device_close(&w->e);
     centre_close(&w->c);

@@ -290,6 +290,33 @@ static void mutated_sets_do_no_harm(void **state)
     assert_true(opened > 100); /* other values, other hash: what the signature is for */
 }
 
+/* The head and the hash of the rest stand for the set, and for no other. */
+static void a_link_has_the_hash_and_header_of_its_set(void **state)
+{
+    struct world *w = *state;
+    struct change_set set = golden_set(), link;
+    struct sealed sealed;
+    uint8_t bytes[512];
+
+    ok(w, changeset_seal(&set, &w->key, &w->a, &sealed, &w->err));
+    const size_t len = set.head.len;
+    assert_true(len > 100 && len + HASH_LEN <= sizeof bytes);
+    ok(w, changeset_link(set.head, set.changes_hash, &link, &w->err));
+    assert_memory_equal(link.hash, set.hash, HASH_LEN);
+    same_header(&set, &link);
+    for (size_t bit = 0; bit < 8 * (len + HASH_LEN); bit++) {
+        memcpy(bytes, set.head.p, len);
+        memcpy(bytes + len, set.changes_hash, HASH_LEN);
+        bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
+        if (changeset_link(span_of(bytes, len), bytes + len, &link, NULL) == OCOP_OK)
+            assert_memory_not_equal(link.hash, set.hash, HASH_LEN);
+    }
+    struct span whole = inflated(w, sealed.body);
+    assert_int_equal(changeset_link(whole, set.changes_hash, &link, NULL), OCOP_EPROTO);
+    assert_int_equal(changeset_link(span_of(set.head.p, len - 1), set.changes_hash, &link, NULL),
+                     OCOP_EPROTO);
+}
+
 /* --- limits --- */
 
 static void put_message(struct buf *b, uint32_t number, struct span s)
@@ -577,6 +604,7 @@ int main(void)
         TEST(a_bomb_does_not_go_off),
         TEST(no_part_of_a_set_opens),
         TEST(mutated_sets_do_no_harm),
+        TEST(a_link_has_the_hash_and_header_of_its_set),
         TEST(columns_nested_without_end_are_refused_before_they_are_unpacked),
         TEST(what_is_beyond_a_limit_is_not_sealed),
         TEST(a_list_beyond_its_limit_is_not_sealed),

@@ -1,0 +1,140 @@
+/* One record's evidence: the file that carries it, and what it proves. The same code tells the
+ * story of a record at the registry and checks a bundle far from it. No database, no clock, no
+ * output.
+ *
+ * Proven by signatures: what each set says, who signed it, and its place in its author's chain. The
+ * registry's word, under the root key: when it received a set, what came of a change, cases, names,
+ * and that the sets shown are all that touched the record. */
+#ifndef CHANGE_EVIDENCE_H
+#define CHANGE_EVIDENCE_H
+
+#include "changeset.h"
+#include "evidence.pb-c.h"
+#include "merge.h"
+
+enum { EVIDENCE_HEAD_LEN = 8 + 1 + SIGN_PUBLIC_LEN };
+
+/** Pack, deflate and sign: the whole file. @return OCOP_ELIMIT when it would be too large */
+OCOP_MUST_USE enum ocop_status evidence_seal(const Ocop__Evidence__Bundle *bundle,
+                                             const struct sign_key *root, struct buf *out,
+                                             struct ocop_error *err);
+
+/** Check the file's form and the signature of the root key that it names, then read it into the
+ *  arena. *bundle borrows from the arena, root_key is copied as soon as it is read.
+ *  @return OCOP_EAUTH altered, or signed by another; OCOP_EPROTO no such file; OCOP_EVERSION of a
+ *          newer program; OCOP_ELIMIT, OCOP_ENOMEM */
+OCOP_MUST_USE enum ocop_status evidence_open(struct span file, struct arena *a,
+                                             uint8_t root_key[SIGN_PUBLIC_LEN],
+                                             Ocop__Evidence__Bundle **bundle,
+                                             struct ocop_error *err);
+
+/* A key of a replica, since the version that enrolled it. */
+struct evidence_key {
+    struct evidence_key *before;
+    uint64_t version;
+    uint8_t key[SIGN_PUBLIC_LEN];
+};
+
+/* Who signed: as the registry's own sets enrolled it. */
+struct evidence_replica {
+    struct evidence_replica *next;
+    struct id id, officer, predecessor;
+    uint64_t predecessor_seq;
+    struct span type, name;
+    uint32_t number;
+    struct evidence_key *keys;                  /* newest first */
+    uint64_t enrolled_version, revoked_version; /* 0: not */
+    int64_t enrolled_ms, revoked_ms;            /* by the registry's clock */
+    struct span revoked_reason;
+    uint64_t links, shown; /* sets of its chain; of which whole */
+    bool chain_good;
+};
+
+struct evidence_set {
+    const Ocop__Evidence__EvidenceSet *in;
+    struct change_set head; /* no changes; zero when it cannot be read */
+    const struct evidence_replica *replica;
+    bool readable, own, signature_good, chain_good, holds_record;
+};
+
+enum evidence_fate {
+    FATE_TAKEN,
+    FATE_SAME,    /* the record had it already */
+    FATE_CASE,    /* stands in a case */
+    FATE_REFUSED, /* with its change */
+    FATE_WAITING  /* no such record yet */
+};
+struct evidence_value {
+    const struct field *after;
+    const struct field *before; /* NULL: there was none */
+    enum evidence_fate fate;
+};
+
+struct evidence_change {
+    const struct evidence_set *set;
+    uint32_t index;
+    struct change c;
+    const Ocop__Evidence__EvidenceOutcome *outcome; /* NULL: applied */
+    struct evidence_value *values;                  /* as many as c.fields */
+    struct span rule_set;                           /* of the record behind it; len 0: none */
+    bool waited;                                    /* it came before its record */
+};
+
+struct evidence_case {
+    const Ocop__Evidence__EvidenceCase *in;
+    const struct evidence_change *decision; /* NULL: not among the changes shown */
+    bool id_good;                           /* its id follows from the set that caused it */
+};
+
+/* A record of the id, as the changes leave it. There is one for each kind that has it. */
+struct evidence_state {
+    struct evidence_state *next;
+    uint32_t kind;
+    bool present;
+    struct fields fields;
+};
+
+struct evidence {
+    const Ocop__Evidence__Bundle *bundle;
+    struct id record;
+    const uint8_t *root_key;
+    struct evidence_replica *replicas; /* in the order of their enrolment */
+    struct evidence_set *sets;
+    size_t set_count;
+    struct evidence_change *changes; /* in the order of the log */
+    size_t change_count;
+    struct evidence_case *cases;
+    size_t case_count;
+    struct evidence_state *states;
+    size_t signatures, links; /* checked */
+    const char **findings;    /* what does not hold, one line each */
+    size_t finding_count; /* may be more than EVIDENCE_FINDINGS_MAX, of which no more are told */
+};
+
+/** Check all that a bundle says and follow what its changes did. What does not hold is a finding,
+ *  never a failure. All is in the arena or borrowed from bundle and root key.
+ *  @return OCOP_ENOMEM, OCOP_ELIMIT */
+OCOP_MUST_USE enum ocop_status evidence_check(const Ocop__Evidence__Bundle *bundle,
+                                              const uint8_t root_key[SIGN_PUBLIC_LEN],
+                                              struct arena *a, struct evidence *out,
+                                              struct ocop_error *err);
+
+/** What the registry calls a record as of a version; NULL when it says nothing of it. */
+const Ocop__Evidence__EvidenceName *evidence_name(const struct evidence *e, const struct id *id,
+                                                  uint64_t version);
+
+/* --- parts of evidence_check (evidence.c, evidence_replay.c) --- */
+
+struct evidence_checking {
+    struct evidence *e;
+    struct arena *a;
+    struct ocop_error *err;
+};
+
+void evidence_found(struct evidence_checking *c, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/** What the changes did to the record, against what the registry holds. */
+OCOP_MUST_USE enum ocop_status evidence_replay(struct evidence_checking *c);
+
+#endif

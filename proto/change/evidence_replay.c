@@ -1,0 +1,250 @@
+/* What the changes did to the record, value by value, by the outcomes and cases that the registry
+ * states. What comes out must be what it says it holds. */
+#include "evidence.h"
+
+#include <inttypes.h>
+
+#include "bounds.h"
+
+struct replaying {
+    struct evidence_checking *c;
+    struct evidence_change **waiting; /* before their record, in the order of the log */
+    size_t waiting_count;
+};
+
+static enum outcome_code code_of(const struct evidence_change *ch)
+{
+    return ch->outcome ? (enum outcome_code)ch->outcome->code : OUTCOME_APPLIED;
+}
+
+/* Both stand in the order of the log. */
+static void outcomes_tie(struct evidence_checking *c)
+{
+    const Ocop__Evidence__Bundle *b = c->e->bundle;
+    struct evidence_change *ch = c->e->changes, *end = ch + c->e->change_count;
+    for (size_t i = 0; i < b->n_outcomes; i++) {
+        const Ocop__Evidence__EvidenceOutcome *o = b->outcomes[i];
+        while (ch < end && (ch->set->in->version < o->version ||
+                            (ch->set->in->version == o->version && ch->index < o->index)))
+            ch++;
+        if (ch < end && ch->set->in->version == o->version && ch->index == o->index &&
+            o->code <= OUTCOME_CASE && !ch->outcome)
+            ch->outcome = o;
+        else
+            evidence_found(c, "version %" PRIu64 ": an outcome of no change of the record",
+                           o->version);
+    }
+}
+
+/* A change stands in a case by its outcome if and only if the bundle tells of a case of it. */
+static void cases_tie(struct evidence_checking *c)
+{
+    const struct evidence *e = c->e;
+    for (size_t n = 0; n < e->change_count; n++) {
+        const struct evidence_change *ch = &e->changes[n];
+        bool told = false;
+        for (size_t i = 0; i < e->case_count && !told; i++)
+            told = e->cases[i].in->version == ch->set->in->version &&
+                   e->cases[i].in->index == ch->index;
+        if (told != (code_of(ch) == OUTCOME_CASE))
+            evidence_found(c, "version %" PRIu64 ": its outcome and its cases do not agree",
+                           ch->set->in->version);
+    }
+}
+
+static struct evidence_state *state_of(struct evidence_checking *c, uint32_t kind)
+{
+    struct evidence_state **s = &c->e->states;
+    while (*s && (*s)->kind != kind)
+        s = &(*s)->next;
+    if (!*s && (*s = arena_calloc(c->a, 1, sizeof **s)))
+        (*s)->kind = kind;
+    return *s;
+}
+
+/* Does a case hold this value of the change back? One about the whole change holds all. */
+static bool in_case(const struct evidence *e, const struct evidence_change *ch,
+                    const struct field *f)
+{
+    for (size_t i = 0; i < e->case_count; i++) {
+        const Ocop__Evidence__EvidenceCase *k = e->cases[i].in;
+        if (k->version != ch->set->in->version || k->index != ch->index ||
+            k->cause == CASE_COLLISION)
+            continue;
+        if (k->cause != CASE_FIELD ||
+            (k->number == f->number && span_eq(f->key, span_of(k->element.data, k->element.len))))
+            return true;
+    }
+    return false;
+}
+
+static bool same_value(const struct field *mine, const struct field *held)
+{
+    const bool gone = !held || held->op == FIELD_CLEAR;
+    return gone ? mine->op == FIELD_CLEAR : mine->op == FIELD_SET && field_value_equal(mine, held);
+}
+
+static enum evidence_fate fate_of(const struct evidence *e, const struct evidence_change *ch,
+                                  const struct field *f, const struct field *before)
+{
+    switch (code_of(ch)) {
+    case OUTCOME_REFUSED:
+        return FATE_REFUSED;
+    case OUTCOME_WAITING:
+        return FATE_WAITING;
+    case OUTCOME_CASE:
+        if (in_case(e, ch, f))
+            return FATE_CASE;
+        break;
+    default:
+        break;
+    }
+    return same_value(f, before) ? FATE_SAME : FATE_TAKEN;
+}
+
+/* `there`: the change meets its record; else its values come to nothing, whatever its outcome. */
+static enum ocop_status take(struct evidence_checking *c, struct evidence_change *ch,
+                             struct evidence_state *s, bool there)
+{
+    const struct fields *in = &ch->c.fields;
+    struct fields taken = {arena_calloc(c->a, in->count + 1, sizeof *taken.v), 0};
+    ch->values = arena_calloc(c->a, in->count + 1, sizeof *ch->values);
+    if (!taken.v || !ch->values)
+        return err_nomem(c->err);
+    for (size_t i = 0; i < in->count; i++) {
+        struct evidence_value *v = &ch->values[i];
+        v->after = &in->v[i];
+        v->before = fields_find(&s->fields, v->after->number, v->after->key);
+        v->fate = there ? fate_of(c->e, ch, v->after, v->before) : FATE_WAITING;
+        if (v->fate == FATE_TAKEN)
+            taken.v[taken.count++] = *v->after;
+    }
+    if (taken.count && code_of(ch) == OUTCOME_EQUAL)
+        evidence_found(c, "version %" PRIu64 ": it is said to change nothing, and does",
+                       ch->set->in->version);
+    enum ocop_status st =
+        fields_apply(&s->fields, &taken, ch->set->in->version, false, c->a, &s->fields, c->err);
+    const struct field *rule_set = fields_find(&s->fields, FIELD_RULE_SET, span_of(NULL, 0));
+    ch->rule_set = rule_set ? rule_set->bytes : span_of(NULL, 0);
+    return st;
+}
+
+static enum ocop_status wake(struct replaying *r, struct evidence_state *s)
+{
+    enum ocop_status st = OCOP_OK;
+    size_t kept = 0;
+    for (size_t i = 0; st == OCOP_OK && i < r->waiting_count; i++) {
+        if (r->waiting[i]->c.kind == s->kind)
+            st = take(r->c, r->waiting[i], s, true);
+        else
+            r->waiting[kept++] = r->waiting[i];
+    }
+    r->waiting_count = kept;
+    return st;
+}
+
+static enum ocop_status follow(struct replaying *r, struct evidence_change *ch)
+{
+    struct evidence_state *s = state_of(r->c, ch->c.kind);
+    if (!s)
+        return err_nomem(r->c->err);
+    const bool known = ch->c.verb >= VERB_CREATE && ch->c.verb <= VERB_VOID;
+    if (s->present || !known)
+        return take(r->c, ch, s, true);
+    if (ch->c.verb != VERB_CREATE) {
+        ch->waited = true;
+        r->waiting[r->waiting_count++] = ch;
+        return OCOP_OK;
+    }
+    s->present = code_of(ch) != OUTCOME_REFUSED;
+    enum ocop_status st = take(r->c, ch, s, true);
+    return st == OCOP_OK && s->present ? wake(r, s) : st;
+}
+
+/* --- what the registry holds ---------------------------------------------------------------------
+ */
+
+static bool same_fields(const struct fields *a, const struct fields *b)
+{
+    if (a->count != b->count)
+        return false;
+    for (size_t i = 0; i < a->count; i++)
+        if (field_cmp(&a->v[i], &b->v[i]) != 0 || !field_value_equal(&a->v[i], &b->v[i]))
+            return false;
+    return true;
+}
+
+/* Is it a state in its one form, and nothing but one? */
+static enum ocop_status is_state(struct evidence_checking *c, const struct change *held,
+                                 struct span in, bool *out)
+{
+    const struct change plain = {
+        .kind = held->kind, .verb = VERB_STATE, .record = c->e->record, .fields = held->fields};
+    struct buf b;
+    buf_init(&b, EVIDENCE_INFLATED_MAX);
+    enum ocop_status st = change_pack(&plain, &b, c->err);
+    *out = st == OCOP_OK && span_eq(buf_span(&b), in);
+    if (st == OCOP_OK && b.failed)
+        st = err_nomem(c->err);
+    buf_fini(&b);
+    return st;
+}
+
+static enum ocop_status state_compare(struct evidence_checking *c, const ProtobufCBinaryData *in,
+                                      size_t *matched)
+{
+    struct change held;
+    bool plain;
+    const struct span packed = span_of(in->data, in->len);
+    enum ocop_status st = change_unpack(packed, c->a, &held, NULL);
+    if (st == OCOP_ENOMEM)
+        return err_nomem(c->err);
+    if (st == OCOP_OK) {
+        const struct evidence_state *s = state_of(c, held.kind);
+        if (!s)
+            return err_nomem(c->err);
+        st = is_state(c, &held, packed, &plain);
+        if (st != OCOP_OK)
+            return st;
+        if (plain && s->present && same_fields(&s->fields, &held.fields)) {
+            ++*matched;
+            return OCOP_OK;
+        }
+    }
+    evidence_found(c, "what the registry holds of the record is not what these changes give");
+    return OCOP_OK;
+}
+
+static enum ocop_status states_compare(struct evidence_checking *c)
+{
+    const Ocop__Evidence__Bundle *b = c->e->bundle;
+    size_t matched = 0, present = 0;
+    enum ocop_status st = OCOP_OK;
+    const size_t before = c->e->finding_count;
+    for (size_t i = 0; st == OCOP_OK && i < b->n_states; i++)
+        st = state_compare(c, &b->states[i], &matched);
+    for (const struct evidence_state *s = c->e->states; s; s = s->next)
+        present += s->present;
+    if (st == OCOP_OK && matched != present && c->e->finding_count == before)
+        evidence_found(c, "the registry does not hold the record that these changes give");
+    return st;
+}
+
+enum ocop_status evidence_replay(struct evidence_checking *c)
+{
+    struct evidence *e = c->e;
+    struct replaying r = {.c = c};
+    enum ocop_status st = OCOP_OK;
+    r.waiting = arena_calloc(c->a, e->change_count + 1, sizeof(struct evidence_change *));
+    if (!r.waiting)
+        return err_nomem(c->err);
+    outcomes_tie(c);
+    cases_tie(c);
+    for (size_t i = 0; st == OCOP_OK && i < e->change_count; i++)
+        st = follow(&r, &e->changes[i]);
+    for (size_t i = 0; st == OCOP_OK && i < r.waiting_count; i++) {
+        struct evidence_state *s = state_of(c, r.waiting[i]->c.kind);
+        st = s ? take(c, r.waiting[i], s, false) : err_nomem(c->err);
+    }
+    return st == OCOP_OK ? states_compare(c) : st;
+}
