@@ -413,7 +413,7 @@ static void hostile_text_harms_no_terminal(void **state)
         hand_must(show_kind(w->registry, KIND_PRODUCER, (enum show_form)form, out, &err), &err);
         hand_must(show_record(w->registry, KIND_PRODUCER, &id, form == SHOW_JSON, out, &err), &err);
         hand_must(show_log(w->registry, 1, 100, out, &err), &err);
-        hand_must(show_story(w->registry, &id, out, &err), &err);
+        hand_must(show_story(w->registry, &id, NULL, form == SHOW_JSON, out, &err), &err);
         assert_int_equal(fclose(out), 0);
         assert_null(strchr(text, 0x1b));
         assert_true(form == SHOW_CSV || !strstr(text, "\u202E")); /* a program's file */
