@@ -11,8 +11,6 @@
 #include "sync.pb-c.h"
 #include "text.h"
 
-#define OCOP_VERSION_TEXT "0.1.0"
-
 enum { CONNECT_MS = 10000, EXCHANGE_MS = 60000 };
 
 _Static_assert(sizeof(struct ocop_id) == sizeof(struct id), "ids are passed on as they are");
@@ -376,6 +374,26 @@ static enum ocop_status scope_set(struct ocop_store *s, const char *key,
     return store_meta_set(s, key, span_of(packed, count * ID_LEN), err);
 }
 
+enum ocop_status client_certificate(struct ocop_store *s, const Ocop__Sync__Sealed *sealed,
+                                    struct arena *a, struct ocop_error *err)
+{
+    ProtobufCAllocator allocator = arena_allocator(a);
+    struct span body = span_of(sealed->body.data, sealed->body.len);
+    size_t len = ocop__sync__sealed__get_packed_size(sealed);
+    uint8_t *packed = len <= CERTIFICATE_BYTES_MAX + KIB(1) ? arena_alloc(a, len) : NULL;
+    Ocop__Sync__Certificate *c =
+        packed ? ocop__sync__certificate__unpack(&allocator, body.len, body.p) : NULL;
+    enum ocop_status st;
+
+    if (!c || !span_eq(span_of(c->replica.data, c->replica.len), id_span(&s->me.replica)) ||
+        c->version == 0)
+        return err_set(err, OCOP_EPROTO, "the server sent a certificate that is not this device's");
+    ocop__sync__sealed__pack(sealed, packed);
+    st = store_meta_set(s, "certificate", span_of(packed, len), err);
+    s->me.certificate = c->version;
+    return st ? st : store_meta_set_int(s, "certificate_version", c->version, err);
+}
+
 enum ocop_status client_enrolment(struct ocop_store *s, const Ocop__Sync__Enrolment *e,
                                   struct ocop_error *err)
 {
@@ -408,6 +426,8 @@ enum ocop_status client_enrolment(struct ocop_store *s, const Ocop__Sync__Enrolm
         st = store_meta_set_int(s, "enrolled", 1, err);
     if (!st)
         st = store_meta_set_int(s, "forked", 0, err);
+    if (!st && e->certificate)
+        st = client_certificate(s, e->certificate, &s->arena, err);
     return st ? st : store_identity(s, err);
 }
 

@@ -24,7 +24,7 @@ enum outbox_state {
 
 /* Who this store is: table meta, in memory. */
 struct identity {
-    bool enrolled, forked, revoked;
+    bool enrolled, forked, revoked, suspended;
     bool synced; /* a first sync was completed */
     struct id replica, officer;
     struct id lineage;     /* zero: not known yet */
@@ -44,7 +44,10 @@ struct identity {
     size_t assigned_count;
     uint64_t seq; /* last sealed; 0: none */
     uint8_t prev_hash[HASH_LEN];
-    uint64_t budget; /* bytes of the next sealed set */
+    uint64_t budget;                        /* bytes of the next sealed set */
+    uint64_t exchange;                      /* number of the last request; see make_request */
+    uint64_t certificate;                   /* version of the one that is held; 0: none */
+    char state_reason[OCOP_ERROR_TEXT_MAX]; /* what the server last said of this device's state */
     int64_t last_sync_ms, skew_ms;
 };
 

@@ -53,7 +53,14 @@ static const struct command commands[] = {
       {"--from", "DATE", "take the units in force on this day instead of today"},
       {"--days", "N", "how long the code can be used; 7"},
       {"--no-qr", NULL, "print the code as text only"}}},
-    {"devices", "", "list devices", 0, 0, command_devices, {{"--json", NULL, "for programs"}}},
+    {"devices",
+     "",
+     "list devices: who uses them, when they were heard of and what waits there",
+     0,
+     0,
+     command_devices,
+     {{"--silent", "DAYS", "only those not heard of for so many days"},
+      {"--json", NULL, "for programs"}}},
     {"revoke",
      "NUMBER|ID",
      "take a device's rights; its unsent work is kept for judgement",
@@ -93,6 +100,20 @@ static const struct command commands[] = {
      command_move,
      {{"--unit", "CODE", "the unit, as of today"}, {"--reason", "TEXT", "why; stays in the log"}}},
     {"rights", "", "print which role may do what", 0, 0, command_rights, {{0}}},
+    {"suspend",
+     "NUMBER|ID",
+     "let a device wait: it reads nothing, what it sends is put aside until it is resumed",
+     1,
+     1,
+     command_suspend,
+     {{"--reason", "TEXT", "why; shown on the device"}}},
+    {"resume",
+     "NUMBER|ID",
+     "let a suspended device go on, and take in what it sent meanwhile",
+     1,
+     1,
+     command_resume,
+     {{"--reason", "TEXT", "why; stands in the log"}}},
     {"show",
      "[KIND [ID|NUMBER|NAME]]",
      "count, list or show records",
@@ -328,7 +349,7 @@ enum ocop_status command_open(const struct invocation *in, struct registry **out
         *out = NULL;
         return err_set(err, OCOP_ESTATE, "%.200s is empty; remove it and run `ocopd init`", path);
     }
-    return OCOP_OK;
+    return backup_beside(path, ".ledger", (*out)->ledger, err);
 }
 
 enum ocop_status command_keys(const struct invocation *in, struct server_keys *out,

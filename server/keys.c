@@ -16,6 +16,7 @@ enum { LINE_MAX_LEN = 256 };
 static void root_from_seed(struct server_keys *k, const uint8_t *seed)
 {
     crypto_sign_seed_keypair(k->root.public_key, k->root.secret, seed);
+    k->sign = k->root;
 }
 
 static enum ocop_status write_all(int fd, const char *text, size_t len)
@@ -132,4 +133,37 @@ void keys_keep_from_core(void)
 void keys_wipe(struct server_keys *k)
 {
     sodium_memzero(k, sizeof *k);
+}
+
+/* --- signing -------------------------------------------------------------------------------------
+ */
+
+static const char *const purposes[] = {
+    [KEYS_CERTIFICATE] = "ocop certificate", [KEYS_LEDGER] = "ocop ledger"};
+
+/* What is signed: the purpose, and the hash of the text. */
+static void message_of(enum keys_purpose purpose, struct span text, uint8_t out[64 + HASH_LEN])
+{
+    memset(out, 0, 64);
+    memcpy(out, purposes[purpose], strlen(purposes[purpose]));
+    hash_bytes(text, out + 64);
+}
+
+void keys_sign(const struct sign_key *key, enum keys_purpose purpose, struct span text,
+               uint8_t signature[SIGNATURE_LEN])
+{
+    uint8_t message[64 + HASH_LEN];
+    message_of(purpose, text, message);
+    crypto_sign_detached(signature, NULL, message, sizeof message, key->secret);
+}
+
+bool keys_verify(const struct server_keys *k, enum keys_purpose purpose, struct span text,
+                 const uint8_t signer[SIGN_PUBLIC_LEN], const uint8_t signature[SIGNATURE_LEN])
+{
+    uint8_t message[64 + HASH_LEN];
+    if (memcmp(signer, k->sign.public_key, SIGN_PUBLIC_LEN) != 0 &&
+        memcmp(signer, k->root.public_key, SIGN_PUBLIC_LEN) != 0)
+        return false;
+    message_of(purpose, text, message);
+    return crypto_sign_verify_detached(signature, message, sizeof message, signer) == 0;
 }

@@ -8,10 +8,20 @@
 enum { SERVER_CHANNEL_KEYS_MAX = 4 };
 
 struct server_keys {
-    struct sign_key root; /* Ed25519: pins the registry and signs its own sets */
+    struct sign_key root; /* Ed25519: pins the registry */
+    struct sign_key
+        sign; /* Ed25519: by it the registry writes its own sets; the root itself at first */
     struct channel_key channel[SERVER_CHANNEL_KEYS_MAX]; /* newest first */
     size_t channel_count;
 };
+
+/** What a signature of the registry's is for: one for one thing is none for another. */
+enum keys_purpose { KEYS_CERTIFICATE, KEYS_LEDGER };
+void keys_sign(const struct sign_key *key, enum keys_purpose purpose, struct span text,
+               uint8_t signature[SIGNATURE_LEN]);
+/** Is `signer` a key of this registry, and the signature its own over the text? */
+bool keys_verify(const struct server_keys *k, enum keys_purpose purpose, struct span text,
+                 const uint8_t signer[SIGN_PUBLIC_LEN], const uint8_t signature[SIGNATURE_LEN]);
 
 /** Make new ones and write the file; refuses to overwrite. */
 OCOP_MUST_USE enum ocop_status keys_create(const char *path, const struct env *env,

@@ -13,10 +13,15 @@ static const char *const sql_undecided =
     "voided IS NOT 1 AND unit_id IN (SELECT record_id FROM unit_successors WHERE extent = 'split'"
     " GROUP BY record_id HAVING count(*) > 1)";
 static const char *const sql_contact =
-    "SELECT last_ms, skew_ms, waiting, refused FROM contact WHERE replica = ?1";
+    "SELECT coalesce(last_ms, 0), coalesce(skew_ms, 0), coalesce(waiting, 0), coalesce(schema, 0),"
+    " coalesce(program, 0), last_ms IS NOT NULL, (SELECT count(*) FROM outcome AS o JOIN log AS l"
+    " ON l.version = o.version WHERE l.replica = ?1 AND o.code = 4),"
+    " (SELECT count(*) FROM quarantine AS q WHERE q.replica = ?1)"
+    " FROM (SELECT 1) LEFT JOIN contact ON replica = ?1";
 static const char *const sql_integrity = "PRAGMA integrity_check(1)";
 static const char *const sql_backup_made =
     "INSERT INTO backup (made_ms, version, path) VALUES (?1, ?2, ?3)";
+static const char *const sql_backups = "SELECT DISTINCT path FROM backup";
 static const char *const sql_attach = "ATTACH DATABASE ?1 AS source";
 static const char *const sql_detach = "DETACH DATABASE source";
 static const char *const sql_copy_own =
@@ -25,6 +30,7 @@ static const char *const sql_copy_own =
     "INSERT INTO main.contact SELECT * FROM source.contact;"
     "INSERT INTO main.quarantine SELECT * FROM source.quarantine;"
     "INSERT INTO main.backup SELECT * FROM source.backup;"
+    "INSERT OR IGNORE INTO main.meta SELECT * FROM source.meta WHERE key = 'number_floor';"
     "COMMIT";
 static const char *const sql_invitations_used =
     "UPDATE main.invitation AS i SET replica = u.replica, sign_key = u.sign_key,"
@@ -112,12 +118,15 @@ enum ocop_status query_contact(struct registry *r, const struct id *replica,
     sqlite3_bind_blob(stmt, 1, replica->b, ID_LEN, SQLITE_STATIC);
     const int step = sqlite3_step(stmt);
     if (step == SQLITE_ROW) {
-        out->known = true;
         out->last_ms = sqlite3_column_int64(stmt, 0);
         out->skew_ms = sqlite3_column_int64(stmt, 1);
         out->waiting = (uint32_t)sqlite3_column_int64(stmt, 2);
-        out->refused = (uint32_t)sqlite3_column_int64(stmt, 3);
-    } else if (step != SQLITE_DONE) {
+        out->schema = (uint32_t)sqlite3_column_int64(stmt, 3);
+        out->program = (uint32_t)sqlite3_column_int64(stmt, 4);
+        out->known = sqlite3_column_int(stmt, 5);
+        out->refused = (uint64_t)sqlite3_column_int64(stmt, 6);
+        out->aside = (uint64_t)sqlite3_column_int64(stmt, 7);
+    } else {
         st = db_error(r->db, err, "read what a device told");
     }
     sqlite3_finalize(stmt);
@@ -154,6 +163,23 @@ enum ocop_status query_backup_made(struct registry *r, int64_t made_ms, uint64_t
     sqlite3_bind_text(stmt, 3, path, -1, SQLITE_STATIC);
     if (sqlite3_step(stmt) != SQLITE_DONE)
         st = db_error(r->db, err, "note the backup");
+    sqlite3_finalize(stmt);
+    return st;
+}
+
+enum ocop_status query_backups(struct registry *r, query_backup_fn fn, void *self,
+                               struct ocop_error *err)
+{
+    sqlite3_stmt *stmt = NULL;
+    int step = SQLITE_DONE;
+
+    enum ocop_status st = prepare(r->db, sql_backups, &stmt, err);
+    while (st == OCOP_OK && (step = sqlite3_step(stmt)) == SQLITE_ROW) {
+        const char *path = (const char *)sqlite3_column_text(stmt, 0);
+        st = path ? fn(self, path, err) : err_nomem(err);
+    }
+    if (st == OCOP_OK && step != SQLITE_DONE)
+        st = db_error(r->db, err, "list the backups");
     sqlite3_finalize(stmt);
     return st;
 }

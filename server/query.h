@@ -30,7 +30,9 @@ OCOP_MUST_USE enum ocop_status query_count(struct registry *r, uint32_t kind, ui
 struct query_contact {
     bool known;
     int64_t last_ms, skew_ms;
-    uint32_t waiting, refused;
+    uint32_t waiting, schema, program;
+    uint64_t refused; /* of its changes, as their outcomes stand now */
+    uint64_t aside;   /* change-sets that were put aside */
 };
 OCOP_MUST_USE enum ocop_status query_contact(struct registry *r, const struct id *replica,
                                              struct query_contact *out, struct ocop_error *err);
@@ -41,6 +43,11 @@ OCOP_MUST_USE enum ocop_status query_integrity(struct registry *r, struct ocop_e
 OCOP_MUST_USE enum ocop_status query_backup_made(struct registry *r, int64_t made_ms,
                                                  uint64_t version, const char *path,
                                                  struct ocop_error *err);
+
+typedef enum ocop_status (*query_backup_fn)(void *self, const char *path, struct ocop_error *err);
+/** The path of every backup that was made, as it was given. */
+OCOP_MUST_USE enum ocop_status query_backups(struct registry *r, query_backup_fn fn, void *self,
+                                             struct ocop_error *err);
 
 /** Take over what is this node's own and not in the log: invitations, contacts, quarantine and
  *  the list of backups. */

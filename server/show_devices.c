@@ -42,9 +42,42 @@ static enum ocop_status show_scope(struct registry *r, const struct fields *f, F
     return st;
 }
 
-static enum ocop_status device_json(struct listing *l, const struct query_record *d,
-                                    const struct query_contact *contact, struct ocop_error *err)
+/* The officer's name as a JSON string, or null. */
+static enum ocop_status show_officer_json(struct registry *r, const struct id *officer, FILE *out,
+                                          struct ocop_error *err)
 {
+    struct arena a;
+    struct fields f;
+    struct row_meta meta;
+
+    arena_init(&a, MIB(4));
+    enum ocop_status st = row_load(r->rows, KIND_OFFICER, officer, &a, &f, &meta, err);
+    if (st == OCOP_OK)
+        show_json_text(out, text_field(&f, 10));
+    else if (st == OCOP_ENOTFOUND)
+        fputs("null", out);
+    arena_fini(&a);
+    return st == OCOP_ENOTFOUND ? OCOP_OK : st;
+}
+
+struct devices {
+    struct listing l;
+    int64_t heard_before_ms; /* only those; INT64_MAX: all */
+};
+
+/* "0.1.0"; a dash for one that did not say. */
+static void show_program(FILE *out, uint32_t program)
+{
+    if (program)
+        fprintf(out, "%u.%u.%u", program >> 16, program >> 8 & 255, program & 255);
+    else
+        fputc('-', out);
+}
+
+static enum ocop_status device_json(struct listing *l, const struct query_record *d,
+                                    const struct query_contact *c, struct ocop_error *err)
+{
+    struct id officer = {{0}};
     struct buf b;
 
     buf_init(&b, MIB(2));
@@ -53,56 +86,82 @@ static enum ocop_status device_json(struct listing *l, const struct query_record
     if (st == OCOP_OK) {
         fprintf(l->out, "%s{\"replica\":", l->count > 1 ? ",\n" : "");
         show_json(l->out, &b);
-        fprintf(l->out, ",\"heard\":%s", contact->known ? "true" : "false");
-        fprintf(l->out, ",\"lastMs\":%" PRId64 ",\"skewMs\":%" PRId64, contact->last_ms,
-                contact->skew_ms);
-        fprintf(l->out, ",\"waiting\":%u,\"refused\":%u}", contact->waiting, contact->refused);
+        fprintf(l->out, ",\"heard\":%s", c->known ? "true" : "false");
+    }
+    if (st == OCOP_OK && id_from(text_field(&d->fields, FIELD_OFFICER), &officer)) {
+        fputs(",\"officerName\":", l->out);
+        st = show_officer_json(l->r, &officer, l->out, err);
+    }
+    if (st == OCOP_OK) {
+        fprintf(l->out, ",\"lastMs\":%" PRId64 ",\"skewMs\":%" PRId64, c->last_ms, c->skew_ms);
+        fprintf(l->out, ",\"waiting\":%u,\"refused\":%" PRIu64 ",\"aside\":%" PRIu64, c->waiting,
+                c->refused, c->aside);
+        fputs(",\"program\":\"", l->out);
+        show_program(l->out, c->program);
+        fprintf(l->out, "\",\"schema\":%u}", c->schema);
     }
     buf_fini(&b);
     return st;
 }
 
-static enum ocop_status list_device(void *self, const struct query_record *d,
-                                    struct ocop_error *err)
+static enum ocop_status device_line(struct listing *l, const struct query_record *d,
+                                    const struct query_contact *c, struct ocop_error *err)
 {
-    struct listing *l = self;
     const struct field *number = fields_find(&d->fields, 11, span_of(NULL, 0));
-    struct query_contact contact;
     struct id officer = {{0}};
     char id[ID_TEXT_LEN + 1];
 
-    if (!span_eq(text_field(&d->fields, 10), span_str("device")))
-        return OCOP_OK;
-    enum ocop_status st = query_contact(l->r, &d->id, &contact, err);
-    if (st != OCOP_OK)
-        return st;
-    l->count++;
-    if (l->form == SHOW_JSON)
-        return device_json(l, d, &contact, err);
     fprintf(l->out, "%" PRId64 "\t%s\t", number ? number->i : 0, id_text(d->id, id));
     if (!id_from(text_field(&d->fields, FIELD_OFFICER), &officer))
         memset(&officer, 0, sizeof officer);
-    st = show_label(l->r, KIND_OFFICER, &officer, l->out, err);
+    enum ocop_status st = show_label(l->r, KIND_OFFICER, &officer, l->out, err);
     fputc('\t', l->out);
     if (st == OCOP_OK)
         st = show_scope(l->r, &d->fields, l->out, err);
     fputc('\t', l->out);
     show_text(l->out, text_field(&d->fields, 16));
     fputc('\t', l->out);
-    show_moment(l->out, contact.last_ms);
-    fprintf(l->out, "\t%+" PRId64 " s\t%u\t%u\n", contact.skew_ms / 1000, contact.waiting,
-            contact.refused);
+    show_moment(l->out, c->last_ms);
+    fprintf(l->out, "\t%+" PRId64 " s\t%u\t%" PRIu64 "\t%" PRIu64 "\t", c->skew_ms / 1000,
+            c->waiting, c->refused, c->aside);
+    show_program(l->out, c->program);
+    fprintf(l->out, "\t%u\t", c->schema);
+    show_text(l->out, text_field(&d->fields, 12));
+    fputc('\n', l->out);
     return st;
 }
 
-enum ocop_status show_devices(struct registry *r, bool json, FILE *out, struct ocop_error *err)
+static enum ocop_status list_device(void *self, const struct query_record *d,
+                                    struct ocop_error *err)
 {
-    struct listing l = {r, KIND_REPLICA, json ? SHOW_JSON : SHOW_LINES, out, 0};
+    struct devices *all = self;
+    const struct field *enrolled = fields_find(&d->fields, FIELD_RECORDED_MS, span_of(NULL, 0));
+    struct query_contact contact;
 
-    fputs(json ? "["
-               : "number\treplica\tofficer\tscope\tstate\tlast heard\tskew\twaiting\trefused\n",
-          out);
-    enum ocop_status st = query_records(r, KIND_REPLICA, list_device, &l, err);
+    if (!span_eq(text_field(&d->fields, 10), span_str("device")))
+        return OCOP_OK;
+    enum ocop_status st = query_contact(all->l.r, &d->id, &contact, err);
+    if (st != OCOP_OK)
+        return st;
+    if ((contact.known ? contact.last_ms : enrolled ? enrolled->i : 0) >= all->heard_before_ms)
+        return OCOP_OK;
+    all->l.count++;
+    return all->l.form == SHOW_JSON ? device_json(&all->l, d, &contact, err)
+                                    : device_line(&all->l, d, &contact, err);
+}
+
+enum ocop_status show_devices(struct registry *r, bool json, int64_t heard_before_ms, FILE *out,
+                              struct ocop_error *err)
+{
+    struct devices all = {{r, KIND_REPLICA, json ? SHOW_JSON : SHOW_LINES, out, 0},
+                          heard_before_ms};
+
+    fputs(
+        json ? "["
+             : "number\treplica\tofficer\tscope\tstate\tlast heard\tskew\twaiting\trefused\taside\t"
+               "program\tschema\tname\n",
+        out);
+    enum ocop_status st = query_records(r, KIND_REPLICA, list_device, &all, err);
     if (json)
         fputs("]\n", out);
     return st;

@@ -140,6 +140,7 @@ void world_open(struct world *w)
     snprintf(keys, sizeof keys, "%s.keys", path);
     ok(keys_create(keys, env_system(), &w->keys, &err), &err);
     ok(registry_open(path, true, env_system(), NULL, &w->registry, &err), &err);
+    ok(backup_beside(path, ".ledger", w->registry->ledger, &err), &err);
     ok(genesis(w->registry, &w->keys, "test", &err), &err);
     master_data(w);
 }
@@ -186,6 +187,7 @@ void world_restore(struct world *w)
     w->registry = NULL;
     ok(backup_restore(copy, path, true, env_system(), moved, &result, &err), &err);
     ok(registry_open(path, false, env_system(), NULL, &w->registry, &err), &err);
+    ok(backup_beside(path, ".ledger", w->registry->ledger, &err), &err);
 }
 
 static void device_link(struct world *w, unsigned n)

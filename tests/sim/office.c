@@ -285,7 +285,7 @@ static void revokes(struct sim *s)
         return;
     enum ocop_status st = registry_begin(s->registry, &err);
     if (st == OCOP_OK)
-        st = replica_revoke(s->registry, &s->keys, &d->replica, "lost", &err);
+        st = device_state_set(s->registry, &s->keys, &d->replica, DEVICE_REVOKED, "lost", &err);
     if (st == OCOP_OK)
         st = registry_commit(s->registry, &err);
     if (st != OCOP_OK)
