@@ -462,6 +462,34 @@ static enum ocop_status enrol_request(struct ocop_store *s, const struct invitat
     return frame_seal_request(n, s->env, &s->me.channel, in->channel_key, message, frame, err);
 }
 
+static enum ocop_status server_key_set(struct ocop_store *s, const uint8_t key[CHANNEL_KEY_LEN],
+                                       uint64_t number, struct ocop_error *err)
+{
+    enum ocop_status st = store_meta_set(s, "server_key", span_of(key, CHANNEL_KEY_LEN), err);
+
+    return st ? st : store_meta_set_int(s, "server_key_number", number, err);
+}
+
+/* Only the root's word counts, and only for a key that is newer than the one that is pinned: who
+ * has an old one, leaked since, cannot bring a device back to it. */
+enum ocop_status client_server_key(struct ocop_store *s, const Ocop__Sync__ChannelKey *c,
+                                   struct arena *a, struct ocop_error *err)
+{
+    struct span root;
+    enum ocop_status st = store_meta(s, "root_key", a, &root, err);
+
+    if (st)
+        return st;
+    if (c->key.len != CHANNEL_KEY_LEN || c->signature.len != INVITATION_SIGNATURE_LEN ||
+        root.len != INVITATION_ROOT_LEN || c->number <= s->me.server_key_number ||
+        !invitation_signed(root.p, c->key.data, c->number, c->signature.data)) {
+        env_log(s->env, ENV_WARN, "server_key_refused", "number=%llu",
+                (unsigned long long)c->number);
+        return OCOP_OK;
+    }
+    return server_key_set(s, c->key.data, c->number, err);
+}
+
 static enum ocop_status enrol_apply(struct ocop_store *s, const struct invitation *in,
                                     const Ocop__Sync__Reply *reply, struct ocop_error *err)
 {
@@ -476,9 +504,9 @@ static enum ocop_status enrol_apply(struct ocop_store *s, const struct invitatio
         return st;
     st = store_meta_set(s, "server", span_str(in->address), err);
     if (!st)
-        st = store_meta_set(s, "server_key", span_of(in->channel_key, CHANNEL_KEY_LEN), err);
-    if (!st)
         st = store_meta_set(s, "root_key", span_of(in->root_key, INVITATION_ROOT_LEN), err);
+    if (!st && (!s->me.enrolled || in->channel_number > s->me.server_key_number))
+        st = server_key_set(s, in->channel_key, in->channel_number, err);
     if (!st)
         st = client_enrolment(s, reply->enrolment, err);
     return client_end(s, st, err);

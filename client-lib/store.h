@@ -36,6 +36,7 @@ struct identity {
     char server[256];
     char rule_set[64];
     uint8_t server_key[CHANNEL_KEY_LEN];
+    uint64_t server_key_number;
     struct sign_key sign;
     struct channel_key channel;
     struct id scope[SCOPE_UNITS_MAX];

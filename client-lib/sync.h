@@ -21,6 +21,11 @@ OCOP_MUST_USE enum ocop_status client_certificate(struct ocop_store *s,
                                                   const Ocop__Sync__Sealed *sealed, struct arena *a,
                                                   struct ocop_error *err);
 
+/** Pin another key of the server if the root signed it and it is newer; inside a transaction. */
+OCOP_MUST_USE enum ocop_status client_server_key(struct ocop_store *s,
+                                                 const Ocop__Sync__ChannelKey *c, struct arena *a,
+                                                 struct ocop_error *err);
+
 /** Seal one change-set of ready changes within the budget, inside a transaction (seal.c). *sealed
  *  false: nothing was ready. A change too large for any set is refused here. */
 OCOP_MUST_USE enum ocop_status seal_one(struct ocop_store *s, struct arena *a, bool *sealed,

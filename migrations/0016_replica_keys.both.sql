@@ -6,5 +6,7 @@ ALTER TABLE replica ADD COLUMN certificate BLOB;
 CREATE VIEW replica_sign_keys AS
     SELECT t.id AS record_id,
         (SELECT value FROM json_each(e.value) WHERE key = 'key') AS key,
-        (SELECT value FROM json_each(e.value) WHERE key = 'fromSeq') AS from_seq
+        (SELECT value FROM json_each(e.value) WHERE key = 'fromSeq') AS from_seq,
+        (SELECT value FROM json_each(e.value) WHERE key = 'signature') AS signature,
+        (SELECT value FROM json_each(e.value) WHERE key = 'number') AS number
     FROM replica AS t, json_each(t.sign_keys) AS e;

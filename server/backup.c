@@ -311,7 +311,7 @@ static enum ocop_status write_lineages(struct registry *r, const struct server_k
                        .fields = f};
     const struct changes changes = {&c, 1};
     if (st == OCOP_OK)
-        st = author_registry(r, &keys->sign, &au, err);
+        st = author_registry(r, keys, &au, err);
     if (st == OCOP_OK)
         st = author_write(&au, &changes, &a, &version, err);
     author_end(&au);

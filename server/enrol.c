@@ -103,7 +103,8 @@ enum ocop_status invite_make(struct registry *r, const struct server_keys *keys,
     snprintf(inv.address, sizeof inv.address, "%s", terms->address);
     memcpy(inv.root_key, keys->root.public_key, sizeof inv.root_key);
     memcpy(inv.channel_key, keys->channel[0].public_key, sizeof inv.channel_key);
-    invitation_sign(keys->root.secret, inv.channel_key, inv.channel_signature);
+    inv.channel_number = keys->channel_paper[0].number;
+    memcpy(inv.channel_signature, keys->channel_paper[0].signature, sizeof inv.channel_signature);
     env_random(r->env, inv.token, TOKEN_LEN);
     token_hash(span_of(inv.token, TOKEN_LEN), hash);
     sqlite3_stmt *s = registry_stmt(r, SQL_INVITATION_ADD, err);

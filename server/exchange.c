@@ -32,6 +32,7 @@ enum { REASON_SHOWN_MAX = 120 };
 struct work {
     struct registry *r;
     const struct server_keys *keys;
+    size_t channels; /* of the keys, that are accepted now */
     struct job *job;
     struct noise noise;
     struct arena arena;
@@ -96,7 +97,7 @@ static bool few_fields(const ProtobufCMessageDescriptor *m, struct span message,
 static void work_open(void *works, size_t i)
 {
     struct work *w = (struct work *)works + i;
-    struct frame_keys keys = {w->keys->channel, w->keys->channel_count, peers_known(w->r->peers)};
+    struct frame_keys keys = {w->keys->channel, w->channels, peers_known(w->r->peers)};
     struct span message;
     ocop__sync__reply__init(&w->reply);
     enum ocop_status st = frame_open_request(&w->noise, &keys, w->job->frame, &w->arena, &message,
@@ -391,6 +392,25 @@ static enum ocop_status unknown_answer(struct work *w, const struct id *replica,
     return st;
 }
 
+/* Who speaks to an older key of the server learns the present one. */
+static enum ocop_status channel_put(struct work *w, Ocop__Sync__SyncReply *reply)
+{
+    const struct key_paper *paper = &w->keys->channel_paper[0];
+    const uint8_t *newest = w->keys->channel[0].public_key;
+    if (memcmp(w->noise.s.public_key, newest, CHANNEL_KEY_LEN) == 0)
+        return OCOP_OK;
+    Ocop__Sync__ChannelKey *c = take(w, 1, sizeof *c);
+    if (!c)
+        return OCOP_ENOMEM;
+    ocop__sync__channel_key__init(c);
+    c->has_key = c->has_number = c->has_signature = 1;
+    c->key = copy_bytes(w, newest, CHANNEL_KEY_LEN);
+    c->number = paper->number;
+    c->signature = copy_bytes(w, paper->signature, SIGNATURE_LEN);
+    reply->channel = c;
+    return c->key.data && c->signature.data ? OCOP_OK : err_nomem(&w->err);
+}
+
 /* The certificate that the device holds may be of what stood before. */
 static enum ocop_status certificate_put(struct work *w, const struct id *replica,
                                         const struct replica_info *info,
@@ -419,6 +439,8 @@ static enum ocop_status replica_answer(struct work *w, const struct id *replica,
     }
     if (w->parted || lineage_differs(w, in))
         st = known_put(w->r, w->sender, replica, in->last_seq, &w->arena, reply, &w->err);
+    if (st == OCOP_OK)
+        st = channel_put(w, reply);
     if (st == OCOP_OK)
         st = pull(w, replica, info, in, reply);
     return st == OCOP_OK && !reply->enrolment ? certificate_put(w, replica, info, in, reply) : st;
@@ -705,7 +727,8 @@ static void answer_all(struct work *works, size_t count, bool *committed)
 static void work_init(struct work *w, struct registry *r, const struct server_keys *keys,
                       struct job *job)
 {
-    *w = (struct work){.r = r, .keys = keys, .job = job};
+    *w = (struct work){
+        .r = r, .keys = keys, .channels = keys_live(keys, env_now_ms(r->env)), .job = job};
     arena_init(&w->arena, REQUEST_OPENED_BYTES_MAX);
     buf_init(&w->packed, REPLY_INFLATED_MAX);
     env_random(r->env, w->ephemeral, sizeof w->ephemeral); /* here, so that threads draw nothing */

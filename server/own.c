@@ -64,7 +64,7 @@ enum ocop_status own_write(struct registry *r, const struct server_keys *keys,
     struct outcome_row *outcomes;
     size_t n = 0;
     struct changes all = {changes, count};
-    enum ocop_status st = author_registry(r, &keys->sign, &au, err);
+    enum ocop_status st = author_registry(r, keys, &au, err);
     if (st == OCOP_OK)
         st = author_write(&au, &all, a, &version, err);
     author_end(&au);

@@ -125,7 +125,9 @@ CREATE VIEW replica_scope AS
 CREATE VIEW replica_sign_keys AS
     SELECT t.id AS record_id,
         (SELECT value FROM json_each(e.value) WHERE key = 'key') AS key,
-        (SELECT value FROM json_each(e.value) WHERE key = 'fromSeq') AS from_seq
+        (SELECT value FROM json_each(e.value) WHERE key = 'fromSeq') AS from_seq,
+        (SELECT value FROM json_each(e.value) WHERE key = 'signature') AS signature,
+        (SELECT value FROM json_each(e.value) WHERE key = 'number') AS number
     FROM replica AS t, json_each(t.sign_keys) AS e;
 
 CREATE VIEW sample_custody AS

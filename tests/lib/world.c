@@ -93,7 +93,7 @@ uint64_t world_import(struct world *w, struct change *changes, size_t count)
     uint64_t version;
     struct changes set = {changes, count};
     ok(registry_begin(w->registry, &err), &err);
-    ok(author_begin(w->registry, &w->keys.root, "import", "test", NULL, &au, &err), &err);
+    ok(author_begin(w->registry, &w->keys, "import", "test", NULL, &au, &err), &err);
     ok(author_write(&au, &set, &w->arena, &version, &err), &err);
     author_end(&au);
     ok(registry_commit(w->registry, &err), &err);

@@ -101,7 +101,7 @@ bool office_write(struct sim *s, struct change *changes, size_t count)
     if (st != OCOP_OK)
         return wrote(s, st, &err);
     struct call call = call_begin(&s->server);
-    st = author_begin(s->registry, &s->keys.root, "import", "office", NULL, &au, &err);
+    st = author_begin(s->registry, &s->keys, "import", "office", NULL, &au, &err);
     if (st == OCOP_OK)
         st = author_write(&au, &set, &s->work, &version, &err);
     author_end(&au);
