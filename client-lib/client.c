@@ -235,6 +235,8 @@ enum ocop_status ocop_open(const char *path, const struct ocop_options *options,
     st = store_open(s, path, o->must_exist, o->vfs, span_of(o->key, o->key ? o->key_len : 0), err);
     if (!st)
         st = store_identity(s, err);
+    if (!st && s->me.wiped == WIPED_BEGUN)
+        st = store_wipe_finish(s, err);
     if (st) {
         s->link = NULL; /* not ours unless the store is */
         ocop_close(s);
@@ -342,7 +344,9 @@ static enum ocop_status make_keys(struct ocop_store *s, const struct invitation 
 
     if (st)
         return st;
-    if (me->enrolled)
+    if (me->wiped)
+        st = store_wipe_over(s, err);
+    if (!st && me->enrolled)
         st = same_registry(s, in, err);
     if (st || !id_is_zero(&me->replica))
         return client_end(s, st, err);

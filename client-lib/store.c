@@ -385,6 +385,8 @@ static const struct {
     {"suspended", MEMBER(suspended), META_BOOL},
     {"state_reason", MEMBER(state_reason), META_TEXT},
     {"exchange", MEMBER(exchange), META_INT},
+    {"wiped", MEMBER(wiped), META_INT},
+    {"wipe_lost", MEMBER(wipe_lost), META_INT},
     {"certificate_version", MEMBER(certificate), META_INT},
     {"synced", MEMBER(synced), META_BOOL},
     {"replica", MEMBER(replica), META_EXACT},

@@ -6,6 +6,7 @@
 
 #include "frame.h"
 #include "record_api.h"
+#include "text.h"
 
 enum { CONNECT_MS = 10000, EXCHANGE_MS = 60000, REQUEST_ROOM = 1024, BUSY_DOUBLINGS = 4 };
 
@@ -41,6 +42,9 @@ struct run {
     int patience_ms;
     bool connected;
     bool more;
+    char wipe_reason[OCOP_ERROR_TEXT_MAX];
+    bool wipe;        /* ordered, and nothing is to be waited for */
+    bool wiped;       /* it was before; the server may not know yet */
     bool numbered;    /* the number of its first request is stored */
     bool show, shown; /* the certificate: in the next request; in one of this sync */
     bool ahead;       /* the frame was sent already, see run_ahead */
@@ -157,7 +161,8 @@ static enum ocop_status seal_request(struct run *r, struct arena *a, Ocop__Sync_
     sync->last_seq = s->me.seq;
     sync->device_time_ms = env_now_ms(s->env);
     sync->schema = SCHEMA_VERSION;
-    sync->waiting = count[OUTBOX_READY] + count[OUTBOX_SEALED] + count[OUTBOX_WAITING];
+    sync->waiting = count[OUTBOX_READY] + count[OUTBOX_SEALED] + count[OUTBOX_WAITING] +
+                    (unsigned)s->me.wipe_lost;
     sync->has_waiting = sync->waiting > 0;
     sync->has_exchange = sync->has_program = 1;
     sync->exchange = ++s->me.exchange;
@@ -383,6 +388,14 @@ static enum ocop_status look_on(struct run *r, const Ocop__Sync__SyncReply *repl
     r->limit = REQUEST_BYTES_MAX - REQUEST_ROOM;
     if (reply->set_bytes && reply->set_bytes < r->limit)
         r->limit = reply->set_bytes;
+    if (reply->wipe && (reply->wipe->now || (unacked == 0 && count[OUTBOX_READY] == 0))) {
+        const char *reason = reply->wipe->reason ? reply->wipe->reason : "";
+        r->wipe = true;
+        r->more = false;
+        (void)snprintf(r->wipe_reason, sizeof r->wipe_reason, "%.*s",
+                       (int)text_cut(reason, sizeof r->wipe_reason - 1), reason);
+        return OCOP_OK;
+    }
     if (result->failed == OCOP_ENOTENROLLED && may_show(r))
         return OCOP_OK;
     if (result->failed)
@@ -539,6 +552,59 @@ static enum ocop_status wait_busy(struct run *r, struct ocop_error *err)
     return OCOP_OK;
 }
 
+/* The last word to the server: that nothing is here any more. It counts when the server's answer is
+ * authentic; without one it is said again by the next sync. */
+static enum ocop_status tell_wiped(struct run *r, struct ocop_error *err)
+{
+    struct ocop_store *s = r->s;
+    Ocop__Sync__SyncRequest sync = OCOP__SYNC__SYNC_REQUEST__INIT;
+    ProtobufCAllocator allocator = arena_allocator(&r->arena);
+    int timeout = r->options->exchange_timeout_ms ? r->options->exchange_timeout_ms : EXCHANGE_MS;
+    struct span message;
+    Ocop__Sync__Reply *reply = NULL;
+    enum ocop_status st;
+
+    (void)pthread_mutex_lock(&s->lock);
+    arena_reset(&r->arena);
+    sync.has_wiped = sync.wiped = 1;
+    st = store_meta_set_int(s, "exchange", s->me.exchange += UNSTORED_MAX, err);
+    if (!st)
+        st = seal_request(r, &r->arena, &sync, err);
+    (void)pthread_mutex_unlock(&s->lock);
+    buf_clear(&r->answer);
+    if (!st)
+        st = r->link->exchange(r->link, buf_span(&r->frame), timeout, &s->cancel, &r->answer, err);
+    (void)pthread_mutex_lock(&s->lock);
+    if (!st)
+        st = frame_open_reply(&r->noise, buf_span(&r->answer), &r->arena, &message, err);
+    if (!st)
+        reply = reply_unpack(message, &allocator);
+    if (reply && reply->code == OCOP_EWIPED)
+        st = store_wipe_told(s, err);
+    (void)pthread_mutex_unlock(&s->lock);
+    return st;
+}
+
+static enum ocop_status wipe(struct run *r, struct ocop_error *err)
+{
+    struct ocop_store *s = r->s;
+    enum ocop_status st = OCOP_OK;
+
+    (void)pthread_mutex_lock(&s->lock);
+    if (r->wipe)
+        st = wipe_store(s, r->wipe_reason, err);
+    (void)pthread_mutex_unlock(&s->lock);
+    if (st)
+        return st;
+    st = tell_wiped(r, NULL);
+    if (st)
+        env_log(s->env, ENV_WARN, "wipe_not_told", "status=%s", err_name(st));
+    (void)pthread_mutex_lock(&s->lock);
+    st = wipe_status(s, err);
+    (void)pthread_mutex_unlock(&s->lock);
+    return st;
+}
+
 /* Without the lock; `busy` is set. */
 static enum ocop_status exchange(struct run *r, const char *server, struct ocop_error *err)
 {
@@ -548,7 +614,7 @@ static enum ocop_status exchange(struct run *r, const char *server, struct ocop_
 
     if (!st)
         st = client_link(r->s, server, &r->link, err);
-    for (r->more = true; !st && r->more && (most == 0 || r->sum->round_trips < most);) {
+    for (r->more = !r->wiped; !st && r->more && (most == 0 || r->sum->round_trips < most);) {
         if (!r->connected)
             st = r->link->connect(r->link, timeout, &r->s->cancel, err);
         r->connected = true;
@@ -557,19 +623,25 @@ static enum ocop_status exchange(struct run *r, const char *server, struct ocop_
         if (st == OCOP_EBUSY && come_back(r, err))
             st = wait_busy(r, err);
     }
+    if (!st && r->wiped)
+        st = r->link->connect(r->link, timeout, &r->s->cancel, err);
+    if (!st && (r->wipe || r->wiped))
+        st = wipe(r, err);
     client_unlink(r->s, r->link);
     return st;
 }
 
 static enum ocop_status begin(struct ocop_store *s, char server[256], size_t *limit, unsigned *left,
-                              struct ocop_error *err)
+                              bool *wiped, struct ocop_error *err)
 {
     struct store_counts counts;
     enum ocop_status st = client_read(s, err);
 
     if (st)
         return st;
-    if (!s->me.enrolled)
+    if (s->me.wiped == WIPED_TOLD)
+        st = wipe_status(s, err);
+    else if (!s->me.enrolled && !s->me.wiped)
         st = err_set(err, OCOP_ENOTENROLLED,
                      "this store is not enrolled; enrol it with an invitation first");
     if (!st)
@@ -580,6 +652,7 @@ static enum ocop_status begin(struct ocop_store *s, char server[256], size_t *li
     }
     memcpy(server, s->me.server, sizeof s->me.server);
     *limit = (size_t)s->me.budget;
+    *wiped = s->me.wiped != WIPED_NOT;
     client_read_end(s);
     return st;
 }
@@ -596,7 +669,7 @@ enum ocop_status ocop_sync(struct ocop_store *s, const struct ocop_sync_options 
     r.sum = summary ? summary : &mine;
     memset(r.sum, 0, sizeof *r.sum);
     r.patience_ms = r.options->patience_ms;
-    st = begin(s, server, &r.limit, &r.sum->left, err);
+    st = begin(s, server, &r.limit, &r.sum->left, &r.wiped, err);
     if (st)
         return st;
     buf_init(&r.frame, FRAME_BYTES_MAX);

@@ -26,6 +26,13 @@ OCOP_MUST_USE enum ocop_status client_server_key(struct ocop_store *s,
                                                  const Ocop__Sync__ChannelKey *c, struct arena *a,
                                                  struct ocop_error *err);
 
+/** Wipe the store, with the lock: the office ordered it. May be cut short: the next ocop_open ends
+ * it (wipe.c). */
+OCOP_MUST_USE enum ocop_status wipe_store(struct ocop_store *s, const char *reason,
+                                          struct ocop_error *err);
+/** OCOP_EWIPED with what was said of it. */
+enum ocop_status wipe_status(const struct ocop_store *s, struct ocop_error *err);
+
 /** Seal one change-set of ready changes within the budget, inside a transaction (seal.c). *sealed
  *  false: nothing was ready. A change too large for any set is refused here. */
 OCOP_MUST_USE enum ocop_status seal_one(struct ocop_store *s, struct arena *a, bool *sealed,

@@ -239,6 +239,16 @@ enum ocop_status command_revoke(const struct invocation *in, struct ocop_error *
     return judge(in, &v, err);
 }
 
+enum ocop_status command_wipe(const struct invocation *in, struct ocop_error *err)
+{
+    static const struct verdict after = {DEVICE_WIPE, "wipe",
+                                         "to be wiped when all is sent: device", true},
+                                now = {DEVICE_WIPE_NOW, "wipe", "to be wiped at once: device",
+                                       false};
+
+    return judge(in, command_has(in, "--now") ? &now : &after, err);
+}
+
 enum ocop_status command_suspend(const struct invocation *in, struct ocop_error *err)
 {
     static const struct verdict v = {DEVICE_SUSPENDED, "suspend", "suspended device", false};

@@ -117,7 +117,8 @@ static void work_open(void *works, size_t i)
     if (!w->request || (!w->request->enrol && !w->request->sync))
         w->job->status = err_set(&w->err, OCOP_EPROTO, "the request is not well formed");
     else
-        w->writes = w->request->enrol || w->request->sync->n_sets > 0 || w->request->sync->enrolled;
+        w->writes = w->request->enrol || w->request->sync->n_sets > 0 ||
+                    w->request->sync->enrolled || w->request->sync->wiped;
 }
 
 /* Open as many as have room, whatever the last of them should hold, and leave the others for later.
@@ -478,6 +479,32 @@ static enum ocop_status state_answer(struct work *w, const struct id *replica,
         (int)text_cut(reason, REASON_SHOWN_MAX), reason);
 }
 
+/* What it pushed is answered; nothing else is told to it but that it shall wipe its store, until it
+ * says that it has. */
+static enum ocop_status wipe_answer(struct work *w, const struct id *replica,
+                                    const struct replica_info *info,
+                                    const Ocop__Sync__SyncRequest *in, Ocop__Sync__SyncReply *reply)
+{
+    const char *reason;
+    enum ocop_status st = device_reason(w->r, replica, &w->arena, &reason, &w->err);
+    if (st == OCOP_OK && in->wiped && info->state != DEVICE_WIPED)
+        st = device_state_set(w->r, w->keys, replica, DEVICE_WIPED, reason, &w->err);
+    if (st != OCOP_OK)
+        return st;
+    if (in->wiped || info->state == DEVICE_WIPED)
+        return err_set(&w->err, OCOP_EWIPED, "this device was wiped");
+    Ocop__Sync__Wipe *wipe = take(w, 1, sizeof *wipe);
+    if (!wipe)
+        return OCOP_ENOMEM;
+    ocop__sync__wipe__init(wipe);
+    wipe->has_now = wipe->now = info->state == DEVICE_WIPE_NOW;
+    wipe->reason = (char *)(uintptr_t)reason;
+    reply->wipe = wipe;
+    reply->has_acked_seq = 1;
+    reply->acked_seq = info->acked_seq;
+    return OCOP_OK;
+}
+
 /* Only enrolling is for strangers: what they send is not even looked at. */
 static enum ocop_status check_sender(struct work *w)
 {
@@ -567,6 +594,8 @@ static enum ocop_status sync_answer(struct work *w, const Ocop__Sync__SyncReques
     if (!info.known)
         return unknown_answer(w, &replica, in, reply);
     hear(w, &replica, in, now);
+    if (info.state >= DEVICE_WIPE && info.state <= DEVICE_WIPED)
+        return wipe_answer(w, &replica, &info, in, reply);
     if (info.revoked || info.state == DEVICE_SUSPENDED)
         return state_answer(w, &replica, &info);
     return replica_answer(w, &replica, &info, in, reply);

@@ -48,9 +48,9 @@
     X(SQL_SCOPE_LEFT_ADD, "INSERT OR REPLACE INTO scope_left VALUES (?1, ?2, ?3)")                 \
     X(SQL_SCOPE_LEFT_DROP, "DELETE FROM scope_left WHERE replica = ?1 AND anchor = ?2")            \
     X(SQL_SCOPE_LEFT_SINCE, "SELECT anchor FROM scope_left WHERE replica = ?1 AND version > ?2")   \
-    X(SQL_DEVICES, "SELECT id, scope, state IN ('active', 'suspended'), records FROM replica"      \
+    X(SQL_DEVICES, "SELECT id, scope, state IN ('active', 'suspended', 'wipe'), records FROM replica"      \
                    " WHERE replica_type = 'device' ORDER BY id")                                   \
-    X(SQL_DEVICES_AT, "SELECT id, scope, state IN ('active', 'suspended'), records FROM replica"   \
+    X(SQL_DEVICES_AT, "SELECT id, scope, state IN ('active', 'suspended', 'wipe'), records FROM replica"   \
                       " WHERE version = ?1 AND replica_type = 'device' ORDER BY id")               \
     X(SQL_UNITS, "SELECT id, parent_id, successors, anchor, level, version FROM unit"              \
                  " ORDER BY id")                                                                   \

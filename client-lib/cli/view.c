@@ -357,6 +357,7 @@ static void store_status_members(const struct ocop_store_status *v, struct membe
     members_truth(m, "forked", v->forked);
     members_truth(m, "revoked", v->revoked);
     members_truth(m, "suspended", v->suspended);
+    members_truth(m, "wiped", v->wiped);
     members_truth(m, "certified", v->certified);
     members_text(m, "stateText", v->state_text);
     members_number(m, "device", v->device_number);
@@ -390,7 +391,8 @@ static void store_status_text(const struct session *s, const struct ocop_store_s
 
     pair(&t, "store:", s->path);
     pair(&t, "enrolled:",
-         v->revoked     ? "this device was revoked; ask the office"
+         v->wiped       ? "wiped by the office; enrol it anew to start afresh"
+         : v->revoked   ? "this device was revoked; ask the office"
          : v->suspended ? "suspended by the office; what is recorded waits"
          : !v->enrolled ? "no; enrol it with ocop enrol CODE"
          : v->forked    ? "this is a copy that waits for its new device number; sync"

@@ -11,6 +11,7 @@
 #include "ledger.h"
 #include "records.pb-c.h"
 #include "replay.h"
+#include "store.h"
 #include "world.h"
 
 static int setup(void **state)
@@ -451,6 +452,156 @@ static void a_certificate_that_is_out_of_date_is_replaced(void **state)
     assert_true(world_sync(w, 1).bytes_received < 400);
 }
 
+/* --- wiped -------------------------------------------------------------------------------------
+ */
+
+static const char secret_text[] = "Khu rang cà phê sạch sẽ";
+
+/* Is the text in any file of the device's store? */
+static bool on_disk(struct world *w, unsigned n, const char *text)
+{
+    char command[256];
+    snprintf(command, sizeof command, "grep -qaF '%s' %s/%u.ocop*", text, w->dir, n);
+    return system(command) == 0;
+}
+
+static struct ocop_id inspect_with_notes(struct world *w, unsigned n)
+{
+    char set[64];
+    struct ocop_id id = world_inspect(w, n, "pass");
+    snprintf(set, sizeof set, "notes=%s", secret_text);
+    world_amend(w, n, id, set);
+    return id;
+}
+
+static enum device_state device_state_now(struct world *w, const struct id *replica)
+{
+    struct replica_info info;
+    assert_int_equal(registry_replica(w->registry, replica, &info, NULL), OCOP_OK);
+    return info.state;
+}
+
+static void a_wipe_waits_for_what_was_not_sent_and_leaves_nothing(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    struct ocop_store_status s;
+    ProtobufCMessage *m = NULL;
+    struct id replica = replica_of(w, 1);
+    inspect_with_notes(w, 1);
+    world_sync(w, 1);
+    struct ocop_id unsent = inspect_with_notes(w, 1);
+    assert_int_equal(ocop_new(w->stores[1], "inspection", &m, &err), OCOP_OK);
+    assert_int_equal(ocop_save(w->stores[1], m, &err), OCOP_OK); /* a draft */
+    ocop_free(m);
+    assert_true(on_disk(w, 1, secret_text));
+    judge(w, 1, DEVICE_WIPE);
+    assert_int_equal(device_state_now(w, &replica), DEVICE_WIPE);
+    assert_int_equal(ocop_sync(w->stores[1], NULL, NULL, &err), OCOP_EWIPED);
+    assert_non_null(strstr(err.text, "mất máy"));
+    assert_non_null(strstr(err.text, "1 drafts, 0 refused changes, 0 others"));
+    assert_string_equal(world_value(w, "inspection", unsent, "conclusion"), "\"pass\"");
+    assert_int_equal(device_state_now(w, &replica), DEVICE_WIPED); /* it said so */
+    assert_int_equal(world_count(w, "SELECT waiting FROM contact ORDER BY last_ms DESC"), 1);
+    assert_false(on_disk(w, 1, secret_text));
+    assert_int_equal(ocop_store_status(w->stores[1], &s, NULL), OCOP_OK);
+    assert_true(s.wiped);
+    assert_false(s.enrolled);
+    assert_int_equal(s.records, 0);
+    assert_non_null(strstr(s.state_text, "wiped by the office: mất máy"));
+    assert_int_equal(ocop_sync(w->stores[1], NULL, NULL, &err), OCOP_EWIPED);
+    assert_int_equal(ocop_new(w->stores[1], "inspection", &m, &err), OCOP_EWIPED);
+}
+
+static void a_wipe_at_once_waits_for_nothing(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    struct id replica = replica_of(w, 1);
+    inspect_with_notes(w, 1);
+    judge(w, 1, DEVICE_REVOKED); /* in doubt: what it sends is not taken any more */
+    judge(w, 1, DEVICE_WIPE_NOW);
+    assert_int_equal(ocop_sync(w->stores[1], NULL, NULL, &err), OCOP_EWIPED);
+    assert_non_null(strstr(err.text, "2 others"));
+    assert_int_equal(device_state_now(w, &replica), DEVICE_WIPED);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM inspection"), 0);
+    assert_true(world_count(w, "SELECT count(*) FROM quarantine") > 0);
+    assert_false(on_disk(w, 1, secret_text));
+}
+
+/* What cannot be taken now keeps the store whole. */
+static void a_wipe_that_cannot_get_its_work_through_does_not_begin(void **state)
+{
+    struct world *w = *state;
+    struct ocop_store_status s;
+    inspect_with_notes(w, 1);
+    judge(w, 1, DEVICE_WIPE);
+    w->links[1].drop_reply = 1;
+    assert_int_equal(ocop_sync(w->stores[1], NULL, NULL, NULL), OCOP_ETIMEOUT);
+    assert_int_equal(ocop_store_status(w->stores[1], &s, NULL), OCOP_OK);
+    assert_false(s.wiped);
+    assert_true(on_disk(w, 1, secret_text));
+    w->links[1].drop_reply = 2; /* the second is the answer to its last word */
+    assert_int_equal(ocop_sync(w->stores[1], NULL, NULL, NULL), OCOP_EWIPED);
+    assert_int_equal(ocop_sync(w->stores[1], NULL, NULL, NULL), OCOP_EWIPED);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM replica WHERE state = 'wiped'"), 1);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM inspection"), 1);
+}
+
+static void set_wiped(struct world *w, unsigned n, unsigned wiped)
+{
+    sqlite3 *db;
+    char path[128], sql[160];
+    snprintf(path, sizeof path, "%s/%u.ocop", w->dir, n);
+    snprintf(sql, sizeof sql, "INSERT INTO meta VALUES ('wiped', x'00000000000000%02x')", wiped);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+}
+
+/* The power went when only the mark had been set. */
+static void a_wipe_that_was_cut_short_is_finished_when_the_store_is_opened(void **state)
+{
+    struct world *w = *state;
+    struct ocop_store_status s;
+    inspect_with_notes(w, 1);
+    judge(w, 1, DEVICE_WIPE_NOW);
+    set_wiped(w, 1, WIPED_BEGUN);
+    world_relink(w, 1, &w->links[1].link);
+    assert_int_equal(ocop_store_status(w->stores[1], &s, NULL), OCOP_OK);
+    assert_true(s.wiped);
+    assert_false(on_disk(w, 1, secret_text));
+    assert_int_equal(ocop_sync(w->stores[1], NULL, NULL, NULL), OCOP_EWIPED);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM replica WHERE state = 'wiped'"), 1);
+}
+
+static void enrolling_a_wiped_store_starts_afresh(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    struct id before = replica_of(w, 1), after;
+    const char *code;
+    struct invitation_terms terms = {.officer = w->officers[0], /* another one, too */
+                                     .scope = &w->commune,
+                                     .scope_count = 1,
+                                     .address = "tcp://127.0.0.1:1",
+                                     .expires_ms = env_now_ms(env_system()) + 60000};
+    world_inspect(w, 1, "pass");
+    judge(w, 1, DEVICE_WIPE);
+    assert_int_equal(ocop_sync(w->stores[1], NULL, NULL, NULL), OCOP_EWIPED);
+    assert_int_equal(registry_begin(w->registry, &err), OCOP_OK);
+    assert_int_equal(invite_make(w->registry, &w->keys, &terms, &w->arena, &code, &err), OCOP_OK);
+    assert_int_equal(registry_commit(w->registry, &err), OCOP_OK);
+    if (ocop_enrol(w->stores[1], code, NULL, &err) != OCOP_OK)
+        fail_msg("%s", err.text);
+    world_sync(w, 1);
+    after = replica_of(w, 1);
+    assert_memory_not_equal(before.b, after.b, ID_LEN);
+    struct ocop_id id = world_inspect(w, 1, "fail");
+    world_sync(w, 1);
+    assert_int_equal(state_of(w, 1, id), OCOP_ACCEPTED);
+}
+
 /* --- last contact ------------------------------------------------------------------------------
  */
 
@@ -535,6 +686,11 @@ int main(void)
         T(a_store_that_forked_and_is_not_known_at_all_loses_nothing),
         T(a_certificate_is_good_only_for_its_device_and_unchanged),
         T(a_certificate_that_is_out_of_date_is_replaced),
+        T(a_wipe_waits_for_what_was_not_sent_and_leaves_nothing),
+        T(a_wipe_at_once_waits_for_nothing),
+        T(a_wipe_that_cannot_get_its_work_through_does_not_begin),
+        T(a_wipe_that_was_cut_short_is_finished_when_the_store_is_opened),
+        T(enrolling_a_wiped_store_starts_afresh),
         T(every_exchange_moves_the_last_contact_and_no_replay_does),
         T(the_number_of_a_request_survives_a_crash),
     };
