@@ -133,6 +133,25 @@ enum ocop_status command_devices(const struct invocation *in, struct ocop_error 
     return st;
 }
 
+enum ocop_status command_invitations(const struct invocation *in, struct ocop_error *err)
+{
+    struct registry *r = NULL;
+
+    if (in->operand_count > 0 && (in->operand_count != 2 || strcmp(in->operands[0], "revoke") != 0))
+        return err_set(err, OCOP_EINVAL,
+                       "say `ocopd invitations`, or `ocopd invitations revoke ID`");
+    enum ocop_status st = command_open(in, &r, err);
+    if (st == OCOP_OK && in->operand_count == 2) {
+        st = query_invitation_revoke(r, in->operands[1], env_now_ms(in->env), err);
+        if (st == OCOP_OK)
+            fprintf(in->out, "took invitation %s back\n", in->operands[1]);
+    } else if (st == OCOP_OK) {
+        st = show_invitations(r, command_has(in, "--json"), in->out, err);
+    }
+    registry_close(r);
+    return st;
+}
+
 struct numbered {
     int64_t number;
     struct id id;

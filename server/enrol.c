@@ -135,7 +135,7 @@ struct invited {
     struct id scope[SCOPE_UNITS_MAX];
     size_t scope_count;
     int64_t expires_ms;
-    bool used, same_keys;
+    bool used, same_keys, revoked;
 };
 
 static bool column_is(sqlite3_stmt *s, int column, const uint8_t *p, size_t len)
@@ -165,6 +165,7 @@ static enum ocop_status invitation_find(struct registry *r, const uint8_t hash[H
             memcpy(out->scope, sqlite3_column_blob(s, 1), out->scope_count * ID_LEN);
         out->expires_ms = sqlite3_column_int64(s, 2);
         out->used = sqlite3_column_type(s, 3) != SQLITE_NULL;
+        out->revoked = sqlite3_column_int(s, 6);
         out->same_keys = column_is(s, 4, in->sign_key.data, in->sign_key.len) &&
                          column_is(s, 5, channel_key, 32);
         if (out->used)
@@ -172,8 +173,10 @@ static enum ocop_status invitation_find(struct registry *r, const uint8_t hash[H
                     &out->replica);
     }
     sqlite3_reset(s);
-    if (rc == SQLITE_DONE)
+    if (rc == SQLITE_DONE) {
+        r->guesses++;
         return err_set(err, OCOP_EAUTH, "this registry does not know the invitation");
+    }
     return rc == SQLITE_ROW ? OCOP_OK : db_error(r->db, err, "reading an invitation");
 }
 
@@ -259,19 +262,19 @@ static enum ocop_status device_write(struct registry *r, const struct server_key
                          : st;
 }
 
+/* Somebody has the code besides the one it was for: the office is told. */
 static enum ocop_status refuse_used(struct registry *r, const uint8_t hash[HASH_LEN],
-                                    struct ocop_error *err)
+                                    const char *text, struct ocop_error *err)
 {
     sqlite3_stmt *s = registry_stmt(r, SQL_INVITATION_REFUSE, err);
     if (!s)
         return OCOP_EDB;
     sqlite3_bind_blob(s, 1, hash, HASH_LEN, SQLITE_STATIC);
+    sqlite3_bind_int64(s, 2, env_now_ms(r->env));
     enum ocop_status st = step_done(r, s, err);
-    env_log(r->env, ENV_WARN, "invitation_reused", "%s", "");
-    if (st != OCOP_OK)
-        return st;
-    return err_set(err, OCOP_ESTATE,
-                   "another device has used this invitation; ask the office for a new one");
+    env_log(r->env, ENV_WARN, "invitation_reused", "invitation=%02x%02x%02x%02x", hash[0], hash[1],
+            hash[2], hash[3]);
+    return st == OCOP_OK ? err_set(err, OCOP_ESTATE, "%s", text) : st;
 }
 
 static enum ocop_status enrol_device(struct registry *r, const struct server_keys *keys,
@@ -306,8 +309,14 @@ static enum ocop_status enrol_device(struct registry *r, const struct server_key
     sqlite3_bind_blob(s, 2, dev.replica.b, ID_LEN, SQLITE_STATIC);
     sqlite3_bind_blob(s, 3, in->sign_key.data, (int)in->sign_key.len, SQLITE_STATIC);
     sqlite3_bind_blob(s, 4, channel_key, 32, SQLITE_STATIC);
+    sqlite3_bind_int64(s, 5, env_now_ms(r->env));
     *replica = dev.replica;
     return step_done(r, s, err);
+}
+
+bool enrol_well_formed(const Ocop__Sync__EnrolRequest *in)
+{
+    return in->token.len == TOKEN_LEN && in->sign_key.len == SIGN_PUBLIC_LEN;
 }
 
 enum ocop_status enrol_answer(struct registry *r, const struct server_keys *keys,
@@ -317,14 +326,18 @@ enum ocop_status enrol_answer(struct registry *r, const struct server_keys *keys
     struct invited invited;
     uint8_t hash[HASH_LEN];
     *out = NULL;
-    if (in->token.len != TOKEN_LEN || in->sign_key.len != SIGN_PUBLIC_LEN)
+    if (!enrol_well_formed(in))
         return err_set(err, OCOP_EINVAL, "the enrolment is not well formed");
     token_hash(span_of(in->token.data, in->token.len), hash);
     enum ocop_status st = invitation_find(r, hash, in, channel_key, &invited, err);
     if (st != OCOP_OK)
         return st;
     if (invited.used && !invited.same_keys)
-        return refuse_used(r, hash, err);
+        return refuse_used(
+            r, hash, "another device has used this invitation; ask the office for a new one", err);
+    if (!invited.used && invited.revoked)
+        return refuse_used(r, hash, "the office took this invitation back; ask it for a new one",
+                           err);
     if (!invited.used && invited.expires_ms < env_now_ms(r->env))
         return err_set(err, OCOP_ESTATE,
                        "the invitation has expired; ask the office for a new one");

@@ -40,6 +40,9 @@ OCOP_MUST_USE enum ocop_status invite_make(struct registry *r, const struct serv
                                            const struct invitation_terms *terms, struct arena *a,
                                            const char **code, struct ocop_error *err);
 
+/** Has the request what every enrolment has? One that has not is refused without a look. */
+bool enrol_well_formed(const Ocop__Sync__EnrolRequest *in);
+
 /** Answer an enrolment. The same keys and token again give the same answer.
  *  @return OCOP_EAUTH unknown token, OCOP_ESTATE used by another or expired; text says which */
 OCOP_MUST_USE enum ocop_status enrol_answer(struct registry *r, const struct server_keys *keys,

@@ -3,6 +3,7 @@
  * database may be done by a crew of threads. Knows no socket. */
 #include "exchange.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -26,7 +27,7 @@
 #include "tell.h"
 #include "text.h"
 
-enum { REASON_SHOWN_MAX = 120 };
+enum { REASON_SHOWN_MAX = 120, GUESSES_EVERY_MS = 10000 };
 
 /* One request while it is being answered. */
 struct work {
@@ -117,8 +118,9 @@ static void work_open(void *works, size_t i)
     if (!w->request || (!w->request->enrol && !w->request->sync))
         w->job->status = err_set(&w->err, OCOP_EPROTO, "the request is not well formed");
     else
-        w->writes = w->request->enrol || w->request->sync->n_sets > 0 ||
-                    w->request->sync->enrolled || w->request->sync->wiped;
+        w->writes = w->request->enrol ? enrol_well_formed(w->request->enrol)
+                                      : w->request->sync->n_sets > 0 ||
+                                            w->request->sync->enrolled || w->request->sync->wiped;
 }
 
 /* Open as many as have room, whatever the last of them should hold, and leave the others for later.
@@ -608,10 +610,13 @@ static enum ocop_status enrol(struct work *w)
 }
 
 /* Whether what was written stands. A refusal may write: a revoked device's set is put aside, and
- * the tries of a used invitation are counted. */
+ * the tries of a used invitation are counted. One that wrote nothing is not rolled back either:
+ * that would cost all others what is remembered between requests. */
 static bool stands(const struct work *w, enum ocop_status st)
 {
-    return w->request->enrol ? st == OCOP_OK || st == OCOP_ESTATE : !is_ours(st);
+    return w->request->enrol
+               ? st == OCOP_OK || st == OCOP_ESTATE || st == OCOP_EAUTH || st == OCOP_EREVOKED
+               : !is_ours(st);
 }
 
 /* One savepoint for the whole answer, enrolment or sync: a request takes effect and is answered
@@ -695,6 +700,27 @@ static void work_seal(void *works, size_t i)
     buf_fini(&w->packed);
 }
 
+/* How often somebody tried a code that is none; noted now and then, since a try is cheap. */
+static enum ocop_status note_guesses(struct registry *r, int64_t now)
+{
+    struct arena a;
+    struct span before;
+    char text[64];
+    arena_init(&a, KIB(1));
+    enum ocop_status st = registry_meta_get(r, "guesses", &a, &before, NULL);
+    uint64_t count = st == OCOP_OK && before.len < sizeof text
+                         ? strtoull(memcpy(text, before.p, before.len), NULL, 10)
+                         : 0;
+    snprintf(text, sizeof text, "%" PRIu64 " %" PRId64, count + r->guesses, now);
+    st = registry_meta_set(r, "guesses", span_str(text), NULL);
+    arena_fini(&a);
+    if (st == OCOP_OK) {
+        r->guesses = 0;
+        r->guesses_noted_ms = now;
+    }
+    return st;
+}
+
 /* The contacts of those that wrote nothing else, in a transaction of their own: who only reads
  * waits for nobody who writes, and is answered on a full disk. A contact that cannot be noted now
  * is noted with the device's next. */
@@ -703,13 +729,18 @@ static void note_contacts(struct work *works, size_t count)
     struct registry *r = works[0].r;
     enum ocop_status st = OCOP_OK;
     size_t i = 0;
+    int64_t now = env_now_ms(r->env);
+    bool guessed = r->guesses > 0 &&
+                   (now - r->guesses_noted_ms >= GUESSES_EVERY_MS || now < r->guesses_noted_ms);
     while (i < count && (works[i].writes || !works[i].heard))
         i++;
-    if (i == count)
+    if (i == count && !guessed)
         return;
     st = registry_begin_soon(r, NULL);
     if (st != OCOP_OK)
         return;
+    if (guessed)
+        st = note_guesses(r, now);
     for (; st == OCOP_OK && i < count; i++)
         if (!works[i].writes && works[i].heard)
             st = contact_write(r, &works[i].contact, NULL);

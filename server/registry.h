@@ -29,6 +29,8 @@ struct registry {
     const struct server_keys *keys; /* set by who opens it for writing; borrowed, may be NULL */
     struct crew *crew;              /* set by who serves; borrowed, may be NULL */
     struct peers *peers;            /* the same */
+    uint64_t guesses;               /* at invitations, not noted yet */
+    int64_t guesses_noted_ms;
     char ledger[1100]; /* see ledger.h; set by who opens it for people; "": none is kept */
     char path[1024];
 };

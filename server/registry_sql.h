@@ -6,11 +6,12 @@
     /* invitations */                                                                              \
     X(SQL_INVITATION_ADD, "INSERT INTO invitation (token_hash, officer, scope, made_ms,"           \
                           " expires_ms) VALUES (?1, ?2, ?3, ?4, ?5)")                              \
-    X(SQL_INVITATION, "SELECT officer, scope, expires_ms, replica, sign_key, channel_key"          \
-                      " FROM invitation WHERE token_hash = ?1")                                    \
-    X(SQL_INVITATION_USE, "UPDATE invitation SET replica = ?2, sign_key = ?3, channel_key = ?4"    \
-                          " WHERE token_hash = ?1")                                                \
-    X(SQL_INVITATION_REFUSE, "UPDATE invitation SET refused = refused + 1 WHERE token_hash = ?1")  \
+    X(SQL_INVITATION, "SELECT officer, scope, expires_ms, replica, sign_key, channel_key,"         \
+                      " revoked_ms > 0 FROM invitation WHERE token_hash = ?1")                     \
+    X(SQL_INVITATION_USE, "UPDATE invitation SET replica = ?2, sign_key = ?3, channel_key = ?4,"   \
+                          " used_ms = ?5 WHERE token_hash = ?1")                                   \
+    X(SQL_INVITATION_REFUSE, "UPDATE invitation SET refused = refused + 1, refused_ms = ?2"        \
+                             " WHERE token_hash = ?1")                                             \
     X(SQL_REPLICA_NUMBER, "SELECT 1 + max(coalesce(max(number), 0),"                               \
                           " coalesce((SELECT CAST(value AS INTEGER) FROM meta"                     \
                           " WHERE key = 'number_floor'), 0)) FROM replica")                        \
@@ -48,10 +49,12 @@
     X(SQL_SCOPE_LEFT_ADD, "INSERT OR REPLACE INTO scope_left VALUES (?1, ?2, ?3)")                 \
     X(SQL_SCOPE_LEFT_DROP, "DELETE FROM scope_left WHERE replica = ?1 AND anchor = ?2")            \
     X(SQL_SCOPE_LEFT_SINCE, "SELECT anchor FROM scope_left WHERE replica = ?1 AND version > ?2")   \
-    X(SQL_DEVICES, "SELECT id, scope, state IN ('active', 'suspended', 'wipe'), records FROM replica"      \
-                   " WHERE replica_type = 'device' ORDER BY id")                                   \
-    X(SQL_DEVICES_AT, "SELECT id, scope, state IN ('active', 'suspended', 'wipe'), records FROM replica"   \
-                      " WHERE version = ?1 AND replica_type = 'device' ORDER BY id")               \
+    X(SQL_DEVICES,                                                                                 \
+      "SELECT id, scope, state IN ('active', 'suspended', 'wipe'), records FROM replica"           \
+      " WHERE replica_type = 'device' ORDER BY id")                                                \
+    X(SQL_DEVICES_AT,                                                                              \
+      "SELECT id, scope, state IN ('active', 'suspended', 'wipe'), records FROM replica"           \
+      " WHERE version = ?1 AND replica_type = 'device' ORDER BY id")                               \
     X(SQL_UNITS, "SELECT id, parent_id, successors, anchor, level, version FROM unit"              \
                  " ORDER BY id")                                                                   \
     X(SQL_UNIT_PARENT, "SELECT p.id FROM unit AS u JOIN unit AS p ON p.id = u.parent_id"           \

@@ -4,6 +4,7 @@
 #include "query.h"
 #include "show.h"
 #include <inttypes.h>
+#include <stdlib.h>
 
 static struct span text_field(const struct fields *f, uint32_t number)
 {
@@ -94,6 +95,7 @@ static enum ocop_status device_json(struct listing *l, const struct query_record
     }
     if (st == OCOP_OK) {
         fprintf(l->out, ",\"lastMs\":%" PRId64 ",\"skewMs\":%" PRId64, c->last_ms, c->skew_ms);
+        fprintf(l->out, ",\"invitationTried\":%" PRIu64, c->tried);
         fprintf(l->out, ",\"waiting\":%u,\"refused\":%" PRIu64 ",\"aside\":%" PRIu64, c->waiting,
                 c->refused, c->aside);
         fputs(",\"program\":\"", l->out);
@@ -127,6 +129,8 @@ static enum ocop_status device_line(struct listing *l, const struct query_record
     show_program(l->out, c->program);
     fprintf(l->out, "\t%u\t", c->schema);
     show_text(l->out, text_field(&d->fields, 12));
+    if (c->tried)
+        fprintf(l->out, "\tits invitation was tried by others: %" PRIu64, c->tried);
     fputc('\n', l->out);
     return st;
 }
@@ -165,4 +169,115 @@ enum ocop_status show_devices(struct registry *r, bool json, int64_t heard_befor
     if (json)
         fputs("]\n", out);
     return st;
+}
+
+/* --- invitations --------------------------------------------------------------------------------
+ */
+
+struct invitations {
+    struct registry *r;
+    bool json;
+    FILE *out;
+    int64_t now;
+    size_t count;
+};
+
+static const char *invitation_state(const struct query_invitation *v, int64_t now)
+{
+    return !id_is_zero(&v->replica) ? "used"
+           : v->revoked_ms          ? "taken back"
+           : v->expires_ms < now    ? "expired"
+                                    : "open";
+}
+
+static enum ocop_status units_text(struct registry *r, const struct query_invitation *v, FILE *out,
+                                   struct ocop_error *err)
+{
+    enum ocop_status st = OCOP_OK;
+
+    for (size_t i = 0; i < v->scope_count && st == OCOP_OK; i++) {
+        if (i)
+            fputc(',', out);
+        st = show_label(r, KIND_UNIT, &v->scope[i], out, err);
+    }
+    return st;
+}
+
+static enum ocop_status invitation_json(struct invitations *l, const struct query_invitation *v,
+                                        struct ocop_error *err)
+{
+    char replica[ID_TEXT_LEN + 1];
+
+    fprintf(l->out, "%s{\"id\":\"%s\",\"state\":\"%s\",\"officerName\":", l->count > 1 ? ",\n" : "",
+            v->id, invitation_state(v, l->now));
+    enum ocop_status st = show_officer_json(l->r, &v->officer, l->out, err);
+    fprintf(l->out, ",\"madeMs\":%" PRId64 ",\"expiresMs\":%" PRId64 ",\"usedMs\":%" PRId64,
+            v->made_ms, v->expires_ms, v->used_ms);
+    fprintf(l->out, ",\"refused\":%" PRIu64 ",\"refusedMs\":%" PRId64 ",\"replica\":", v->refused,
+            v->refused_ms);
+    if (id_is_zero(&v->replica))
+        fputs("null}", l->out);
+    else
+        fprintf(l->out, "\"%s\"}", id_text(v->replica, replica));
+    return st;
+}
+
+static enum ocop_status list_invitation(void *self, const struct query_invitation *v,
+                                        struct ocop_error *err)
+{
+    struct invitations *l = self;
+
+    l->count++;
+    if (l->json)
+        return invitation_json(l, v, err);
+    fprintf(l->out, "%s\t", v->id);
+    enum ocop_status st = show_label(l->r, KIND_OFFICER, &v->officer, l->out, err);
+    fputc('\t', l->out);
+    if (st == OCOP_OK)
+        st = units_text(l->r, v, l->out, err);
+    fputc('\t', l->out);
+    show_moment(l->out, v->made_ms);
+    fputc('\t', l->out);
+    show_moment(l->out, v->expires_ms);
+    fprintf(l->out, "\t%s\t", invitation_state(v, l->now));
+    show_moment(l->out, v->used_ms);
+    fprintf(l->out, "\t%" PRIu64 "\t", v->refused);
+    show_moment(l->out, v->refused_ms);
+    fputc('\n', l->out);
+    return st;
+}
+
+/* "COUNT MOMENT", as exchange.c notes it. */
+static enum ocop_status show_guesses(struct invitations *l, struct ocop_error *err)
+{
+    struct arena a;
+    struct span text;
+    char *end;
+
+    arena_init(&a, KIB(1));
+    enum ocop_status st = registry_meta_get(l->r, "guesses", &a, &text, err);
+    const char *copy = st == OCOP_OK ? arena_dup(&a, text.p, text.len) : "0 0";
+    const uint64_t count = strtoull(copy ? copy : "0", &end, 10);
+    const int64_t last = strtoll(copy ? end : "0", NULL, 10);
+    if (l->json) {
+        fprintf(l->out, "],\n\"unknownTried\":%" PRIu64 ",\"unknownTriedMs\":%" PRId64 "}\n", count,
+                last);
+    } else if (count) {
+        fprintf(l->out, "codes that were never made were tried %" PRIu64 " times, last at ", count);
+        show_moment(l->out, last);
+        fputc('\n', l->out);
+    }
+    arena_fini(&a);
+    return st == OCOP_ENOTFOUND ? OCOP_OK : st;
+}
+
+enum ocop_status show_invitations(struct registry *r, bool json, FILE *out, struct ocop_error *err)
+{
+    struct invitations l = {r, json, out, env_now_ms(r->env), 0};
+
+    fputs(json ? "{\"invitations\":["
+               : "id\tofficer\tunits\tmade\texpires\tstate\tused\trefused\tlast refused\n",
+          out);
+    enum ocop_status st = query_invitations(r, list_invitation, &l, err);
+    return st == OCOP_OK ? show_guesses(&l, err) : st;
 }
