@@ -146,6 +146,11 @@ enum ocop_status ocop_store_status(struct ocop_store *s, struct ocop_store_statu
     out->encrypted = store_secret(s).len > 0;
     out->forked = me->forked;
     out->revoked = me->revoked;
+    out->suspended = me->suspended;
+    out->wiped = me->wiped != WIPED_NOT;
+    out->certified = me->certificate != 0;
+    (void)snprintf(out->state_text, sizeof out->state_text, "%s",
+                   me->revoked || me->suspended || me->wiped ? me->state_reason : "");
     out->device_number = me->number;
     memcpy(out->replica.b, me->replica.b, ID_LEN);
     memcpy(out->officer.b, me->officer.b, ID_LEN);

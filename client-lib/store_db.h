@@ -35,6 +35,9 @@ void store_key_tidy(const char *path);
 enum { KIND_BITS = 64 }; /* in rowids of search, beside n */
 _Static_assert((int)KIND_COUNT_PLUS_1 <= (int)KIND_BITS, "a kind fits beside n in search's rowid");
 
+/** Take one row of table meta; false when it cannot be what its key says (store_identity.c). */
+bool identity_key(struct identity *me, const char *key, struct span v);
+
 /* --- statements ------------------------------------------------------------------------------ */
 
 static inline void put_bytes(sqlite3_stmt *st, int at, struct span v)
