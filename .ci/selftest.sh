@@ -120,7 +120,7 @@ case " ${gates:-tests} " in *' tests '*)
         stub "stub/tests/unit/test_$i" 'echo "[  PASSED  ] 3 test(s)."'
         i=$((i + 1))
     done
-    for name in frame handshake changeset tight request reply csv json; do
+    for name in frame handshake changeset tight request reply csv json evidence; do
         stub "stub/fuzz/fuzz_$name" 'echo "$0: $# inputs"; [ $# -gt 0 ]'
     done
     runner ''
