@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "bounds.h"
+#include "kinds.h"
 #include "records.pb-c.h"
 #include "world.h"
 
@@ -705,6 +706,42 @@ static void a_record_of_an_unknown_kind_that_the_restore_lost_leaves_the_device(
     assert_int_equal(after.records, before.records);
 }
 
+static uint64_t moves(struct world *w, const struct id *record, uint64_t base,
+                      const struct id *unit)
+{
+    struct field v = {.number = 2, .op = FIELD_SET, .type = VALUE_BYTES, .base = base};
+    v.bytes = id_span(unit);
+    struct change c = {.kind = KIND_PRODUCER, .verb = VERB_AMEND, .record = *record, .base = base};
+    c.reason = span_str("chuyển xã");
+    c.fields = (struct fields){&v, 1};
+    return world_import(w, &c, 1);
+}
+
+/* In the backup the record lies outside the device's units; and the device has let it go since. */
+static void an_edit_of_a_record_that_left_is_refused_and_no_damage(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    struct ocop_id of;
+    unsigned findings = 1;
+    uint64_t version;
+    assert_int_equal(registry_version(w->registry, &version, &err), OCOP_OK);
+    version = moves(w, &w->producer, version, &w->other_commune);
+    memcpy(of.b, w->producer.b, ID_LEN);
+    world_backup(w);
+    version = moves(w, &w->producer, version, &w->commune);
+    world_sync(w, 0);
+    world_amend(w, 0, of, "representative=An");
+    world_sync(w, 0);
+    moves(w, &w->producer, version, &w->other_commune);
+    assert_int_equal(world_sync(w, 0).departed, 1);
+    world_restore(w);
+    assert_int_equal(world_sync(w, 0).refused, 1);
+    assert_int_equal(state_of(w, 0, of), OCOP_REFUSED);
+    assert_int_equal(ocop_check(w->stores[0], NULL, NULL, &findings, &err), OCOP_OK);
+    assert_int_equal(findings, 0);
+}
+
 /* By now its device may have sealed the same changes anew; it sends what is missing when it has
  * read that the registry was restored. */
 static void a_request_from_before_the_restore_brings_nothing(void **state)
@@ -771,6 +808,7 @@ int main(void)
         T(a_case_of_a_change_that_waited_reaches_the_device_that_made_the_record),
         T(an_edit_of_a_record_that_the_restore_lost_is_shown),
         T(a_record_of_an_unknown_kind_that_the_restore_lost_leaves_the_device),
+        T(an_edit_of_a_record_that_left_is_refused_and_no_damage),
         T(a_request_from_before_the_restore_brings_nothing),
         T(a_registry_of_a_later_epoch_is_not_opened),
     };
