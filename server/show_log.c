@@ -2,7 +2,9 @@
 #include <inttypes.h>
 
 #include "bounds.h"
+#include "enrol.h"
 #include "evidence_make.h"
+#include "registry_past.h"
 #include "show.h"
 #include "story.h"
 
@@ -48,17 +50,22 @@ enum ocop_status show_story(struct registry *r, const struct id *record, const u
 {
     struct arena a;
     struct buf text;
-    struct replica_info self;
+    struct field first;
+    bool found = false;
     Ocop__Evidence__Bundle *bundle;
     struct evidence e;
 
     arena_init(&a, EVIDENCE_ARENA_MAX);
     buf_init(&text, EVIDENCE_ARENA_MAX);
-    enum ocop_status st = registry_replica(r, &r->self, &self, err);
+    /* The key of the registry's first set is the root. */
+    enum ocop_status st =
+        past_value(r, KIND_REPLICA, &r->self, REPLICA_SIGN_KEY, 1, &a, &first, &found, err);
+    if (st == OCOP_OK && !root_key && (!found || first.bytes.len != SIGN_PUBLIC_LEN))
+        st = err_set(err, OCOP_EDAMAGED, "the registry does not name its root key");
     if (st == OCOP_OK)
         st = evidence_make(r, record, &a, &bundle, err);
     if (st == OCOP_OK)
-        st = evidence_check(bundle, root_key ? root_key : self.sign_key, &a, &e, err);
+        st = evidence_check(bundle, root_key ? root_key : first.bytes.p, &a, &e, err);
     if (st == OCOP_OK)
         st = json ? story_json(&e, &text, err) : story_text(&e, &text, err);
     if (st == OCOP_OK)

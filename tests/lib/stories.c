@@ -87,18 +87,20 @@ static bool story_holds(struct registry *r, const struct mention *v, size_t coun
 {
     struct arena a;
     struct buf text;
-    struct replica_info self;
+    struct field first;
+    bool found;
     struct evidence e = {.finding_count = 0};
     Ocop__Evidence__Bundle *bundle;
     char id[ID_TEXT_LEN + 1];
     struct ocop_error err = {0};
     arena_init(&a, EVIDENCE_ARENA_MAX);
     buf_init(&text, EVIDENCE_ARENA_MAX);
-    enum ocop_status st = registry_replica(r, &r->self, &self, &err);
+    enum ocop_status st = past_value(r, KIND_REPLICA, &r->self, 13, 1, &a, &first, &found, &err);
+    CHECK(st != OCOP_OK || found);
     if (st == OCOP_OK)
         st = evidence_make(r, &v->record, &a, &bundle, &err);
     if (st == OCOP_OK)
-        st = evidence_check(bundle, self.sign_key, &a, &e, &err);
+        st = evidence_check(bundle, first.bytes.p, &a, &e, &err);
     if (st == OCOP_OK)
         st = story_text(&e, &text, &err);
     if (st == OCOP_OK)

@@ -225,6 +225,26 @@ static void a_record_that_nobody_wrote_has_no_story(void **state)
     assert_null(b);
 }
 
+static void the_registry_may_sign_by_a_key_that_its_root_signed(void **state)
+{
+    struct world *w = *state;
+    struct evidence e;
+    Ocop__Evidence__Bundle *b;
+    keys_new_sign(&w->c.keys, &w->c.env);
+    const struct id later = centre_producer(&w->c, &w->commune, "HTX Sau");
+    centre_must(&w->c, evidence_make(w->c.r, &later, &w->a, &b, &w->c.err));
+    assert_int_equal(findings(w, b, &e), 0);
+    /* Where no keys are, the log says which the root is: the first, not the newest. */
+    FILE *out = tmpfile();
+    assert_non_null(out);
+    centre_must(&w->c, show_story(w->c.r, &later, NULL, false, out, &w->c.err));
+    fclose(out);
+    /* One that the root did not sign is none. */
+    const uint8_t other[SIGN_PUBLIC_LEN] = {1};
+    centre_must(&w->c, evidence_check(b, other, &w->a, &e, &w->c.err));
+    assert_true(e.finding_count > 0);
+}
+
 /* --- the way to it --- */
 
 static void damage(struct world *w, const char *sql)
@@ -667,6 +687,7 @@ int main(void)
         TEST(other_records_of_a_chain_are_not_in_the_bundle),
         TEST(a_name_is_told_as_it_was_at_the_time),
         TEST(a_record_that_nobody_wrote_has_no_story),
+        TEST(the_registry_may_sign_by_a_key_that_its_root_signed),
         TEST(what_touched_a_record_is_found_by_indexes),
         TEST(outcomes_of_before_are_told_their_record_when_the_registry_is_opened),
         TEST(a_bundle_is_checked_without_a_registry),
