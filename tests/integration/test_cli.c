@@ -286,8 +286,8 @@ static const struct {
     {"void", PRODUCT_ID, ALL " --reason"},
     {"discard", PRODUCT_ID, ALL},
     {"sync", "",
-     ALL
-     " --json --csv --strict --timeout --connect-timeout --max-round-trips --patience --former"},
+     ALL " --json --csv --strict --timeout --connect-timeout --max-round-trips --patience"
+         " --former"},
     {"status", "", ALL " --json --csv"},
     {"check", "", ALL},
     {"rekey", "", ALL " --new-key-file"},
