@@ -6,6 +6,7 @@
 #include "migrate.h"
 #include "row.h"
 #include "store.h"
+#include "sum.h"
 
 /* The state of a record, as enum ocop_record_state: what needs attention first. */
 #define STATE_OF(id)                                                                               \
@@ -32,8 +33,22 @@ struct db {
 /** Remove what an interrupted change of key left beside the file, which is open. */
 void store_key_tidy(const char *path);
 
-enum { KIND_BITS = 64 }; /* in rowids of search, beside n */
+enum { KIND_BITS = 64 }; /* in rowids of search and sums, beside n */
 _Static_assert((int)KIND_COUNT_PLUS_1 <= (int)KIND_BITS, "a kind fits beside n in search's rowid");
+
+/** Number of a record in table sums and in the search index. Kinds that are unknown here have one
+ * table, and no number. */
+int64_t store_row_key(uint32_t kind, int64_t n);
+/** The tables beside those of the kinds, and how their rows are summed; ends without a name. */
+extern const struct sum_table store_summed[];
+/** What the sum of a record must be. */
+uint64_t store_record_sum(uint32_t kind, const struct id *id, const struct fields *f,
+                          const struct row_meta *meta);
+OCOP_MUST_USE enum ocop_status store_sum_put(struct ocop_store *s, uint32_t kind,
+                                             const struct id *id, const struct fields *f, int64_t n,
+                                             const struct row_meta *meta, struct ocop_error *err);
+/** Sum all records of a store that is older than the sums. */
+OCOP_MUST_USE enum ocop_status store_sum_first(struct ocop_store *s, struct ocop_error *err);
 
 /* --- statements ------------------------------------------------------------------------------ */
 

@@ -1,5 +1,5 @@
-/* The questions of ocop_find, put together for each kind from the pieces at the top, and SQLite's
- * own checks of the file. Knows rows and statements; nothing of words typed or of changes. */
+/* The questions of ocop_find, put together for each kind from the pieces at the top. Knows
+ * rows and statements; nothing of words typed or of changes. */
 #include "store_db.h"
 
 #include <stdio.h>
@@ -52,8 +52,6 @@ static const char *const find_among[] = {
     [OCOP_IN_CASE] = " AND t.id IN (SELECT record FROM cases UNION SELECT other FROM cases)",
     [OCOP_REFUSED] = " AND t.id IN (SELECT record FROM outbox)",
 };
-#define CHECK_FILE "PRAGMA integrity_check"
-#define CHECK_SEARCH "INSERT INTO search (search) VALUES ('integrity-check')"
 
 /* --- find ------------------------------------------------------------------------------------ */
 
@@ -170,27 +168,3 @@ enum ocop_status store_find(struct ocop_store *s, const struct find *q, struct a
     return status;
 }
 
-/* --- check ----------------------------------------------------------------------------------- */
-
-enum ocop_status store_integrity(struct ocop_store *s, void (*each)(void *self, const char *line),
-                                 void *self, struct ocop_error *err)
-{
-    sqlite3_stmt *st = NULL;
-    enum ocop_status status = OCOP_OK;
-    bool row;
-
-    if (sqlite3_prepare_v2(s->db->sqlite, CHECK_FILE, -1, &st, NULL) != SQLITE_OK)
-        return db_error(s->db->sqlite, err, "checking the file");
-    while (!(status = step(s, st, &row, err)) && row) {
-        const char *line = (const char *)sqlite3_column_text(st, 0);
-        if (line && strcmp(line, "ok") != 0)
-            each(self, line);
-    }
-    (void)sqlite3_finalize(st);
-    if (status || sqlite3_exec(s->db->sqlite, CHECK_SEARCH, NULL, NULL, NULL) == SQLITE_OK)
-        return status;
-    if (sqlite3_errcode(s->db->sqlite) != SQLITE_CORRUPT)
-        return db_error(s->db->sqlite, err, "checking the search index");
-    each(self, "the search index is damaged");
-    return OCOP_OK;
-}

@@ -51,6 +51,8 @@ enum ocop_status command_verify(const struct invocation *in, struct ocop_error *
         st = query_integrity(r, err);
     if (st == OCOP_OK)
         fputs("file: whole\n", in->out);
+    if (st == OCOP_OK)
+        st = query_sums(r, QUERY_SUMS_OWN, err); /* the log is judged by what this registry is */
     /* A copy can be verified where the keys are not; then the first set says who signs. */
     if (st == OCOP_OK)
         with_root = command_keys(in, &keys, NULL) == OCOP_OK;
@@ -63,6 +65,10 @@ enum ocop_status command_verify(const struct invocation *in, struct ocop_error *
                 (unsigned long long)checked.sets, (unsigned long long)checked.replicas,
                 (unsigned long long)checked.changes,
                 with_root ? "" : " (the root key is not here: taken from the log)");
+    if (st == OCOP_OK)
+        st = query_sums(r, QUERY_SUMS_LOG, err);
+    if (st == OCOP_OK)
+        fputs("rows: what was written\n", in->out);
     if (st == OCOP_OK && checked.sets == 0)
         st = err_set(err, OCOP_EDAMAGED, "the log is empty: not even the registry's own sets");
     if (st == OCOP_OK)

@@ -5,12 +5,16 @@
 #define REGISTRY_SQL(X)                                                                            \
     /* invitations */                                                                              \
     X(SQL_INVITATION_ADD, "INSERT INTO invitation (token_hash, officer, scope, made_ms,"           \
-                          " expires_ms) VALUES (?1, ?2, ?3, ?4, ?5)")                              \
+                          " expires_ms, sum) VALUES (?1, ?2, ?3, ?4, ?5,"                          \
+                          " row_sum(?1, ?2, ?3, ?4, ?5, NULL, NULL, NULL, 0))")                    \
     X(SQL_INVITATION, "SELECT officer, scope, expires_ms, replica, sign_key, channel_key"          \
                       " FROM invitation WHERE token_hash = ?1")                                    \
-    X(SQL_INVITATION_USE, "UPDATE invitation SET replica = ?2, sign_key = ?3, channel_key = ?4"    \
-                          " WHERE token_hash = ?1")                                                \
-    X(SQL_INVITATION_REFUSE, "UPDATE invitation SET refused = refused + 1 WHERE token_hash = ?1")  \
+    X(SQL_INVITATION_USE, "UPDATE invitation SET replica = ?2, sign_key = ?3, channel_key = ?4,"   \
+                          " sum = row_sum(token_hash, officer, scope, made_ms, expires_ms, ?2,"    \
+                          " ?3, ?4, refused) WHERE token_hash = ?1")                               \
+    X(SQL_INVITATION_REFUSE, "UPDATE invitation SET refused = refused + 1, sum ="                  \
+                             " row_sum(token_hash, officer, scope, made_ms, expires_ms, replica,"  \
+                             " sign_key, channel_key, refused + 1) WHERE token_hash = ?1")         \
     X(SQL_REPLICA_NUMBER, "SELECT coalesce(max(number), 0) + 1 FROM replica")                      \
     X(SQL_REPLICAS_OF_KEYS, "SELECT id, version FROM replica WHERE replica_type = 'device'"        \
                             " AND state IS 'active' AND (channel_key = ?1 OR sign_key = ?2)"       \

@@ -172,7 +172,7 @@ CREATE TABLE backup (
     made_ms INTEGER NOT NULL,
     version INTEGER NOT NULL,
     path TEXT NOT NULL
-) STRICT;
+, sum INTEGER NOT NULL DEFAULT 0) STRICT;
 
 CREATE TABLE cases (
     id BLOB PRIMARY KEY,
@@ -281,7 +281,7 @@ CREATE TABLE contact (
     waiting INTEGER NOT NULL,
     schema INTEGER NOT NULL,
     refused INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
+, sum INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
 
 CREATE TABLE "dangling" (
     target BLOB NOT NULL,
@@ -417,7 +417,7 @@ CREATE TABLE invitation (
     sign_key BLOB,
     channel_key BLOB,
     refused INTEGER NOT NULL DEFAULT 0 -- how often another device tried it
-) STRICT, WITHOUT ROWID;
+, sum INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
 
 CREATE TABLE late (
     record BLOB NOT NULL,
@@ -435,14 +435,14 @@ CREATE TABLE log (
     received_ms INTEGER NOT NULL,
     hash BLOB NOT NULL,
     signature BLOB NOT NULL,
-    body BLOB NOT NULL,
+    body BLOB NOT NULL, sum INTEGER NOT NULL DEFAULT 0,
     UNIQUE (replica, seq)
 ) STRICT;
 
 CREATE TABLE meta (
     key TEXT PRIMARY KEY,
     value BLOB NOT NULL
-) STRICT, WITHOUT ROWID;
+, sum INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
 
 CREATE TABLE officer (
     n INTEGER PRIMARY KEY,
@@ -540,7 +540,7 @@ CREATE TABLE quarantine (
     hash BLOB NOT NULL,
     received_ms INTEGER NOT NULL,
     signature BLOB NOT NULL,
-    body BLOB NOT NULL,
+    body BLOB NOT NULL, sum INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (replica, hash)
 ) STRICT, WITHOUT ROWID;
 
