@@ -47,6 +47,7 @@ static const struct {
     {"outbox", "it was not sent yet and stands nowhere else; look at its record, discard it and "
                "make it again"},
     {"sealed", "the registry has it if it was acknowledged; else enter it again"},
+    {"searched", "a search may miss records; a store that is enrolled anew makes the index again"},
     {"counter", "compare with the papers before the next number is given"},
     {"", "the registry has it; a store that is enrolled anew receives it"},
 };

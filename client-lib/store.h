@@ -427,6 +427,11 @@ OCOP_MUST_USE enum ocop_status store_counts(struct ocop_store *s, struct store_c
 
 /** The words that search finds a record by, folded. */
 void store_search_text(const struct kind *k, const struct fields *f, struct buf *out);
+/** So many records are about to be put in this transaction: when they are many, they do not wait
+ * for the search index. */
+void store_search_expect(struct ocop_store *s, size_t records);
+/** Is this byte part of a word? */
+bool store_search_is_word(uint8_t c);
 
 /* --- store_check.c --- */
 

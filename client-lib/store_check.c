@@ -1,6 +1,5 @@
 /* What ocop_check asks the database itself: is the file whole, is each row what was written, is the
  * search index that of the records? All statements stand at the top. */
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -150,12 +149,6 @@ static void words_add(struct store_words *w, const void *word, size_t len, int64
     w->sum += h ^ h >> 32;
 }
 
-/* The index takes ASCII letters and digits and everything beyond ASCII as parts of words. */
-static bool is_word(uint8_t c)
-{
-    return c >= 0x80 || isalnum(c);
-}
-
 static int word_cmp(const void *one, const void *two)
 {
     const struct span *a = one, *b = two;
@@ -175,7 +168,7 @@ static enum ocop_status split(struct span text, struct arena *a, struct span **o
         return err_nomem(err);
     for (size_t i = 0; i < text.len; i++) {
         size_t from = i;
-        while (i < text.len && is_word(text.p[i]))
+        while (i < text.len && store_search_is_word(text.p[i]))
             i++;
         if (i > from)
             (*out)[n++] = span_of(text.p + from, i - from);
@@ -188,14 +181,21 @@ static enum ocop_status split(struct span text, struct arena *a, struct span **o
     return OCOP_OK;
 }
 
-static enum ocop_status words_of(uint32_t kind, int64_t n, const struct fields *f, struct arena *a,
-                                 struct store_words *out, struct ocop_error *err)
+/* Nothing of a row that waits for the index. */
+static enum ocop_status words_of(struct ocop_store *s, uint32_t kind, int64_t n,
+                                 const struct fields *f, struct arena *a, struct store_words *out,
+                                 struct ocop_error *err)
 {
     struct span *words = NULL;
     struct buf text;
     size_t count = 0;
-    enum ocop_status st;
+    int64_t up_to = 0;
+    enum ocop_status st = OCOP_OK;
 
+    if (kind_by_number(kind))
+        st = store_searched(s, kind, &up_to, err);
+    if (st || n > up_to)
+        return st;
     buf_init(&text, MIB(1));
     store_search_text(kind_by_number(kind), f, &text);
     st = text.failed ? err_nomem(err) : split(buf_span(&text), a, &words, &count, err);
@@ -297,11 +297,14 @@ enum ocop_status store_words_found(struct ocop_store *s, uint32_t kind, const st
     struct span *words = NULL;
     struct buf text, quoted;
     size_t count = 0;
+    int64_t up_to = 0;
     sqlite3_stmt *st = NULL;
     enum ocop_status status = row_load(s->db->rows, kind, id, a, &f, &meta, err);
 
     *out = true;
-    if (status)
+    if (!status)
+        status = store_searched(s, kind, &up_to, err);
+    if (status || meta.n > up_to)
         return status;
     buf_init(&text, MIB(1));
     buf_init(&quoted, MIB(1));
@@ -355,7 +358,7 @@ static enum ocop_status check_record(struct ocop_store *s, uint32_t kind, const 
     if (!st)
         st = number(s, SUM_OF, store_row_key(kind, meta.n), 0, &sum, err);
     if (!st)
-        st = words_of(kind, meta.n, &f, &c->arena, c->words, err);
+        st = words_of(s, kind, meta.n, &f, &c->arena, c->words, err);
     if (is_unreadable(st))
         c->unread++;
     else if (st || (uint64_t)sum == store_record_sum(kind, id, &f, &meta))

@@ -584,6 +584,12 @@ CREATE TABLE 'search_data'(id INTEGER PRIMARY KEY, block BLOB);
 
 CREATE TABLE 'search_idx'(segid, term, pgno, PRIMARY KEY(segid, term)) WITHOUT ROWID;
 
+CREATE TABLE searched (
+    kind INTEGER PRIMARY KEY,
+    n INTEGER NOT NULL,
+    sum INTEGER NOT NULL
+) STRICT;
+
 CREATE TABLE stub (
     id BLOB PRIMARY KEY,
     kind INTEGER NOT NULL,
