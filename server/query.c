@@ -30,7 +30,8 @@ static const char *const sql_copy_own =
     "COMMIT";
 static const char *const sql_invitations_used =
     "UPDATE main.invitation AS i SET replica = u.replica, sign_key = u.sign_key,"
-    " channel_key = u.channel_key FROM source.invitation AS u"
+    " channel_key = u.channel_key, sum = row_sum(i.token_hash, i.officer, i.scope, i.made_ms,"
+    " i.expires_ms, u.replica, u.sign_key, u.channel_key, i.refused) FROM source.invitation AS u"
     " WHERE u.token_hash = i.token_hash AND i.replica IS NULL AND u.replica IS NOT NULL";
 static const char *const sql_snapshot = "BEGIN; SELECT count(*) FROM sqlite_schema";
 static const char *const sql_one_file = "PRAGMA journal_mode = DELETE";

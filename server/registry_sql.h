@@ -21,7 +21,9 @@
                             " ORDER BY id")                                                        \
     X(SQL_KEY_USES, "SELECT count(*), coalesce(sum(state IS NOT 'active'), 0) FROM replica"        \
                     " WHERE channel_key = ?1")                                                     \
-    X(SQL_INVITATIONS_CLOSE, "UPDATE invitation SET expires_ms = 0 WHERE replica IS NULL")         \
+    X(SQL_INVITATIONS_CLOSE, "UPDATE invitation SET expires_ms = 0, sum = row_sum(token_hash,"     \
+                             " officer, scope, made_ms, 0, replica, sign_key, channel_key,"        \
+                             " refused) WHERE replica IS NULL")                                    \
     X(SQL_REPLICA_SCOPE, "SELECT scope, records FROM replica WHERE id = ?1")                       \
     X(SQL_OFFICER_NAME, "SELECT name FROM officer WHERE id = ?1")                                  \
     /* cases */                                                                                    \
