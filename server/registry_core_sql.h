@@ -25,6 +25,8 @@
                     " FROM log WHERE version = ?1")                                                \
     X(SQL_LOG_FIND, "SELECT version, replica, seq, received_ms, hash, signature"                   \
                     " FROM log WHERE replica = ?1 AND seq = ?2")                                   \
+    X(SQL_LOG_SOUND, "SELECT sum IS row_sum(version, replica, seq, received_ms, hash, signature)"  \
+                     " FROM log WHERE version = ?1")                                               \
     X(SQL_LOG_REPLICA, "SELECT replica, seq FROM log WHERE version = ?1")                          \
     X(SQL_CHAIN_GET, "SELECT seq, hash, version FROM chain WHERE replica = ?1")                    \
     X(SQL_CHAIN_SET, "INSERT INTO chain VALUES (?1, ?2, ?3, ?4) ON CONFLICT (replica)"             \

@@ -284,8 +284,7 @@ static struct victim store_victim(struct world *w)
 
 static struct victim registry_victim(struct world *w)
 {
-    registry_close(w->registry);
-    w->registry = NULL;
+    world_close_registry(w);
     return victim(w, "registry.db", verify);
 }
 

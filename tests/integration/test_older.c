@@ -173,8 +173,7 @@ static void a_registry_from_before_the_sums_is_summed_by_its_migration(void **st
     world_inspect(w, 0, "pass");
     world_sync(w, 0);
     snprintf(path, sizeof path, "%s/registry.db", w->dir);
-    registry_close(w->registry);
-    w->registry = NULL;
+    world_close_registry(w);
     make_older(path, MIGRATE_REGISTRY);
     assert_string_equal(sums(path, &err), "");
     for (size_t i = 0; i < sizeof damage / sizeof *damage; i++) {
