@@ -118,7 +118,8 @@ static const struct command commands[] = {
      HAS(OPT_JSON) | HAS(OPT_CSV), 0, 1, false},
     {"check", "",
      "Check the store's file for damage. Each finding names the row and says from what it can be "
-     "had again: what the registry has, by enrolling a new store; what was not sent, by entering it "
+     "had again: what the registry has, by enrolling a new store; what was not sent, by entering "
+     "it "
      "again from the record.",
      view_check, 0, 0, 0, false},
     {"rekey", "", "Encrypt the store with another key, or, when it is plain, with a first one.",
