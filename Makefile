@@ -23,7 +23,7 @@ GENFLAGS = $(OPT) -std=c11 -fvisibility=$(if $(findstring .pb-c,$<),default,hidd
 
 # The SQLite of CIPHER=1: fetched once, compiled into libproto.a, hidden like all else. With what our SQL
 # asks for, no extensions to load, and nothing that spills in plain text into temporary files.
-CIPHER_DIR := build/multiple-ciphers
+CIPHER_DIR := build/multiple-ciphers-$(shell sed -n 's/^version=//p' .ci/fetch-cipher.sh)
 CIPHER_FLAGS := -DSQLITE_ENABLE_FTS5 -DSQLITE_ENABLE_DBSTAT_VTAB -DSQLITE_THREADSAFE=1 -DSQLITE_TEMP_STORE=3 \
 	-DSQLITE_DQS=0 -DSQLITE_OMIT_LOAD_EXTENSION -DSQLITE_OMIT_SHARED_CACHE -DSQLITE_LIKE_DOESNT_MATCH_BLOBS \
 	-DSQLITE_MAX_VARIABLE_NUMBER=250000 -DHAVE_USLEEP=1 -DHAVE_ISNAN=1 -DCODEC_TYPE=CODEC_TYPE_CHACHA20 \
@@ -102,7 +102,7 @@ $(B)/gen/migrations.c: migrations migrations/embed.sh $(wildcard migrations/*.sq
 	sh migrations/embed.sh migrations/*.sql > $@.tmp && mv $@.tmp $@
 $(B)/gen/%.o: $(B)/gen/%.c | $(CIPHER_H)
 	@$(CC) $(GENFLAGS) $(if $(CIPHER),-isystem $(CIPHER_DIR)) -Iproto/base -Iproto/data -I$(B)/gen -c $< -o $@
-$(CIPHER_DIR)/sqlite3.c $(CIPHER_DIR)/sqlite3.h &: .ci/fetch-cipher.sh
+$(CIPHER_DIR)/sqlite3.c $(CIPHER_DIR)/sqlite3.h &:
 	sh .ci/fetch-cipher.sh $(CIPHER_DIR)
 $(B)/sqlite3.o: $(CIPHER_DIR)/sqlite3.c
 	@mkdir -p $(B)
@@ -223,7 +223,7 @@ CIPHER_TESTS := unit/test_client unit/test_find unit/test_migrate integration/te
 	integration/test_sealing integration/test_editing integration/test_exchange \
 	integration/test_threads integration/test_two_processes cipher/test_cipher cipher/test_cipher_cli
 test-cipher: deps-test deps-cipher ## the tests of stores again, on encrypted ones
-	$(MAKE) -s -j 2 CIPHER=1 OPT=-O1 B=build-cipher build-cipher/ocop $(CIPHER_TESTS:%=build-cipher/tests/%)
+	$(MAKE) -s -j 2 CIPHER=1 OPT=-O1 B=build-cipher build-cipher/ocop bench-build $(CIPHER_TESTS:%=build-cipher/tests/%)
 	TESTS='$(notdir $(CIPHER_TESTS))' sh .ci/run-tests.sh build-cipher
 .PHONY: tests bench-build
 bench-build: $(BENCHES)

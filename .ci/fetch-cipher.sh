@@ -20,6 +20,6 @@ archive=$(cd "$tmp" && npm pack --silent --fetch-retries=2 "$package@$version" 2
 wanted=$(printf '%s' "${integrity#sha512-}" | base64 -d | od -An -v -tx1 | tr -d ' \n')
 echo "$wanted  $tmp/$archive" | sha512sum --check --status ||
     fail "$package@$version is not what it was: its checksum differs from the one in $0"
-# -m: as new as today, or make would find them older than this script.
+# -m: as new as today, not as old as in the archive.
 tar -xzmf "$tmp/$archive" -C "$tmp" package/deps/sqlite3/sqlite3.c package/deps/sqlite3/sqlite3.h
 mv "$tmp/package/deps/sqlite3/sqlite3.h" "$tmp/package/deps/sqlite3/sqlite3.c" "$directory"

@@ -13,6 +13,7 @@ about() {
     request) echo server/exchange.c server/ingest.c server/apply*.c proto/change/merge.c server/feed*.c server/tell.c ;;
     reply) echo client-lib/reply.c client-lib/lost.c client-lib/sync.c client-lib/pending.c ;;
     csv) echo server/csvfile.c server/import_columns.c ;;
+    evidence) echo proto/change/evidence*.c ;;
     json) echo proto/data/json.c proto/data/json_read.c proto/change/rules.c ;;
     esac
 }
@@ -29,4 +30,4 @@ for program in "$build"/fuzz/fuzz_*; do
         }'
     count=$((count + 1))
 done
-[ "$count" -ge 8 ]
+[ "$count" -ge 9 ]

@@ -112,7 +112,7 @@ int main(void)
 
     kinds_init();
     measure_begin();
-    world_open(&w, measure_path("registry.db"));
+    world_open(&w, measure_path("registry.db"), UNITS);
     registry = w.link;
     w.link.exchange = exchange;
     for (size_t i = 0; i < TURNS; i++)

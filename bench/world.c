@@ -130,7 +130,7 @@ static void import_all(struct world *w, size_t units)
     import_officer(w, &c, &a, now);
     import_products(w, &c, &a, now);
     MUST(registry_begin(w->r, &err));
-    MUST(author_begin(w->r, &w->keys.root, "import", "bench", NULL, &au, &err));
+    MUST(author_begin(w->r, &w->keys, "import", "bench", NULL, &au, &err));
     for (size_t at = 0; at < c.count; at += 2000) {
         struct changes part = {c.v + at, c.count - at < 2000 ? c.count - at : 2000};
         struct outcome_row *rows;

@@ -11,8 +11,6 @@
 #include "sync.pb-c.h"
 #include "text.h"
 
-#define OCOP_VERSION_TEXT "0.1.0"
-
 enum { CONNECT_MS = 10000, EXCHANGE_MS = 60000 };
 
 _Static_assert(sizeof(struct ocop_id) == sizeof(struct id), "ids are passed on as they are");
@@ -237,6 +235,8 @@ enum ocop_status ocop_open(const char *path, const struct ocop_options *options,
     st = store_open(s, path, o->must_exist, o->vfs, span_of(o->key, o->key ? o->key_len : 0), err);
     if (!st)
         st = store_identity(s, err);
+    if (!st && s->me.wiped == WIPED_BEGUN)
+        st = store_wipe_finish(s, err);
     if (st) {
         s->link = NULL; /* not ours unless the store is */
         ocop_close(s);
@@ -344,7 +344,9 @@ static enum ocop_status make_keys(struct ocop_store *s, const struct invitation 
 
     if (st)
         return st;
-    if (me->enrolled)
+    if (me->wiped)
+        st = store_wipe_over(s, err);
+    if (!st && me->enrolled)
         st = same_registry(s, in, err);
     if (st || !id_is_zero(&me->replica))
         return client_end(s, st, err);
@@ -374,6 +376,26 @@ static enum ocop_status scope_set(struct ocop_store *s, const char *key,
         memcpy(packed + i * ID_LEN, ids[i].data, ID_LEN);
     }
     return store_meta_set(s, key, span_of(packed, count * ID_LEN), err);
+}
+
+enum ocop_status client_certificate(struct ocop_store *s, const Ocop__Sync__Sealed *sealed,
+                                    struct arena *a, struct ocop_error *err)
+{
+    ProtobufCAllocator allocator = arena_allocator(a);
+    struct span body = span_of(sealed->body.data, sealed->body.len);
+    size_t len = ocop__sync__sealed__get_packed_size(sealed);
+    uint8_t *packed = len <= CERTIFICATE_BYTES_MAX + KIB(1) ? arena_alloc(a, len) : NULL;
+    Ocop__Sync__Certificate *c =
+        packed ? ocop__sync__certificate__unpack(&allocator, body.len, body.p) : NULL;
+    enum ocop_status st;
+
+    if (!c || !span_eq(span_of(c->replica.data, c->replica.len), id_span(&s->me.replica)) ||
+        c->version == 0)
+        return err_set(err, OCOP_EPROTO, "the server sent a certificate that is not this device's");
+    ocop__sync__sealed__pack(sealed, packed);
+    st = store_meta_set(s, "certificate", span_of(packed, len), err);
+    s->me.certificate = c->version;
+    return st ? st : store_meta_set_int(s, "certificate_version", c->version, err);
 }
 
 enum ocop_status client_enrolment(struct ocop_store *s, const Ocop__Sync__Enrolment *e,
@@ -408,6 +430,8 @@ enum ocop_status client_enrolment(struct ocop_store *s, const Ocop__Sync__Enrolm
         st = store_meta_set_int(s, "enrolled", 1, err);
     if (!st)
         st = store_meta_set_int(s, "forked", 0, err);
+    if (!st && e->certificate)
+        st = client_certificate(s, e->certificate, &s->arena, err);
     return st ? st : store_identity(s, err);
 }
 
@@ -442,6 +466,34 @@ static enum ocop_status enrol_request(struct ocop_store *s, const struct invitat
     return frame_seal_request(n, s->env, &s->me.channel, in->channel_key, message, frame, err);
 }
 
+static enum ocop_status server_key_set(struct ocop_store *s, const uint8_t key[CHANNEL_KEY_LEN],
+                                       uint64_t number, struct ocop_error *err)
+{
+    enum ocop_status st = store_meta_set(s, "server_key", span_of(key, CHANNEL_KEY_LEN), err);
+
+    return st ? st : store_meta_set_int(s, "server_key_number", number, err);
+}
+
+/* Only the root's word counts, and only for a key that is newer than the one that is pinned: who
+ * has an old one, leaked since, cannot bring a device back to it. */
+enum ocop_status client_server_key(struct ocop_store *s, const Ocop__Sync__ChannelKey *c,
+                                   struct arena *a, struct ocop_error *err)
+{
+    struct span root;
+    enum ocop_status st = store_meta(s, "root_key", a, &root, err);
+
+    if (st)
+        return st;
+    if (c->key.len != CHANNEL_KEY_LEN || c->signature.len != INVITATION_SIGNATURE_LEN ||
+        root.len != INVITATION_ROOT_LEN || c->number <= s->me.server_key_number ||
+        !invitation_signed(root.p, c->key.data, c->number, c->signature.data)) {
+        env_log(s->env, ENV_WARN, "server_key_refused", "number=%llu",
+                (unsigned long long)c->number);
+        return OCOP_OK;
+    }
+    return server_key_set(s, c->key.data, c->number, err);
+}
+
 static enum ocop_status enrol_apply(struct ocop_store *s, const struct invitation *in,
                                     const Ocop__Sync__Reply *reply, struct ocop_error *err)
 {
@@ -456,9 +508,9 @@ static enum ocop_status enrol_apply(struct ocop_store *s, const struct invitatio
         return st;
     st = store_meta_set(s, "server", span_str(in->address), err);
     if (!st)
-        st = store_meta_set(s, "server_key", span_of(in->channel_key, CHANNEL_KEY_LEN), err);
-    if (!st)
         st = store_meta_set(s, "root_key", span_of(in->root_key, INVITATION_ROOT_LEN), err);
+    if (!st && (!s->me.enrolled || in->channel_number > s->me.server_key_number))
+        st = server_key_set(s, in->channel_key, in->channel_number, err);
     if (!st)
         st = client_enrolment(s, reply->enrolment, err);
     return client_end(s, st, err);

@@ -214,6 +214,20 @@ enum ocop_status lost_unseal(struct taking *t, uint64_t seq, struct ocop_error *
 /* --- forks -------------------------------------------------------------------------------------
  */
 
+/* The new replica has none yet; that of the first in the line is kept. */
+static enum ocop_status certificate_put_by(struct taking *t, struct ocop_error *err)
+{
+    struct ocop_store *s = t->s;
+    struct span first, own = {NULL, 0};
+    enum ocop_status st = store_meta(s, "certificate_first", &t->work, &first, err);
+
+    if (!st && first.len == 0)
+        st = store_meta(s, "certificate", &t->work, &own, err);
+    if (!st && own.len)
+        st = store_meta_set(s, "certificate_first", own, err);
+    return st;
+}
+
 static enum ocop_status succeed(struct taking *t, const struct id *from, uint64_t seq,
                                 const uint8_t hash[HASH_LEN], struct ocop_error *err)
 {
@@ -233,6 +247,8 @@ static enum ocop_status succeed(struct taking *t, const struct id *from, uint64_
     if (!st)
         st = store_meta_set_int(s, "forked", 1, err);
     s->me.replica = fresh;
+    if (!st)
+        st = certificate_put_by(t, err);
     if (!st)
         st = go_back_to(t, 0, none, err);
     /* The scope may have become smaller under the old id, and the new one was never told: read all

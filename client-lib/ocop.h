@@ -376,6 +376,10 @@ struct ocop_store_status {
     uint64_t version;     /**< cursor: seen of the registry up to here */
     int64_t last_sync_ms; /**< 0: never */
     int64_t skew_ms;      /**< this device's clock minus the server's, as last seen */
+    bool suspended;       /**< by the office: what is recorded waits; see state_text */
+    bool certified;       /**< holds a certificate by which a restored registry knows it again */
+    bool wiped;           /**< by the office; nothing is here any more. Enrolling starts afresh */
+    char state_text[320]; /**< what the office said of it, and what to do; "" when all is well */
 };
 OCOP_API OCOP_MUST_USE enum ocop_status
 ocop_store_status(struct ocop_store *store, struct ocop_store_status *out, struct ocop_error *err);
@@ -421,7 +425,9 @@ struct ocop_sync_options {
  * @return OCOP_OK; OCOP_ENOTENROLLED; OCOP_ENET, OCOP_ETIMEOUT, OCOP_ECANCELLED; OCOP_EBUSY the
  *         server asks to come back later, or another sync of this store is running; OCOP_EAUTH not
  *         our server; OCOP_EREVOKED this device was revoked (nothing on it was deleted);
- *         OCOP_EVERSION the server does not speak this version
+ *         OCOP_EWIPED the office had this store wiped: after what waited was sent, unless it was to
+ * be at once; err says what was never sent; OCOP_ESUSPENDED the office suspended it (what is
+ * recorded waits, and goes when it may go on); OCOP_EVERSION the server does not speak this version
  * Blocks for the network. Call it on a thread of its own; one at a time.
  */
 OCOP_API OCOP_MUST_USE enum ocop_status ocop_sync(struct ocop_store *store,

@@ -37,6 +37,8 @@ static enum ocop_status put_int(struct record *r, uint32_t number, int64_t i, st
 
 static enum ocop_status need_enrolled(const struct ocop_store *s, struct ocop_error *err)
 {
+    if (s->me.wiped)
+        return wipe_status(s, err);
     return s->me.enrolled
                ? OCOP_OK
                : err_set(err, OCOP_ENOTENROLLED,

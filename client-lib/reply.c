@@ -349,6 +349,10 @@ static enum ocop_status take_set(struct taking *t, const Ocop__Sync__SetOutcome 
         t->s->me.revoked = true;
         taking_fail(t, OCOP_EREVOKED, "this device was revoked; nothing on it was deleted");
         return store_meta_set_int(t->s, "revoked", 1, err);
+    case SET_SUSPENDED:
+        t->s->me.suspended = true;
+        taking_fail(t, OCOP_ESUSPENDED, "the office suspended this device; what is recorded waits");
+        return store_meta_set_int(t->s, "suspended", 1, err);
     default: /* SET_GAP, SET_RETRY, and what a newer server may say: it is sent again */
         return OCOP_OK;
     }
@@ -797,6 +801,10 @@ static enum ocop_status take_all(struct taking *t, struct ocop_error *err)
         st = take_reread(t, false, err);
     if (!st && t->reply->enrolment && !t->forked)
         st = client_enrolment(t->s, t->reply->enrolment, err);
+    if (!st && t->reply->certificate && !t->forked)
+        st = client_certificate(t->s, t->reply->certificate, t->arena, err);
+    if (!st && t->reply->channel)
+        st = client_server_key(t->s, t->reply->channel, t->arena, err);
     return st;
 }
 

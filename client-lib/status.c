@@ -57,16 +57,31 @@ static enum ocop_status fill_changes(struct ocop_store *s, const struct id *id, 
     return st;
 }
 
+/* The kind of a record that left the device, while a change of it is in the outbox; 0: none is. */
+static enum ocop_status kind_of_left(struct ocop_store *s, const struct id *id, struct arena *a,
+                                     uint32_t *kind, struct ocop_error *err)
+{
+    struct outbox_rows rows;
+    enum ocop_status st = store_outbox_of(s, id, a, &rows, err);
+
+    *kind = !st && rows.count > 0 ? rows.v[0].kind : 0;
+    return st;
+}
+
 static enum ocop_status fill(struct ocop_store *s, const struct id *id, struct answer *out,
                              struct ocop_error *err)
 {
     uint32_t kind;
     struct fields f;
-    uint64_t version, own_version;
+    uint64_t version = 0, own_version;
+    bool there;
     bool own, merged;
     int state;
     enum ocop_status st = store_record_kind(s, id, &kind, err);
 
+    there = kind != 0;
+    if (!st && !there)
+        st = kind_of_left(s, id, &out->arena, &kind, err);
     if (st)
         return st;
     if (!kind_by_number(kind))
@@ -74,7 +89,8 @@ static enum ocop_status fill(struct ocop_store *s, const struct id *id, struct a
     memcpy(out->status.id.b, id->b, ID_LEN);
     out->status.kind = kind_by_number(kind)->name;
     out->status.reason = out->status.reason_field = "";
-    st = store_record(s, kind, id, &out->arena, &f, &version, err);
+    if (there)
+        st = store_record(s, kind, id, &out->arena, &f, &version, err);
     if (!st)
         st = store_own(s, id, &own, &merged, &own_version, err);
     if (!st)
@@ -146,6 +162,11 @@ enum ocop_status ocop_store_status(struct ocop_store *s, struct ocop_store_statu
     out->encrypted = store_secret(s).len > 0;
     out->forked = me->forked;
     out->revoked = me->revoked;
+    out->suspended = me->suspended;
+    out->wiped = me->wiped != WIPED_NOT;
+    out->certified = me->certificate != 0;
+    (void)snprintf(out->state_text, sizeof out->state_text, "%s",
+                   me->revoked || me->suspended || me->wiped ? me->state_reason : "");
     out->device_number = me->number;
     memcpy(out->replica.b, me->replica.b, ID_LEN);
     memcpy(out->officer.b, me->officer.b, ID_LEN);

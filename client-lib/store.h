@@ -22,9 +22,17 @@ enum outbox_state {
     OUTBOX_WAITING = 5 /* accepted; the registry waits for what it refers to */
 };
 
+/* How far a wipe has come. */
+enum wiped {
+    WIPED_NOT,
+    WIPED_BEGUN,  /* the keys are gone; the rest goes now, or when the store is opened next */
+    WIPED_UNTOLD, /* all is gone but what it takes to tell the server so */
+    WIPED_TOLD
+};
+
 /* Who this store is: table meta, in memory. */
 struct identity {
-    bool enrolled, forked, revoked;
+    bool enrolled, forked, revoked, suspended;
     bool synced; /* a first sync was completed */
     struct id replica, officer;
     struct id lineage;     /* zero: not known yet */
@@ -36,6 +44,7 @@ struct identity {
     char server[256];
     char rule_set[64];
     uint8_t server_key[CHANNEL_KEY_LEN];
+    uint64_t server_key_number;
     struct sign_key sign;
     struct channel_key channel;
     struct id scope[SCOPE_UNITS_MAX];
@@ -44,7 +53,12 @@ struct identity {
     size_t assigned_count;
     uint64_t seq; /* last sealed; 0: none */
     uint8_t prev_hash[HASH_LEN];
-    uint64_t budget; /* bytes of the next sealed set */
+    uint64_t budget;                        /* bytes of the next sealed set */
+    uint64_t wiped;                         /* enum wiped */
+    uint64_t wipe_lost;                     /* changes that were never sent */
+    uint64_t exchange;                      /* number of the last request; see make_request */
+    uint64_t certificate;                   /* version of the one that is held; 0: none */
+    char state_reason[OCOP_ERROR_TEXT_MAX]; /* what the server last said of this device's state */
     int64_t last_sync_ms, skew_ms;
 };
 
@@ -168,6 +182,19 @@ OCOP_MUST_USE enum ocop_status store_seen(struct ocop_store *s, struct arena *a,
                                           struct ocop_error *err);
 /** Read s->me anew. */
 OCOP_MUST_USE enum ocop_status store_identity(struct ocop_store *s, struct ocop_error *err);
+
+/* --- wiping (store_wipe.c); each in a transaction of its own --------------------------------- */
+
+/** The keys go, and from here on the wipe is finished whatever happens. `reason` stays to be read.
+ */
+OCOP_MUST_USE enum ocop_status store_wipe_begin(struct ocop_store *s, const char *reason,
+                                                unsigned lost, struct ocop_error *err);
+/** All rows go, out of the file too as far as SQLite can. May be repeated. */
+OCOP_MUST_USE enum ocop_status store_wipe_finish(struct ocop_store *s, struct ocop_error *err);
+/** The server knows: what it took to tell it goes too. */
+OCOP_MUST_USE enum ocop_status store_wipe_told(struct ocop_store *s, struct ocop_error *err);
+/** As if nothing had been here: to enrol anew. Inside a transaction. */
+OCOP_MUST_USE enum ocop_status store_wipe_over(struct ocop_store *s, struct ocop_error *err);
 
 /* --- records --------------------------------------------------------------------------------- */
 

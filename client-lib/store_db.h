@@ -45,6 +45,8 @@ void store_key_tidy(const char *path);
 enum { KIND_BITS = 64 }; /* in rowids of search and sums, beside n */
 _Static_assert((int)KIND_COUNT_PLUS_1 <= (int)KIND_BITS, "a kind fits beside n in search's rowid");
 
+/** Take one row of table meta; false when it cannot be what its key says (store_identity.c). */
+bool identity_key(struct identity *me, const char *key, struct span v);
 /** Number of a record in table sums and in the search index. Kinds that are unknown here have one
  * table, and no number. */
 int64_t store_row_key(uint32_t kind, int64_t n);

@@ -6,8 +6,13 @@
 
 #include "frame.h"
 #include "record_api.h"
+#include "text.h"
 
 enum { CONNECT_MS = 10000, EXCHANGE_MS = 60000, REQUEST_ROOM = 1024, BUSY_DOUBLINGS = 4 };
+
+/* Requests are numbered, so that the registry sees which is a replay. The number is stored when a
+ * sync begins and with every reply; more than so many requests are never sent in between. */
+enum { UNSTORED_MAX = 4 };
 
 /* A decoded page takes some forty times its compressed bytes: this keeps a phone's memory small. */
 enum { PAGE_WANTED = 96 * 1024, PAGE_ON_BAD_LINE = 16 * 1024 };
@@ -37,7 +42,12 @@ struct run {
     int patience_ms;
     bool connected;
     bool more;
-    bool ahead; /* the frame was sent already, see run_ahead */
+    char wipe_reason[OCOP_ERROR_TEXT_MAX];
+    bool wipe;        /* ordered, and nothing is to be waited for */
+    bool wiped;       /* it was before; the server may not know yet */
+    bool numbered;    /* the number of its first request is stored */
+    bool show, shown; /* the certificate: in the next request; in one of this sync */
+    bool ahead;       /* the frame was sent already, see run_ahead */
 };
 
 /* --- the request ----------------------------------------------------------------------------- */
@@ -151,8 +161,14 @@ static enum ocop_status seal_request(struct run *r, struct arena *a, Ocop__Sync_
     sync->last_seq = s->me.seq;
     sync->device_time_ms = env_now_ms(s->env);
     sync->schema = SCHEMA_VERSION;
-    sync->waiting = count[OUTBOX_READY] + count[OUTBOX_SEALED] + count[OUTBOX_WAITING];
+    sync->waiting = count[OUTBOX_READY] + count[OUTBOX_SEALED] + count[OUTBOX_WAITING] +
+                    (unsigned)s->me.wipe_lost;
     sync->has_waiting = sync->waiting > 0;
+    sync->has_exchange = sync->has_program = 1;
+    sync->exchange = ++s->me.exchange;
+    sync->program = OCOP_VERSION_NUMBER;
+    sync->has_certificate = s->me.certificate != 0;
+    sync->certificate = s->me.certificate;
     sync->has_page_bytes = 1;
     sync->page_bytes = s->me.budget < SET_SEALED_BYTES_START ? PAGE_ON_BAD_LINE : PAGE_WANTED;
     packed = arena_alloc(a, ocop__sync__request__get_packed_size(&request));
@@ -165,6 +181,25 @@ static enum ocop_status seal_request(struct run *r, struct arena *a, Ocop__Sync_
                               &r->frame, err);
 }
 
+/* The one of the oldest replica of this store's line: a registry that knows that one again learns
+ * of those that continue it by their sets. */
+static enum ocop_status put_certificate(struct run *r, Ocop__Sync__SyncRequest *sync,
+                                        struct ocop_error *err)
+{
+    ProtobufCAllocator allocator = arena_allocator(&r->arena);
+    struct span packed;
+    enum ocop_status st = store_meta(r->s, "certificate_first", &r->arena, &packed, err);
+
+    if (!st && packed.len == 0)
+        st = store_meta(r->s, "certificate", &r->arena, &packed, err);
+    if (st)
+        return st;
+    sync->enrolled = ocop__sync__sealed__unpack(&allocator, packed.len, packed.p);
+    return sync->enrolled
+               ? OCOP_OK
+               : err_set(err, OCOP_EDAMAGED, "the store is damaged: its certificate; check it");
+}
+
 /* With the lock. What is sealed, how far this store has come and who it is are of one moment. */
 static enum ocop_status make_request(struct run *r, struct ocop_error *err)
 {
@@ -174,10 +209,14 @@ static enum ocop_status make_request(struct run *r, struct ocop_error *err)
     if (st)
         return st;
     arena_reset(&r->arena);
-    st = put_sets(r, &sync, err);
+    r->set_bytes = 0;
+    st = r->show ? put_certificate(r, &sync, err) : put_sets(r, &sync, err);
     if (!st)
         st = put_cursor(r, &sync, err);
+    if (!st && !r->numbered)
+        st = store_meta_set_int(r->s, "exchange", r->s->me.exchange += UNSTORED_MAX, err);
     st = client_end(r->s, st, err);
+    r->numbered = r->numbered || !st;
     return st ? st : seal_request(r, &r->arena, &sync, err);
 }
 
@@ -203,7 +242,8 @@ static void run_ahead(struct run *r, const Ocop__Sync__SyncReply *reply)
     if (!r->link->start || !reply->more || !reply->cursor || reply->reread || reply->n_sets ||
         reply->n_known || reply->fork_seq || reply->enrolment ||
         (most && r->sum->round_trips >= most) || !nothing_to_push(r) ||
-        !span_eq(span_of(reply->lineage.data, reply->lineage.len), id_span(lineage)))
+        (reply->has_lineage &&
+         !span_eq(span_of(reply->lineage.data, reply->lineage.len), id_span(lineage))))
         return;
     arena_init(&a, KIB(64));
     sync.cursor = reply->cursor;
@@ -221,7 +261,7 @@ enum ocop_status sync_reply_status(const Ocop__Sync__Reply *reply, struct ocop_e
 
     if (reply->code == OCOP_OK)
         return OCOP_OK;
-    if (reply->code > OCOP_ENOTENROLLED)
+    if (reply->code > OCOP_EWIPED)
         return err_set(err, OCOP_EVERSION, "the server refused with code %u: %.200s", reply->code,
                        text);
     return err_set(err, (enum ocop_status)reply->code, "the server says: %.240s", text);
@@ -246,14 +286,28 @@ static enum ocop_status adapt(struct ocop_store *s, bool got_through, uint32_t m
     return store_meta_set_int(s, "budget", budget, err);
 }
 
-static enum ocop_status note_revoked(struct ocop_store *s, struct ocop_error *err)
+/* The office has the say over this device: what it said stays known. */
+static enum ocop_status note_state(struct ocop_store *s, enum ocop_status said, const char *text,
+                                   struct ocop_error *err)
 {
     enum ocop_status st = client_begin(s, err);
 
     if (st)
         return st;
-    s->me.revoked = true;
-    return client_end(s, store_meta_set_int(s, "revoked", 1, err), err);
+    st = store_meta_set_int(s, said == OCOP_EREVOKED ? "revoked" : "suspended", 1, err);
+    if (!st)
+        st = store_meta_set(s, "state_reason", span_str(text), err);
+    return client_end(s, st ? st : store_identity(s, err), err);
+}
+
+/* A registry that does not know this device may be one that was restored from a backup: it is shown
+ * what the one before it had signed. Once in a sync. */
+static bool may_show(struct run *r)
+{
+    if (r->shown || r->s->me.certificate == 0)
+        return false;
+    r->show = r->shown = r->more = true;
+    return true;
 }
 
 /* Another process of this device sealed, was answered, forked or moved the cursor while this one
@@ -296,6 +350,10 @@ static enum ocop_status take(struct run *r, const Ocop__Sync__SyncReply *reply,
     st = reply_apply(s, reply, &r->arena, r->sum, result, err);
     if (!st && r->set_bytes > 0 && !result->unsealed)
         st = adapt(s, true, reply->set_bytes, err);
+    if (!st && s->me.suspended && !result->failed)
+        st = store_meta_set_int(s, "suspended", 0, err);
+    if (!st)
+        st = store_meta_set_int(s, "exchange", s->me.exchange, err);
     if (!st && reply->has_server_time_ms)
         st = store_meta_set_int(s, "skew_ms", (uint64_t)(now - moment(reply->server_time_ms)), err);
     if (!st)
@@ -330,6 +388,16 @@ static enum ocop_status look_on(struct run *r, const Ocop__Sync__SyncReply *repl
     r->limit = REQUEST_BYTES_MAX - REQUEST_ROOM;
     if (reply->set_bytes && reply->set_bytes < r->limit)
         r->limit = reply->set_bytes;
+    if (reply->wipe && (reply->wipe->now || (unacked == 0 && count[OUTBOX_READY] == 0))) {
+        const char *reason = reply->wipe->reason ? reply->wipe->reason : "";
+        r->wipe = true;
+        r->more = false;
+        (void)snprintf(r->wipe_reason, sizeof r->wipe_reason, "%.*s",
+                       (int)text_cut(reason, sizeof r->wipe_reason - 1), reason);
+        return OCOP_OK;
+    }
+    if (result->failed == OCOP_ENOTENROLLED && may_show(r))
+        return OCOP_OK;
     if (result->failed)
         return err_set(err, result->failed, "%s", result->text);
     /* What was recorded while the request was on its way goes with the next one. */
@@ -350,6 +418,7 @@ static enum ocop_status take_reply(struct run *r, struct ocop_error *err)
     ProtobufCAllocator allocator = arena_allocator(&r->arena);
     struct ocop_sync_summary before = *r->sum;
     struct reply_result result = {0};
+    struct ocop_error said = {0};
     struct span message;
     Ocop__Sync__Reply *reply;
     enum ocop_status st;
@@ -361,13 +430,17 @@ static enum ocop_status take_reply(struct run *r, struct ocop_error *err)
     reply = reply_unpack(message, &allocator);
     if (!reply)
         return err_set(err, OCOP_EPROTO, "the server's reply cannot be read");
-    st = sync_reply_status(reply, err);
+    st = sync_reply_status(reply, &said);
     if (st == OCOP_EBUSY)
         is_busy(r, reply->retry_after_ms);
-    if (st == OCOP_EREVOKED && note_revoked(s, NULL) != OCOP_OK)
-        env_log(s->env, ENV_WARN, "revoked_not_noted", "status=%s", err_name(OCOP_EDB));
+    if (st == OCOP_ENOTENROLLED && may_show(r))
+        return OCOP_OK;
+    if ((st == OCOP_EREVOKED || st == OCOP_ESUSPENDED) &&
+        note_state(s, st, said.text, NULL) != OCOP_OK)
+        env_log(s->env, ENV_WARN, "state_not_noted", "status=%s", err_name(st));
     if (st)
-        return st;
+        return err_set(err, st, "%s", said.text);
+    r->show = false;
     if (!reply->sync)
         return err_set(err, OCOP_EPROTO, "the server's reply lacks what was asked for");
     run_ahead(r, reply->sync);
@@ -479,6 +552,59 @@ static enum ocop_status wait_busy(struct run *r, struct ocop_error *err)
     return OCOP_OK;
 }
 
+/* The last word to the server: that nothing is here any more. It counts when the server's answer is
+ * authentic; without one it is said again by the next sync. */
+static enum ocop_status tell_wiped(struct run *r, struct ocop_error *err)
+{
+    struct ocop_store *s = r->s;
+    Ocop__Sync__SyncRequest sync = OCOP__SYNC__SYNC_REQUEST__INIT;
+    ProtobufCAllocator allocator = arena_allocator(&r->arena);
+    int timeout = r->options->exchange_timeout_ms ? r->options->exchange_timeout_ms : EXCHANGE_MS;
+    struct span message;
+    Ocop__Sync__Reply *reply = NULL;
+    enum ocop_status st;
+
+    (void)pthread_mutex_lock(&s->lock);
+    arena_reset(&r->arena);
+    sync.has_wiped = sync.wiped = 1;
+    st = store_meta_set_int(s, "exchange", s->me.exchange += UNSTORED_MAX, err);
+    if (!st)
+        st = seal_request(r, &r->arena, &sync, err);
+    (void)pthread_mutex_unlock(&s->lock);
+    buf_clear(&r->answer);
+    if (!st)
+        st = r->link->exchange(r->link, buf_span(&r->frame), timeout, &s->cancel, &r->answer, err);
+    (void)pthread_mutex_lock(&s->lock);
+    if (!st)
+        st = frame_open_reply(&r->noise, buf_span(&r->answer), &r->arena, &message, err);
+    if (!st)
+        reply = reply_unpack(message, &allocator);
+    if (reply && reply->code == OCOP_EWIPED)
+        st = store_wipe_told(s, err);
+    (void)pthread_mutex_unlock(&s->lock);
+    return st;
+}
+
+static enum ocop_status wipe(struct run *r, struct ocop_error *err)
+{
+    struct ocop_store *s = r->s;
+    enum ocop_status st = OCOP_OK;
+
+    (void)pthread_mutex_lock(&s->lock);
+    if (r->wipe)
+        st = wipe_store(s, r->wipe_reason, err);
+    (void)pthread_mutex_unlock(&s->lock);
+    if (st)
+        return st;
+    st = tell_wiped(r, NULL);
+    if (st)
+        env_log(s->env, ENV_WARN, "wipe_not_told", "status=%s", err_name(st));
+    (void)pthread_mutex_lock(&s->lock);
+    st = wipe_status(s, err);
+    (void)pthread_mutex_unlock(&s->lock);
+    return st;
+}
+
 /* Without the lock; `busy` is set. */
 static enum ocop_status exchange(struct run *r, const char *server, struct ocop_error *err)
 {
@@ -488,7 +614,7 @@ static enum ocop_status exchange(struct run *r, const char *server, struct ocop_
 
     if (!st)
         st = client_link(r->s, server, &r->link, err);
-    for (r->more = true; !st && r->more && (most == 0 || r->sum->round_trips < most);) {
+    for (r->more = !r->wiped; !st && r->more && (most == 0 || r->sum->round_trips < most);) {
         if (!r->connected)
             st = r->link->connect(r->link, timeout, &r->s->cancel, err);
         r->connected = true;
@@ -497,19 +623,25 @@ static enum ocop_status exchange(struct run *r, const char *server, struct ocop_
         if (st == OCOP_EBUSY && come_back(r, err))
             st = wait_busy(r, err);
     }
+    if (!st && r->wiped)
+        st = r->link->connect(r->link, timeout, &r->s->cancel, err);
+    if (!st && (r->wipe || r->wiped))
+        st = wipe(r, err);
     client_unlink(r->s, r->link);
     return st;
 }
 
 static enum ocop_status begin(struct ocop_store *s, char server[256], size_t *limit, unsigned *left,
-                              struct ocop_error *err)
+                              bool *wiped, struct ocop_error *err)
 {
     struct store_counts counts;
     enum ocop_status st = client_read(s, err);
 
     if (st)
         return st;
-    if (!s->me.enrolled)
+    if (s->me.wiped == WIPED_TOLD)
+        st = wipe_status(s, err);
+    else if (!s->me.enrolled && !s->me.wiped)
         st = err_set(err, OCOP_ENOTENROLLED,
                      "this store is not enrolled; enrol it with an invitation first");
     if (!st)
@@ -520,6 +652,7 @@ static enum ocop_status begin(struct ocop_store *s, char server[256], size_t *li
     }
     memcpy(server, s->me.server, sizeof s->me.server);
     *limit = (size_t)s->me.budget;
+    *wiped = s->me.wiped != WIPED_NOT;
     client_read_end(s);
     return st;
 }
@@ -536,7 +669,7 @@ enum ocop_status ocop_sync(struct ocop_store *s, const struct ocop_sync_options 
     r.sum = summary ? summary : &mine;
     memset(r.sum, 0, sizeof *r.sum);
     r.patience_ms = r.options->patience_ms;
-    st = begin(s, server, &r.limit, &r.sum->left, err);
+    st = begin(s, server, &r.limit, &r.sum->left, &r.wiped, err);
     if (st)
         return st;
     buf_init(&r.frame, FRAME_BYTES_MAX);

@@ -5,6 +5,9 @@
 #include "store.h"
 #include "sync.pb-c.h"
 
+#define OCOP_VERSION_TEXT "0.1.0"
+enum { OCOP_VERSION_NUMBER = 0x000100 }; /* the same for the registry */
+
 /** The status that a reply as a whole carries, with its text. */
 OCOP_MUST_USE enum ocop_status sync_reply_status(const Ocop__Sync__Reply *reply,
                                                  struct ocop_error *err);
@@ -12,6 +15,23 @@ OCOP_MUST_USE enum ocop_status sync_reply_status(const Ocop__Sync__Reply *reply,
 /** Store what an enrolment says; inside a transaction (client.c). */
 OCOP_MUST_USE enum ocop_status
 client_enrolment(struct ocop_store *s, const Ocop__Sync__Enrolment *e, struct ocop_error *err);
+
+/** Keep a certificate of this store's replica; inside a transaction (client.c). */
+OCOP_MUST_USE enum ocop_status client_certificate(struct ocop_store *s,
+                                                  const Ocop__Sync__Sealed *sealed, struct arena *a,
+                                                  struct ocop_error *err);
+
+/** Pin another key of the server if the root signed it and it is newer; inside a transaction. */
+OCOP_MUST_USE enum ocop_status client_server_key(struct ocop_store *s,
+                                                 const Ocop__Sync__ChannelKey *c, struct arena *a,
+                                                 struct ocop_error *err);
+
+/** Wipe the store, with the lock: the office ordered it. May be cut short: the next ocop_open ends
+ * it (wipe.c). */
+OCOP_MUST_USE enum ocop_status wipe_store(struct ocop_store *s, const char *reason,
+                                          struct ocop_error *err);
+/** OCOP_EWIPED with what was said of it. */
+enum ocop_status wipe_status(const struct ocop_store *s, struct ocop_error *err);
 
 /** Seal one change-set of ready changes within the budget, inside a transaction (seal.c). *sealed
  *  false: nothing was ready. A change too large for any set is refused here. */

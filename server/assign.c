@@ -4,6 +4,7 @@
 
 #include "bounds.h"
 #include "json.h"
+#include "own.h"
 #include "text.h"
 
 enum { OFFICER_ROLES = 15, TEXT_MAX = KIB(16) };
@@ -60,7 +61,7 @@ static enum ocop_status amend_write(struct amendment *m, const struct server_key
     enum ocop_status st = fields_diff(&m->before, &m->after, m->meta.version, m->a, &c.fields, err);
     if (st == OCOP_OK && c.fields.count == 0)
         return err_set(err, OCOP_ESTATE, "that is how it is already");
-    return st == OCOP_OK ? enrol_write(m->r, keys, &c, 1, m->a, err) : st;
+    return st == OCOP_OK ? own_write(m->r, keys, &c, 1, m->a, err) : st;
 }
 
 static enum ocop_status committed(struct registry *r, enum ocop_status st, struct ocop_error *err)

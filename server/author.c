@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "bounds.h"
+#include "enrol.h"
 #include "ingest.h"
 
 static enum ocop_status field_put(struct fields *f, uint32_t number, struct span bytes, int64_t i,
@@ -17,7 +18,7 @@ static enum ocop_status field_put(struct fields *f, uint32_t number, struct span
 }
 
 /* The record of a new replica, written by the registry's own. */
-static enum ocop_status enrol(struct registry *r, const struct sign_key *registry_key,
+static enum ocop_status enrol(struct registry *r, const struct server_keys *keys,
                               const struct author *au, const char *type, const char *name,
                               struct ocop_error *err)
 {
@@ -40,7 +41,7 @@ static enum ocop_status enrol(struct registry *r, const struct sign_key *registr
                        .device_time_ms = env_now_ms(r->env),
                        .fields = f};
     struct changes changes = {&c, 1};
-    enum ocop_status st = author_registry(r, registry_key, &registry, err);
+    enum ocop_status st = author_registry(r, keys, &registry, err);
     if (st == OCOP_OK)
         st = author_write(&registry, &changes, &a, &version, err);
     author_end(&registry);
@@ -48,25 +49,86 @@ static enum ocop_status enrol(struct registry *r, const struct sign_key *registr
     return st;
 }
 
-enum ocop_status author_begin(struct registry *r, const struct sign_key *registry_key,
-                              const char *type, const char *name, const struct id *officer,
-                              struct author *out, struct ocop_error *err)
+enum ocop_status author_begin(struct registry *r, const struct server_keys *keys, const char *type,
+                              const char *name, const struct id *officer, struct author *out,
+                              struct ocop_error *err)
 {
     *out = (struct author){.r = r, .replica = id_next(&r->ids, r->env)};
     if (officer)
         out->officer = *officer;
     sign_key_new(&out->key, r->env);
-    return enrol(r, registry_key, out, type, name, err);
+    return enrol(r, keys, out, type, name, err);
 }
 
-enum ocop_status author_registry(struct registry *r, const struct sign_key *registry_key,
+/* The element {key, from_seq, signature, number} of Replica.sign_keys. */
+static enum ocop_status key_element(const struct server_keys *keys, uint64_t from_seq,
+                                    struct arena *a, struct field *out, struct ocop_error *err)
+{
+    struct buf b;
+    buf_init(&b, KIB(1));
+    buf_byte(&b, 1 << 3 | 2);
+    buf_varint(&b, SIGN_PUBLIC_LEN);
+    buf_put(&b, keys->sign.public_key, SIGN_PUBLIC_LEN);
+    buf_byte(&b, 2 << 3);
+    buf_varint(&b, from_seq);
+    buf_byte(&b, 3 << 3 | 2);
+    buf_varint(&b, SIGNATURE_LEN);
+    buf_put(&b, keys->sign_paper.signature, SIGNATURE_LEN);
+    if (keys->sign_paper.number > 0) {
+        buf_byte(&b, 4 << 3);
+        buf_varint(&b, keys->sign_paper.number);
+    }
+    const char *copy = b.failed ? NULL : arena_dup(a, b.p, b.len);
+    *out = (struct field){.number = REPLICA_SIGN_KEYS,
+                          .op = FIELD_SET,
+                          .type = VALUE_ELEMENT,
+                          .key = span_of(keys->sign.public_key, SIGN_PUBLIC_LEN),
+                          .bytes = span_of(copy, copy ? b.len : 0)};
+    buf_fini(&b);
+    return copy ? OCOP_OK : err_nomem(err);
+}
+
+/* The registry signs by another key than the log knows: it was changed, or the log was restored
+ * from before. The set that says so is signed by that key already; the root's signature in it
+ * vouches. */
+static enum ocop_status introduce(struct author *au, const struct server_keys *keys,
+                                  uint64_t version, struct ocop_error *err)
+{
+    struct arena a;
+    struct field v[2];
+    uint64_t at;
+    arena_init(&a, MIB(1));
+    enum ocop_status st = key_element(keys, au->seq + 1, &a, &v[1], err);
+    v[0] = (struct field){.number = REPLICA_SIGN_KEY,
+                          .op = FIELD_SET,
+                          .type = VALUE_BYTES,
+                          .bytes = span_of(keys->sign.public_key, SIGN_PUBLIC_LEN)};
+    v[0].base = v[1].base = version;
+    struct change c = {.kind = KIND_REPLICA,
+                       .verb = VERB_AMEND,
+                       .record = au->replica,
+                       .device_time_ms = env_now_ms(au->r->env),
+                       .reason = span_str("the registry signs by another key"),
+                       .base = version,
+                       .fields = {v, 2}};
+    struct changes changes = {&c, 1};
+    if (st == OCOP_OK)
+        st = author_write(au, &changes, &a, &at, err);
+    arena_fini(&a);
+    return st;
+}
+
+enum ocop_status author_registry(struct registry *r, const struct server_keys *keys,
                                  struct author *out, struct ocop_error *err)
 {
     struct replica_info info;
-    *out = (struct author){.r = r, .replica = r->self, .key = *registry_key};
+    *out = (struct author){.r = r, .replica = r->self, .key = keys->sign};
     enum ocop_status st = registry_replica(r, &r->self, &info, err);
     out->seq = info.acked_seq;
     memcpy(out->prev_hash, info.acked_hash, HASH_LEN);
+    if (st == OCOP_OK && info.known &&
+        memcmp(info.sign_key, keys->sign.public_key, SIGN_PUBLIC_LEN) != 0)
+        st = introduce(out, keys, info.version, err);
     return st;
 }
 

@@ -12,8 +12,11 @@
 #include "bounds.h"
 #include "csvfile.h"
 #include "enrol.h"
+#include "ledger.h"
+#include "own.h"
 #include "query.h"
 #include "registry_stmts.h"
+#include "states.h"
 
 enum { RESTORES_MAX = 1000 };
 
@@ -129,6 +132,18 @@ static enum ocop_status copy_keys(const char *from, const char *to, struct ocop_
     return st;
 }
 
+static enum ocop_status copy_ledger(const char *from, const char *to, struct ocop_error *err)
+{
+    char source[BACKUP_PATH_MAX], target[BACKUP_PATH_MAX];
+
+    enum ocop_status st = backup_beside(from, ".ledger", source, err);
+    if (st == OCOP_OK)
+        st = backup_beside(to, ".ledger", target, err);
+    if (st == OCOP_OK && unlink(target) != 0 && errno != ENOENT) /* of a backup that was removed */
+        st = io_error(err, "replace", target);
+    return st == OCOP_OK ? ledger_merge(source, target, err) : st;
+}
+
 /* --- backup
  * -------------------------------------------------------------------------------------------- */
 
@@ -214,6 +229,8 @@ enum ocop_status backup_make(struct registry *r, const char *to, bool with_keys,
     if (with_keys)
         st = copy_keys(r->path, to, err);
     if (st == OCOP_OK)
+        st = copy_ledger(r->path, to, err);
+    if (st == OCOP_OK)
         st = publish(part, to, err);
     if (st == OCOP_OK)
         st = query_backup_made(r, env_now_ms(r->env), result->version, to, err);
@@ -294,7 +311,7 @@ static enum ocop_status write_lineages(struct registry *r, const struct server_k
                        .fields = f};
     const struct changes changes = {&c, 1};
     if (st == OCOP_OK)
-        st = author_registry(r, &keys->root, &au, err);
+        st = author_registry(r, keys, &au, err);
     if (st == OCOP_OK)
         st = author_write(&au, &changes, &a, &version, err);
     author_end(&au);
@@ -305,16 +322,19 @@ static enum ocop_status write_lineages(struct registry *r, const struct server_k
 /* --- what the registry before knew ---------------------------------------------------------------
  */
 
-struct revoked {
-    struct revoked *next;
+struct judged {
+    struct judged *next;
     struct id id;
+    enum device_state state;
     struct fields fields; /* those that say who it was */
 };
 
 /* What a restore must not undo, and what devices may have seen since the backup. */
 struct heritage {
     struct arena a;
-    struct revoked *revoked;
+    struct ledger ledger; /* beside the registry, or beside the backup */
+    struct judged *judged;
+    uint32_t number; /* the highest that was given */
     struct lineage *lineages;
     size_t lineage_count;
     bool read; /* false: nothing is known of it */
@@ -334,15 +354,19 @@ static enum ocop_status on_replica(void *self, const struct query_record *record
     const struct span none = {NULL, 0};
     const struct field *state = fields_find(&record->fields, REPLICA_STATE, none);
     const struct field *type = fields_find(&record->fields, REPLICA_TYPE, none);
+    const struct field *number = fields_find(&record->fields, REPLICA_NUMBER, none);
 
-    if (!state || !span_eq(state->bytes, span_str("revoked")) || !type ||
+    if (number && number->i > h->number)
+        h->number = (uint32_t)number->i;
+    if (!state || span_eq(state->bytes, span_str("active")) || !type ||
         !span_eq(type->bytes, span_str("device")))
         return OCOP_OK;
-    struct revoked *r = arena_calloc(&h->a, 1, sizeof *r);
+    struct judged *r = arena_calloc(&h->a, 1, sizeof *r);
+    const char *name = arena_dup(&h->a, state->bytes.p, state->bytes.len);
     struct field *v = arena_calloc(&h->a, record->fields.count + 1, sizeof *v);
-    if (!r || !v)
+    if (!r || !v || !name)
         return err_nomem(err);
-    *r = (struct revoked){h->revoked, record->id, {v, 0}};
+    *r = (struct judged){h->judged, record->id, device_state_of(name), {v, 0}};
     for (size_t i = 0; i < record->fields.count; i++) {
         const struct field *f = &record->fields.v[i];
         if (f->op != FIELD_SET || !says_who(f->number))
@@ -353,7 +377,7 @@ static enum ocop_status on_replica(void *self, const struct query_record *record
         if (!v[r->fields.count++].bytes.p)
             return err_nomem(err);
     }
-    h->revoked = r;
+    h->judged = r;
     return OCOP_OK;
 }
 
@@ -395,45 +419,85 @@ static enum ocop_status keep_lineages(const struct heritage *h, struct registry 
     return st;
 }
 
-/* One that the backup does not know is made known, as revoked. */
-static enum ocop_status revoke_unknown(struct registry *r, const struct server_keys *keys,
-                                       const struct revoked *d, struct ocop_error *err)
+/* One that the backup does not know is made known, as what it was. */
+static enum ocop_status make_known(struct registry *r, const struct server_keys *keys,
+                                   const struct judged *d, struct ocop_error *err)
 {
-    struct author au = {0};
     struct arena a;
-    uint64_t version;
     struct change c = {.kind = KIND_REPLICA,
                        .verb = VERB_CREATE,
                        .record = d->id,
                        .device_time_ms = env_now_ms(r->env),
                        .fields = d->fields};
-    const struct changes changes = {&c, 1};
 
     arena_init(&a, MIB(4));
-    enum ocop_status st = author_registry(r, &keys->root, &au, err);
-    if (st == OCOP_OK)
-        st = author_write(&au, &changes, &a, &version, err);
-    author_end(&au);
+    enum ocop_status st = own_write(r, keys, &c, 1, &a, err);
     arena_fini(&a);
     return st;
 }
 
-/* Devices that the registry before had revoked have no rights here either. */
-static enum ocop_status keep_revocations(const struct heritage *h, struct registry *r,
-                                         const struct server_keys *keys,
-                                         struct backup_result *result, struct ocop_error *err)
+static bool is_final(enum device_state state)
+{
+    return state == DEVICE_REVOKED || state == DEVICE_WIPED || state == DEVICE_WIPE_NOW;
+}
+
+/* A restore gives nobody rights back that were taken since. One that is not known here and was not
+ * shut out for good comes back by its certificate, and is then what the ledger says. */
+static enum ocop_status keep_one(struct registry *r, const struct server_keys *keys,
+                                 const struct judged *d, struct backup_result *result,
+                                 struct ocop_error *err)
+{
+    struct replica_info info;
+
+    enum ocop_status st = registry_replica(r, &d->id, &info, err);
+    if (st != OCOP_OK || (info.known && (info.state == d->state || info.revoked)) ||
+        (!info.known && !is_final(d->state)))
+        return st;
+    st = info.known ? device_state_set(r, keys, &d->id,
+                                       d->state == DEVICE_WIPED ? DEVICE_REVOKED : d->state,
+                                       "as before the restore", err)
+                    : make_known(r, keys, d, err);
+    result->revoked += st == OCOP_OK && is_final(d->state);
+    return st == OCOP_ESTATE ? OCOP_OK : st; /* it has more against it here */
+}
+
+/* Who is in the ledger and not in a registry that could be read. */
+static enum ocop_status keep_entry(struct registry *r, const struct server_keys *keys,
+                                   const struct ledger_entry *e, struct backup_result *result,
+                                   struct ocop_error *err)
+{
+    struct own_draft draft = {.f = {0}};
+    struct judged d = {.id = e->replica, .state = e->state};
+
+    own_int(&draft, FIELD_RECORDED_MS, e->at_ms);
+    own_bytes(&draft, REPLICA_TYPE, span_str("device"));
+    own_int(&draft, REPLICA_NUMBER, e->number);
+    own_bytes(&draft, REPLICA_SIGN_KEY, span_of(e->sign_key, SIGN_PUBLIC_LEN));
+    own_bytes(&draft, REPLICA_CHANNEL_KEY, span_of(e->channel_key, CHANNEL_KEY_LEN));
+    own_bytes(&draft, REPLICA_STATE, span_str(device_state_names[e->state]));
+    if (e->reason[0])
+        own_bytes(&draft, REPLICA_STATE_REASON, span_str(e->reason));
+    d.fields = draft.f;
+    return keep_one(r, keys, &d, result, err);
+}
+
+/* Devices that the registry before had judged have no more rights here either. */
+static enum ocop_status keep_states(const struct heritage *h, struct registry *r,
+                                    const struct server_keys *keys, struct backup_result *result,
+                                    struct ocop_error *err)
 {
     enum ocop_status st = OCOP_OK;
+    char floor[24];
 
-    for (const struct revoked *d = h->revoked; d && st == OCOP_OK; d = d->next) {
-        struct replica_info info;
-        st = registry_replica(r, &d->id, &info, err);
-        if (st != OCOP_OK || info.revoked)
-            continue;
-        st = info.known ? replica_revoke(r, keys, &d->id, "revoked before the restore", err)
-                        : revoke_unknown(r, keys, d, err);
-        result->revoked += st == OCOP_OK;
-    }
+    for (const struct judged *d = h->judged; d && st == OCOP_OK; d = d->next)
+        st = keep_one(r, keys, d, result, err);
+    for (const struct ledger_entry *e = h->ledger.first; e && st == OCOP_OK; e = e->next)
+        if (e->state != DEVICE_ACTIVE && ledger_last(&h->ledger, &e->replica) == e)
+            st = keep_entry(r, keys, e, result, err);
+    const uint32_t number = h->number > h->ledger.number ? h->number : h->ledger.number;
+    snprintf(floor, sizeof floor, "%u", number);
+    if (st == OCOP_OK && number > 0)
+        st = registry_meta_set(r, "number_floor", span_str(floor), err);
     return st;
 }
 
@@ -451,7 +515,7 @@ static enum ocop_status begin_lineage(struct registry *r, const struct heritage 
     if (st == OCOP_OK)
         st = registry_meta_set(r, "lineage", id_span(&fresh.id), err);
     if (st == OCOP_OK)
-        st = keep_revocations(h, r, keys, result, err);
+        st = keep_states(h, r, keys, result, err);
     /* An invitation that may have been used since the backup must not be used again. */
     sqlite3_stmt *s =
         st == OCOP_OK && !h->read ? registry_stmt(r, SQL_INVITATIONS_CLOSE, err) : NULL;
@@ -466,13 +530,19 @@ static enum ocop_status start_lineage(const char *part, const char *before,
 {
     struct registry *r = NULL;
     struct heritage h = {.read = false};
+    char path[BACKUP_PATH_MAX];
 
     enum ocop_status st = registry_open(part, false, env, NULL, &r, err);
     if (st != OCOP_OK)
         return st;
     heritage_read(&h, before, env);
+    ledger_init(&h.ledger);
+    st = backup_beside(before, ".ledger", path, err);
+    if (st == OCOP_OK)
+        st = ledger_read(&h.ledger, path, keys, err);
+    result->ledger_bad = h.ledger.bad;
     result->before_unread = exists(before) && !h.read;
-    if (h.read)
+    if (st == OCOP_OK && h.read)
         st = query_invitations_used(r, before, err);
     if (st == OCOP_OK)
         st = registry_begin(r, err);
@@ -484,6 +554,7 @@ static enum ocop_status start_lineage(const char *part, const char *before,
             registry_rollback(r);
     }
     registry_close(r);
+    ledger_fini(&h.ledger);
     arena_fini(&h.a);
     return st;
 }
@@ -509,6 +580,16 @@ static enum ocop_status move_aside(const char *path, char moved[BACKUP_PATH_MAX]
             st = io_error(err, "move aside", from);
     }
     return st;
+}
+
+static enum ocop_status merge_ledgers(const char *from, const char *path, struct ocop_error *err)
+{
+    char own[BACKUP_PATH_MAX], other[BACKUP_PATH_MAX];
+
+    enum ocop_status st = backup_beside(path, ".ledger", own, err);
+    if (st == OCOP_OK)
+        st = backup_beside(from, ".ledger", other, err);
+    return st == OCOP_OK ? ledger_merge(other, own, err) : st;
 }
 
 /* The keys beside the registry stay; a new place takes those that the backup brought. */
@@ -553,6 +634,8 @@ enum ocop_status backup_restore(const char *from, const char *path, bool replace
         st = restore_keys(from, path, &keys, err);
     if (st == OCOP_OK)
         st = copy_checked(from, part, env, result, err);
+    if (st == OCOP_OK)
+        st = merge_ledgers(from, path, err);
     if (st != OCOP_OK)
         goto out;
     st = start_lineage(part, path, &keys, env, result, err);

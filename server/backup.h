@@ -19,6 +19,7 @@ struct backup_result {
     uint64_t version;
     int64_t bytes;
     size_t revoked;     /* restore: devices revoked since the backup, revoked again */
+    size_t ledger_bad;  /* restore: lines of the ledger that cannot be believed */
     bool before_unread; /* restore: the registry before could not be asked for them */
 };
 /** Copy the registry while it is being written to, check the copy, note it in the registry. The

@@ -356,8 +356,7 @@ static enum ocop_status write_decision(const struct resolution *p, struct change
     struct author au;
     struct changes changes = {change, 1};
     uint64_t version = 0;
-    enum ocop_status st =
-        author_begin(p->r, &p->keys->root, "review", "review", p->officer, &au, err);
+    enum ocop_status st = author_begin(p->r, p->keys, "review", "review", p->officer, &au, err);
     if (st == OCOP_OK)
         st = author_write(&au, &changes, p->a, &version, err);
     author_end(&au);

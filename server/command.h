@@ -76,6 +76,7 @@ enum ocop_status command_init(const struct invocation *in, struct ocop_error *er
 enum ocop_status command_import(const struct invocation *in, struct ocop_error *err);
 enum ocop_status command_invite(const struct invocation *in, struct ocop_error *err);
 enum ocop_status command_status(const struct invocation *in, struct ocop_error *err);
+enum ocop_status command_invitations(const struct invocation *in, struct ocop_error *err);
 enum ocop_status command_devices(const struct invocation *in, struct ocop_error *err);
 enum ocop_status command_revoke(const struct invocation *in, struct ocop_error *err);
 enum ocop_status command_scope(const struct invocation *in, struct ocop_error *err);
@@ -83,6 +84,10 @@ enum ocop_status command_roles(const struct invocation *in, struct ocop_error *e
 enum ocop_status command_undecided(const struct invocation *in, struct ocop_error *err);
 enum ocop_status command_move(const struct invocation *in, struct ocop_error *err);
 enum ocop_status command_rights(const struct invocation *in, struct ocop_error *err);
+enum ocop_status command_keys_change(const struct invocation *in, struct ocop_error *err);
+enum ocop_status command_wipe(const struct invocation *in, struct ocop_error *err);
+enum ocop_status command_suspend(const struct invocation *in, struct ocop_error *err);
+enum ocop_status command_resume(const struct invocation *in, struct ocop_error *err);
 enum ocop_status command_show(const struct invocation *in, struct ocop_error *err);
 enum ocop_status command_log(const struct invocation *in, struct ocop_error *err);
 enum ocop_status command_export(const struct invocation *in, struct ocop_error *err);

@@ -1,4 +1,4 @@
-/* invite, devices, revoke: who may write. */
+/* invite, devices, revoke, suspend, resume: who may write. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +10,7 @@
 #include "qr.h"
 #include "query.h"
 #include "show.h"
+#include "states.h"
 #include "text.h"
 
 /* "26734,26737" to ids of the units in force on a day. */
@@ -118,10 +119,35 @@ enum ocop_status command_invite(const struct invocation *in, struct ocop_error *
 enum ocop_status command_devices(const struct invocation *in, struct ocop_error *err)
 {
     struct registry *r = NULL;
+    int64_t before = INT64_MAX;
+    uint64_t days = 0;
 
-    enum ocop_status st = command_open(in, &r, err);
+    enum ocop_status st = command_number(in, "--silent", 0, 1, 36500, &days, err);
+    if (days)
+        before = env_now_ms(in->env) - (int64_t)days * 24 * 3600 * 1000;
     if (st == OCOP_OK)
-        st = show_devices(r, command_has(in, "--json"), in->out, err);
+        st = command_open(in, &r, err);
+    if (st == OCOP_OK)
+        st = show_devices(r, command_has(in, "--json"), before, in->out, err);
+    registry_close(r);
+    return st;
+}
+
+enum ocop_status command_invitations(const struct invocation *in, struct ocop_error *err)
+{
+    struct registry *r = NULL;
+
+    if (in->operand_count > 0 && (in->operand_count != 2 || strcmp(in->operands[0], "revoke") != 0))
+        return err_set(err, OCOP_EINVAL,
+                       "say `ocopd invitations`, or `ocopd invitations revoke ID`");
+    enum ocop_status st = command_open(in, &r, err);
+    if (st == OCOP_OK && in->operand_count == 2) {
+        st = query_invitation_revoke(r, in->operands[1], env_now_ms(in->env), err);
+        if (st == OCOP_OK)
+            fprintf(in->out, "took invitation %s back\n", in->operands[1]);
+    } else if (st == OCOP_OK) {
+        st = show_invitations(r, command_has(in, "--json"), in->out, err);
+    }
     registry_close(r);
     return st;
 }
@@ -167,46 +193,91 @@ enum ocop_status command_device(struct registry *r, const char *text, struct id 
     if (st == OCOP_OK && (!info.known || strcmp(info.type, "device") != 0))
         st = err_set(err, OCOP_ENOTFOUND, "there is no device %.60s; `ocopd devices` lists them",
                      text);
-    if (st == OCOP_OK && info.revoked)
-        st = err_set(err, OCOP_ESTATE, "device %.60s is revoked already", text);
     return st;
 }
 
-static enum ocop_status revoke_committed(struct registry *r, const struct server_keys *keys,
-                                         const struct id *id, const char *reason,
-                                         struct ocop_error *err)
+/* What a command does to a device, besides the state that it gives. */
+struct verdict {
+    enum device_state state;
+    const char *name, *done;
+    bool take_aside; /* what was put aside comes in */
+};
+
+static enum ocop_status pass(struct registry *r, const struct server_keys *keys,
+                             const struct verdict *v, const struct id *id, const char *reason,
+                             struct kept_aside *aside, struct ocop_error *err)
 {
     enum ocop_status st = registry_begin(r, err);
 
     if (st != OCOP_OK)
         return st;
-    st = replica_revoke(r, keys, id, reason, err);
+    st = device_state_set(r, keys, id, v->state, reason, err);
+    if (st == OCOP_OK && v->take_aside)
+        st = device_take_aside(r, id, aside, err);
     if (st == OCOP_OK)
         return registry_commit(r, err);
     registry_rollback(r);
     return st;
 }
 
-enum ocop_status command_revoke(const struct invocation *in, struct ocop_error *err)
+static enum ocop_status judge(const struct invocation *in, const struct verdict *v,
+                              struct ocop_error *err)
 {
     const char *reason = command_value(in, "--reason");
     struct registry *r = NULL;
     struct server_keys keys;
+    struct kept_aside aside = {0};
     struct id id;
 
     memset(&keys, 0, sizeof keys);
     if (!reason || !reason[0])
-        return err_set(err, OCOP_EINVAL, "revoke needs --reason; it is shown on the device");
+        return err_set(err, OCOP_EINVAL, "%s needs --reason; it is shown on the device", v->name);
     enum ocop_status st = command_open(in, &r, err);
     if (st == OCOP_OK)
         st = command_device(r, in->operands[0], &id, err);
     if (st == OCOP_OK)
         st = command_keys(in, &keys, err);
     if (st == OCOP_OK)
-        st = revoke_committed(r, &keys, &id, reason, err);
+        r->keys = &keys; /* a set that was put aside may be a successor's first */
     if (st == OCOP_OK)
-        fprintf(in->out, "revoked device %s\n", in->operands[0]);
+        st = pass(r, &keys, v, &id, reason, &aside, err);
+    if (st == OCOP_OK)
+        fprintf(in->out, "%s %s\n", v->done, in->operands[0]);
+    if (st == OCOP_OK && aside.taken + aside.left > 0)
+        fprintf(in->out, "of what it had sent %zu change-sets are taken in, %zu stay aside\n",
+                aside.taken, aside.left);
     keys_wipe(&keys);
     registry_close(r);
     return st;
+}
+
+enum ocop_status command_revoke(const struct invocation *in, struct ocop_error *err)
+{
+    static const struct verdict v = {DEVICE_REVOKED, "revoke", "revoked device", false};
+
+    return judge(in, &v, err);
+}
+
+enum ocop_status command_wipe(const struct invocation *in, struct ocop_error *err)
+{
+    static const struct verdict after = {DEVICE_WIPE, "wipe",
+                                         "to be wiped when all is sent: device", true},
+                                now = {DEVICE_WIPE_NOW, "wipe", "to be wiped at once: device",
+                                       false};
+
+    return judge(in, command_has(in, "--now") ? &now : &after, err);
+}
+
+enum ocop_status command_suspend(const struct invocation *in, struct ocop_error *err)
+{
+    static const struct verdict v = {DEVICE_SUSPENDED, "suspend", "suspended device", false};
+
+    return judge(in, &v, err);
+}
+
+enum ocop_status command_resume(const struct invocation *in, struct ocop_error *err)
+{
+    static const struct verdict v = {DEVICE_ACTIVE, "resume", "resumed device", true};
+
+    return judge(in, &v, err);
 }

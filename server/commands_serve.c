@@ -108,6 +108,44 @@ static void log_start(const struct invocation *in, uint64_t version)
             env_quote(file, sizeof file, in->config.file));
 }
 
+/* The file of keys that is served by, as it was read. */
+struct key_file {
+    const struct env *env;
+    char path[BACKUP_PATH_MAX];
+    struct stat as_read;
+    struct server_keys keys;
+};
+
+static bool same_file(const struct stat *a, const struct stat *b)
+{
+    return a->st_ino == b->st_ino && a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
+           a->st_mtim.tv_nsec == b->st_mtim.tv_nsec && a->st_size == b->st_size;
+}
+
+/* Keys that were changed meanwhile are taken between two batches; what cannot be read is told, and
+ * the keys of before go on. */
+static void keys_refresh(void *self)
+{
+    struct key_file *f = self;
+    struct stat now;
+    struct server_keys fresh;
+    struct ocop_error err = {0};
+    char quoted[400];
+
+    if (stat(f->path, &now) != 0 || same_file(&now, &f->as_read))
+        return;
+    f->as_read = now;
+    if (keys_load(f->path, &fresh, &err) == OCOP_OK) {
+        f->keys = fresh;
+        env_log(f->env, ENV_INFO, "keys_taken", "channel=%llu",
+                (unsigned long long)fresh.channel_paper[0].number);
+    } else {
+        env_log(f->env, ENV_ERROR, "keys_not_taken", "error=%s",
+                env_quote(quoted, sizeof quoted, err.text));
+    }
+    keys_wipe(&fresh);
+}
+
 static enum ocop_status serve_locked(const struct invocation *in, struct ocop_error *err)
 {
     char storage[CONFIG_VALUE_MAX];
@@ -118,23 +156,28 @@ static enum ocop_status serve_locked(const struct invocation *in, struct ocop_er
                                     .ready = on_ready,
                                     .self = (void *)(uintptr_t)in};
     struct registry *r = NULL;
-    struct server_keys keys;
+    struct key_file file = {.env = in->env};
     uint64_t version = 0;
 
-    memset(&keys, 0, sizeof keys);
+    options.before_batch = keys_refresh;
+    options.keys_self = &file;
     config_listen(&in->config, storage, options.listen);
     enum ocop_status st = command_open(in, &r, err);
     if (st != OCOP_OK)
         return st;
-    st = command_keys(in, &keys, err);
+    st = backup_beside(in->config.value[CONFIG_DB], ".keys", file.path, err);
+    if (st == OCOP_OK && stat(file.path, &file.as_read) != 0)
+        st = err_set(err, OCOP_ENOTFOUND, "%.200s: %m", file.path);
+    if (st == OCOP_OK)
+        st = keys_load(file.path, &file.keys, err);
     if (st == OCOP_OK)
         st = registry_version(r, &version, err);
     if (st == OCOP_OK) {
         log_start(in, version);
-        st = serve(r, &keys, &options, &stop, err);
+        st = serve(r, &file.keys, &options, &stop, err);
         env_log(in->env, st == OCOP_OK ? ENV_INFO : ENV_ERROR, "stop", "status=%s", err_name(st));
     }
-    keys_wipe(&keys);
+    keys_wipe(&file.keys);
     registry_close(r);
     return st;
 }

@@ -181,6 +181,9 @@ enum ocop_status command_restore(const struct invocation *in, struct ocop_error 
     if (result.revoked)
         fprintf(in->out, "%zu devices revoked since the backup are revoked again\n",
                 result.revoked);
+    if (result.ledger_bad)
+        fprintf(in->out, "%zu lines of the ledger cannot be believed and count for nothing\n",
+                result.ledger_bad);
     if (result.before_unread)
         fputs("the registry before cannot be read: revoke again what it had revoked\n", in->out);
     return OCOP_OK;

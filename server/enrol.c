@@ -6,81 +6,16 @@
 #include <stdio.h>
 
 #include "bounds.h"
+#include "cache.h"
+#include "certificate.h"
 #include "initial.h"
 #include "invitation.h"
 #include "json.h"
+#include "ledger.h"
+#include "own.h"
 #include "registry_stmts.h"
 
 enum { TOKEN_LEN = 16 };
-
-/* A record being composed. */
-struct draft {
-    struct field v[2 * (SCOPE_UNITS_MAX + SCOPE_RECORDS_MAX) + 16];
-    struct fields f;
-};
-
-static void put_bytes(struct draft *d, uint32_t number, struct span s)
-{
-    d->v[d->f.count++] =
-        (struct field){.number = number, .op = FIELD_SET, .type = VALUE_BYTES, .bytes = s};
-}
-
-static void put_int(struct draft *d, uint32_t number, int64_t i)
-{
-    d->v[d->f.count++] =
-        (struct field){.number = number, .op = FIELD_SET, .type = VALUE_INT, .i = i};
-}
-
-/* An element that consists of its key, an id. */
-static enum ocop_status put_key_element(struct draft *d, uint32_t number, const struct id *key,
-                                        struct arena *a, struct ocop_error *err)
-{
-    uint8_t *packed = arena_alloc(a, 2 + ID_LEN);
-    if (!packed || d->f.count == sizeof d->v / sizeof *d->v)
-        return err_nomem(err);
-    packed[0] = 1 << 3 | 2;
-    packed[1] = ID_LEN;
-    memcpy(packed + 2, key->b, ID_LEN);
-    d->v[d->f.count++] = (struct field){.number = number,
-                                        .op = FIELD_SET,
-                                        .type = VALUE_ELEMENT,
-                                        .key = span_of(packed + 2, ID_LEN),
-                                        .bytes = span_of(packed, 2 + ID_LEN)};
-    return OCOP_OK;
-}
-
-static struct change change_of(struct draft *d, uint32_t kind, enum verb verb, struct id record,
-                               int64_t now)
-{
-    d->f.v = d->v;
-    fields_sort(&d->f);
-    return (struct change){.kind = kind,
-                           .verb = (uint8_t)verb,
-                           .record = record,
-                           .device_time_ms = now,
-                           .fields = d->f};
-}
-
-enum ocop_status enrol_write(struct registry *r, const struct server_keys *keys,
-                             struct change *change, size_t count, struct arena *a,
-                             struct ocop_error *err)
-{
-    struct author au;
-    uint64_t version;
-    struct outcome_row *outcomes;
-    size_t n = 0;
-    struct changes changes = {change, count};
-    enum ocop_status st = author_registry(r, &keys->root, &au, err);
-    if (st == OCOP_OK)
-        st = author_write(&au, &changes, a, &version, err);
-    author_end(&au);
-    if (st == OCOP_OK)
-        st = outcomes_of(r, version, a, &outcomes, &n, err);
-    for (size_t i = 0; st == OCOP_OK && i < n; i++)
-        if (outcomes[i].code == OUTCOME_REFUSED)
-            st = err_field(err, OCOP_EINVAL, outcomes[i].field, "%s", outcomes[i].text);
-    return st;
-}
 
 /* --- genesis -------------------------------------------------------------------------------------
  */
@@ -89,22 +24,22 @@ static enum ocop_status first_records(struct registry *r, const struct server_ke
                                       const char *name, struct arena *a, struct ocop_error *err)
 {
     int64_t now = env_now_ms(r->env);
-    struct draft self = {.f = {0}}, registry = {.f = {0}};
-    put_int(&self, FIELD_RECORDED_MS, now);
-    put_bytes(&self, REPLICA_TYPE, span_str("registry"));
-    put_bytes(&self, REPLICA_NAME, span_str(name));
-    put_bytes(&self, REPLICA_SIGN_KEY, span_of(keys->root.public_key, SIGN_PUBLIC_LEN));
-    put_bytes(&self, REPLICA_CHANNEL_KEY, span_of(keys->channel[0].public_key, CHANNEL_KEY_LEN));
-    put_bytes(&self, REPLICA_STATE, span_str("active"));
-    put_bytes(&registry, REGISTRY_NAME, span_str(name));
-    put_int(&registry, REGISTRY_EPOCH, EPOCH);
-    enum ocop_status st = put_key_element(&registry, REGISTRY_LINEAGES, &r->lineage, a, err);
+    struct own_draft self = {.f = {0}}, registry = {.f = {0}};
+    own_int(&self, FIELD_RECORDED_MS, now);
+    own_bytes(&self, REPLICA_TYPE, span_str("registry"));
+    own_bytes(&self, REPLICA_NAME, span_str(name));
+    own_bytes(&self, REPLICA_SIGN_KEY, span_of(keys->root.public_key, SIGN_PUBLIC_LEN));
+    own_bytes(&self, REPLICA_CHANNEL_KEY, span_of(keys->channel[0].public_key, CHANNEL_KEY_LEN));
+    own_bytes(&self, REPLICA_STATE, span_str("active"));
+    own_bytes(&registry, REGISTRY_NAME, span_str(name));
+    own_int(&registry, REGISTRY_EPOCH, EPOCH);
+    enum ocop_status st = own_key_element(&registry, REGISTRY_LINEAGES, &r->lineage, a, err);
     if (st != OCOP_OK)
         return st;
     struct change changes[] = {
-        change_of(&self, KIND_REPLICA, VERB_CREATE, r->self, now),
-        change_of(&registry, KIND_REGISTRY, VERB_CREATE, id_next(&r->ids, r->env), now)};
-    return enrol_write(r, keys, changes, 2, a, err);
+        own_change(&self, KIND_REPLICA, VERB_CREATE, r->self, 0, now),
+        own_change(&registry, KIND_REGISTRY, VERB_CREATE, id_next(&r->ids, r->env), 0, now)};
+    return own_write(r, keys, changes, 2, a, err);
 }
 
 enum ocop_status genesis(struct registry *r, const struct server_keys *keys, const char *name,
@@ -129,7 +64,7 @@ enum ocop_status genesis(struct registry *r, const struct server_keys *keys, con
     if (st == OCOP_OK)
         st = initial_changes(r, &a, &initial, err);
     if (st == OCOP_OK)
-        st = enrol_write(r, keys, initial.v, initial.count, &a, err);
+        st = own_write(r, keys, initial.v, initial.count, &a, err);
     if (st == OCOP_OK)
         st = registry_commit(r, err);
     if (st != OCOP_OK)
@@ -168,7 +103,8 @@ enum ocop_status invite_make(struct registry *r, const struct server_keys *keys,
     snprintf(inv.address, sizeof inv.address, "%s", terms->address);
     memcpy(inv.root_key, keys->root.public_key, sizeof inv.root_key);
     memcpy(inv.channel_key, keys->channel[0].public_key, sizeof inv.channel_key);
-    invitation_sign(keys->root.secret, inv.channel_key, inv.channel_signature);
+    inv.channel_number = keys->channel_paper[0].number;
+    memcpy(inv.channel_signature, keys->channel_paper[0].signature, sizeof inv.channel_signature);
     env_random(r->env, inv.token, TOKEN_LEN);
     token_hash(span_of(inv.token, TOKEN_LEN), hash);
     sqlite3_stmt *s = registry_stmt(r, SQL_INVITATION_ADD, err);
@@ -199,7 +135,7 @@ struct invited {
     struct id scope[SCOPE_UNITS_MAX];
     size_t scope_count;
     int64_t expires_ms;
-    bool used, same_keys;
+    bool used, same_keys, revoked;
 };
 
 static bool column_is(sqlite3_stmt *s, int column, const uint8_t *p, size_t len)
@@ -229,6 +165,7 @@ static enum ocop_status invitation_find(struct registry *r, const uint8_t hash[H
             memcpy(out->scope, sqlite3_column_blob(s, 1), out->scope_count * ID_LEN);
         out->expires_ms = sqlite3_column_int64(s, 2);
         out->used = sqlite3_column_type(s, 3) != SQLITE_NULL;
+        out->revoked = sqlite3_column_int(s, 6);
         out->same_keys = column_is(s, 4, in->sign_key.data, in->sign_key.len) &&
                          column_is(s, 5, channel_key, 32);
         if (out->used)
@@ -236,8 +173,10 @@ static enum ocop_status invitation_find(struct registry *r, const uint8_t hash[H
                     &out->replica);
     }
     sqlite3_reset(s);
-    if (rc == SQLITE_DONE)
+    if (rc == SQLITE_DONE) {
+        r->guesses++;
         return err_set(err, OCOP_EAUTH, "this registry does not know the invitation");
+    }
     return rc == SQLITE_ROW ? OCOP_OK : db_error(r->db, err, "reading an invitation");
 }
 
@@ -258,49 +197,84 @@ struct device {
     size_t scope_count, record_count;
     struct id predecessor;
     uint64_t predecessor_seq;
+    uint32_t number; /* that it had; 0: the next one */
+    enum device_state state;
+    const char *reason; /* of its state; NULL: none */
+    struct span certificate;
+    const struct span *sign_keys; /* elements of Replica.sign_keys */
+    size_t sign_keys_count;
+    struct change *officer_change; /* to be written with it; NULL: the officer is here */
 };
 
+static enum ocop_status device_lists(struct own_draft *d, const struct device *dev, struct arena *a,
+                                     struct ocop_error *err)
+{
+    enum ocop_status st = OCOP_OK;
+    for (size_t i = 0; st == OCOP_OK && i < dev->scope_count; i++)
+        st = own_key_element(d, REPLICA_SCOPE, &dev->scope[i], a, err);
+    for (size_t i = 0; st == OCOP_OK && i < dev->record_count; i++)
+        st = own_key_element(d, REPLICA_RECORDS, &dev->records[i], a, err);
+    for (size_t i = 0; st == OCOP_OK && i < dev->sign_keys_count; i++) {
+        struct field key;
+        if (!element_get(dev->sign_keys[i], 1, &key) || key.bytes.len != SIGN_PUBLIC_LEN)
+            return err_set(err, OCOP_EPROTO, "a signing key is none");
+        st = own_element(d, REPLICA_SIGN_KEYS, key.bytes, dev->sign_keys[i], err);
+    }
+    return st;
+}
+
+/* Its record, and a line where a restore does not reach: the number is never given to another. */
 static enum ocop_status device_write(struct registry *r, const struct server_keys *keys,
                                      const struct device *dev, struct arena *a,
                                      struct ocop_error *err)
 {
-    struct draft d = {.f = {0}};
-    int64_t number = 0, now = env_now_ms(r->env);
-    enum ocop_status st = next_number(r, &number, err);
-    put_bytes(&d, FIELD_OFFICER, id_span(&dev->officer));
-    put_int(&d, FIELD_RECORDED_MS, now);
-    put_bytes(&d, REPLICA_TYPE, span_str("device"));
-    put_int(&d, REPLICA_NUMBER, number);
+    struct own_draft *d = arena_calloc(a, 1, sizeof *d);
+    int64_t number = dev->number, now = env_now_ms(r->env);
+    enum ocop_status st = !d ? err_nomem(err) : number ? OCOP_OK : next_number(r, &number, err);
+    if (st != OCOP_OK)
+        return st;
+    own_bytes(d, FIELD_OFFICER, id_span(&dev->officer));
+    own_int(d, FIELD_RECORDED_MS, now);
+    own_bytes(d, REPLICA_TYPE, span_str("device"));
+    own_int(d, REPLICA_NUMBER, number);
     if (dev->name.len)
-        put_bytes(&d, REPLICA_NAME, dev->name);
-    put_bytes(&d, REPLICA_SIGN_KEY, dev->sign_key);
-    put_bytes(&d, REPLICA_CHANNEL_KEY, dev->channel_key);
-    put_bytes(&d, REPLICA_STATE, span_str("active"));
+        own_bytes(d, REPLICA_NAME, dev->name);
+    own_bytes(d, REPLICA_SIGN_KEY, dev->sign_key);
+    own_bytes(d, REPLICA_CHANNEL_KEY, dev->channel_key);
+    own_bytes(d, REPLICA_STATE, span_str(device_state_names[dev->state]));
+    if (dev->reason && dev->reason[0])
+        own_bytes(d, REPLICA_STATE_REASON, span_str(dev->reason));
     if (!id_is_zero(&dev->predecessor)) {
-        put_bytes(&d, REPLICA_PREDECESSOR, id_span(&dev->predecessor));
-        put_int(&d, REPLICA_PREDECESSOR_SEQ, (int64_t)dev->predecessor_seq);
+        own_bytes(d, REPLICA_PREDECESSOR, id_span(&dev->predecessor));
+        own_int(d, REPLICA_PREDECESSOR_SEQ, (int64_t)dev->predecessor_seq);
     }
-    for (size_t i = 0; st == OCOP_OK && i < dev->scope_count; i++)
-        st = put_key_element(&d, REPLICA_SCOPE, &dev->scope[i], a, err);
-    for (size_t i = 0; st == OCOP_OK && i < dev->record_count; i++)
-        st = put_key_element(&d, REPLICA_RECORDS, &dev->records[i], a, err);
-    struct change c = change_of(&d, KIND_REPLICA, VERB_CREATE, dev->replica, now);
-    return st == OCOP_OK ? enrol_write(r, keys, &c, 1, a, err) : st;
+    if (dev->certificate.len)
+        own_bytes(d, REPLICA_CERTIFICATE, dev->certificate);
+    st = device_lists(d, dev, a, err);
+    struct change changes[2];
+    size_t count = 0;
+    if (dev->officer_change)
+        changes[count++] = *dev->officer_change;
+    changes[count++] = own_change(d, KIND_REPLICA, VERB_CREATE, dev->replica, 0, now);
+    if (st == OCOP_OK)
+        st = own_write(r, keys, changes, count, a, err);
+    return st == OCOP_OK ? ledger_note(r, keys, &dev->replica, dev->reason ? dev->reason : "", err)
+                         : st;
 }
 
+/* Somebody has the code besides the one it was for: the office is told. */
 static enum ocop_status refuse_used(struct registry *r, const uint8_t hash[HASH_LEN],
-                                    struct ocop_error *err)
+                                    const char *text, struct ocop_error *err)
 {
     sqlite3_stmt *s = registry_stmt(r, SQL_INVITATION_REFUSE, err);
     if (!s)
         return OCOP_EDB;
     sqlite3_bind_blob(s, 1, hash, HASH_LEN, SQLITE_STATIC);
+    sqlite3_bind_int64(s, 2, env_now_ms(r->env));
     enum ocop_status st = step_done(r, s, err);
-    env_log(r->env, ENV_WARN, "invitation_reused", "%s", "");
-    if (st != OCOP_OK)
-        return st;
-    return err_set(err, OCOP_ESTATE,
-                   "another device has used this invitation; ask the office for a new one");
+    env_log(r->env, ENV_WARN, "invitation_reused", "invitation=%02x%02x%02x%02x", hash[0], hash[1],
+            hash[2], hash[3]);
+    return st == OCOP_OK ? err_set(err, OCOP_ESTATE, "%s", text) : st;
 }
 
 static enum ocop_status enrol_device(struct registry *r, const struct server_keys *keys,
@@ -335,8 +309,14 @@ static enum ocop_status enrol_device(struct registry *r, const struct server_key
     sqlite3_bind_blob(s, 2, dev.replica.b, ID_LEN, SQLITE_STATIC);
     sqlite3_bind_blob(s, 3, in->sign_key.data, (int)in->sign_key.len, SQLITE_STATIC);
     sqlite3_bind_blob(s, 4, channel_key, 32, SQLITE_STATIC);
+    sqlite3_bind_int64(s, 5, env_now_ms(r->env));
     *replica = dev.replica;
     return step_done(r, s, err);
+}
+
+bool enrol_well_formed(const Ocop__Sync__EnrolRequest *in)
+{
+    return in->token.len == TOKEN_LEN && in->sign_key.len == SIGN_PUBLIC_LEN;
 }
 
 enum ocop_status enrol_answer(struct registry *r, const struct server_keys *keys,
@@ -346,14 +326,18 @@ enum ocop_status enrol_answer(struct registry *r, const struct server_keys *keys
     struct invited invited;
     uint8_t hash[HASH_LEN];
     *out = NULL;
-    if (in->token.len != TOKEN_LEN || in->sign_key.len != SIGN_PUBLIC_LEN)
+    if (!enrol_well_formed(in))
         return err_set(err, OCOP_EINVAL, "the enrolment is not well formed");
     token_hash(span_of(in->token.data, in->token.len), hash);
     enum ocop_status st = invitation_find(r, hash, in, channel_key, &invited, err);
     if (st != OCOP_OK)
         return st;
     if (invited.used && !invited.same_keys)
-        return refuse_used(r, hash, err);
+        return refuse_used(
+            r, hash, "another device has used this invitation; ask the office for a new one", err);
+    if (!invited.used && invited.revoked)
+        return refuse_used(r, hash, "the office took this invitation back; ask it for a new one",
+                           err);
     if (!invited.used && invited.expires_ms < env_now_ms(r->env))
         return err_set(err, OCOP_ESTATE,
                        "the invitation has expired; ask the office for a new one");
@@ -364,7 +348,126 @@ enum ocop_status enrol_answer(struct registry *r, const struct server_keys *keys
         st = err_set(err, OCOP_EREVOKED, "this device was revoked");
     if (st == OCOP_OK && !there.known) /* or it was enrolled by a history that was lost */
         st = enrol_device(r, keys, in, hash, channel_key, &invited, a, &invited.replica, err);
-    return st == OCOP_OK ? enrolment_of(r, &invited.replica, a, out, err) : st;
+    return st == OCOP_OK ? enrolment_of(r, keys, &invited.replica, a, out, err) : st;
+}
+
+/* --- by certificate ------------------------------------------------------------------------------
+ */
+
+/* May a device with this certificate be known again? What a restore lost says the ledger. */
+static enum ocop_status certificate_holds(struct registry *r, const struct server_keys *keys,
+                                          const Ocop__Sync__Certificate *c, const uint8_t *sender,
+                                          struct device *dev, struct arena *a,
+                                          struct ocop_error *err)
+{
+    struct ledger ledger;
+    bool row;
+    if (memcmp(c->channel_key.data, sender, CHANNEL_KEY_LEN) != 0)
+        return err_set(err, OCOP_EAUTH, "the certificate is another device's");
+    if (c->has_expires_ms && c->expires_ms < env_now_ms(r->env))
+        return err_set(err, OCOP_ENOTENROLLED,
+                       "the certificate has expired; ask the office for a new invitation");
+    sqlite3_stmt *s = registry_stmt(r, SQL_KEY_REVOKED, err);
+    if (!s)
+        return OCOP_EDB;
+    sqlite3_bind_blob(s, 1, sender, CHANNEL_KEY_LEN, SQLITE_STATIC);
+    enum ocop_status st = registry_row(r, s, "looking for a revocation", &row, err);
+    sqlite3_reset(s);
+    ledger_init(&ledger);
+    if (st == OCOP_OK && r->ledger[0])
+        st = ledger_read(&ledger, r->ledger, keys, err);
+    const struct ledger_entry *last = ledger_last(&ledger, &dev->replica);
+    if (st == OCOP_OK && last) {
+        dev->state = last->state;
+        dev->reason = arena_dup(a, last->reason, strlen(last->reason));
+    }
+    if (st == OCOP_OK && (row || ledger_revoked(&ledger, sender)))
+        st = err_set(err, OCOP_EREVOKED, "this device was revoked");
+    ledger_fini(&ledger);
+    return st;
+}
+
+/* The number that it had, unless another has it by now. */
+static enum ocop_status number_again(struct registry *r, const Ocop__Sync__Certificate *c,
+                                     uint32_t *out, struct ocop_error *err)
+{
+    bool used;
+    sqlite3_stmt *s = registry_stmt(r, SQL_NUMBER_USED, err);
+    if (!s)
+        return OCOP_EDB;
+    sqlite3_bind_int64(s, 1, c->number);
+    enum ocop_status st = registry_row(r, s, "looking for a device's number", &used, err);
+    sqlite3_reset(s);
+    *out = used ? 0 : c->number;
+    return st;
+}
+
+/* An officer whom the backup does not know either is written again, by the same id. */
+static enum ocop_status officer_again(struct registry *r, const Ocop__Sync__Certificate *c,
+                                      struct device *dev, struct change *officer, struct arena *a,
+                                      struct ocop_error *err)
+{
+    bool there;
+    enum ocop_status st = cache_exists(r, KIND_OFFICER, &dev->officer, &there, err);
+    if (st != OCOP_OK || there || !c->has_officer_record)
+        return st;
+    st = change_unpack(span_of(c->officer_record.data, c->officer_record.len), a, officer, err);
+    if (st == OCOP_OK && officer->kind == KIND_OFFICER && officer->verb == VERB_CREATE &&
+        id_eq(&officer->record, &dev->officer)) {
+        officer->device_time_ms = env_now_ms(r->env);
+        dev->officer_change = officer;
+    }
+    return st;
+}
+
+enum ocop_status enrol_again(struct registry *r, const struct server_keys *keys,
+                             const Ocop__Sync__Sealed *shown, const uint8_t *sender,
+                             struct arena *a, struct id *replica, struct ocop_error *err)
+{
+    Ocop__Sync__Certificate *c;
+    struct replica_info known;
+    struct id scope[SCOPE_UNITS_MAX], records[SCOPE_RECORDS_MAX];
+    struct span sign_keys[SIGN_KEYS_MAX];
+    struct change officer;
+    struct device dev = {.scope = scope, .records = records, .sign_keys = sign_keys};
+    enum ocop_status st = certificate_read(keys, shown, a, &c, err);
+    if (st != OCOP_OK)
+        return st;
+    id_from(span_of(c->replica.data, c->replica.len), &dev.replica);
+    id_from(span_of(c->officer.data, c->officer.len), &dev.officer);
+    id_from(span_of(c->predecessor.data, c->predecessor.len), &dev.predecessor);
+    *replica = dev.replica;
+    st = registry_replica(r, &dev.replica, &known, err);
+    if (st != OCOP_OK || known.known)
+        return st; /* a repeated request may have been quicker */
+    dev.sign_key = span_of(c->sign_key.data, c->sign_key.len);
+    dev.channel_key = span_of(c->channel_key.data, c->channel_key.len);
+    dev.name = span_str(c->name ? c->name : "");
+    dev.predecessor_seq = c->predecessor_seq;
+    for (size_t i = 0; i < c->n_scope; i++)
+        dev.scope_count +=
+            id_from(span_of(c->scope[i].data, c->scope[i].len), &scope[dev.scope_count]);
+    for (size_t i = 0; i < c->n_records; i++)
+        dev.record_count +=
+            id_from(span_of(c->records[i].data, c->records[i].len), &records[dev.record_count]);
+    for (; dev.sign_keys_count < c->n_sign_keys; dev.sign_keys_count++)
+        sign_keys[dev.sign_keys_count] =
+            span_of(c->sign_keys[dev.sign_keys_count].data, c->sign_keys[dev.sign_keys_count].len);
+    size_t len = ocop__sync__sealed__get_packed_size(shown);
+    uint8_t *packed = arena_alloc(a, len);
+    if (!packed)
+        return err_nomem(err);
+    dev.certificate = span_of(packed, ocop__sync__sealed__pack(shown, packed));
+    st = certificate_holds(r, keys, c, sender, &dev, a, err);
+    if (st == OCOP_OK)
+        st = number_again(r, c, &dev.number, err);
+    if (st == OCOP_OK)
+        st = officer_again(r, c, &dev, &officer, a, err);
+    if (st == OCOP_OK)
+        st = device_write(r, keys, &dev, a, err);
+    if (st == OCOP_OK)
+        env_log(r->env, ENV_INFO, "enrolled_by_certificate", "device=%u", c->number);
+    return st;
 }
 
 static enum ocop_status scope_list(sqlite3_stmt *s, int column, uint32_t number, struct arena *a,
@@ -433,70 +536,6 @@ enum ocop_status enrol_successor(struct registry *r, const struct server_keys *k
     return st;
 }
 
-/* Every active replica of the device: a store that forked, or that was enrolled twice, has several,
- * and who holds its keys could speak as any of them. */
-static enum ocop_status revocations(struct registry *r, const struct replica_info *info,
-                                    const char *reason, struct arena *a, struct changes *out,
-                                    struct ocop_error *err)
-{
-    bool row;
-    size_t room = 0;
-    enum ocop_status st;
-    int64_t now = env_now_ms(r->env);
-    *out = (struct changes){NULL, 0};
-    sqlite3_stmt *s = registry_stmt(r, SQL_REPLICAS_OF_KEYS, err);
-    if (!s)
-        return OCOP_EDB;
-    sqlite3_bind_blob(s, 1, info->channel_key, CHANNEL_KEY_LEN, SQLITE_STATIC);
-    sqlite3_bind_blob(s, 2, info->sign_key, SIGN_PUBLIC_LEN, SQLITE_STATIC);
-    while ((st = registry_row(r, s, "reading a device's replicas", &row, err)) == OCOP_OK && row) {
-        struct draft *d = arena_calloc(a, 1, sizeof *d);
-        if (out->count == room) {
-            struct change *more = arena_calloc(a, room * 2 + 4, sizeof *more);
-            if (more && room)
-                memcpy(more, out->v, room * sizeof *more);
-            out->v = more;
-            room = room * 2 + 4;
-        }
-        struct id id;
-        if (!d || !out->v ||
-            !id_from(span_of(sqlite3_column_blob(s, 0), (size_t)sqlite3_column_bytes(s, 0)), &id)) {
-            sqlite3_reset(s);
-            return err_nomem(err);
-        }
-        put_bytes(d, REPLICA_STATE, span_str("revoked"));
-        put_bytes(d, REPLICA_STATE_REASON, span_str(reason));
-        struct change c = change_of(d, KIND_REPLICA, VERB_AMEND, id, now);
-        c.base = (uint64_t)sqlite3_column_int64(s, 1);
-        c.reason = span_str(reason);
-        for (size_t i = 0; i < c.fields.count; i++)
-            c.fields.v[i].base = c.base;
-        out->v[out->count++] = c;
-    }
-    return st;
-}
-
-enum ocop_status replica_revoke(struct registry *r, const struct server_keys *keys,
-                                const struct id *replica, const char *reason,
-                                struct ocop_error *err)
-{
-    struct arena a;
-    struct replica_info info;
-    struct changes changes = {NULL, 0};
-    arena_init(&a, MIB(4));
-    enum ocop_status st = registry_replica(r, replica, &info, err);
-    if (st == OCOP_OK && (!info.known || strcmp(info.type, "device") != 0))
-        st = err_set(err, OCOP_ENOTFOUND, "no such device");
-    if (st == OCOP_OK && info.revoked)
-        st = err_set(err, OCOP_ESTATE, "this device is revoked already");
-    if (st == OCOP_OK)
-        st = revocations(r, &info, reason, &a, &changes, err);
-    if (st == OCOP_OK)
-        st = enrol_write(r, keys, changes.v, changes.count, &a, err);
-    arena_fini(&a);
-    return st;
-}
-
 enum ocop_status replica_may_succeed(struct registry *r, const uint8_t channel_key[CHANNEL_KEY_LEN],
                                      bool *out, struct ocop_error *err)
 {
@@ -528,7 +567,8 @@ static ProtobufCBinaryData *keys_of(const struct fields *f, struct arena *a, siz
     return v;
 }
 
-enum ocop_status enrolment_of(struct registry *r, const struct id *replica, struct arena *a,
+enum ocop_status enrolment_of(struct registry *r, const struct server_keys *keys,
+                              const struct id *replica, struct arena *a,
                               Ocop__Sync__Enrolment **out, struct ocop_error *err)
 {
     struct replica_info info;
@@ -563,5 +603,5 @@ enum ocop_status enrolment_of(struct registry *r, const struct id *replica, stru
     bool whole = e->scope && e->records && e->replica.data && (!row || e->officer_name);
     sqlite3_reset(s);
     *out = e;
-    return whole ? OCOP_OK : err_nomem(err);
+    return whole ? certificate_make(r, keys, replica, a, &e->certificate, err) : err_nomem(err);
 }

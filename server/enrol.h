@@ -1,4 +1,4 @@
-/* Genesis of a registry, invitations, enrolments, revocations. */
+/* Genesis of a registry, invitations, enrolments. */
 #ifndef SERVER_ENROL_H
 #define SERVER_ENROL_H
 
@@ -17,15 +17,11 @@ enum replica_field {
     REPLICA_STATE_REASON,
     REPLICA_PREDECESSOR,
     REPLICA_PREDECESSOR_SEQ,
-    REPLICA_RECORDS
+    REPLICA_RECORDS,
+    REPLICA_SIGN_KEYS = 22,
+    REPLICA_CERTIFICATE
 };
 enum registry_field { REGISTRY_NAME = 10, REGISTRY_EPOCH, REGISTRY_LINEAGES };
-
-/** Write changes of the registry's own as one set. Inside a transaction. @return OCOP_EINVAL when
- * one of them is refused */
-OCOP_MUST_USE enum ocop_status enrol_write(struct registry *r, const struct server_keys *keys,
-                                           struct change *change, size_t count, struct arena *a,
-                                           struct ocop_error *err);
 
 /** Write the first sets: the registry's own replica, its lineage and epoch, and the code lists
  *  and checklists built into the program (initial.c). In a transaction of its own. */
@@ -44,12 +40,24 @@ OCOP_MUST_USE enum ocop_status invite_make(struct registry *r, const struct serv
                                            const struct invitation_terms *terms, struct arena *a,
                                            const char **code, struct ocop_error *err);
 
+/** Has the request what every enrolment has? One that has not is refused without a look. */
+bool enrol_well_formed(const Ocop__Sync__EnrolRequest *in);
+
 /** Answer an enrolment. The same keys and token again give the same answer.
  *  @return OCOP_EAUTH unknown token, OCOP_ESTATE used by another or expired; text says which */
 OCOP_MUST_USE enum ocop_status enrol_answer(struct registry *r, const struct server_keys *keys,
                                             const Ocop__Sync__EnrolRequest *in,
                                             const uint8_t channel_key[32], struct arena *a,
                                             Ocop__Sync__Enrolment **out, struct ocop_error *err);
+
+/** Enrol a device again by the certificate that it shows: a backup that was put in the registry's
+ *  place does not know it. Nothing is written when it is known. *replica: whose certificate it is.
+ *  @return OCOP_EPROTO, OCOP_EAUTH no certificate of ours, or another device's; OCOP_EREVOKED;
+ *          OCOP_ENOTENROLLED it has expired */
+OCOP_MUST_USE enum ocop_status enrol_again(struct registry *r, const struct server_keys *keys,
+                                           const Ocop__Sync__Sealed *shown, const uint8_t *sender,
+                                           struct arena *a, struct id *replica,
+                                           struct ocop_error *err);
 
 /** Enrol the successor of a forked replica. Called by ingest_set. */
 OCOP_MUST_USE enum ocop_status enrol_successor(struct registry *r, const struct server_keys *keys,
@@ -63,12 +71,8 @@ OCOP_MUST_USE enum ocop_status replica_may_succeed(struct registry *r,
                                                    const uint8_t channel_key[CHANNEL_KEY_LEN],
                                                    bool *out, struct ocop_error *err);
 
-/** Revoke a device: this replica and all others that have its keys. */
-OCOP_MUST_USE enum ocop_status replica_revoke(struct registry *r, const struct server_keys *keys,
-                                              const struct id *replica, const char *reason,
-                                              struct ocop_error *err);
 /** The enrolment of a replica as sent to it. */
-OCOP_MUST_USE enum ocop_status enrolment_of(struct registry *r, const struct id *replica,
-                                            struct arena *a, Ocop__Sync__Enrolment **out,
-                                            struct ocop_error *err);
+OCOP_MUST_USE enum ocop_status enrolment_of(struct registry *r, const struct server_keys *keys,
+                                            const struct id *replica, struct arena *a,
+                                            Ocop__Sync__Enrolment **out, struct ocop_error *err);
 #endif

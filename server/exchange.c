@@ -3,6 +3,7 @@
  * database may be done by a crew of threads. Knows no socket. */
 #include "exchange.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -10,6 +11,8 @@
 
 #include "bounds.h"
 #include "cache.h"
+#include "certificate.h"
+#include "contact.h"
 #include "crew.h"
 #include "enrol.h"
 #include "feed.h"
@@ -20,12 +23,17 @@
 #include "peers.h"
 #include "registry_stmts.h"
 #include "rights.h"
+#include "states.h"
 #include "tell.h"
+#include "text.h"
+
+enum { REASON_SHOWN_MAX = 120, GUESSES_EVERY_MS = 10000 };
 
 /* One request while it is being answered. */
 struct work {
     struct registry *r;
     const struct server_keys *keys;
+    size_t channels; /* of the keys, that are accepted now */
     struct job *job;
     struct noise noise;
     struct arena arena;
@@ -35,8 +43,8 @@ struct work {
     struct telling tell;
     uint8_t sender[CHANNEL_KEY_LEN], ephemeral[CHANNEL_KEY_LEN];
     bool opened, writes;
-    bool accepted; /* a set is here now that was not before */
-    bool news;     /* a set that was not here before */
+    bool heard; /* of a device: `contact` is what it told */
+    struct contact contact;
     bool parted;   /* a set that does not continue its replica's chain here */
     bool enrolled; /* the sender is a device of ours */
     struct ocop_error err;
@@ -90,7 +98,7 @@ static bool few_fields(const ProtobufCMessageDescriptor *m, struct span message,
 static void work_open(void *works, size_t i)
 {
     struct work *w = (struct work *)works + i;
-    struct frame_keys keys = {w->keys->channel, w->keys->channel_count, peers_known(w->r->peers)};
+    struct frame_keys keys = {w->keys->channel, w->channels, peers_known(w->r->peers)};
     struct span message;
     ocop__sync__reply__init(&w->reply);
     enum ocop_status st = frame_open_request(&w->noise, &keys, w->job->frame, &w->arena, &message,
@@ -110,7 +118,9 @@ static void work_open(void *works, size_t i)
     if (!w->request || (!w->request->enrol && !w->request->sync))
         w->job->status = err_set(&w->err, OCOP_EPROTO, "the request is not well formed");
     else
-        w->writes = w->request->enrol || w->request->sync->n_sets > 0;
+        w->writes = w->request->enrol ? enrol_well_formed(w->request->enrol)
+                                      : w->request->sync->n_sets > 0 ||
+                                            w->request->sync->enrolled || w->request->sync->wiped;
 }
 
 /* Open as many as have room, whatever the last of them should hold, and leave the others for later.
@@ -162,6 +172,12 @@ static Ocop__Sync__SetOutcome *set_outcome(struct work *w, Ocop__Sync__SyncReply
         o->text = arena_dup(&w->arena, result->text, strlen(result->text));
     reply->sets[reply->n_sets++] = o;
     return o;
+}
+
+/* Kept for a person, or until the device may go on: so are those behind it. */
+static bool aside(const struct set_result *result)
+{
+    return result->code == SET_REVOKED || result->code == SET_SUSPENDED;
 }
 
 static bool in_log(const struct set_result *result)
@@ -230,7 +246,7 @@ static enum ocop_status successor_told(struct work *w, const struct id *replica,
     enum ocop_status st = registry_replica(w->r, replica, &info, &w->err);
     if (st != OCOP_OK || !info.known || id_is_zero(&info.predecessor))
         return st;
-    return enrolment_of(w->r, replica, &w->arena, &reply->enrolment, &w->err);
+    return enrolment_of(w->r, w->keys, replica, &w->arena, &reply->enrolment, &w->err);
 }
 
 static enum ocop_status push(struct work *w, const Ocop__Sync__SyncRequest *in, int64_t now,
@@ -251,8 +267,7 @@ static enum ocop_status push(struct work *w, const Ocop__Sync__SyncRequest *in, 
         if (st != OCOP_OK)
             return st;
         w->job->sets++;
-        w->news = w->news || result.code != SET_DUPLICATE;
-        w->accepted = w->accepted || result.code == SET_ACCEPTED;
+        w->contact.accepted = w->contact.accepted || result.code == SET_ACCEPTED;
         if (in_log(&result) && result.seq == 1)
             st = successor_told(w, replica, reply);
         w->parted = result.code == SET_FORK || result.code == SET_CHAIN || result.code == SET_GAP;
@@ -260,30 +275,10 @@ static enum ocop_status push(struct work *w, const Ocop__Sync__SyncRequest *in, 
             reply->has_fork_seq = 1;
             reply->fork_seq = result.seq;
         }
-        if (!in_log(&result))
+        if (!in_log(&result) && !aside(&result))
             break; /* what follows cannot continue the chain */
     }
     return st;
-}
-
-/* The device's last contact, if this request is no replayed one: it brought something, or its clock
- * says that it is later than the last. */
-static enum ocop_status contact(struct work *w, const struct id *replica,
-                                const Ocop__Sync__SyncRequest *in, int64_t now)
-{
-    const int64_t latest = INT64_C(1) << 52;
-    int64_t told = in->device_time_ms < 0 ? 0 : in->device_time_ms;
-    sqlite3_stmt *s = registry_stmt(w->r, SQL_CONTACT_SET, &w->err);
-    if (!s)
-        return OCOP_EDB;
-    sqlite3_bind_blob(s, 1, replica->b, ID_LEN, SQLITE_STATIC);
-    sqlite3_bind_int64(s, 2, now);
-    sqlite3_bind_int64(s, 3, (told < latest ? told : latest) - now);
-    sqlite3_bind_int64(s, 4, in->waiting);
-    sqlite3_bind_int64(s, 5, in->schema);
-    sqlite3_bind_int64(s, 6, w->tell.outcomes);
-    sqlite3_bind_int(s, 7, w->accepted);
-    return registry_done(w->r, s, "noting a contact", &w->err);
 }
 
 static bool lineage_differs(const struct work *w, const Ocop__Sync__SyncRequest *in)
@@ -382,7 +377,7 @@ static enum ocop_status pull(struct work *w, const struct id *replica,
     if (st == OCOP_OK)
         st = told_write(&w->tell, &told);
     if (st == OCOP_OK && !reply->enrolment && enrolment_is_news(info, cursor))
-        st = enrolment_of(w->r, replica, &w->arena, &reply->enrolment, &w->err);
+        st = enrolment_of(w->r, w->keys, replica, &w->arena, &reply->enrolment, &w->err);
     w->job->records = reply->records ? reply->records->count : 0;
     return st;
 }
@@ -400,9 +395,42 @@ static enum ocop_status unknown_answer(struct work *w, const struct id *replica,
     return st;
 }
 
+/* Who speaks to an older key of the server learns the present one. */
+static enum ocop_status channel_put(struct work *w, Ocop__Sync__SyncReply *reply)
+{
+    const struct key_paper *paper = &w->keys->channel_paper[0];
+    const uint8_t *newest = w->keys->channel[0].public_key;
+    if (memcmp(w->noise.s.public_key, newest, CHANNEL_KEY_LEN) == 0)
+        return OCOP_OK;
+    Ocop__Sync__ChannelKey *c = take(w, 1, sizeof *c);
+    if (!c)
+        return OCOP_ENOMEM;
+    ocop__sync__channel_key__init(c);
+    c->has_key = c->has_number = c->has_signature = 1;
+    c->key = copy_bytes(w, newest, CHANNEL_KEY_LEN);
+    c->number = paper->number;
+    c->signature = copy_bytes(w, paper->signature, SIGNATURE_LEN);
+    reply->channel = c;
+    return c->key.data && c->signature.data ? OCOP_OK : err_nomem(&w->err);
+}
+
+/* The certificate that the device holds may be of what stood before. */
+static enum ocop_status certificate_put(struct work *w, const struct id *replica,
+                                        const struct replica_info *info,
+                                        const Ocop__Sync__SyncRequest *in,
+                                        Ocop__Sync__SyncReply *reply)
+{
+    uint64_t version;
+    enum ocop_status st = certificate_version(w->r, info, &version, &w->err);
+    if (st != OCOP_OK ||
+        (in->has_certificate && in->certificate == version && !lineage_differs(w, in)))
+        return st;
+    return certificate_make(w->r, w->keys, replica, &w->arena, &reply->certificate, &w->err);
+}
+
 static enum ocop_status replica_answer(struct work *w, const struct id *replica,
                                        const struct replica_info *info,
-                                       const Ocop__Sync__SyncRequest *in, int64_t now,
+                                       const Ocop__Sync__SyncRequest *in,
                                        Ocop__Sync__SyncReply *reply)
 {
     enum ocop_status st = OCOP_OK;
@@ -414,9 +442,69 @@ static enum ocop_status replica_answer(struct work *w, const struct id *replica,
     }
     if (w->parted || lineage_differs(w, in))
         st = known_put(w->r, w->sender, replica, in->last_seq, &w->arena, reply, &w->err);
-    if (st == OCOP_OK && w->news)
-        st = contact(w, replica, in, now);
-    return st == OCOP_OK ? pull(w, replica, info, in, reply) : st;
+    if (st == OCOP_OK)
+        st = channel_put(w, reply);
+    if (st == OCOP_OK)
+        st = pull(w, replica, info, in, reply);
+    return st == OCOP_OK && !reply->enrolment ? certificate_put(w, replica, info, in, reply) : st;
+}
+
+/* What the device told of itself; noted with what else this request writes, or after the commit. */
+static void hear(struct work *w, const struct id *replica, const Ocop__Sync__SyncRequest *in,
+                 int64_t now)
+{
+    w->heard = true;
+    w->contact.replica = *replica;
+    w->contact.now_ms = now;
+    w->contact.device_ms = in->device_time_ms;
+    w->contact.waiting = in->waiting;
+    w->contact.schema = in->schema;
+    w->contact.program = in->program;
+    w->contact.exchange = in->exchange;
+    w->contact.unsettled = w->tell.outcomes;
+}
+
+/* What a device that may not go on is told. */
+static enum ocop_status state_answer(struct work *w, const struct id *replica,
+                                     const struct replica_info *info)
+{
+    const char *reason;
+    if (info->revoked)
+        return err_set(&w->err, OCOP_EREVOKED, "this device was revoked");
+    enum ocop_status st = device_reason(w->r, replica, &w->arena, &reason, &w->err);
+    if (st != OCOP_OK)
+        return st;
+    return err_set(
+        &w->err, OCOP_ESUSPENDED,
+        "the office suspended this device (%.*s); what is recorded waits on it until the "
+        "office lets it go on: ask there",
+        (int)text_cut(reason, REASON_SHOWN_MAX), reason);
+}
+
+/* What it pushed is answered; nothing else is told to it but that it shall wipe its store, until it
+ * says that it has. */
+static enum ocop_status wipe_answer(struct work *w, const struct id *replica,
+                                    const struct replica_info *info,
+                                    const Ocop__Sync__SyncRequest *in, Ocop__Sync__SyncReply *reply)
+{
+    const char *reason;
+    enum ocop_status st = device_reason(w->r, replica, &w->arena, &reason, &w->err);
+    if (st == OCOP_OK && in->wiped && info->state != DEVICE_WIPED)
+        st = device_state_set(w->r, w->keys, replica, DEVICE_WIPED, reason, &w->err);
+    if (st != OCOP_OK)
+        return st;
+    if (in->wiped || info->state == DEVICE_WIPED)
+        return err_set(&w->err, OCOP_EWIPED, "this device was wiped");
+    Ocop__Sync__Wipe *wipe = take(w, 1, sizeof *wipe);
+    if (!wipe)
+        return OCOP_ENOMEM;
+    ocop__sync__wipe__init(wipe);
+    wipe->has_now = wipe->now = info->state == DEVICE_WIPE_NOW;
+    wipe->reason = (char *)(uintptr_t)reason;
+    reply->wipe = wipe;
+    reply->has_acked_seq = 1;
+    reply->acked_seq = info->acked_seq;
+    return OCOP_OK;
 }
 
 /* Only enrolling is for strangers: what they send is not even looked at. */
@@ -451,6 +539,18 @@ static enum ocop_status takes_sets(struct work *w, const struct id *replica,
     return st;
 }
 
+/* The device shows what the registry before this one had signed of it. */
+static enum ocop_status known_again(struct work *w, const Ocop__Sync__SyncRequest *in,
+                                    Ocop__Sync__SyncReply *reply)
+{
+    struct id replica;
+    enum ocop_status st =
+        enrol_again(w->r, w->keys, in->enrolled, w->sender, &w->arena, &replica, &w->err);
+    if (st == OCOP_OK && span_eq(id_span(&replica), span_of(in->replica.data, in->replica.len)))
+        st = enrolment_of(w->r, w->keys, &replica, &w->arena, &reply->enrolment, &w->err);
+    return st;
+}
+
 static enum ocop_status sync_answer(struct work *w, const Ocop__Sync__SyncRequest *in)
 {
     int64_t now = env_now_ms(w->r->env);
@@ -469,7 +569,9 @@ static enum ocop_status sync_answer(struct work *w, const Ocop__Sync__SyncReques
     if (!in->has_replica || !id_from(span_of(in->replica.data, in->replica.len), &replica))
         return err_set(&w->err, OCOP_EPROTO, "the request names no replica");
     w->job->replica = replica;
-    enum ocop_status st = takes_sets(w, &replica, in, &takes);
+    enum ocop_status st = in->enrolled ? known_again(w, in, reply) : OCOP_OK;
+    if (st == OCOP_OK)
+        st = takes_sets(w, &replica, in, &takes);
     if (st == OCOP_OK)
         st = reading_of(w, now, &w->tell.reading);
     if (st == OCOP_OK && takes)
@@ -483,8 +585,9 @@ static enum ocop_status sync_answer(struct work *w, const Ocop__Sync__SyncReques
     /* What got through makes a device send twice as much. */
     reply->has_set_bytes = w->job->crowded && w->job->frame.len > CROWD_SET_BYTES / 2;
     reply->set_bytes = CROWD_SET_BYTES;
-    reply->has_lineage = 1;
-    reply->lineage = copy_bytes(w, w->r->lineage.b, ID_LEN);
+    reply->has_lineage = !in->has_lineage || lineage_differs(w, in);
+    if (reply->has_lineage) /* else it is the one that the device named */
+        reply->lineage = copy_bytes(w, w->r->lineage.b, ID_LEN);
     w->reply.sync = reply;
     w->job->outcomes = w->tell.outcomes;
     if (info.known && memcmp(info.channel_key, w->sender, 32) != 0)
@@ -492,9 +595,12 @@ static enum ocop_status sync_answer(struct work *w, const Ocop__Sync__SyncReques
     w->enrolled = info.known;
     if (!info.known)
         return unknown_answer(w, &replica, in, reply);
-    if (info.revoked)
-        return err_set(&w->err, OCOP_EREVOKED, "this device was revoked");
-    return replica_answer(w, &replica, &info, in, now, reply);
+    hear(w, &replica, in, now);
+    if (info.state >= DEVICE_WIPE && info.state <= DEVICE_WIPED)
+        return wipe_answer(w, &replica, &info, in, reply);
+    if (info.revoked || info.state == DEVICE_SUSPENDED)
+        return state_answer(w, &replica, &info);
+    return replica_answer(w, &replica, &info, in, reply);
 }
 
 static enum ocop_status enrol(struct work *w)
@@ -504,10 +610,13 @@ static enum ocop_status enrol(struct work *w)
 }
 
 /* Whether what was written stands. A refusal may write: a revoked device's set is put aside, and
- * the tries of a used invitation are counted. */
+ * the tries of a used invitation are counted. One that wrote nothing is not rolled back either:
+ * that would cost all others what is remembered between requests. */
 static bool stands(const struct work *w, enum ocop_status st)
 {
-    return w->request->enrol ? st == OCOP_OK || st == OCOP_ESTATE : !is_ours(st);
+    return w->request->enrol
+               ? st == OCOP_OK || st == OCOP_ESTATE || st == OCOP_EAUTH || st == OCOP_EREVOKED
+               : !is_ours(st);
 }
 
 /* One savepoint for the whole answer, enrolment or sync: a request takes effect and is answered
@@ -518,6 +627,10 @@ static enum ocop_status answer(struct work *w)
     if (st != OCOP_OK)
         return st;
     st = w->request->enrol ? enrol(w) : sync_answer(w, w->request->sync);
+    if (w->writes && w->heard && stands(w, st)) {
+        enum ocop_status noted = contact_write(w->r, &w->contact, &w->err);
+        st = noted != OCOP_OK ? noted : st;
+    }
     if (w->writes && stands(w, st)) {
         enum ocop_status kept = registry_release(w->r, &w->err);
         st = kept != OCOP_OK ? kept : st;
@@ -587,6 +700,58 @@ static void work_seal(void *works, size_t i)
     buf_fini(&w->packed);
 }
 
+/* How often somebody tried a code that is none; noted now and then, since a try is cheap. */
+static enum ocop_status note_guesses(struct registry *r, int64_t now)
+{
+    struct arena a;
+    struct span before;
+    char text[64];
+    arena_init(&a, KIB(1));
+    enum ocop_status st = registry_meta_get(r, "guesses", &a, &before, NULL);
+    uint64_t count = st == OCOP_OK && before.len < sizeof text
+                         ? strtoull(memcpy(text, before.p, before.len), NULL, 10)
+                         : 0;
+    snprintf(text, sizeof text, "%" PRIu64 " %" PRId64, count + r->guesses, now);
+    st = registry_meta_set(r, "guesses", span_str(text), NULL);
+    arena_fini(&a);
+    if (st == OCOP_OK) {
+        r->guesses = 0;
+        r->guesses_noted_ms = now;
+    }
+    return st;
+}
+
+/* The contacts of those that wrote nothing else, in a transaction of their own: who only reads
+ * waits for nobody who writes, and is answered on a full disk. A contact that cannot be noted now
+ * is noted with the device's next. */
+static void note_contacts(struct work *works, size_t count)
+{
+    struct registry *r = works[0].r;
+    enum ocop_status st = OCOP_OK;
+    size_t i = 0;
+    int64_t now = env_now_ms(r->env);
+    bool guessed = r->guesses > 0 &&
+                   (now - r->guesses_noted_ms >= GUESSES_EVERY_MS || now < r->guesses_noted_ms);
+    while (i < count && (works[i].writes || !works[i].heard))
+        i++;
+    if (i == count && !guessed)
+        return;
+    st = registry_begin_soon(r, NULL);
+    if (st != OCOP_OK)
+        return;
+    if (guessed)
+        st = note_guesses(r, now);
+    for (; st == OCOP_OK && i < count; i++)
+        if (!works[i].writes && works[i].heard)
+            st = contact_write(r, &works[i].contact, NULL);
+    if (st == OCOP_OK)
+        st = registry_commit(r, NULL);
+    else
+        registry_rollback(r);
+    if (st != OCOP_OK)
+        env_log(r->env, ENV_WARN, "contacts_not_noted", "status=%s", err_name(st));
+}
+
 /* All requests in one transaction. */
 static void answer_all(struct work *works, size_t count, bool *committed)
 {
@@ -615,12 +780,15 @@ static void answer_all(struct work *works, size_t count, bool *committed)
     *committed = st == OCOP_OK && registry_commit(r, &err) == OCOP_OK;
     if (!*committed)
         env_log(r->env, ENV_ERROR, "commit_failed", "status=%s", err_name(err.status));
+    if (*committed)
+        note_contacts(works, count);
 }
 
 static void work_init(struct work *w, struct registry *r, const struct server_keys *keys,
                       struct job *job)
 {
-    *w = (struct work){.r = r, .keys = keys, .job = job};
+    *w = (struct work){
+        .r = r, .keys = keys, .channels = keys_live(keys, env_now_ms(r->env)), .job = job};
     arena_init(&w->arena, REQUEST_OPENED_BYTES_MAX);
     buf_init(&w->packed, REPLY_INFLATED_MAX);
     env_random(r->env, w->ephemeral, sizeof w->ephemeral); /* here, so that threads draw nothing */

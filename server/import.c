@@ -119,7 +119,7 @@ static enum ocop_status write_all(struct importer *im, const struct server_keys 
     enum ocop_status st = registry_begin(im->r, err);
     if (st != OCOP_OK)
         return st;
-    st = author_begin(im->r, &keys->root, "import", base_name(im->options->path), NULL, &au, err);
+    st = author_begin(im->r, keys, "import", base_name(im->options->path), NULL, &au, err);
     if (st == OCOP_OK) {
         st = write_plans(im, &au, err);
         author_end(&au);

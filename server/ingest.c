@@ -16,7 +16,7 @@ static enum ocop_status refuse(struct set_result *result, enum set_code code, co
     return OCOP_OK;
 }
 
-/* Is so much of this revoked device kept that no more is? */
+/* Is so much of this device kept aside that no more is? */
 static enum ocop_status quarantine_full(struct registry *r, const uint8_t *channel_key, bool *out,
                                         struct ocop_error *err)
 {
@@ -31,7 +31,8 @@ static enum ocop_status quarantine_full(struct registry *r, const uint8_t *chann
     return st;
 }
 
-/* What a revoked device still sends is kept for a person to judge. */
+/* What a revoked device still sends is kept for a person to judge; what a suspended one sends waits
+ * for the office to let it go on. */
 static enum ocop_status quarantine(struct registry *r, const struct change_set *set,
                                    struct span body, const uint8_t *signature, int64_t received_ms,
                                    struct ocop_error *err)
@@ -44,7 +45,28 @@ static enum ocop_status quarantine(struct registry *r, const struct change_set *
     sqlite3_bind_int64(s, 3, received_ms);
     sqlite3_bind_blob(s, 4, signature, SIGNATURE_LEN, SQLITE_STATIC);
     sqlite3_bind_blob64(s, 5, body.p, body.len, SQLITE_STATIC);
+    sqlite3_bind_int64(s, 6, (sqlite3_int64)set->seq);
     return registry_done(r, s, "quarantining a change-set", err);
+}
+
+static enum ocop_status put_aside(struct registry *r, const struct change_set *set,
+                                  const struct replica_info *replica, struct span body,
+                                  const uint8_t *signature, int64_t received_ms, enum set_code code,
+                                  struct set_result *result, struct ocop_error *err)
+{
+    const char *state = code == SET_REVOKED ? "revoked" : "suspended";
+    char text[120];
+    bool full;
+    enum ocop_status st = quarantine_full(r, replica->channel_key, &full, err);
+    if (st != OCOP_OK)
+        return st;
+    if (full)
+        env_log(r->env, ENV_WARN, "quarantine_full", "device=%u sets=%d", replica->number,
+                QUARANTINE_SETS_MAX);
+    snprintf(text, sizeof text, "this device %s %s%s", code == SET_REVOKED ? "was" : "is", state,
+             full ? ", and no more of it is kept aside" : "; the change-set is kept aside");
+    refuse(result, code, text);
+    return full ? OCOP_OK : quarantine(r, set, body, signature, received_ms, err);
 }
 
 /* The successor continues its predecessor behind a set that both of them have. */
@@ -79,6 +101,8 @@ static enum ocop_status enrol_unknown(struct registry *r, const struct change_se
     if (!before.known || before.revoked || memcmp(before.channel_key, channel_key, 32) != 0 ||
         changeset_verify(set->hash, signature, before.sign_key, NULL) != OCOP_OK)
         return refuse(result, SET_UNKNOWN_REPLICA, "this replica continues none of this device's");
+    if (before.state == DEVICE_SUSPENDED)
+        return refuse(result, SET_SUSPENDED, "this device is suspended");
     bool may;
     st = replica_may_succeed(r, channel_key, &may, err);
     if (st == OCOP_OK && !may)
@@ -122,20 +146,11 @@ static enum ocop_status check_envelope(struct registry *r, const struct change_s
         return refuse(result, SET_UNKNOWN_REPLICA, "this replica belongs to another device");
     if (changeset_verify(set->hash, signature, replica.sign_key, NULL) != OCOP_OK)
         return refuse(result, SET_SIGNATURE, "the signature is not this replica's");
-    if (replica.revoked) {
-        bool full;
-        st = quarantine_full(r, replica.channel_key, &full, err);
-        if (st == OCOP_OK && full)
-            env_log(r->env, ENV_WARN, "quarantine_full", "device=%u sets=%d", replica.number,
-                    QUARANTINE_SETS_MAX);
-        if (st != OCOP_OK || full)
-            return st != OCOP_OK
-                       ? st
-                       : refuse(result, SET_REVOKED,
-                                "this device was revoked, and no more of it is kept aside");
-        refuse(result, SET_REVOKED, "this device was revoked; the change-set is kept aside");
-        return quarantine(r, set, body, signature, received_ms, err);
-    }
+    if (replica.revoked || replica.state == DEVICE_WIPE_NOW)
+        return put_aside(r, set, &replica, body, signature, received_ms, SET_REVOKED, result, err);
+    if (replica.state == DEVICE_SUSPENDED)
+        return put_aside(r, set, &replica, body, signature, received_ms, SET_SUSPENDED, result,
+                         err);
     check_chain(set, &replica, result);
     return OCOP_OK;
 }

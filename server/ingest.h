@@ -48,7 +48,7 @@ struct author {
     uint64_t seq;
     uint8_t prev_hash[HASH_LEN];
 };
-OCOP_MUST_USE enum ocop_status author_begin(struct registry *r, const struct sign_key *registry_key,
+OCOP_MUST_USE enum ocop_status author_begin(struct registry *r, const struct server_keys *keys,
                                             const char *type, const char *name,
                                             const struct id *officer, struct author *out,
                                             struct ocop_error *err);
@@ -59,7 +59,6 @@ OCOP_MUST_USE enum ocop_status author_write(struct author *au, const struct chan
 void author_end(struct author *au);
 
 /** The registry itself as an author: enrolments, revocations, lineages. */
-OCOP_MUST_USE enum ocop_status author_registry(struct registry *r,
-                                               const struct sign_key *registry_key,
+OCOP_MUST_USE enum ocop_status author_registry(struct registry *r, const struct server_keys *keys,
                                                struct author *out, struct ocop_error *err);
 #endif

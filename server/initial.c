@@ -141,7 +141,12 @@ static const struct list lists[] = {
     {"replica_state",
      "Trạng thái bản sao",
      NULL,
-     {{"active", "Đang dùng"}, {"suspended", "Tạm dừng"}, {"revoked", "Đã thu hồi"}}}};
+     {{"active", "Đang dùng"},
+      {"suspended", "Tạm dừng"},
+      {"revoked", "Đã thu hồi"},
+      {"wipe", "Phải xoá sau khi gửi hết"},
+      {"wipe_now", "Phải xoá ngay"},
+      {"wiped", "Đã xoá"}}}};
 
 struct question {
     const char *code, *section, *text, *severity;

@@ -15,10 +15,27 @@ static const char *const sql_undecided =
     "voided IS NOT 1 AND unit_id IN (SELECT record_id FROM unit_successors WHERE extent = 'split'"
     " GROUP BY record_id HAVING count(*) > 1)";
 static const char *const sql_contact =
-    "SELECT last_ms, skew_ms, waiting, refused FROM contact WHERE replica = ?1";
+    "SELECT coalesce(last_ms, 0), coalesce(skew_ms, 0), coalesce(waiting, 0), coalesce(schema, 0),"
+    " coalesce(program, 0), last_ms IS NOT NULL, (SELECT count(*) FROM outcome AS o JOIN log AS l"
+    " ON l.version = o.version WHERE l.replica = ?1 AND o.code = 4),"
+    " (SELECT count(*) FROM quarantine AS q WHERE q.replica = ?1),"
+    " (SELECT coalesce(sum(i.refused), 0) FROM invitation AS i WHERE i.replica = ?1)"
+    " FROM (SELECT 1) LEFT JOIN contact ON replica = ?1";
+#define INVITATION_ID "lower(substr(hex(token_hash), 1, 8))"
+static const char *const sql_invitations =
+    "SELECT " INVITATION_ID ", officer, replica, scope, made_ms, expires_ms, used_ms, refused_ms,"
+    " revoked_ms, refused FROM invitation ORDER BY made_ms, token_hash";
+static const char *const sql_invitation_revoke =
+    "UPDATE invitation SET revoked_ms = ?2, sum = row_sum(token_hash, officer, scope, made_ms, "
+    "expires_ms, replica, sign_key, channel_key, refused, used_ms, refused_ms, ?2) "
+    "WHERE " INVITATION_ID " = ?1 AND replica IS NULL"
+    " AND revoked_ms = 0";
+static const char *const sql_invitation_there =
+    "SELECT count(*) FROM invitation WHERE " INVITATION_ID " = ?1";
 static const char *const sql_integrity = "PRAGMA integrity_check(1)";
 static const char *const sql_backup_made =
     "INSERT INTO backup (made_ms, version, path, sum) VALUES (?1, ?2, ?3, row_sum(?1, ?2, ?3))";
+static const char *const sql_backups = "SELECT DISTINCT path FROM backup";
 static const char *const sql_attach = "ATTACH DATABASE ?1 AS source";
 static const char *const sql_detach = "DETACH DATABASE source";
 static const char *const sql_copy_own =
@@ -27,12 +44,18 @@ static const char *const sql_copy_own =
     "INSERT INTO main.contact SELECT * FROM source.contact;"
     "INSERT INTO main.quarantine SELECT * FROM source.quarantine;"
     "INSERT INTO main.backup SELECT * FROM source.backup;"
+    "INSERT OR IGNORE INTO main.meta SELECT * FROM source.meta WHERE key = 'number_floor';"
     "COMMIT";
 static const char *const sql_invitations_used =
     "UPDATE main.invitation AS i SET replica = u.replica, sign_key = u.sign_key,"
-    " channel_key = u.channel_key, sum = row_sum(i.token_hash, i.officer, i.scope, i.made_ms,"
-    " i.expires_ms, u.replica, u.sign_key, u.channel_key, i.refused) FROM source.invitation AS u"
-    " WHERE u.token_hash = i.token_hash AND i.replica IS NULL AND u.replica IS NOT NULL";
+    " channel_key = u.channel_key FROM source.invitation AS u"
+    " WHERE u.token_hash = i.token_hash AND i.replica IS NULL AND u.replica IS NOT NULL;"
+    "UPDATE main.invitation AS i SET refused = max(i.refused, u.refused),"
+    " refused_ms = max(i.refused_ms, u.refused_ms), revoked_ms = max(i.revoked_ms, u.revoked_ms),"
+    " used_ms = max(i.used_ms, u.used_ms)"
+    " FROM source.invitation AS u WHERE u.token_hash = i.token_hash;"
+    "UPDATE main.invitation SET sum = row_sum(token_hash, officer, scope, made_ms, expires_ms, "
+    "replica, sign_key, channel_key, refused, used_ms, refused_ms, revoked_ms)";
 static const char *const sql_snapshot = "BEGIN; SELECT count(*) FROM sqlite_schema";
 static const char *const sql_one_file = "PRAGMA journal_mode = DELETE";
 
@@ -115,14 +138,90 @@ enum ocop_status query_contact(struct registry *r, const struct id *replica,
     sqlite3_bind_blob(stmt, 1, replica->b, ID_LEN, SQLITE_STATIC);
     const int step = sqlite3_step(stmt);
     if (step == SQLITE_ROW) {
-        out->known = true;
         out->last_ms = sqlite3_column_int64(stmt, 0);
         out->skew_ms = sqlite3_column_int64(stmt, 1);
         out->waiting = (uint32_t)sqlite3_column_int64(stmt, 2);
-        out->refused = (uint32_t)sqlite3_column_int64(stmt, 3);
-    } else if (step != SQLITE_DONE) {
+        out->schema = (uint32_t)sqlite3_column_int64(stmt, 3);
+        out->program = (uint32_t)sqlite3_column_int64(stmt, 4);
+        out->known = sqlite3_column_int(stmt, 5);
+        out->refused = (uint64_t)sqlite3_column_int64(stmt, 6);
+        out->aside = (uint64_t)sqlite3_column_int64(stmt, 7);
+        out->tried = (uint64_t)sqlite3_column_int64(stmt, 8);
+    } else {
         st = db_error(r->db, err, "read what a device told");
     }
+    sqlite3_finalize(stmt);
+    return st;
+}
+
+static void invitation_read(sqlite3_stmt *stmt, struct query_invitation *out)
+{
+    const char *id = (const char *)sqlite3_column_text(stmt, 0);
+
+    *out = (struct query_invitation){.made_ms = sqlite3_column_int64(stmt, 4),
+                                     .expires_ms = sqlite3_column_int64(stmt, 5),
+                                     .used_ms = sqlite3_column_int64(stmt, 6),
+                                     .refused_ms = sqlite3_column_int64(stmt, 7),
+                                     .revoked_ms = sqlite3_column_int64(stmt, 8),
+                                     .refused = (uint64_t)sqlite3_column_int64(stmt, 9)};
+    snprintf(out->id, sizeof out->id, "%s", id ? id : "");
+    id_from(span_of(sqlite3_column_blob(stmt, 1), (size_t)sqlite3_column_bytes(stmt, 1)),
+            &out->officer);
+    id_from(span_of(sqlite3_column_blob(stmt, 2), (size_t)sqlite3_column_bytes(stmt, 2)),
+            &out->replica);
+    out->scope = sqlite3_column_blob(stmt, 3);
+    out->scope_count = out->scope ? (size_t)sqlite3_column_bytes(stmt, 3) / ID_LEN : 0;
+}
+
+enum ocop_status query_invitations(struct registry *r, query_invitation_fn fn, void *self,
+                                   struct ocop_error *err)
+{
+    sqlite3_stmt *stmt = NULL;
+    int step = SQLITE_DONE;
+
+    enum ocop_status st = prepare(r->db, sql_invitations, &stmt, err);
+    while (st == OCOP_OK && (step = sqlite3_step(stmt)) == SQLITE_ROW) {
+        struct query_invitation row;
+        invitation_read(stmt, &row);
+        st = fn(self, &row, err);
+    }
+    if (st == OCOP_OK && step != SQLITE_DONE)
+        st = db_error(r->db, err, "list invitations");
+    sqlite3_finalize(stmt);
+    return st;
+}
+
+enum ocop_status query_invitation_revoke(struct registry *r, const char *id, int64_t now_ms,
+                                         struct ocop_error *err)
+{
+    sqlite3_stmt *stmt = NULL;
+    int64_t there = 0;
+
+    enum ocop_status st = prepare(r->db, sql_invitation_there, &stmt, err);
+    if (st == OCOP_OK)
+        sqlite3_bind_text(stmt, 1, id, -1, SQLITE_STATIC);
+    if (st == OCOP_OK && sqlite3_step(stmt) != SQLITE_ROW)
+        st = db_error(r->db, err, "look for an invitation");
+    if (st == OCOP_OK)
+        there = sqlite3_column_int64(stmt, 0);
+    sqlite3_finalize(stmt);
+    if (st == OCOP_OK && there == 0)
+        st = err_set(err, OCOP_ENOTFOUND,
+                     "there is no invitation %.20s; `ocopd invitations` lists them", id);
+    if (st != OCOP_OK)
+        return st;
+    st = prepare(r->db, sql_invitation_revoke, &stmt, err);
+    if (st != OCOP_OK)
+        return st;
+    sqlite3_bind_text(stmt, 1, id, -1, SQLITE_STATIC);
+    sqlite3_bind_int64(stmt, 2, now_ms);
+    if (sqlite3_step(stmt) != SQLITE_DONE)
+        st = db_error(r->db, err, "take an invitation back");
+    else if (sqlite3_changes(r->db) == 0)
+        st = err_set(err, OCOP_ESTATE,
+                     "invitation %.20s is used or was taken back; to take a device's rights, "
+                     "revoke the device",
+                     id);
     sqlite3_finalize(stmt);
     return st;
 }
@@ -214,6 +313,23 @@ enum ocop_status query_backup_made(struct registry *r, int64_t made_ms, uint64_t
     sqlite3_bind_text(stmt, 3, path, -1, SQLITE_STATIC);
     if (sqlite3_step(stmt) != SQLITE_DONE)
         st = db_error(r->db, err, "note the backup");
+    sqlite3_finalize(stmt);
+    return st;
+}
+
+enum ocop_status query_backups(struct registry *r, query_backup_fn fn, void *self,
+                               struct ocop_error *err)
+{
+    sqlite3_stmt *stmt = NULL;
+    int step = SQLITE_DONE;
+
+    enum ocop_status st = prepare(r->db, sql_backups, &stmt, err);
+    while (st == OCOP_OK && (step = sqlite3_step(stmt)) == SQLITE_ROW) {
+        const char *path = (const char *)sqlite3_column_text(stmt, 0);
+        st = path ? fn(self, path, err) : err_nomem(err);
+    }
+    if (st == OCOP_OK && step != SQLITE_DONE)
+        st = db_error(r->db, err, "list the backups");
     sqlite3_finalize(stmt);
     return st;
 }

@@ -30,10 +30,30 @@ OCOP_MUST_USE enum ocop_status query_count(struct registry *r, uint32_t kind, ui
 struct query_contact {
     bool known;
     int64_t last_ms, skew_ms;
-    uint32_t waiting, refused;
+    uint32_t waiting, schema, program;
+    uint64_t refused; /* of its changes, as their outcomes stand now */
+    uint64_t aside;   /* change-sets that were put aside */
+    uint64_t tried;   /* how often another device tried the invitation that this one used */
 };
 OCOP_MUST_USE enum ocop_status query_contact(struct registry *r, const struct id *replica,
                                              struct query_contact *out, struct ocop_error *err);
+
+struct query_invitation {
+    char id[9];
+    struct id officer, replica; /* replica: who used it; zero: nobody */
+    const struct id *scope;
+    size_t scope_count;
+    int64_t made_ms, expires_ms, used_ms, refused_ms, revoked_ms;
+    uint64_t refused; /* tries by others, or after it was taken back */
+};
+typedef enum ocop_status (*query_invitation_fn)(void *self, const struct query_invitation *row,
+                                                struct ocop_error *err);
+/** Every invitation, oldest first. */
+OCOP_MUST_USE enum ocop_status query_invitations(struct registry *r, query_invitation_fn fn,
+                                                 void *self, struct ocop_error *err);
+/** Take one back that nobody has used. @return OCOP_ENOTFOUND, OCOP_ESTATE it is used or revoked */
+OCOP_MUST_USE enum ocop_status query_invitation_revoke(struct registry *r, const char *id,
+                                                       int64_t now_ms, struct ocop_error *err);
 
 /** SQLite's own check of the whole file, and the schema. @return OCOP_EDAMAGED with the first
  * finding and what to do */
@@ -48,6 +68,11 @@ OCOP_MUST_USE enum ocop_status query_sums(struct registry *r, enum query_sums wh
 OCOP_MUST_USE enum ocop_status query_backup_made(struct registry *r, int64_t made_ms,
                                                  uint64_t version, const char *path,
                                                  struct ocop_error *err);
+
+typedef enum ocop_status (*query_backup_fn)(void *self, const char *path, struct ocop_error *err);
+/** The path of every backup that was made, as it was given. */
+OCOP_MUST_USE enum ocop_status query_backups(struct registry *r, query_backup_fn fn, void *self,
+                                             struct ocop_error *err);
 
 /** Take over what is this node's own and not in the log: invitations, contacts, quarantine and
  *  the list of backups. */

@@ -18,6 +18,8 @@
 #include "sum.h"
 #include "text.h"
 
+enum { SOON_MS = 20 };
+
 static const char *const sql_texts[] = {
 #define X(name, text) text,
     REGISTRY_CORE_SQL(X) REGISTRY_SQL(X)
@@ -105,9 +107,11 @@ const struct sum_table registry_summed[] = {
     {"log", "version", "version, replica, seq, received_ms, hash, signature"},
     {"meta", "key", "key, value"},
     {"invitation", "token_hash",
-     "token_hash, officer, scope, made_ms, expires_ms, replica, sign_key, channel_key, refused"},
-    {"contact", "replica", "replica, last_ms, skew_ms, waiting, schema, refused"},
-    {"quarantine", "replica", "replica, hash, received_ms, signature, body"},
+     "token_hash, officer, scope, made_ms, expires_ms, replica, sign_key, channel_key, refused, "
+     "used_ms, refused_ms, revoked_ms"},
+    {"contact", "replica",
+     "replica, last_ms, skew_ms, waiting, schema, refused, exchange, program"},
+    {"quarantine", "replica", "replica, hash, received_ms, signature, body, seq"},
     {"backup", "path", "made_ms, version, path"},
     {NULL, NULL, NULL},
 };
@@ -238,6 +242,14 @@ enum ocop_status registry_begin(struct registry *r, struct ocop_error *err)
     return begin(r, SQL_BEGIN_WRITING, err);
 }
 
+enum ocop_status registry_begin_soon(struct registry *r, struct ocop_error *err)
+{
+    (void)sqlite3_busy_timeout(r->db, SOON_MS);
+    enum ocop_status st = registry_begin(r, err);
+    (void)sqlite3_busy_timeout(r->db, BUSY_TIMEOUT_MS);
+    return st;
+}
+
 enum ocop_status registry_begin_read(struct registry *r, struct ocop_error *err)
 {
     return begin(r, SQL_BEGIN, err);
@@ -316,6 +328,18 @@ static void column_copy(sqlite3_stmt *s, int column, uint8_t *out, size_t len)
         memcpy(out, sqlite3_column_blob(s, column), len);
 }
 
+const char *const device_state_names[DEVICE_STATES] = {
+    [DEVICE_ACTIVE] = "active",     [DEVICE_SUSPENDED] = "suspended", [DEVICE_WIPE] = "wipe",
+    [DEVICE_WIPE_NOW] = "wipe_now", [DEVICE_WIPED] = "wiped",         [DEVICE_REVOKED] = "revoked"};
+
+enum device_state device_state_of(const char *name)
+{
+    for (int i = 0; name && i < DEVICE_STATES; i++)
+        if (strcmp(device_state_names[i], name) == 0)
+            return (enum device_state)i;
+    return DEVICE_REVOKED;
+}
+
 static enum ocop_status replica_read(sqlite3_stmt *s, struct replica_info *out)
 {
     const char *type = (const char *)sqlite3_column_text(s, 1);
@@ -327,7 +351,8 @@ static enum ocop_status replica_read(sqlite3_stmt *s, struct replica_info *out)
     column_id(s, 3, &out->officer);
     column_copy(s, 4, out->sign_key, sizeof out->sign_key);
     column_copy(s, 5, out->channel_key, sizeof out->channel_key);
-    out->revoked = !state || strcmp(state, "active") != 0;
+    out->state = device_state_of(state);
+    out->revoked = out->state == DEVICE_REVOKED || out->state == DEVICE_WIPED;
     column_id(s, 7, &out->predecessor);
     out->predecessor_seq = (uint64_t)sqlite3_column_int64(s, 8);
     return OCOP_OK;

@@ -30,6 +30,9 @@ struct registry {
     const struct server_keys *keys; /* set by who opens it for writing; borrowed, may be NULL */
     struct crew *crew;              /* set by who serves; borrowed, may be NULL */
     struct peers *peers;            /* the same */
+    uint64_t guesses;               /* at invitations, not noted yet */
+    int64_t guesses_noted_ms;
+    char ledger[1100]; /* see ledger.h; set by who opens it for people; "": none is kept */
     char path[1024];
 };
 
@@ -54,6 +57,8 @@ OCOP_MUST_USE enum ocop_status registry_done(struct registry *r, sqlite3_stmt *s
 
 /** BEGIN IMMEDIATE; forgets caches when another process has written meanwhile. */
 OCOP_MUST_USE enum ocop_status registry_begin(struct registry *r, struct ocop_error *err);
+/** registry_begin that does not wait long for another process. */
+OCOP_MUST_USE enum ocop_status registry_begin_soon(struct registry *r, struct ocop_error *err);
 /** BEGIN for reading only. */
 OCOP_MUST_USE enum ocop_status registry_begin_read(struct registry *r, struct ocop_error *err);
 OCOP_MUST_USE enum ocop_status registry_commit(struct registry *r, struct ocop_error *err);
@@ -65,9 +70,25 @@ OCOP_MUST_USE enum ocop_status registry_savepoint(struct registry *r, struct oco
 OCOP_MUST_USE enum ocop_status registry_release(struct registry *r, struct ocop_error *err);
 void registry_rollback_to(struct registry *r);
 
+/** What the office lets a device do; as text in Replica.state. */
+enum device_state {
+    DEVICE_ACTIVE,
+    DEVICE_SUSPENDED, /* reads nothing; what it pushes is put aside until it may go on */
+    DEVICE_WIPE,      /* shall send what it has and then wipe its store */
+    DEVICE_WIPE_NOW,  /* shall wipe it at once */
+    DEVICE_WIPED,     /* says that it has */
+    DEVICE_REVOKED,
+    DEVICE_STATES
+};
+extern const char *const device_state_names[DEVICE_STATES];
+/** One that this program does not know gives no rights: DEVICE_REVOKED. */
+enum device_state device_state_of(const char *name);
+
 /** What the registry knows of a replica. */
 struct replica_info {
-    bool known, revoked;
+    bool known;
+    bool revoked; /* has no rights any more: revoked, wiped, or in a state that is not known here */
+    enum device_state state;
     char type[12];
     uint32_t number;
     struct id officer;

@@ -38,6 +38,7 @@
                               " ORDER BY born DESC, n DESC LIMIT 1")                               \
     X(SQL_REPLICAS_OF_CHANNEL, "SELECT id FROM replica WHERE channel_key = ?1"                     \
                                " ORDER BY born DESC, n DESC LIMIT ?2")                             \
+    X(SQL_OFFICER_VERSION, "SELECT version FROM officer WHERE id = ?1")                            \
     X(SQL_OFFICER_ROLES, "SELECT roles FROM officer WHERE id = ?1")                                \
     /* outcomes, waiting and dangling */                                                           \
     X(SQL_OUTCOME_SET, "INSERT INTO outcome (version, idx, code, field, text, changed_version,"    \
@@ -114,16 +115,23 @@
     X(SQL_LINEAGES, "SELECT lineages FROM registry LIMIT 1")                                       \
     X(SQL_DEPARTURE_ADD, "INSERT OR IGNORE INTO departure VALUES (?1, ?2, ?3, ?4)")                \
     /* this node's own */                                                                          \
-    X(SQL_CONTACT_SET, "INSERT INTO contact VALUES (?1, ?2, ?3, ?4, ?5, ?6,"                       \
-                       " row_sum(?1, ?2, ?3, ?4, ?5, ?6)) ON CONFLICT"                             \
-                       " (replica) DO UPDATE SET last_ms = ?2, skew_ms = ?3, waiting = ?4,"        \
-                       " schema = ?5, refused = refused + ?6,"                                     \
-                       " sum = row_sum(replica, ?2, ?3, ?4, ?5, refused + ?6)"                     \
-                       " WHERE ?7 OR ?2 + ?3 > last_ms + skew_ms")                                 \
+    X(SQL_CONTACT_SET,                                                                             \
+      "INSERT INTO contact (replica, last_ms, skew_ms, waiting, schema, refused,"                  \
+      " exchange, program, sum) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, row_sum(?1, ?2, ?3, ?4, "  \
+      "?5, ?6, ?7, ?8))"                                                                           \
+      " ON CONFLICT (replica) DO UPDATE SET last_ms = ?2, skew_ms = ?3,"                           \
+      " waiting = ?4, schema = ?5, refused = refused + ?6,"                                        \
+      " exchange = max(exchange, ?7), program = ?8, sum = row_sum(replica, ?2, ?3, ?4, ?5, "       \
+      "refused + ?6, max(exchange, ?7), ?8) WHERE ?9 OR ?7 > exchange")                            \
     X(SQL_CHANNEL_KNOWN, "SELECT 1 FROM replica WHERE channel_key = ?1 LIMIT 1")                   \
     X(SQL_QUARANTINE_COUNT, "SELECT count(*) FROM quarantine WHERE replica IN"                     \
                             " (SELECT id FROM replica WHERE channel_key = ?1)")                    \
-    X(SQL_QUARANTINE_ADD, "INSERT OR IGNORE INTO quarantine VALUES (?1, ?2, ?3, ?4, ?5,"           \
-                          " row_sum(?1, ?2, ?3, ?4, ?5))")
+    X(SQL_QUARANTINE_ADD,                                                                          \
+      "INSERT OR IGNORE INTO quarantine (replica, hash, received_ms, signature,"                   \
+      " body, seq, sum) VALUES (?1, ?2, ?3, ?4, ?5, ?6, row_sum(?1, ?2, ?3, ?4, ?5, ?6))")         \
+    X(SQL_QUARANTINE_OF, "SELECT replica, received_ms, hash, signature, body FROM quarantine"      \
+                         " WHERE replica IN (SELECT id FROM replica WHERE channel_key = ?1)"       \
+                         " ORDER BY replica, seq, received_ms")                                    \
+    X(SQL_QUARANTINE_DROP, "DELETE FROM quarantine WHERE replica = ?1 AND hash = ?2")
 
 #endif

@@ -5,25 +5,34 @@
 #define REGISTRY_SQL(X)                                                                            \
     /* invitations */                                                                              \
     X(SQL_INVITATION_ADD, "INSERT INTO invitation (token_hash, officer, scope, made_ms,"           \
-                          " expires_ms, sum) VALUES (?1, ?2, ?3, ?4, ?5,"                          \
-                          " row_sum(?1, ?2, ?3, ?4, ?5, NULL, NULL, NULL, 0))")                    \
-    X(SQL_INVITATION, "SELECT officer, scope, expires_ms, replica, sign_key, channel_key"          \
-                      " FROM invitation WHERE token_hash = ?1")                                    \
-    X(SQL_INVITATION_USE, "UPDATE invitation SET replica = ?2, sign_key = ?3, channel_key = ?4,"   \
-                          " sum = row_sum(token_hash, officer, scope, made_ms, expires_ms, ?2,"    \
-                          " ?3, ?4, refused) WHERE token_hash = ?1")                               \
-    X(SQL_INVITATION_REFUSE, "UPDATE invitation SET refused = refused + 1, sum ="                  \
-                             " row_sum(token_hash, officer, scope, made_ms, expires_ms, replica,"  \
-                             " sign_key, channel_key, refused + 1) WHERE token_hash = ?1")         \
-    X(SQL_REPLICA_NUMBER, "SELECT coalesce(max(number), 0) + 1 FROM replica")                      \
-    X(SQL_REPLICAS_OF_KEYS, "SELECT id, version FROM replica WHERE replica_type = 'device'"        \
-                            " AND state IS 'active' AND (channel_key = ?1 OR sign_key = ?2)"       \
-                            " ORDER BY id")                                                        \
+                          " expires_ms, sum) VALUES (?1, ?2, ?3, ?4, ?5, row_sum(?1, ?2, ?3, ?4, " \
+                          "?5, NULL, NULL, NULL, 0, 0, 0, 0))")                                    \
+    X(SQL_INVITATION, "SELECT officer, scope, expires_ms, replica, sign_key, channel_key,"         \
+                      " revoked_ms > 0 FROM invitation WHERE token_hash = ?1")                     \
+    X(SQL_INVITATION_USE,                                                                          \
+      "UPDATE invitation SET replica = ?2, sign_key = ?3, channel_key = ?4,"                       \
+      " used_ms = ?5, sum = row_sum(token_hash, officer, scope, made_ms, expires_ms, ?2, ?3, ?4, " \
+      "refused, ?5, refused_ms, revoked_ms) WHERE token_hash = ?1")                                \
+    X(SQL_INVITATION_REFUSE,                                                                       \
+      "UPDATE invitation SET refused = refused + 1, refused_ms = ?2, sum = row_sum(token_hash, "   \
+      "officer, scope, made_ms, expires_ms, replica, sign_key, channel_key, refused + 1, "         \
+      "used_ms, ?2, revoked_ms)"                                                                   \
+      " WHERE token_hash = ?1")                                                                    \
+    X(SQL_REPLICA_NUMBER, "SELECT 1 + max(coalesce(max(number), 0),"                               \
+                          " coalesce((SELECT CAST(value AS INTEGER) FROM meta"                     \
+                          " WHERE key = 'number_floor'), 0)) FROM replica")                        \
+    X(SQL_NUMBER_USED, "SELECT 1 FROM replica WHERE number = ?1 LIMIT 1")                          \
+    X(SQL_REPLICAS_OF_KEYS, "SELECT id, version, state FROM replica"                               \
+                            " WHERE replica_type = 'device'"                                       \
+                            " AND (channel_key = ?1 OR sign_key = ?2) ORDER BY id")                \
+    X(SQL_REPLICA_REASON, "SELECT coalesce(state_reason, '') FROM replica WHERE id = ?1")          \
+    X(SQL_KEY_REVOKED, "SELECT 1 FROM replica WHERE channel_key = ?1"                              \
+                       " AND state IN ('revoked', 'wiped') LIMIT 1")                               \
     X(SQL_KEY_USES, "SELECT count(*), coalesce(sum(state IS NOT 'active'), 0) FROM replica"        \
                     " WHERE channel_key = ?1")                                                     \
-    X(SQL_INVITATIONS_CLOSE, "UPDATE invitation SET expires_ms = 0, sum = row_sum(token_hash,"     \
-                             " officer, scope, made_ms, 0, replica, sign_key, channel_key,"        \
-                             " refused) WHERE replica IS NULL")                                    \
+    X(SQL_INVITATIONS_CLOSE, "UPDATE invitation SET expires_ms = 0, sum = row_sum(token_hash, "    \
+                             "officer, scope, made_ms, 0, replica, sign_key, channel_key, "        \
+                             "refused, used_ms, refused_ms, revoked_ms) WHERE replica IS NULL")    \
     X(SQL_REPLICA_SCOPE, "SELECT scope, records FROM replica WHERE id = ?1")                       \
     X(SQL_OFFICER_NAME, "SELECT name FROM officer WHERE id = ?1")                                  \
     /* cases */                                                                                    \
@@ -49,10 +58,12 @@
     X(SQL_SCOPE_LEFT_ADD, "INSERT OR REPLACE INTO scope_left VALUES (?1, ?2, ?3)")                 \
     X(SQL_SCOPE_LEFT_DROP, "DELETE FROM scope_left WHERE replica = ?1 AND anchor = ?2")            \
     X(SQL_SCOPE_LEFT_SINCE, "SELECT anchor FROM scope_left WHERE replica = ?1 AND version > ?2")   \
-    X(SQL_DEVICES, "SELECT id, scope, state IS 'active', records FROM replica"                     \
-                   " WHERE replica_type = 'device' ORDER BY id")                                   \
-    X(SQL_DEVICES_AT, "SELECT id, scope, state IS 'active', records FROM replica"                  \
-                      " WHERE version = ?1 AND replica_type = 'device' ORDER BY id")               \
+    X(SQL_DEVICES,                                                                                 \
+      "SELECT id, scope, state IN ('active', 'suspended', 'wipe'), records FROM replica"           \
+      " WHERE replica_type = 'device' ORDER BY id")                                                \
+    X(SQL_DEVICES_AT,                                                                              \
+      "SELECT id, scope, state IN ('active', 'suspended', 'wipe'), records FROM replica"           \
+      " WHERE version = ?1 AND replica_type = 'device' ORDER BY id")                               \
     X(SQL_UNITS, "SELECT id, parent_id, successors, anchor, level, version FROM unit"              \
                  " ORDER BY id")                                                                   \
     X(SQL_UNIT_PARENT, "SELECT p.id FROM unit AS u JOIN unit AS p ON p.id = u.parent_id"           \

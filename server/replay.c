@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "bounds.h"
+#include "keys.h"
 
 enum { BATCH_SETS = 256, SIGNER_BUCKETS = 4096 };
 
@@ -129,7 +130,12 @@ enum ocop_status replay(struct registry *from, struct registry *to, struct repla
 struct signer {
     struct signer *next;
     struct id id;
-    uint8_t key[SIGN_PUBLIC_LEN];
+    uint8_t key[SIGN_PUBLIC_LEN]; /* the first one */
+    struct signing {
+        struct signing *next;
+        uint64_t from_seq;
+        uint8_t key[SIGN_PUBLIC_LEN];
+    } * later;              /* the last one first */
     uint8_t hash[HASH_LEN]; /* of its last set */
     uint64_t seq;
 };
@@ -160,8 +166,47 @@ static struct signer *signer_find(struct checking *c, const struct id *id)
     return s;
 }
 
+static enum ocop_status signer_get(struct checking *c, const struct id *id, struct signer **out,
+                                   struct ocop_error *err)
+{
+    struct signer *s = *out = signer_find(c, id);
+    struct signer **bucket = bucket_of(c, id);
+    if (s)
+        return OCOP_OK;
+    s = *out = arena_calloc(&c->a, 1, sizeof *s);
+    if (!s)
+        return err_nomem(err);
+    s->id = *id;
+    s->next = *bucket;
+    *bucket = s;
+    c->result->replicas++;
+    return OCOP_OK;
+}
+
+/* A key that follows another. Those of the registry itself count only with the root's signature. */
+static enum ocop_status learn_later(struct checking *c, struct signer *s, const struct field *f,
+                                    uint64_t version, struct ocop_error *err)
+{
+    struct field from, signature, number = {.i = 0};
+    struct signing *k = arena_calloc(&c->a, 1, sizeof *k);
+    if (!k)
+        return err_nomem(err);
+    (void)element_get(f->bytes, 4, &number);
+    if (f->key.len != SIGN_PUBLIC_LEN || !element_get(f->bytes, 2, &from))
+        return damaged(err, version, "a signing key is none");
+    if (id_eq(&s->id, &c->self) &&
+        (!element_get(f->bytes, 3, &signature) || signature.bytes.len != SIGNATURE_LEN ||
+         !keys_signer_holds(c->root ? c->root : s->key, f->key.p, (uint64_t)number.i,
+                            signature.bytes.p)))
+        return damaged(err, version, "the root did not sign the key that the registry signs by");
+    *k = (struct signing){s->later, (uint64_t)from.i, {0}};
+    memcpy(k->key, f->key.p, SIGN_PUBLIC_LEN);
+    s->later = k;
+    return OCOP_OK;
+}
+
 /* Take the keys that a set of the registry's own enrols. */
-static enum ocop_status learn(struct checking *c, const struct change_set *set,
+static enum ocop_status learn(struct checking *c, const struct change_set *set, uint64_t version,
                               struct ocop_error *err)
 {
     for (size_t i = 0; i < set->changes.count; i++) {
@@ -169,20 +214,28 @@ static enum ocop_status learn(struct checking *c, const struct change_set *set,
         const struct field *key = fields_find(&ch->fields, 13, span_of(NULL, 0));
         if (ch->kind != KIND_REPLICA || !key || key->bytes.len != SIGN_PUBLIC_LEN)
             continue;
-        struct signer *s = signer_find(c, &ch->record);
-        if (!s) {
-            struct signer **bucket = bucket_of(c, &ch->record);
-            s = arena_calloc(&c->a, 1, sizeof *s);
-            if (!s)
-                return err_nomem(err);
-            s->id = ch->record;
-            s->next = *bucket;
-            *bucket = s;
-            c->result->replicas++;
-        }
-        memcpy(s->key, key->bytes.p, SIGN_PUBLIC_LEN);
+        struct signer *s;
+        const bool known = signer_find(c, &ch->record) != NULL;
+        enum ocop_status st = signer_get(c, &ch->record, &s, err);
+        if (st == OCOP_OK && !known)
+            memcpy(s->key, key->bytes.p, SIGN_PUBLIC_LEN);
+        for (size_t f = 0; st == OCOP_OK && f < ch->fields.count; f++)
+            if (ch->fields.v[f].number == 22 && ch->fields.v[f].op == FIELD_SET)
+                st = learn_later(c, s, &ch->fields.v[f], version, err);
+        if (st != OCOP_OK)
+            return st;
     }
     return OCOP_OK;
+}
+
+/* The key that was valid for this sequence. */
+static const uint8_t *key_at(const struct signer *s, uint64_t seq)
+{
+    const struct signing *best = NULL;
+    for (const struct signing *k = s->later; k; k = k->next)
+        if (k->from_seq <= seq && (!best || k->from_seq > best->from_seq))
+            best = k;
+    return best ? best->key : s->key;
 }
 
 static enum ocop_status check_set(struct checking *c, const struct log_entry *entry,
@@ -197,7 +250,7 @@ static enum ocop_status check_set(struct checking *c, const struct log_entry *en
     if (!id_eq(&set->replica, &entry->replica) || set->seq != entry->seq)
         return damaged(err, v, "the body is of another replica or sequence than it is filed under");
     /* The registry enrols itself by the set that it signs first. */
-    enum ocop_status st = own ? learn(c, set, err) : OCOP_OK;
+    enum ocop_status st = own ? learn(c, set, v, err) : OCOP_OK;
     if (st != OCOP_OK)
         return st;
     struct signer *s = signer_find(c, &set->replica);
@@ -210,8 +263,9 @@ static enum ocop_status check_set(struct checking *c, const struct log_entry *en
     }
     if (memcmp(set->prev_hash, s->hash, HASH_LEN) != 0)
         return damaged(err, v, "does not continue the set before it");
-    if (changeset_verify(set->hash, entry->signature, own && c->root ? c->root : s->key, NULL) !=
-        OCOP_OK)
+    if (own && c->root && memcmp(s->key, c->root, SIGN_PUBLIC_LEN) != 0)
+        return damaged(err, v, "the registry is not the one of this root key");
+    if (changeset_verify(set->hash, entry->signature, key_at(s, set->seq), NULL) != OCOP_OK)
         return damaged(err, v, "the signature is not that of its replica");
     s->seq = set->seq;
     memcpy(s->hash, set->hash, HASH_LEN);

@@ -49,6 +49,7 @@ struct arrival {
 struct server {
     struct registry *registry;
     const struct server_keys *keys;
+    const struct serve_options *options;
     const struct env *env;
     int socket;
     struct readback *readback; /* NULL: none */
@@ -336,6 +337,8 @@ static void answer_batch(struct server *v)
 
     if (taken + away == 0)
         return;
+    if (v->options->before_batch)
+        v->options->before_batch(v->options->keys_self);
     for (size_t i = 0; i < taken + away; i++) {
         struct arrival *a = i < taken ? v->taken[i].request : v->away[i - taken];
         v->jobs[i] = (struct job){.frame = span_of(a->body, a->len), .crowded = crowded};
@@ -467,7 +470,8 @@ enum ocop_status serve(struct registry *r, const struct server_keys *keys,
                        const struct serve_options *options, volatile sig_atomic_t *stop,
                        struct ocop_error *err)
 {
-    struct server v = {.registry = r, .keys = keys, .env = r->env, .socket = -1};
+    struct server v = {
+        .registry = r, .keys = keys, .options = options, .env = r->env, .socket = -1};
     enum ocop_status st;
 
     raise_descriptors(&v);

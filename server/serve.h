@@ -15,6 +15,8 @@ struct serve_options {
     int readback;          /* one committed set in so many is read back; 0: none */
     void (*ready)(void *self, const char *address); /* called once bound */
     void *self;
+    void (*before_batch)(void *self); /* may change the keys; NULL: nothing */
+    void *keys_self;
 };
 
 /** Serve until *stop; then answer what has arrived and return.

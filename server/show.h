@@ -69,9 +69,14 @@ OCOP_MUST_USE enum ocop_status show_cases(struct registry *r, bool all, bool jso
 OCOP_MUST_USE enum ocop_status show_case(struct registry *r, const struct id *id, FILE *out,
                                          struct ocop_error *err);
 
-/** One line per device, or a JSON array. */
-OCOP_MUST_USE enum ocop_status show_devices(struct registry *r, bool json, FILE *out,
-                                            struct ocop_error *err);
+/** One line per device, or a JSON array; only those last heard of (or, never heard of, enrolled)
+ *  before a moment: INT64_MAX for all. */
+OCOP_MUST_USE enum ocop_status show_devices(struct registry *r, bool json, int64_t heard_before_ms,
+                                            FILE *out, struct ocop_error *err);
+
+/** Invitations, who tried them in vain, and how often codes were guessed. */
+OCOP_MUST_USE enum ocop_status show_invitations(struct registry *r, bool json, FILE *out,
+                                                struct ocop_error *err);
 
 /** Find a record by id, natural key or label. @return OCOP_ENOTFOUND, OCOP_EINVAL ambiguous */
 OCOP_MUST_USE enum ocop_status show_find(struct registry *r, uint32_t kind, const char *text,

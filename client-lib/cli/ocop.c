@@ -162,8 +162,11 @@ static const struct {
     {EXIT_NETWORK, "the server cannot be reached or does not answer",
      IS(OCOP_ENET) | IS(OCOP_ETIMEOUT)},
     {EXIT_CANCELLED, "cancelled", IS(OCOP_ECANCELLED)},
-    {EXIT_REFUSED, "refused: wrong server, code or key, device revoked, or another version needed",
-     IS(OCOP_EAUTH) | IS(OCOP_EREVOKED) | IS(OCOP_EVERSION) | IS(OCOP_EPROTO) | IS(OCOP_EFORK)},
+    {EXIT_REFUSED,
+     "refused: wrong server, code or key, device revoked, suspended or wiped, or another version "
+     "needed",
+     IS(OCOP_EAUTH) | IS(OCOP_EREVOKED) | IS(OCOP_ESUSPENDED) | IS(OCOP_EWIPED) |
+         IS(OCOP_EVERSION) | IS(OCOP_EPROTO) | IS(OCOP_EFORK)},
     {EXIT_UNSETTLED, "synced, but something is refused or in a case (sync --strict)", 0},
     {EXIT_BUSY, "busy; try again later", IS(OCOP_EBUSY)},
 };

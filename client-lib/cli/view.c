@@ -356,6 +356,10 @@ static void store_status_members(const struct ocop_store_status *v, struct membe
     members_truth(m, "encrypted", v->encrypted);
     members_truth(m, "forked", v->forked);
     members_truth(m, "revoked", v->revoked);
+    members_truth(m, "suspended", v->suspended);
+    members_truth(m, "wiped", v->wiped);
+    members_truth(m, "certified", v->certified);
+    members_text(m, "stateText", v->state_text);
     members_number(m, "device", v->device_number);
     id_member(m, "replica", &v->replica, v->enrolled);
     id_member(m, "officer", &v->officer, v->enrolled);
@@ -387,10 +391,14 @@ static void store_status_text(const struct session *s, const struct ocop_store_s
 
     pair(&t, "store:", s->path);
     pair(&t, "enrolled:",
-         v->revoked     ? "this device was revoked; ask the office"
+         v->wiped       ? "wiped by the office; enrol it anew to start afresh"
+         : v->revoked   ? "this device was revoked; ask the office"
+         : v->suspended ? "suspended by the office; what is recorded waits"
          : !v->enrolled ? "no; enrol it with ocop enrol CODE"
          : v->forked    ? "this is a copy that waits for its new device number; sync"
                         : "yes");
+    if (v->state_text[0])
+        pair(&t, "office:", v->state_text);
     if (v->enrolled) {
         pair(&t, "server:", v->server);
         pair(&t, "officer:", v->officer_name);

@@ -80,9 +80,11 @@
 #define REPLY_CASES_MAX 4000           /* noted with outcomes */
 #define REPLY_CASE_VALUES_MAX KIB(512) /* values in the notes of cases; the others are brief */
 #define REPLICAS_OF_DEVICE_MAX 64      /* a store forks when it was copied: seldom */
-#define QUARANTINE_SETS_MAX 200        /* kept of one revoked device */
-#define SCOPE_UNITS_MAX 64             /* units named in one device's scope */
-#define SCOPE_RECORDS_MAX 64           /* and single records */
+#define QUARANTINE_SETS_MAX 200        /* kept of one device that is revoked or suspended */
+#define SIGN_KEYS_MAX 200              /* of one replica, one after the other */
+#define CERTIFICATE_BYTES_MAX KIB(24)
+#define SCOPE_UNITS_MAX 64   /* units named in one device's scope */
+#define SCOPE_RECORDS_MAX 64 /* and single records */
 
 _Static_assert(SET_SEALED_BYTES_MAX + 2048 < REQUEST_BYTES_MAX, "a full set fits one request");
 _Static_assert(RECORD_BYTES_MAX < SET_SEALED_BYTES_MAX, "a record fits a set");

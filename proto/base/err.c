@@ -70,10 +70,11 @@ enum ocop_status err_nomem(struct ocop_error *err)
 const char *err_name(enum ocop_status status)
 {
     static const char *const names[] = {
-        "OK",     "EINVAL",   "ENOTFOUND",  "ESTATE",  "EDB",      "ENOMEM",   "EIO",
-        "ENET",   "ETIMEOUT", "ECANCELLED", "EPROTO",  "EAUTH",    "EREVOKED", "EBUSY",
-        "ELIMIT", "EVERSION", "EPERM",      "EBROKEN", "EDAMAGED", "EFORK",    "ENOTENROLLED"};
-    _Static_assert(sizeof names / sizeof *names == OCOP_ENOTENROLLED + 1, "a name for each");
+        "OK",       "EINVAL", "ENOTFOUND",    "ESTATE",     "EDB",    "ENOMEM",
+        "EIO",      "ENET",   "ETIMEOUT",     "ECANCELLED", "EPROTO", "EAUTH",
+        "EREVOKED", "EBUSY",  "ELIMIT",       "EVERSION",   "EPERM",  "EBROKEN",
+        "EDAMAGED", "EFORK",  "ENOTENROLLED", "ESUSPENDED", "EWIPED"};
+    _Static_assert(sizeof names / sizeof *names == OCOP_EWIPED + 1, "a name for each");
     return (size_t)status < sizeof names / sizeof *names ? names[status] : "EUNKNOWN";
 }
 

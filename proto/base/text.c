@@ -78,6 +78,16 @@ bool text_is_utf8(struct span s)
     return true;
 }
 
+size_t text_cut(const char *s, size_t most)
+{
+    size_t n = strnlen(s, most + 1);
+    if (n <= most)
+        return n;
+    for (n = most; n > 0 && ((uint8_t)s[n] & 0xc0) == 0x80;)
+        n--;
+    return n;
+}
+
 bool text_is_printable(struct span s)
 {
     for (size_t i = 0; i < s.len; i++) {

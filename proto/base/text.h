@@ -15,6 +15,9 @@ bool text_is_printable(struct span s);
  *  says only that the others must be asked. */
 bool text_is_plain(struct span s);
 
+/** The longest part of at most `most` bytes that ends between two characters: its length. */
+size_t text_cut(const char *s, size_t most);
+
 /** Equal after NFC and after trimming nothing else; falls back to bytes when one is invalid. */
 bool text_equal(struct span a, struct span b);
 

@@ -24,7 +24,8 @@ enum set_code {
     SET_TOO_LARGE = 7,
     SET_UNKNOWN_REPLICA = 8,
     SET_REVOKED = 9,
-    SET_RETRY = 10 /* the registry could not store it now; send it again */
+    SET_RETRY = 10,    /* the registry could not store it now; send it again */
+    SET_SUSPENDED = 11 /* kept aside until the office lets the device go on */
 };
 
 enum case_cause {

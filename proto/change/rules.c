@@ -80,7 +80,8 @@ static enum ocop_status check_bytes(struct checker *c, const struct field_rule *
                                     struct span s)
 {
     size_t want = r->check == CHECK_REF ? ID_LEN : (size_t)r->hi;
-    if (s.len == want)
+    bool ranged = r->check == CHECK_BYTES && r->lo > 0;
+    if (ranged ? s.len >= (size_t)r->lo && s.len <= want : s.len == want)
         return OCOP_OK;
     return bad(c, OCOP_EINVAL, sub,
                r->check == CHECK_REF ? "must be the id of a record" : "has the wrong length");

@@ -10,8 +10,6 @@
 #include "row.h"
 #include "sum.h"
 
-enum { BUSY_TIMEOUT_MS = 10000 };
-
 /* What this program writes into the header of its files: "OCPR" and "OCPS". */
 enum { APPLICATION_REGISTRY = 0x4f435052, APPLICATION_STORE = 0x4f435053 };
 

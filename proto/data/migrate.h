@@ -13,6 +13,8 @@
 
 enum migrate_side { MIGRATE_REGISTRY = 1, MIGRATE_STORE = 2 };
 
+enum { BUSY_TIMEOUT_MS = 10000 }; /* how long another connection is waited for */
+
 struct migration {
     int number;
     int sides; /* MIGRATE_REGISTRY | MIGRATE_STORE */

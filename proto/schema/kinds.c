@@ -45,6 +45,10 @@
     {                                                                                              \
         n, MERGE_HOLD, flags, CHECK_BYTES, 0, len, NULL, NULL, NULL                                \
     }
+#define DATA(n, flags, max)                                                                        \
+    {                                                                                              \
+        n, MERGE_HOLD, flags, CHECK_BYTES, 1, max, NULL, NULL, NULL                                \
+    }
 #define LIST(n, merge, flags, rules, max)                                                          \
     {                                                                                              \
         n, merge, flags, CHECK_LIST, 0, max, NULL, rules, NULL                                     \
@@ -164,6 +168,8 @@ static const struct field_rule measurement[] = {
     TEXT(11, 0, 200),
     TEXT(12, 0, 200),
     END};
+static const struct field_rule sign_key[] = {BYTES(1, KEYED, 32), RANGE(2, 0, 0, INT64_MAX),
+                                             BYTES(3, 0, 64), RANGE(4, 0, 0, INT64_MAX), END};
 static const struct field_rule scope_unit[] = {REF(1, KEYED, KIND_UNIT), END};
 static const struct field_rule scope_record[] = {REF(1, KEYED, 0), END};
 static const struct field_rule lineage[] = {BYTES(1, KEYED, ID_LEN), BYTES(2, 0, ID_LEN),
@@ -420,6 +426,8 @@ static struct field_rule replica_fields[] = {
     BYTES(18, 0, ID_LEN),
     RANGE(19, 0, 0, INT64_MAX),
     LIST(20, MERGE_HOLD, 0, scope_record, SCOPE_RECORDS_MAX),
+    LIST(22, MERGE_HOLD, 0, sign_key, SIGN_KEYS_MAX),
+    DATA(23, 0, CERTIFICATE_BYTES_MAX),
     END};
 
 static struct field_rule registry_fields[] = {

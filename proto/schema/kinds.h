@@ -47,7 +47,7 @@ enum field_check {
     CHECK_DECIMAL, /* not negative unless lo < 0 */
     CHECK_RANGE,   /* lo..hi */
     CHECK_REF,     /* id of a record of kind lo (0: any) */
-    CHECK_BYTES,   /* exactly hi bytes */
+    CHECK_BYTES,   /* exactly hi bytes or, where lo is not 0, from lo to hi */
     CHECK_LIST     /* elements as of `items`, at most hi */
 };
 

@@ -8,23 +8,38 @@ enum { CHECKSUM_LEN = 4, GROUP = 5, RAW_MAX = 1024 };
 
 static const char context[] = "ocop channel";
 
-/* The bytes that are signed: context and key, without a length between as both are fixed. */
-enum { SIGNED_LEN = sizeof context - 1 + CHANNEL_KEY_LEN };
+/* The bytes that are signed: context, key and number, without a length between as all are fixed. */
+enum { SIGNED_MAX = sizeof context - 1 + CHANNEL_KEY_LEN + 8 };
 
-static void signed_bytes(const uint8_t *channel_key, uint8_t out[SIGNED_LEN])
+static size_t signed_bytes(const uint8_t *channel_key, uint64_t number, uint8_t out[SIGNED_MAX])
 {
+    size_t len = sizeof context - 1 + CHANNEL_KEY_LEN;
+
     memcpy(out, context, sizeof context - 1);
     memcpy(out + sizeof context - 1, channel_key, CHANNEL_KEY_LEN);
+    for (int i = 0; number > 0 && i < 8; i++)
+        out[len++] = (uint8_t)(number >> (56 - 8 * i));
+    return len;
 }
 
 void invitation_sign(const uint8_t root_secret[INVITATION_SECRET_LEN],
-                     const uint8_t channel_key[CHANNEL_KEY_LEN],
+                     const uint8_t channel_key[CHANNEL_KEY_LEN], uint64_t number,
                      uint8_t signature[INVITATION_SIGNATURE_LEN])
 {
-    uint8_t bytes[SIGNED_LEN];
+    uint8_t bytes[SIGNED_MAX];
 
-    signed_bytes(channel_key, bytes);
-    crypto_sign_detached(signature, NULL, bytes, sizeof bytes, root_secret);
+    crypto_sign_detached(signature, NULL, bytes, signed_bytes(channel_key, number, bytes),
+                         root_secret);
+}
+
+bool invitation_signed(const uint8_t root_key[INVITATION_ROOT_LEN],
+                       const uint8_t channel_key[CHANNEL_KEY_LEN], uint64_t number,
+                       const uint8_t signature[INVITATION_SIGNATURE_LEN])
+{
+    uint8_t bytes[SIGNED_MAX];
+
+    return crypto_sign_verify_detached(signature, bytes, signed_bytes(channel_key, number, bytes),
+                                       root_key) == 0;
 }
 
 static void checksum(struct span s, uint8_t out[CHECKSUM_LEN])
@@ -84,6 +99,10 @@ enum ocop_status invitation_encode(const struct invitation *in, struct buf *out,
     put_bytes(&raw, 5, in->token, in->token_len);
     buf_varint(&raw, 6 << 3);
     buf_varint(&raw, (uint64_t)in->expires_ms);
+    if (in->channel_number > 0) {
+        buf_varint(&raw, 7 << 3);
+        buf_varint(&raw, in->channel_number);
+    }
     checksum(buf_span(&raw), sum);
     buf_put(&raw, sum, sizeof sum);
     if (!raw.failed)
@@ -180,6 +199,9 @@ static bool take_field(uint64_t tag, struct span v, uint64_t integer, struct inv
     case 6 << 3:
         out->expires_ms = (int64_t)integer;
         return true;
+    case 7 << 3:
+        out->channel_number = integer;
+        return true;
     default:
         return true;
     }
@@ -210,7 +232,7 @@ static bool parse(struct span s, struct invitation *out)
 
 enum ocop_status invitation_decode(const char *text, struct invitation *out, struct ocop_error *err)
 {
-    uint8_t sum[CHECKSUM_LEN], bytes[SIGNED_LEN];
+    uint8_t sum[CHECKSUM_LEN];
     struct buf raw;
     struct span s;
     enum ocop_status st;
@@ -234,8 +256,8 @@ enum ocop_status invitation_decode(const char *text, struct invitation *out, str
         st = err_set(err, OCOP_EINVAL, "the invitation code lacks what a device must know");
         goto out;
     }
-    signed_bytes(out->channel_key, bytes);
-    if (crypto_sign_verify_detached(out->channel_signature, bytes, sizeof bytes, out->root_key))
+    if (!invitation_signed(out->root_key, out->channel_key, out->channel_number,
+                           out->channel_signature))
         st = err_set(err, OCOP_EAUTH,
                      "the invitation names a server that its registry did not sign; "
                      "ask for a new invitation");

@@ -22,17 +22,22 @@ enum {
 struct invitation {
     uint8_t root_key[INVITATION_ROOT_LEN];               /* pins the registry */
     uint8_t channel_key[CHANNEL_KEY_LEN];                /* the server's X25519 key */
-    uint8_t channel_signature[INVITATION_SIGNATURE_LEN]; /* the root's, over the channel key */
+    uint64_t channel_number;                             /* of that key; rising, 0 at first */
+    uint8_t channel_signature[INVITATION_SIGNATURE_LEN]; /* the root's, over both */
     char address[INVITATION_ADDRESS_MAX + 1];
     uint8_t token[INVITATION_TOKEN_MAX];
     size_t token_len;
     int64_t expires_ms;
 };
 
-/** The root's signature over "ocop channel" and a channel key. */
+/** The root's signature over "ocop channel", a channel key and, unless it is 0, its number (8
+ * bytes, big-endian); and whether it is. */
 void invitation_sign(const uint8_t root_secret[INVITATION_SECRET_LEN],
-                     const uint8_t channel_key[CHANNEL_KEY_LEN],
+                     const uint8_t channel_key[CHANNEL_KEY_LEN], uint64_t number,
                      uint8_t signature[INVITATION_SIGNATURE_LEN]);
+bool invitation_signed(const uint8_t root_key[INVITATION_ROOT_LEN],
+                       const uint8_t channel_key[CHANNEL_KEY_LEN], uint64_t number,
+                       const uint8_t signature[INVITATION_SIGNATURE_LEN]);
 
 /** Append the text. @return OCOP_EINVAL no address or token, OCOP_ENOMEM */
 OCOP_MUST_USE enum ocop_status invitation_encode(const struct invitation *in, struct buf *out,

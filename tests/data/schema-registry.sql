@@ -122,6 +122,14 @@ CREATE VIEW replica_scope AS
         (SELECT value FROM json_each(e.value) WHERE key = 'unitId') AS unit_id
     FROM replica AS t, json_each(t.scope) AS e;
 
+CREATE VIEW replica_sign_keys AS
+    SELECT t.id AS record_id,
+        (SELECT value FROM json_each(e.value) WHERE key = 'key') AS key,
+        (SELECT value FROM json_each(e.value) WHERE key = 'fromSeq') AS from_seq,
+        (SELECT value FROM json_each(e.value) WHERE key = 'signature') AS signature,
+        (SELECT value FROM json_each(e.value) WHERE key = 'number') AS number
+    FROM replica AS t, json_each(t.sign_keys) AS e;
+
 CREATE VIEW sample_custody AS
     SELECT t.id AS record_id,
         (SELECT value FROM json_each(e.value) WHERE key = 'key') AS key,
@@ -281,7 +289,7 @@ CREATE TABLE contact (
     waiting INTEGER NOT NULL,
     schema INTEGER NOT NULL,
     refused INTEGER NOT NULL
-, sum INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
+, exchange INTEGER NOT NULL DEFAULT 0, program INTEGER NOT NULL DEFAULT 0, sum INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
 
 CREATE TABLE "dangling" (
     target BLOB NOT NULL,
@@ -417,7 +425,7 @@ CREATE TABLE invitation (
     sign_key BLOB,
     channel_key BLOB,
     refused INTEGER NOT NULL DEFAULT 0 -- how often another device tried it
-, sum INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
+, used_ms INTEGER NOT NULL DEFAULT 0, refused_ms INTEGER NOT NULL DEFAULT 0, revoked_ms INTEGER NOT NULL DEFAULT 0, sum INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
 
 CREATE TABLE late (
     record BLOB NOT NULL,
@@ -540,7 +548,7 @@ CREATE TABLE quarantine (
     hash BLOB NOT NULL,
     received_ms INTEGER NOT NULL,
     signature BLOB NOT NULL,
-    body BLOB NOT NULL, sum INTEGER NOT NULL DEFAULT 0,
+    body BLOB NOT NULL, seq INTEGER NOT NULL DEFAULT 0, sum INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (replica, hash)
 ) STRICT, WITHOUT ROWID;
 
@@ -587,7 +595,7 @@ CREATE TABLE replica (
     state_reason TEXT,
     predecessor BLOB,
     predecessor_seq INTEGER
-, records TEXT) STRICT;
+, records TEXT, sign_keys TEXT, certificate BLOB) STRICT;
 
 CREATE TABLE sample (
     n INTEGER PRIMARY KEY,

@@ -122,6 +122,14 @@ CREATE VIEW replica_scope AS
         (SELECT value FROM json_each(e.value) WHERE key = 'unitId') AS unit_id
     FROM replica AS t, json_each(t.scope) AS e;
 
+CREATE VIEW replica_sign_keys AS
+    SELECT t.id AS record_id,
+        (SELECT value FROM json_each(e.value) WHERE key = 'key') AS key,
+        (SELECT value FROM json_each(e.value) WHERE key = 'fromSeq') AS from_seq,
+        (SELECT value FROM json_each(e.value) WHERE key = 'signature') AS signature,
+        (SELECT value FROM json_each(e.value) WHERE key = 'number') AS number
+    FROM replica AS t, json_each(t.sign_keys) AS e;
+
 CREATE VIEW sample_custody AS
     SELECT t.id AS record_id,
         (SELECT value FROM json_each(e.value) WHERE key = 'key') AS key,
@@ -517,7 +525,7 @@ CREATE TABLE replica (
     state_reason TEXT,
     predecessor BLOB,
     predecessor_seq INTEGER
-, records TEXT) STRICT;
+, records TEXT, sign_keys TEXT, certificate BLOB) STRICT;
 
 CREATE TABLE sample (
     n INTEGER PRIMARY KEY,

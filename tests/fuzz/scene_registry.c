@@ -120,7 +120,7 @@ void scene_product_leaves(const struct scene *s)
 
 void scene_device_revoked(const struct scene *s)
 {
-    centre_must(&c, replica_revoke(c.r, &c.keys, &s->replica, "mất máy", &c.err));
+    centre_must(&c, device_state_set(c.r, &c.keys, &s->replica, DEVICE_REVOKED, "mất máy", &c.err));
 }
 
 bool scene_taken(void)

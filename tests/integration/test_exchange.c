@@ -233,7 +233,9 @@ static void a_revoked_device_is_told_and_its_work_is_kept_aside(void **state)
     assert_int_equal(ocop_store_status(w->stores[1], &s, NULL), OCOP_OK);
     memcpy(replica.b, s.replica.b, ID_LEN);
     assert_int_equal(registry_begin(w->registry, &err), OCOP_OK);
-    assert_int_equal(replica_revoke(w->registry, &w->keys, &replica, "mất máy", &err), OCOP_OK);
+    assert_int_equal(
+        device_state_set(w->registry, &w->keys, &replica, DEVICE_REVOKED, "mất máy", &err),
+        OCOP_OK);
     assert_int_equal(registry_commit(w->registry, &err), OCOP_OK);
     world_inspect(w, 1, "pass");
     assert_int_equal(ocop_sync(w->stores[1], NULL, NULL, &err), OCOP_EREVOKED);

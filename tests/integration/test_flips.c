@@ -129,7 +129,7 @@ static void fill_by_devices(struct world *w)
     world_inspect(w, 1, "pass");
     struct id replica = w->stores[1]->me.replica;
     must(registry_begin(w->registry, &err), &err);
-    must(replica_revoke(w->registry, &w->keys, &replica, "mất máy", &err), &err);
+    must(device_state_set(w->registry, &w->keys, &replica, DEVICE_REVOKED, "mất máy", &err), &err);
     must(registry_commit(w->registry, &err), &err);
     assert_int_equal(ocop_sync(w->stores[1], NULL, &summary, &err), OCOP_EREVOKED);
     world_backup(w);

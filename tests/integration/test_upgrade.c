@@ -21,7 +21,7 @@
 
 #define GOLDEN "tests/data/golden"
 
-enum { DEVICES = 2, FILE_BYTES_MAX = 4 << 20, SCHEMAS_MAX = 64, SCHEMAS_TOGETHER = 17 };
+enum { DEVICES = 2, FILE_BYTES_MAX = 4 << 20, SCHEMAS_MAX = 64, SCHEMAS_TOGETHER = 20 };
 
 static const char *const files[] = {"registry.db", "registry.db.keys", "0.ocop", "1.ocop"};
 

@@ -47,7 +47,11 @@ void centre_open(struct centre *c)
     c->env = (struct env){now, now, random_bytes, quiet, c};
     arena_init(&c->a, MIB(512));
     sign_key_new(&c->keys.root, &c->env);
+    c->keys.sign = c->keys.root;
+    c->keys.has_root = true;
     channel_key_new(&c->keys.channel[0], &c->env);
+    invitation_sign(c->keys.root.secret, c->keys.channel[0].public_key, 0,
+                    c->keys.channel_paper[0].signature);
     c->keys.channel_count = 1;
     centre_must(c, registry_open(":memory:", true, &c->env, NULL, &c->r, &c->err));
     c->r->keys = &c->keys;
@@ -145,7 +149,7 @@ uint64_t centre_write(struct centre *c, const struct draft_change *d, size_t cou
     uint64_t version = 0;
     size_t n = 0;
     centre_must(c, registry_begin(c->r, &c->err));
-    centre_must(c, author_begin(c->r, &c->keys.root, "import", "test", NULL, &au, &c->err));
+    centre_must(c, author_begin(c->r, &c->keys, "import", "test", NULL, &au, &c->err));
     centre_must(c, author_write(&au, &changes, &c->a, &version, &c->err));
     author_end(&au);
     centre_must(c, outcomes_of(c->r, version, &c->a, &rows, &n, &c->err));

@@ -9,6 +9,7 @@
 #include "feed.h"
 #include "ingest.h"
 #include "invitation.h"
+#include "states.h"
 
 struct centre {
     struct env env;

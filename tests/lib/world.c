@@ -96,7 +96,7 @@ uint64_t world_import(struct world *w, struct change *changes, size_t count)
     uint64_t version;
     struct changes set = {changes, count};
     ok(registry_begin(w->registry, &err), &err);
-    ok(author_begin(w->registry, &w->keys.root, "import", "test", NULL, &au, &err), &err);
+    ok(author_begin(w->registry, &w->keys, "import", "test", NULL, &au, &err), &err);
     ok(author_write(&au, &set, &w->arena, &version, &err), &err);
     author_end(&au);
     ok(registry_commit(w->registry, &err), &err);
@@ -143,6 +143,7 @@ void world_open(struct world *w)
     snprintf(keys, sizeof keys, "%s.keys", path);
     ok(keys_create(keys, env_system(), &w->keys, &err), &err);
     ok(registry_open(path, true, env_system(), NULL, &w->registry, &err), &err);
+    ok(backup_beside(path, ".ledger", w->registry->ledger, &err), &err);
     ok(genesis(w->registry, &w->keys, "test", &err), &err);
     ok(readback_open(path, env_system(), 1, &w->readback, &err), &err);
     master_data(w);
@@ -206,6 +207,7 @@ void world_restore(struct world *w)
     world_close_registry(w);
     ok(backup_restore(copy, path, true, env_system(), moved, &result, &err), &err);
     ok(registry_open(path, false, env_system(), NULL, &w->registry, &err), &err);
+    ok(backup_beside(path, ".ledger", w->registry->ledger, &err), &err);
     ok(readback_open(path, env_system(), 1, &w->readback, &err), &err);
     sums_hold(w);
 }

@@ -3,11 +3,13 @@
 #ifndef TEST_WORLD_H
 #define TEST_WORLD_H
 
+#include "certificate.h"
 #include "enrol.h"
 #include "exchange.h"
 #include "link.h"
 #include "ocop.h"
 #include "readback.h"
+#include "states.h"
 
 enum { WORLD_DEVICES_MAX = 8 };
 

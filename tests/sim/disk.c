@@ -124,30 +124,46 @@ static struct sector *sector_find(struct disk_file *f, uint32_t number)
     return s;
 }
 
-static void sector_read(sqlite3_file *real, uint32_t number, uint8_t out[SECTOR])
+/* Several sectors in a row. */
+static void sectors_read(sqlite3_file *real, int64_t number, unsigned count, uint8_t *out)
 {
-    int rc = real->pMethods->xRead(real, out, SECTOR, (sqlite3_int64)number * SECTOR);
+    int rc = real->pMethods->xRead(real, out, (int)(count * SECTOR), number * SECTOR);
     if (rc != SQLITE_OK && rc != SQLITE_IOERR_SHORT_READ)
-        memset(out, 0, SECTOR); /* SQLite fills what lies beyond the end with zeros itself */
+        memset(out, 0,
+               count * SECTOR); /* SQLite fills what lies beyond the end with zeros itself */
+}
+
+static void sector_keep(struct disk_file *f, int64_t number, const uint8_t content[SECTOR])
+{
+    struct sector *s = calloc(1, sizeof *s), **bucket = &f->buckets[number % BUCKETS];
+    CHECK(s);
+    s->number = (uint32_t)number;
+    s->count = 1;
+    memcpy(s->v[0], content, SECTOR);
+    s->next = *bucket;
+    *bucket = s;
 }
 
 /* Before sectors change: what they hold is what they held when last synced. */
 static void sectors_keep(struct open_file *o, int64_t from, int64_t to)
 {
-    for (int64_t n = from / SECTOR; n * SECTOR < to; n++) {
-        if (sector_find(o->track, (uint32_t)n))
-            continue;
-        struct sector *s = calloc(1, sizeof *s), **bucket = &o->track->buckets[n % BUCKETS];
-        CHECK(s);
-        s->number = (uint32_t)n;
-        s->count = 1;
-        sector_read(o->real, s->number, s->v[0]);
-        s->next = *bucket;
-        *bucket = s;
+    enum { AT_ONCE = 16 };
+    uint8_t content[AT_ONCE * SECTOR];
+    for (int64_t n = from / SECTOR; n * SECTOR < to; n += AT_ONCE) {
+        bool read = false;
+        for (int64_t i = 0; i < AT_ONCE && (n + i) * SECTOR < to; i++) {
+            if (sector_find(o->track, (uint32_t)(n + i)))
+                continue;
+            if (!read)
+                sectors_read(o->real, n, AT_ONCE, content);
+            read = true;
+            sector_keep(o->track, n + i, content + i * SECTOR);
+        }
     }
 }
 
-static void sectors_changed(struct open_file *o, int64_t from, int64_t to)
+/* `written`: what was, from `from` on; NULL: nothing, they were cut off. */
+static void sectors_changed(struct open_file *o, int64_t from, int64_t to, const uint8_t *written)
 {
     for (int64_t n = from / SECTOR; n * SECTOR < to; n++) {
         struct sector *s = sector_find(o->track, (uint32_t)n);
@@ -157,7 +173,11 @@ static void sectors_changed(struct open_file *o, int64_t from, int64_t to)
             s->count--;
         }
         s->at[s->count] = o->disk->operations;
-        sector_read(o->real, s->number, s->v[s->count++]);
+        uint8_t *now = s->v[s->count++];
+        if (written && n * SECTOR >= from && (n + 1) * SECTOR <= to)
+            memcpy(now, written + (n * SECTOR - from), SECTOR);
+        else
+            sectors_read(o->real, n, 1, now);
     }
 }
 
@@ -302,7 +322,7 @@ static int write_through(struct open_file *o, const void *p, int n, sqlite3_int6
         sectors_keep(o, at, at + n);
     int rc = o->real->pMethods->xWrite(o->real, p, n, at);
     if (o->track && rc == SQLITE_OK) {
-        sectors_changed(o, at, at + n);
+        sectors_changed(o, at, at + n, p);
         size_changed(o);
     }
     return rc;
@@ -334,7 +354,7 @@ static int disk_truncate(sqlite3_file *file, sqlite3_int64 size)
     sectors_keep(o, size, old);
     int rc = o->real->pMethods->xTruncate(o->real, size);
     if (rc == SQLITE_OK) {
-        sectors_changed(o, size, old);
+        sectors_changed(o, size, old, NULL);
         size_changed(o);
     }
     return rc;

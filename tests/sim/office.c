@@ -101,7 +101,7 @@ bool office_write(struct sim *s, struct change *changes, size_t count)
     if (st != OCOP_OK)
         return wrote(s, st, &err);
     struct call call = call_begin(&s->server);
-    st = author_begin(s->registry, &s->keys.root, "import", "office", NULL, &au, &err);
+    st = author_begin(s->registry, &s->keys, "import", "office", NULL, &au, &err);
     if (st == OCOP_OK)
         st = author_write(&au, &set, &s->work, &version, &err);
     author_end(&au);
@@ -285,7 +285,7 @@ static void revokes(struct sim *s)
         return;
     enum ocop_status st = registry_begin(s->registry, &err);
     if (st == OCOP_OK)
-        st = replica_revoke(s->registry, &s->keys, &d->replica, "lost", &err);
+        st = device_state_set(s->registry, &s->keys, &d->replica, DEVICE_REVOKED, "lost", &err);
     if (st == OCOP_OK)
         st = registry_commit(s->registry, &err);
     if (st != OCOP_OK)

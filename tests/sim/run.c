@@ -28,6 +28,10 @@ static void writes(struct founding *w, uint32_t kind, const struct id *id, const
     struct field *copy = arena_calloc(&w->s->work, count, sizeof *v);
     CHECK(copy && w->count < sizeof w->v / sizeof *w->v);
     memcpy(copy, v, count * sizeof *v);
+    for (size_t i = 0; i < count; i++) { /* the caller's ids do not last */
+        copy[i].bytes.p = (const uint8_t *)arena_dup(&w->s->work, v[i].bytes.p, v[i].bytes.len);
+        CHECK(copy[i].bytes.p);
+    }
     w->v[w->count++] =
         (struct change){.kind = kind, .verb = VERB_CREATE, .record = *id, .fields = {copy, count}};
 }

@@ -12,6 +12,7 @@
 #include "link.h"
 #include "ocop.h"
 #include "records.pb-c.h"
+#include "states.h"
 
 enum {
     SIM_DEVICES_MAX = 8,

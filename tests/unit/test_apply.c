@@ -484,7 +484,7 @@ static void records_with_fields_of_their_own_stop_no_page(void **state)
     }
     device_pull(&w->e, &w->c, 100000);
     centre_must(&w->c, registry_begin(w->c.r, &w->c.err));
-    centre_must(&w->c, author_begin(w->c.r, &w->c.keys.root, "import", "t", NULL, &au, &w->c.err));
+    centre_must(&w->c, author_begin(w->c.r, &w->c.keys, "import", "t", NULL, &au, &w->c.err));
     for (size_t i = 0; i < RECORDS; i++) { /* together they would not fit one set either */
         const struct changes changes = {&c[i], 1};
         centre_must(&w->c, author_write(&au, &changes, &w->c.a, &version, &w->c.err));

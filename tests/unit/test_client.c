@@ -406,7 +406,7 @@ static void make_code(struct server *v)
     memcpy(in.root_key, v->root.public_key, sizeof in.root_key);
     memcpy(in.channel_key, v->channel.public_key, sizeof in.channel_key);
     (void)snprintf(in.address, sizeof in.address, "tcp://registry.example:7700");
-    invitation_sign(v->root.secret, v->channel.public_key, in.channel_signature);
+    invitation_sign(v->root.secret, v->channel.public_key, 0, in.channel_signature);
     buf_init(&text, INVITATION_TEXT_MAX);
     assert_int_equal(invitation_encode(&in, &text, &err), OCOP_OK);
     (void)snprintf(v->code, sizeof v->code, "%s", buf_cstr(&text));

@@ -226,7 +226,8 @@ static void a_forked_store_goes_on_under_a_new_number_with_the_same_scope(void *
     successor_push(w, &d, &x);
     assert_int_equal(x.result.code, SET_ACCEPTED);
     assert_true(x.result.enrolled_successor);
-    centre_must(&w->c, enrolment_of(w->c.r, &x.set.replica, &w->c.a, &answer, &w->c.err));
+    centre_must(&w->c,
+                enrolment_of(w->c.r, &w->c.keys, &x.set.replica, &w->c.a, &answer, &w->c.err));
     assert_int_equal(answer->number, 2);
     assert_int_equal(answer->n_scope, 1);
     assert_memory_equal(answer->scope[0].data, w->commune.b, ID_LEN);
@@ -263,9 +264,12 @@ static void what_a_revoked_device_pushes_is_quarantined(void **state)
     struct id record = id_next(&w->c.r->ids, &w->c.env);
     device_enrol(&d, &w->c, &w->officer, &w->commune, 1);
     centre_must(&w->c, registry_begin(w->c.r, &w->c.err));
-    centre_must(&w->c, replica_revoke(w->c.r, &w->c.keys, &d.replica, "mất máy", &w->c.err));
-    assert_int_equal(replica_revoke(w->c.r, &w->c.keys, &d.replica, "", NULL), OCOP_ESTATE);
-    assert_int_equal(replica_revoke(w->c.r, &w->c.keys, &w->c.r->self, "", NULL), OCOP_ENOTFOUND);
+    centre_must(&w->c, device_state_set(w->c.r, &w->c.keys, &d.replica, DEVICE_REVOKED, "mất máy",
+                                        &w->c.err));
+    assert_int_equal(device_state_set(w->c.r, &w->c.keys, &d.replica, DEVICE_REVOKED, "", NULL),
+                     OCOP_ESTATE);
+    assert_int_equal(device_state_set(w->c.r, &w->c.keys, &w->c.r->self, DEVICE_REVOKED, "", NULL),
+                     OCOP_ENOTFOUND);
     centre_must(&w->c, registry_commit(w->c.r, &w->c.err));
     draft(&change, KIND_PRODUCER, VERB_CREATE, &record);
     draft_text(&change, 10, "HTX");
@@ -304,7 +308,8 @@ static void a_revocation_takes_every_replica_of_the_device(void **state)
     assert_int_equal(succeed(w, &d, &first).code, SET_ACCEPTED);
     struct id spare = d.replica;
     centre_must(&w->c, registry_begin(w->c.r, &w->c.err));
-    centre_must(&w->c, replica_revoke(w->c.r, &w->c.keys, &first, "mất máy", &w->c.err));
+    centre_must(&w->c,
+                device_state_set(w->c.r, &w->c.keys, &first, DEVICE_REVOKED, "mất máy", &w->c.err));
     centre_must(&w->c, registry_commit(w->c.r, &w->c.err));
     struct replica_info info;
     centre_must(&w->c, registry_replica(w->c.r, &spare, &info, &w->c.err));
@@ -336,7 +341,8 @@ static void a_revoked_device_fills_no_disk(void **state)
     sqlite3_stmt *s;
     device_enrol(&d, &w->c, &w->officer, &w->commune, 1);
     centre_must(&w->c, registry_begin(w->c.r, &w->c.err));
-    centre_must(&w->c, replica_revoke(w->c.r, &w->c.keys, &d.replica, "mất máy", &w->c.err));
+    centre_must(&w->c, device_state_set(w->c.r, &w->c.keys, &d.replica, DEVICE_REVOKED, "mất máy",
+                                        &w->c.err));
     centre_must(&w->c, registry_commit(w->c.r, &w->c.err));
     for (int i = 0; i < QUARANTINE_SETS_MAX + 3; i++) {
         struct id record = id_next(&w->c.r->ids, &w->c.env);

@@ -14,6 +14,7 @@
 #include "replay.h"
 #include "show.h"
 #include "shown.h"
+#include "states.h"
 #include "stories.h"
 #include "story.h"
 #include "zip.h"
@@ -463,7 +464,8 @@ static void a_set_of_a_stranger_or_of_a_revoked_device_is_no_evidence(void **sta
     says(story_of(w, b, false), "signature BAD");
 
     centre_must(&w->c, registry_begin(w->c.r, &w->c.err));
-    centre_must(&w->c, replica_revoke(w->c.r, &w->c.keys, &w->d.replica, "mất máy", &w->c.err));
+    centre_must(&w->c, device_state_set(w->c.r, &w->c.keys, &w->d.replica, DEVICE_REVOKED,
+                                        "mất máy", &w->c.err));
     centre_must(&w->c, registry_commit(w->c.r, &w->c.err));
     b = make(w);
     assert_int_equal(findings(w, b, NULL), 0); /* what it sent before stays evidence */

@@ -164,7 +164,7 @@ static void a_unit_whose_province_cannot_be_read_is_not_stored(void **state)
     x.c.fields.v = x.v;
     struct changes changes = {&x.c, 1};
     centre_must(&w->c, registry_begin(w->c.r, &w->c.err));
-    centre_must(&w->c, author_begin(w->c.r, &w->c.keys.root, "import", "t", NULL, &au, &w->c.err));
+    centre_must(&w->c, author_begin(w->c.r, &w->c.keys, "import", "t", NULL, &au, &w->c.err));
     fault.part = "SELECT p.id FROM unit";
     assert_int_equal(author_write(&au, &changes, &w->c.a, &version, NULL), OCOP_EDB);
     fault.part = NULL;

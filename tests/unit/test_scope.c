@@ -237,7 +237,8 @@ static void a_revoked_device_has_no_scope(void **state)
     struct device d;
     device_enrol(&d, &w->c, &w->officer, &w->p1, 1);
     centre_must(&w->c, registry_begin(w->c.r, &w->c.err));
-    centre_must(&w->c, replica_revoke(w->c.r, &w->c.keys, &d.replica, "mất máy", &w->c.err));
+    centre_must(&w->c, device_state_set(w->c.r, &w->c.keys, &d.replica, DEVICE_REVOKED, "mất máy",
+                                        &w->c.err));
     centre_must(&w->c, registry_commit(w->c.r, &w->c.err));
     assert_scope(w, &d, "......");
     device_close(&d);

@@ -1,0 +1,115 @@
+/* Making a store's file forget: keys first, then every row, then the file's free pages and its
+ * journal. Knows no reason for it, and no network. */
+#include "store_db.h"
+
+#include <stdio.h>
+
+/* --- SQL ------------------------------------------------------------------------------------- */
+
+/* What the last word to the server needs, and what is said to the officer. */
+#define KEPT                                                                                       \
+    "'wiped', 'state_reason', 'wipe_lost', 'replica', 'channel_secret', 'server', 'server_key', "  \
+    "'server_key_number', 'root_key', 'exchange'"
+#define TABLES                                                                                     \
+    "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%' "             \
+    "AND name NOT LIKE 'search%' AND name <> 'meta'"
+
+static const char sql_secure[] = "PRAGMA secure_delete = ON";
+static const char sql_keys[] = "DELETE FROM meta WHERE key IN ('sign_secret', 'certificate', "
+                               "'certificate_first')";
+static const char sql_meta[] = "DELETE FROM meta WHERE key NOT IN (" KEPT ")";
+static const char sql_last[] = "DELETE FROM meta WHERE key NOT IN ('wiped', 'state_reason')";
+static const char sql_forget[] = "DELETE FROM meta";
+static const char sql_search[] = "INSERT INTO search (search) VALUES ('delete-all')";
+/* The file is written anew without what was in its free pages; then the journal is cut to nothing.
+ */
+static const char *const sql_file[] = {"VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"};
+
+/* --------------------------------------------------------------------------------------------- */
+
+static enum ocop_status rows_forget(struct ocop_store *s, struct ocop_error *err)
+{
+    sqlite3 *db = s->db->sqlite;
+    sqlite3_stmt *names = NULL;
+    char sql[160];
+    bool row = true;
+    enum ocop_status st = OCOP_OK;
+
+    if (sqlite3_prepare_v2(db, TABLES, -1, &names, NULL) != SQLITE_OK)
+        return db_error(db, err, "listing the tables");
+    while (!st && row) {
+        st = step(s, names, &row, err);
+        if (st || !row)
+            break;
+        (void)snprintf(sql, sizeof sql, "DELETE FROM \"%.100s\"",
+                       (const char *)sqlite3_column_text(names, 0));
+        st = db_exec(db, sql, err);
+    }
+    (void)sqlite3_finalize(names);
+    if (!st)
+        st = db_exec(db, sql_search, err);
+    return st ? st : db_exec(db, sql_meta, err);
+}
+
+static enum ocop_status wiped_set(struct ocop_store *s, enum wiped to, const char *sql,
+                                  struct ocop_error *err)
+{
+    enum ocop_status st = client_begin(s, err);
+
+    if (st)
+        return st;
+    if (sql)
+        st = db_exec(s->db->sqlite, sql, err);
+    if (!st)
+        st = store_meta_set_int(s, "wiped", to, err);
+    return client_end(s, st ? st : store_identity(s, err), err);
+}
+
+enum ocop_status store_wipe_begin(struct ocop_store *s, const char *reason, unsigned lost,
+                                  struct ocop_error *err)
+{
+    enum ocop_status st = db_exec(s->db->sqlite, sql_secure, err);
+
+    if (!st)
+        st = client_begin(s, err);
+    if (st)
+        return st;
+    st = store_meta_set(s, "state_reason", span_str(reason), err);
+    if (!st)
+        st = store_meta_set_int(s, "wipe_lost", lost, err);
+    if (!st)
+        st = store_meta_set_int(s, "wiped", WIPED_BEGUN, err);
+    if (!st)
+        st = db_exec(s->db->sqlite, sql_keys, err);
+    return client_end(s, st ? st : store_identity(s, err), err);
+}
+
+enum ocop_status store_wipe_finish(struct ocop_store *s, struct ocop_error *err)
+{
+    enum ocop_status st = db_exec(s->db->sqlite, sql_secure, err);
+
+    if (!st)
+        st = client_begin(s, err);
+    if (st)
+        return st;
+    st = client_end(s, rows_forget(s, err), err);
+    for (size_t i = 0; !st && i < sizeof sql_file / sizeof *sql_file; i++)
+        st = db_exec(s->db->sqlite, sql_file[i], err);
+    return st ? st : wiped_set(s, WIPED_UNTOLD, NULL, err);
+}
+
+enum ocop_status store_wipe_told(struct ocop_store *s, struct ocop_error *err)
+{
+    enum ocop_status st = db_exec(s->db->sqlite, sql_secure, err);
+
+    if (!st)
+        st = wiped_set(s, WIPED_TOLD, sql_last, err);
+    return st ? st : db_exec(s->db->sqlite, sql_file[1], err);
+}
+
+enum ocop_status store_wipe_over(struct ocop_store *s, struct ocop_error *err)
+{
+    enum ocop_status st = db_exec(s->db->sqlite, sql_forget, err);
+
+    return st ? st : store_identity(s, err);
+}

@@ -1,0 +1,43 @@
+/* A wipe ordered by the office: when, what is said of it, and the last word to the server. Knows no
+ * SQL. */
+#include <stdio.h>
+
+#include "record_api.h"
+#include "sync.h"
+#include "text.h"
+
+/* Changes that go with the store: drafts, what was refused and, at once, what was not sent. */
+static enum ocop_status lost_count(struct ocop_store *s, unsigned count[6], unsigned *lost,
+                                   struct ocop_error *err)
+{
+    enum ocop_status st = store_outbox_count(s, count, err);
+
+    *lost = st ? 0
+               : count[OUTBOX_DRAFT] + count[OUTBOX_READY] + count[OUTBOX_SEALED] +
+                     count[OUTBOX_REFUSED];
+    return st;
+}
+
+enum ocop_status wipe_store(struct ocop_store *s, const char *reason, struct ocop_error *err)
+{
+    char text[OCOP_ERROR_TEXT_MAX];
+    unsigned count[6], lost;
+    enum ocop_status st = lost_count(s, count, &lost, err);
+
+    if (st)
+        return st;
+    (void)snprintf(
+        text, sizeof text,
+        "wiped by the office: %.*s. Never sent: %u drafts, %u refused changes, %u others",
+        (int)text_cut(reason, 160), reason, count[OUTBOX_DRAFT], count[OUTBOX_REFUSED],
+        count[OUTBOX_READY] + count[OUTBOX_SEALED]);
+    st = store_wipe_begin(s, text, lost, err);
+    device_codes_forget(s);
+    device_scope_forget(s);
+    return st ? st : store_wipe_finish(s, err);
+}
+
+enum ocop_status wipe_status(const struct ocop_store *s, struct ocop_error *err)
+{
+    return err_set(err, OCOP_EWIPED, "%.280s; enrol anew to start afresh", s->me.state_reason);
+}

@@ -1,0 +1,168 @@
+/* New keys in the place of old ones: made where they are used, signed where the root is. Knows no
+ * file. */
+#include "keys.h"
+
+#include <inttypes.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "invitation.h"
+
+#define REQUEST "ocop-key"
+
+static void channel_use(struct server_keys *k, const struct channel_key *key,
+                        const struct key_paper *paper, int64_t before_until_ms)
+{
+    if (k->channel_count == SERVER_CHANNEL_KEYS_MAX)
+        channel_key_wipe(&k->channel[--k->channel_count]);
+    memmove(k->channel + 1, k->channel, k->channel_count * sizeof *k->channel);
+    memmove(k->channel_paper + 1, k->channel_paper, k->channel_count * sizeof *k->channel_paper);
+    k->channel[0] = *key;
+    k->channel_paper[0] = *paper;
+    k->channel_count++;
+    for (size_t i = 1; i < k->channel_count; i++) { /* none outlives a newer one */
+        struct key_paper *p = &k->channel_paper[i];
+        if (p->until_ms == 0 || p->until_ms > before_until_ms)
+            p->until_ms = before_until_ms;
+    }
+}
+
+static void sign_use(struct server_keys *k, const struct sign_key *key,
+                     const struct key_paper *paper)
+{
+    if (memcmp(k->sign.public_key, k->root.public_key, SIGN_PUBLIC_LEN) != 0) {
+        if (k->retired_count == KEYS_RETIRED_MAX)
+            k->retired_count--;
+        memmove(k->retired + 1, k->retired, k->retired_count * sizeof *k->retired);
+        memcpy(k->retired[0].public_key, k->sign.public_key, SIGN_PUBLIC_LEN);
+        k->retired[0].paper = k->sign_paper;
+        k->retired_count++;
+    }
+    k->sign = *key;
+    k->sign_paper = *paper;
+}
+
+void keys_new_channel(struct server_keys *k, const struct env *env, int64_t keep_ms)
+{
+    struct key_paper paper = {.number = k->channel_paper[0].number + 1};
+    channel_key_new(&k->next_channel, env);
+    k->next_channel_number = paper.number;
+    if (!k->has_root)
+        return;
+    invitation_sign(k->root.secret, k->next_channel.public_key, paper.number, paper.signature);
+    channel_use(k, &k->next_channel, &paper, env_now_ms(env) + keep_ms);
+    channel_key_wipe(&k->next_channel);
+    k->next_channel_number = 0;
+}
+
+void keys_new_sign(struct server_keys *k, const struct env *env)
+{
+    struct key_paper paper = {.number = k->sign_paper.number + 1};
+    sign_key_new(&k->next_sign, env);
+    k->next_sign_number = paper.number;
+    if (!k->has_root)
+        return;
+    keys_sign_signer(&k->root, k->next_sign.public_key, paper.number, paper.signature);
+    sign_use(k, &k->next_sign, &paper);
+    sign_key_wipe(&k->next_sign);
+    k->next_sign_number = 0;
+}
+
+void keys_detach(struct server_keys *k, const struct env *env)
+{
+    if (memcmp(k->sign.public_key, k->root.public_key, SIGN_PUBLIC_LEN) == 0)
+        keys_new_sign(k, env);
+    sodium_memzero(k->root.secret, sizeof k->root.secret);
+    k->has_root = false;
+}
+
+/* --- from one machine to another -----------------------------------------------------------------
+ */
+
+static void put_request(struct buf *out, const char *sort, uint64_t number, const uint8_t *key)
+{
+    char hex[65];
+    sodium_bin2hex(hex, sizeof hex, key, 32);
+    buf_printf(out, REQUEST " %s %" PRIu64 " %s", sort, number, hex);
+}
+
+void keys_request(const struct server_keys *k, struct buf *out)
+{
+    if (k->next_channel_number) {
+        put_request(out, "channel", k->next_channel_number, k->next_channel.public_key);
+        buf_byte(out, '\n');
+    }
+    if (k->next_sign_number) {
+        put_request(out, "sign", k->next_sign_number, k->next_sign.public_key);
+        buf_byte(out, '\n');
+    }
+}
+
+struct request {
+    char sort[12];
+    uint64_t number;
+    uint8_t key[32], signature[SIGNATURE_LEN];
+};
+
+static bool request_read(const char *text, bool answered, struct request *out)
+{
+    char key[65] = "", signature[129] = "";
+    size_t len;
+    const int n = sscanf(text, " " REQUEST " %11s %" SCNu64 " %64s %128s", out->sort, &out->number,
+                         key, signature);
+    if (n != (answered ? 4 : 3) || out->number == 0 ||
+        (strcmp(out->sort, "channel") != 0 && strcmp(out->sort, "sign") != 0) ||
+        sodium_hex2bin(out->key, sizeof out->key, key, strlen(key), NULL, &len, NULL) != 0 ||
+        len != sizeof out->key)
+        return false;
+    return !answered || (sodium_hex2bin(out->signature, sizeof out->signature, signature,
+                                        strlen(signature), NULL, &len, NULL) == 0 &&
+                         len == sizeof out->signature);
+}
+
+enum ocop_status keys_answer(const struct sign_key *root, const char *text, struct buf *out,
+                             struct ocop_error *err)
+{
+    struct request r;
+    char hex[129];
+    if (!request_read(text, false, &r))
+        return err_set(err, OCOP_EINVAL,
+                       "this is no request of a key; `ocopd keys show` prints those that wait");
+    if (strcmp(r.sort, "channel") == 0)
+        invitation_sign(root->secret, r.key, r.number, r.signature);
+    else
+        keys_sign_signer(root, r.key, r.number, r.signature);
+    put_request(out, r.sort, r.number, r.key);
+    sodium_bin2hex(hex, sizeof hex, r.signature, sizeof r.signature);
+    buf_printf(out, " %s\n", hex);
+    return out->failed ? err_nomem(err) : OCOP_OK;
+}
+
+enum ocop_status keys_install(struct server_keys *k, const struct env *env, const char *answer,
+                              int64_t keep_ms, struct ocop_error *err)
+{
+    struct request r;
+    struct key_paper paper;
+    if (!request_read(answer, true, &r))
+        return err_set(err, OCOP_EINVAL, "this is no answer of `ocopd keys sign`");
+    const bool channel = strcmp(r.sort, "channel") == 0;
+    if (r.number != (channel ? k->next_channel_number : k->next_sign_number) ||
+        memcmp(r.key, channel ? k->next_channel.public_key : k->next_sign.public_key, 32) != 0)
+        return err_set(err, OCOP_EINVAL, "no key that waits here is the one that was signed");
+    paper = (struct key_paper){.number = r.number};
+    memcpy(paper.signature, r.signature, sizeof paper.signature);
+    if (channel ? !invitation_signed(k->root.public_key, r.key, r.number, r.signature)
+                : !keys_signer_holds(k->root.public_key, r.key, r.number, r.signature))
+        return err_set(err, OCOP_EAUTH, "it is not this registry's root that signed the key");
+    if (channel) {
+        channel_use(k, &k->next_channel, &paper, env_now_ms(env) + keep_ms);
+        channel_key_wipe(&k->next_channel);
+        k->next_channel_number = 0;
+    } else {
+        sign_use(k, &k->next_sign, &paper);
+        sign_key_wipe(&k->next_sign);
+        k->next_sign_number = 0;
+    }
+    return OCOP_OK;
+}

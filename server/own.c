@@ -1,0 +1,77 @@
+/* What the registry writes by its own replica. Knows nothing of devices and invitations. */
+#include "own.h"
+
+static void put(struct own_draft *d, struct field f)
+{
+    d->f.v = d->v;
+    d->v[d->f.count++] = f;
+}
+
+void own_bytes(struct own_draft *d, uint32_t number, struct span s)
+{
+    put(d, (struct field){.number = number, .op = FIELD_SET, .type = VALUE_BYTES, .bytes = s});
+}
+
+void own_int(struct own_draft *d, uint32_t number, int64_t i)
+{
+    put(d, (struct field){.number = number, .op = FIELD_SET, .type = VALUE_INT, .i = i});
+}
+
+enum ocop_status own_element(struct own_draft *d, uint32_t number, struct span key,
+                             struct span packed, struct ocop_error *err)
+{
+    if (d->f.count == sizeof d->v / sizeof *d->v)
+        return err_set(err, OCOP_ELIMIT, "a record of the registry's own has too many elements");
+    put(d,
+        (struct field){
+            .number = number, .op = FIELD_SET, .type = VALUE_ELEMENT, .key = key, .bytes = packed});
+    return OCOP_OK;
+}
+
+enum ocop_status own_key_element(struct own_draft *d, uint32_t number, const struct id *key,
+                                 struct arena *a, struct ocop_error *err)
+{
+    uint8_t *packed = arena_alloc(a, 2 + ID_LEN);
+    if (!packed)
+        return err_nomem(err);
+    packed[0] = 1 << 3 | 2;
+    packed[1] = ID_LEN;
+    memcpy(packed + 2, key->b, ID_LEN);
+    return own_element(d, number, span_of(packed + 2, ID_LEN), span_of(packed, 2 + ID_LEN), err);
+}
+
+struct change own_change(struct own_draft *d, uint32_t kind, enum verb verb, struct id record,
+                         uint64_t base, int64_t now)
+{
+    d->f.v = d->v;
+    fields_sort(&d->f);
+    for (size_t i = 0; i < d->f.count; i++)
+        d->v[i].base = base;
+    return (struct change){.kind = kind,
+                           .verb = (uint8_t)verb,
+                           .record = record,
+                           .device_time_ms = now,
+                           .base = base,
+                           .fields = d->f};
+}
+
+enum ocop_status own_write(struct registry *r, const struct server_keys *keys,
+                           struct change *changes, size_t count, struct arena *a,
+                           struct ocop_error *err)
+{
+    struct author au;
+    uint64_t version;
+    struct outcome_row *outcomes;
+    size_t n = 0;
+    struct changes all = {changes, count};
+    enum ocop_status st = author_registry(r, keys, &au, err);
+    if (st == OCOP_OK)
+        st = author_write(&au, &all, a, &version, err);
+    author_end(&au);
+    if (st == OCOP_OK)
+        st = outcomes_of(r, version, a, &outcomes, &n, err);
+    for (size_t i = 0; st == OCOP_OK && i < n; i++)
+        if (outcomes[i].code == OUTCOME_REFUSED)
+            st = err_field(err, OCOP_EINVAL, outcomes[i].field, "%s", outcomes[i].text);
+    return st;
+}

@@ -1,0 +1,195 @@
+/* Invitations in the wrong hands: used twice, taken back, guessed; and who learns of it. */
+#include "test.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bounds.h"
+#include "invitation.h"
+#include "office.h"
+#include "query.h"
+#include "show.h"
+#include "world.h"
+
+static int setup(void **state)
+{
+    struct world *w = calloc(1, sizeof *w);
+    *state = w;
+    world_open(w);
+    world_enrol(w, 0);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    world_close(*state);
+    free(*state);
+    return 0;
+}
+
+static const char *invite(struct world *w)
+{
+    struct ocop_error err = {0};
+    const char *code;
+    struct invitation_terms terms = {.officer = w->officers[0],
+                                     .scope = &w->commune,
+                                     .scope_count = 1,
+                                     .address = "tcp://127.0.0.1:1",
+                                     .expires_ms = env_now_ms(env_system()) + 60000};
+    assert_int_equal(registry_begin(w->registry, &err), OCOP_OK);
+    assert_int_equal(invite_make(w->registry, &w->keys, &terms, &w->arena, &code, &err), OCOP_OK);
+    assert_int_equal(registry_commit(w->registry, &err), OCOP_OK);
+    return code;
+}
+
+/* The n-th fresh store redeems the code. */
+static enum ocop_status redeem(struct world *w, unsigned n, const char *code)
+{
+    struct ocop_error err = {0};
+    struct ocop_store *store;
+    struct ocop_options options = {.link = &w->links[0]};
+    char path[128];
+    snprintf(path, sizeof path, "%s/fresh%u.ocop", w->dir, n);
+    assert_int_equal(ocop_open(path, &options, &store, &err), OCOP_OK);
+    enum ocop_status st = ocop_enrol(store, code, NULL, &err);
+    ocop_close(store);
+    return st;
+}
+
+/* What `ocopd invitations`, or `ocopd devices`, prints. */
+static const char *shown(struct world *w, bool devices)
+{
+    struct ocop_error err = {0};
+    char *text = NULL;
+    size_t len = 0;
+    FILE *f = open_memstream(&text, &len);
+    assert_non_null(f);
+    assert_int_equal(devices ? show_devices(w->registry, false, INT64_MAX, f, &err)
+                             : show_invitations(w->registry, false, f, &err),
+                     OCOP_OK);
+    assert_int_equal(fclose(f), 0);
+    const char *copy = arena_dup(&w->arena, text, len);
+    free(text);
+    return copy;
+}
+
+static void a_second_device_with_the_same_code_is_refused_and_reported(void **state)
+{
+    struct world *w = *state;
+    const char *code = invite(w);
+    assert_null(strstr(shown(w, true), "tried by others"));
+    assert_int_equal(redeem(w, 1, code), OCOP_OK);
+    assert_int_equal(redeem(w, 1, code), OCOP_OK); /* the same one again is no second one */
+    assert_null(strstr(shown(w, true), "tried by others"));
+    assert_int_equal(redeem(w, 2, code), OCOP_ESTATE);
+    assert_int_equal(redeem(w, 3, code), OCOP_ESTATE);
+    assert_non_null(strstr(shown(w, true), "its invitation was tried by others: 2"));
+    assert_non_null(strstr(shown(w, false), "\t2\t"));
+    assert_int_equal(world_count(w, "SELECT count(*) FROM invitation WHERE refused = 2 AND"
+                                    " refused_ms > 0 AND used_ms > 0"),
+                     1);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM replica WHERE replica_type = 'device'"),
+                     2);
+}
+
+static enum ocop_status first_id(void *self, const struct query_invitation *v,
+                                 struct ocop_error *err)
+{
+    (void)err;
+    if (id_is_zero(&v->replica))
+        memcpy(self, v->id, sizeof v->id);
+    return OCOP_OK;
+}
+
+static void an_invitation_that_was_taken_back_enrols_nobody(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    const char *code = invite(w);
+    char id[9] = "";
+    assert_int_equal(query_invitations(w->registry, first_id, id, &err), OCOP_OK);
+    assert_int_equal(query_invitation_revoke(w->registry, "00000000", 5, &err), OCOP_ENOTFOUND);
+    assert_int_equal(query_invitation_revoke(w->registry, id, 5, &err), OCOP_OK);
+    assert_int_equal(query_invitation_revoke(w->registry, id, 5, &err), OCOP_ESTATE);
+    assert_non_null(strstr(shown(w, false), "taken back"));
+    assert_int_equal(redeem(w, 1, code), OCOP_ESTATE);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM invitation WHERE refused = 1"), 1);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM replica WHERE replica_type = 'device'"),
+                     1);
+}
+
+static void a_restore_does_not_give_a_code_back_that_was_taken_or_tried(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    const char *code = invite(w);
+    char id[9] = "";
+    world_backup(w);
+    assert_int_equal(query_invitations(w->registry, first_id, id, &err), OCOP_OK);
+    assert_int_equal(query_invitation_revoke(w->registry, id, 5, &err), OCOP_OK);
+    world_restore(w);
+    assert_int_equal(redeem(w, 1, code), OCOP_ESTATE);
+}
+
+/* A code that nobody made: refused, counted, and nothing else is done for it. */
+static void guesses_are_counted_and_write_nothing_to_the_log(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    struct invitation inv;
+    struct buf text;
+    uint64_t before, after;
+    assert_int_equal(invitation_decode(invite(w), &inv, &err), OCOP_OK);
+    assert_int_equal(registry_version(w->registry, &before, &err), OCOP_OK);
+    for (unsigned i = 0; i < 5; i++) {
+        inv.token[3]++;
+        buf_init(&text, INVITATION_TEXT_MAX * 2);
+        assert_int_equal(invitation_encode(&inv, &text, &err), OCOP_OK);
+        assert_int_equal(redeem(w, 1 + i, buf_cstr(&text)), OCOP_EAUTH);
+        buf_fini(&text);
+        if (i == 0)
+            assert_non_null(strstr(shown(w, false), "were tried 1 times"));
+    }
+    assert_int_equal(w->registry->guesses, 4); /* the next note tells of them */
+    w->registry->guesses_noted_ms = 1;
+    world_sync(w, 0);
+    assert_non_null(strstr(shown(w, false), "were tried 5 times"));
+    assert_int_equal(registry_version(w->registry, &after, &err), OCOP_OK);
+    assert_int_equal(before, after);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM invitation WHERE refused > 0"), 0);
+}
+
+static void the_office_sees_and_takes_back_by_command(void **state)
+{
+    struct office *o = calloc(1, sizeof *o);
+    char id[9];
+    (void)state;
+    office_open(o);
+    office_invite(o, "Nguyễn Thị An", "inspector", office_units[0]);
+    office_expect(o, 0, OFFICE(o, "invitations"), "open");
+    const char *line = strchr(o->out, '\n');
+    assert_non_null(line);
+    snprintf(id, sizeof id, "%.8s", line + 1);
+    office_expect(o, 0, OFFICE(o, "invitations", "--json"), "\"unknownTried\":0");
+    office_expect(o, 0, OFFICE(o, "invitations", "revoke", id), "took invitation");
+    office_expect(o, 1, OFFICE(o, "invitations", "revoke", id), "");
+    office_expect(o, 0, OFFICE(o, "invitations"), "taken back");
+    office_expect(o, 0, OFFICE(o, "invitations", "--help"), "revoke");
+    office_close(o);
+    free(o);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+        T(a_second_device_with_the_same_code_is_refused_and_reported),
+        T(an_invitation_that_was_taken_back_enrols_nobody),
+        T(a_restore_does_not_give_a_code_back_that_was_taken_or_tried),
+        T(guesses_are_counted_and_write_nothing_to_the_log),
+        cmocka_unit_test(the_office_sees_and_takes_back_by_command),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
