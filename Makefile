@@ -173,7 +173,7 @@ $(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(if $(LIBFUZZER),,$(B)/obj/tests/fuzz/repl
 SCENE := $(B)/fuzz/fuzz_request $(B)/fuzz/fuzz_reply
 $(SCENE): $(addprefix $(B)/obj/tests/fuzz/,scene.o scene_registry.o scene_aside.o)
 $(SCENE): WRAP := $(addprefix -Wl$(comma)--wrap=,frame_seal_request frame_open_request noise_prepare \
-	frame_seal_reply frame_open_reply crypto_sign_detached crypto_sign_verify_detached registry_begin \
+	frame_seal_reply frame_open_reply crypto_sign_detached crypto_sign_verify_detached registry_begin registry_begin_soon \
 	registry_begin_read registry_commit store_begin store_begin_read store_commit store_rollback)
 ifdef LIBFUZZER
 $(SCENE) $(B)/fuzz/fuzz_changeset: $(B)/obj/tests/fuzz/mutate.o

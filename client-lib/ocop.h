@@ -414,6 +414,9 @@ struct ocop_sync_options {
      * longer when it asks again, not connected meanwhile. 0, or what is left is less: OCOP_EBUSY at
      * once, and retry_after_ms says when to sync again. */
     int patience_ms;
+    /** Send what waits and hear of it, and stop; with nothing to send, do nothing. For the store of
+     * an officer who had this device before: each officer has a store of his own. */
+    bool send_only;
 };
 
 /**

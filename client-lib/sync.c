@@ -239,8 +239,8 @@ static void run_ahead(struct run *r, const Ocop__Sync__SyncReply *reply)
     struct id *lineage = &r->s->me.lineage;
     struct arena a;
 
-    if (!r->link->start || !reply->more || !reply->cursor || reply->reread || reply->n_sets ||
-        reply->n_known || reply->fork_seq || reply->enrolment ||
+    if (r->options->send_only || !r->link->start || !reply->more || !reply->cursor ||
+        reply->reread || reply->n_sets || reply->n_known || reply->fork_seq || reply->enrolment ||
         (most && r->sum->round_trips >= most) || !nothing_to_push(r) ||
         (reply->has_lineage &&
          !span_eq(span_of(reply->lineage.data, reply->lineage.len), id_span(lineage))))
@@ -384,6 +384,8 @@ static enum ocop_status look_on(struct run *r, const Ocop__Sync__SyncReply *repl
         return st;
     r->sum->left = count[OUTBOX_READY] + count[OUTBOX_SEALED] + count[OUTBOX_WAITING];
     r->more = reply->more || result->again || unacked > 0 || count[OUTBOX_READY] > 0;
+    if (r->options->send_only)
+        r->more = result->again || unacked > 0 || count[OUTBOX_READY] > 0;
     r->sum->complete = !r->more;
     r->limit = REQUEST_BYTES_MAX - REQUEST_ROOM;
     if (reply->set_bytes && reply->set_bytes < r->limit)
@@ -612,6 +614,11 @@ static enum ocop_status exchange(struct run *r, const char *server, struct ocop_
     unsigned most = r->options->max_round_trips;
     enum ocop_status st = tell(r, "connecting", err);
 
+    (void)pthread_mutex_lock(&r->s->lock);
+    r->sum->complete = r->options->send_only && !r->wiped && nothing_to_push(r);
+    (void)pthread_mutex_unlock(&r->s->lock);
+    if (st || r->sum->complete)
+        return st;
     if (!st)
         st = client_link(r->s, server, &r->link, err);
     for (r->more = !r->wiped; !st && r->more && (most == 0 || r->sum->round_trips < most);) {

@@ -130,6 +130,23 @@ enum ocop_status command_log(const struct invocation *in, struct ocop_error *err
     return st;
 }
 
+/* Evidence is the root's word, which is not here. */
+static enum ocop_status root_from_elsewhere(const struct invocation *in, struct server_keys *keys,
+                                            struct ocop_error *err)
+{
+    const char *path = command_value(in, "--root");
+    uint8_t pinned[SIGN_PUBLIC_LEN];
+
+    if (!path)
+        return err_set(err, OCOP_ESTATE,
+                       "the root is kept elsewhere, and evidence is its word; say --root FILE");
+    memcpy(pinned, keys->root.public_key, sizeof pinned);
+    enum ocop_status st = keys_load_root(path, &keys->root, err);
+    if (st == OCOP_OK && memcmp(pinned, keys->root.public_key, sizeof pinned) != 0)
+        st = err_set(err, OCOP_EAUTH, "%.200s holds the root of another registry", path);
+    return st;
+}
+
 static enum ocop_status export(const struct invocation *in, const struct id *record, FILE *out,
                                struct ocop_error *err) {
     struct registry *r = NULL; struct server_keys keys;
@@ -137,6 +154,7 @@ static enum ocop_status export(const struct invocation *in, const struct id *rec
     memset(&keys, 0, sizeof keys);
     enum ocop_status st = command_open(in, &r, err);
     if (st == OCOP_OK) st = command_keys(in, &keys, err);
+    if (st == OCOP_OK && !keys.has_root) st = root_from_elsewhere(in, &keys, err);
     if (st == OCOP_OK) st = evidence_export(r, &keys.root, record, out, err);
     keys_wipe(&keys);
     registry_close(r);

@@ -253,10 +253,10 @@ static bool keys_settle(struct server_keys *k)
         if (!k->has_root)
             return false;
         k->sign = k->root;
-        keys_sign_signer(&k->root, k->root.public_key, 0, k->sign_paper.signature);
+        sign_key_vouch(&k->root, k->root.public_key, 0, k->sign_paper.signature);
     }
-    if (!keys_signer_holds(k->root.public_key, k->sign.public_key, k->sign_paper.number,
-                           k->sign_paper.signature))
+    if (!sign_key_vouched(k->root.public_key, k->sign.public_key, k->sign_paper.number,
+                          k->sign_paper.signature))
         return false;
     for (size_t i = 0; i < k->channel_count; i++) {
         struct key_paper *paper = &k->channel_paper[i];
@@ -361,9 +361,8 @@ size_t keys_live(const struct server_keys *k, int64_t now_ms)
 /* --- signing -------------------------------------------------------------------------------------
  */
 
-static const char *const purposes[] = {[KEYS_CERTIFICATE] = "ocop certificate",
-                                       [KEYS_LEDGER] = "ocop ledger",
-                                       [KEYS_SIGNER] = "ocop signer"};
+static const char *const purposes[] = {
+    [KEYS_CERTIFICATE] = "ocop certificate", [KEYS_LEDGER] = "ocop ledger"};
 
 /* What is signed: the purpose, and the hash of the text. */
 static void message_of(enum keys_purpose purpose, struct span text, uint8_t out[64 + HASH_LEN])
@@ -397,8 +396,8 @@ static bool is_ours(const struct server_keys *k, const uint8_t signer[SIGN_PUBLI
         return true;
     for (size_t i = 0; i < k->retired_count; i++)
         if (memcmp(signer, k->retired[i].public_key, SIGN_PUBLIC_LEN) == 0 &&
-            keys_signer_holds(k->root.public_key, signer, k->retired[i].paper.number,
-                              k->retired[i].paper.signature))
+            sign_key_vouched(k->root.public_key, signer, k->retired[i].paper.number,
+                             k->retired[i].paper.signature))
             return true;
     return false;
 }
@@ -407,28 +406,4 @@ bool keys_verify(const struct server_keys *k, enum keys_purpose purpose, struct 
                  const uint8_t signer[SIGN_PUBLIC_LEN], const uint8_t signature[SIGNATURE_LEN])
 {
     return is_ours(k, signer) && holds(purpose, text, signer, signature);
-}
-
-static void signer_text(const uint8_t key[SIGN_PUBLIC_LEN], uint64_t number,
-                        uint8_t out[SIGN_PUBLIC_LEN + 8])
-{
-    memcpy(out, key, SIGN_PUBLIC_LEN);
-    for (int i = 0; i < 8; i++)
-        out[SIGN_PUBLIC_LEN + i] = (uint8_t)(number >> (56 - 8 * i));
-}
-
-void keys_sign_signer(const struct sign_key *root, const uint8_t key[SIGN_PUBLIC_LEN],
-                      uint64_t number, uint8_t signature[SIGNATURE_LEN])
-{
-    uint8_t text[SIGN_PUBLIC_LEN + 8];
-    signer_text(key, number, text);
-    keys_sign(root, KEYS_SIGNER, span_of(text, sizeof text), signature);
-}
-
-bool keys_signer_holds(const uint8_t root[SIGN_PUBLIC_LEN], const uint8_t key[SIGN_PUBLIC_LEN],
-                       uint64_t number, const uint8_t signature[SIGNATURE_LEN])
-{
-    uint8_t text[SIGN_PUBLIC_LEN + 8];
-    signer_text(key, number, text);
-    return holds(KEYS_SIGNER, span_of(text, sizeof text), root, signature);
 }

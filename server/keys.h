@@ -59,18 +59,12 @@ void keys_keep_from_core(void);
 size_t keys_live(const struct server_keys *k, int64_t now_ms);
 
 /** What a signature of the registry's is for: one for one thing is none for another. */
-enum keys_purpose { KEYS_CERTIFICATE, KEYS_LEDGER, KEYS_SIGNER };
+enum keys_purpose { KEYS_CERTIFICATE, KEYS_LEDGER };
 void keys_sign(const struct sign_key *key, enum keys_purpose purpose, struct span text,
                uint8_t signature[SIGNATURE_LEN]);
 /** Is `signer` a key of this registry, and the signature its own over the text? */
 bool keys_verify(const struct server_keys *k, enum keys_purpose purpose, struct span text,
                  const uint8_t signer[SIGN_PUBLIC_LEN], const uint8_t signature[SIGNATURE_LEN]);
-
-/** The root's signature under a signing key and its number, and whether it is. */
-void keys_sign_signer(const struct sign_key *root, const uint8_t key[SIGN_PUBLIC_LEN],
-                      uint64_t number, uint8_t signature[SIGNATURE_LEN]);
-bool keys_signer_holds(const uint8_t root[SIGN_PUBLIC_LEN], const uint8_t key[SIGN_PUBLIC_LEN],
-                       uint64_t number, const uint8_t signature[SIGNATURE_LEN]);
 
 /* --- change (keys_change.c) ----------------------------------------------------------------------
  */

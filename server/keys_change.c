@@ -63,7 +63,7 @@ void keys_new_sign(struct server_keys *k, const struct env *env)
     k->next_sign_number = paper.number;
     if (!k->has_root)
         return;
-    keys_sign_signer(&k->root, k->next_sign.public_key, paper.number, paper.signature);
+    sign_key_vouch(&k->root, k->next_sign.public_key, paper.number, paper.signature);
     sign_use(k, &k->next_sign, &paper);
     sign_key_wipe(&k->next_sign);
     k->next_sign_number = 0;
@@ -132,7 +132,7 @@ enum ocop_status keys_answer(const struct sign_key *root, const char *text, stru
     if (strcmp(r.sort, "channel") == 0)
         invitation_sign(root->secret, r.key, r.number, r.signature);
     else
-        keys_sign_signer(root, r.key, r.number, r.signature);
+        sign_key_vouch(root, r.key, r.number, r.signature);
     put_request(out, r.sort, r.number, r.key);
     sodium_bin2hex(hex, sizeof hex, r.signature, sizeof r.signature);
     buf_printf(out, " %s\n", hex);
@@ -153,7 +153,7 @@ enum ocop_status keys_install(struct server_keys *k, const struct env *env, cons
     paper = (struct key_paper){.number = r.number};
     memcpy(paper.signature, r.signature, sizeof paper.signature);
     if (channel ? !invitation_signed(k->root.public_key, r.key, r.number, r.signature)
-                : !keys_signer_holds(k->root.public_key, r.key, r.number, r.signature))
+                : !sign_key_vouched(k->root.public_key, r.key, r.number, r.signature))
         return err_set(err, OCOP_EAUTH, "it is not this registry's root that signed the key");
     if (channel) {
         channel_use(k, &k->next_channel, &paper, env_now_ms(env) + keep_ms);

@@ -196,8 +196,8 @@ static enum ocop_status learn_later(struct checking *c, struct signer *s, const 
         return damaged(err, version, "a signing key is none");
     if (id_eq(&s->id, &c->self) &&
         (!element_get(f->bytes, 3, &signature) || signature.bytes.len != SIGNATURE_LEN ||
-         !keys_signer_holds(c->root ? c->root : s->key, f->key.p, (uint64_t)number.i,
-                            signature.bytes.p)))
+         !sign_key_vouched(c->root ? c->root : s->key, f->key.p, (uint64_t)number.i,
+                           signature.bytes.p)))
         return damaged(err, version, "the root did not sign the key that the registry signs by");
     *k = (struct signing){s->later, (uint64_t)from.i, {0}};
     memcpy(k->key, f->key.p, SIGN_PUBLIC_LEN);

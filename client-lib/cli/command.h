@@ -35,6 +35,7 @@ enum opt {
     OPT_ROUND_TRIPS,
     OPT_PATIENCE,
     OPT_ROOT_KEY,
+    OPT_FORMER,
     OPT_HELP,
     OPT_COUNT
 };

@@ -53,6 +53,8 @@ static const struct {
     [OPT_CONNECT_TIMEOUT] = {"connect-timeout", 0, "SECONDS",
                              "how long to wait for a connection; else 10"},
     [OPT_ROUND_TRIPS] = {"max-round-trips", 0, "N", "stop after so many; the next sync goes on"},
+    [OPT_FORMER] = {"former", 0, "FILE",
+                    "then send what waits in this store, of the officer who had the device before"},
     [OPT_PATIENCE] = {"patience", 0, "SECONDS",
                       "how long to wait for a busy server, which says when to come back; else 0"},
     [OPT_ROOT_KEY] = {"root-key", 0, "HEX", "the registry's root key as its office published it"},
@@ -112,7 +114,7 @@ static const struct command commands[] = {
     {"sync", "", "Send and receive until nothing is left; Ctrl-C stops it and loses nothing.",
      sync_run,
      HAS(OPT_JSON) | HAS(OPT_CSV) | HAS(OPT_STRICT) | HAS(OPT_TIMEOUT) | HAS(OPT_CONNECT_TIMEOUT) |
-         HAS(OPT_ROUND_TRIPS) | HAS(OPT_PATIENCE),
+         HAS(OPT_ROUND_TRIPS) | HAS(OPT_PATIENCE) | HAS(OPT_FORMER),
      0, 0, false},
     {"status", "[ID]", "Show the state of the store, or of one record.", view_status,
      HAS(OPT_JSON) | HAS(OPT_CSV), 0, 1, false},

@@ -347,3 +347,41 @@ enum ocop_status statement_verify(struct span head, struct span body,
     return err_set(err, OCOP_EAUTH,
                    "the registry's signature does not cover this file: it was altered");
 }
+
+/* --- keys that the root vouches for --------------------------------------------------------------
+ */
+
+enum { VOUCH_CONTEXT = 64, VOUCH_BYTES = VOUCH_CONTEXT + HASH_LEN };
+
+/* The context, filled up with zeros, and the hash of key and number. */
+static void vouch_bytes(const uint8_t key[SIGN_PUBLIC_LEN], uint64_t number,
+                        uint8_t out[VOUCH_BYTES])
+{
+    static const char context[] = "ocop signer";
+    uint8_t text[SIGN_PUBLIC_LEN + 8];
+
+    memcpy(text, key, SIGN_PUBLIC_LEN);
+    for (int i = 0; i < 8; i++)
+        text[SIGN_PUBLIC_LEN + i] = (uint8_t)(number >> (56 - 8 * i));
+    memset(out, 0, VOUCH_CONTEXT);
+    memcpy(out, context, sizeof context - 1);
+    hash_bytes(span_of(text, sizeof text), out + VOUCH_CONTEXT);
+}
+
+void sign_key_vouch(const struct sign_key *root, const uint8_t key[SIGN_PUBLIC_LEN],
+                    uint64_t number, uint8_t signature[SIGNATURE_LEN])
+{
+    uint8_t bytes[VOUCH_BYTES];
+
+    vouch_bytes(key, number, bytes);
+    crypto_sign_detached(signature, NULL, bytes, sizeof bytes, root->secret);
+}
+
+bool sign_key_vouched(const uint8_t root[SIGN_PUBLIC_LEN], const uint8_t key[SIGN_PUBLIC_LEN],
+                      uint64_t number, const uint8_t signature[SIGNATURE_LEN])
+{
+    uint8_t bytes[VOUCH_BYTES];
+
+    vouch_bytes(key, number, bytes);
+    return crypto_sign_verify_detached(signature, bytes, sizeof bytes, root) == 0;
+}

@@ -80,6 +80,12 @@ OCOP_MUST_USE enum ocop_status statement_verify(struct span head, struct span bo
                                                 const uint8_t public_key[SIGN_PUBLIC_LEN],
                                                 const uint8_t signature[SIGNATURE_LEN],
                                                 struct ocop_error *err);
+/** The root's word for a signing key of the registry's own, under its number; and whether it is. */
+void sign_key_vouch(const struct sign_key *root, const uint8_t key[SIGN_PUBLIC_LEN],
+                    uint64_t number, uint8_t signature[SIGNATURE_LEN]);
+bool sign_key_vouched(const uint8_t root[SIGN_PUBLIC_LEN], const uint8_t key[SIGN_PUBLIC_LEN],
+                      uint64_t number, const uint8_t signature[SIGNATURE_LEN]);
+
 void hash_bytes(struct span s, uint8_t out[HASH_LEN]);
 
 #endif

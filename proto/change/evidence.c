@@ -17,7 +17,8 @@ enum {
     REPLICA_STATE = 16,
     REPLICA_STATE_REASON,
     REPLICA_PREDECESSOR,
-    REPLICA_PREDECESSOR_SEQ
+    REPLICA_PREDECESSOR_SEQ,
+    REPLICA_SIGN_KEYS = 22
 };
 
 void evidence_found(struct evidence_checking *c, const char *format, ...)
@@ -85,11 +86,25 @@ static enum ocop_status key_add(struct evidence_checking *c, struct evidence_rep
     return OCOP_OK;
 }
 
+/* A key of the registry's own: it counts with the root's word for it. */
+static enum ocop_status own_key(struct evidence_checking *c, struct evidence_replica *r,
+                                const struct field *f, uint64_t version)
+{
+    struct field signature, number = {.i = 0};
+    (void)element_get(f->bytes, 4, &number);
+    if (f->op != FIELD_SET || f->key.len != SIGN_PUBLIC_LEN ||
+        !element_get(f->bytes, 3, &signature) || signature.bytes.len != SIGNATURE_LEN ||
+        !sign_key_vouched(c->e->root_key, f->key.p, (uint64_t)number.i, signature.bytes.p))
+        return OCOP_OK;
+    return key_add(c, r, f->key, version);
+}
+
 /* One change of a replica's record, by the registry itself. */
 static enum ocop_status learn_change(struct evidence_checking *c, const struct change *change,
                                      const Ocop__Evidence__EvidenceSet *in)
 {
     struct evidence_replica *r = NULL;
+    const bool own = span_eq(id_span(&change->record), span_in(&c->e->bundle->registry));
     enum ocop_status st = replica_at(c, &change->record, &r);
     for (size_t i = 0; st == OCOP_OK && i < change->fields.count; i++) {
         const struct field *f = &change->fields.v[i];
@@ -101,7 +116,9 @@ static enum ocop_status learn_change(struct evidence_checking *c, const struct c
             r->number = (uint32_t)f->i;
         else if (f->number == REPLICA_NAME)
             r->name = f->bytes;
-        else if (f->number == REPLICA_SIGN_KEY)
+        else if (own && f->number == REPLICA_SIGN_KEYS)
+            st = own_key(c, r, f, in->version);
+        else if (!own && f->number == REPLICA_SIGN_KEY)
             st = key_add(c, r, f->bytes, in->version);
         else if (f->number == REPLICA_STATE_REASON)
             r->revoked_reason = f->bytes;
@@ -110,7 +127,9 @@ static enum ocop_status learn_change(struct evidence_checking *c, const struct c
         else if (f->number == REPLICA_PREDECESSOR_SEQ)
             r->predecessor_seq = (uint64_t)f->i;
         else if (f->number == REPLICA_STATE) {
-            const bool active = span_eq(f->bytes, span_str("active"));
+            /* one that is to be wiped sends first */
+            const bool active =
+                span_eq(f->bytes, span_str("active")) || span_eq(f->bytes, span_str("wipe"));
             r->revoked_version = active ? 0 : in->version;
             r->revoked_ms = active ? 0 : in->received_ms;
         }
@@ -209,6 +228,17 @@ static enum ocop_status changes_read(struct evidence_checking *c, struct evidenc
     return st;
 }
 
+/* By the root, or by a key that the root vouched for by then. */
+static bool signed_by_registry(const struct evidence *e, const struct evidence_replica *self,
+                               const uint8_t hash[HASH_LEN], const uint8_t *signature)
+{
+    const struct evidence_key *k = self ? self->keys : NULL;
+    bool good = changeset_verify(hash, signature, e->root_key, NULL) == OCOP_OK;
+    for (; !good && k; k = k->before)
+        good = changeset_verify(hash, signature, k->key, NULL) == OCOP_OK;
+    return good;
+}
+
 static enum ocop_status set_read(struct evidence_checking *c, struct evidence_set *set,
                                  struct arena *scratch, size_t *room)
 {
@@ -240,9 +270,8 @@ static enum ocop_status set_read(struct evidence_checking *c, struct evidence_se
         return OCOP_OK;
     }
     e->signatures++;
-    set->signature_good =
-        set->in->signature.len == SIGNATURE_LEN &&
-        changeset_verify(opened.hash, set->in->signature.data, e->root_key, NULL) == OCOP_OK;
+    set->signature_good = set->in->signature.len == SIGNATURE_LEN &&
+                          signed_by_registry(e, set->replica, opened.hash, set->in->signature.data);
     set->chain_good = set->signature_good; /* the registry's word, and no chain is needed for it */
     if (!set->signature_good)
         evidence_found(c, "version %" PRIu64 ": the signature is not the registry's",

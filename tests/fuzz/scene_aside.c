@@ -128,6 +128,7 @@ int __wrap_crypto_sign_verify_detached(const unsigned char *signature, const uns
 /* --- transactions within the scene's ---------------------------------------------------------- */
 
 enum ocop_status __wrap_registry_begin(struct registry *r, struct ocop_error *err);
+enum ocop_status __wrap_registry_begin_soon(struct registry *r, struct ocop_error *err);
 enum ocop_status __wrap_registry_begin_read(struct registry *r, struct ocop_error *err);
 enum ocop_status __wrap_registry_commit(struct registry *r, struct ocop_error *err);
 enum ocop_status __wrap_store_begin(struct ocop_store *s, struct ocop_error *err);
@@ -142,6 +143,11 @@ enum ocop_status __wrap_registry_begin(struct registry *r, struct ocop_error *er
     if (sqlite3_get_autocommit(r->db)) /* the first, which is the scene's */
         CHECK(sqlite3_exec(r->db, "BEGIN", NULL, NULL, NULL) == SQLITE_OK);
     return OCOP_OK;
+}
+
+enum ocop_status __wrap_registry_begin_soon(struct registry *r, struct ocop_error *err)
+{
+    return __wrap_registry_begin(r, err);
 }
 
 enum ocop_status __wrap_registry_begin_read(struct registry *r, struct ocop_error *err)

@@ -311,7 +311,7 @@ static void a_key_file_of_before_goes_on_working(void **state)
 static void a_server_takes_new_keys_while_it_runs(void **state)
 {
     struct office *o = calloc(1, sizeof *o);
-    char root[PROCESS_PATH_MAX];
+    char root[PROCESS_PATH_MAX], file[PROCESS_PATH_MAX], id[40];
     (void)state;
     office_open(o);
     office_serve(o, NULL, NULL);
@@ -337,6 +337,15 @@ static void a_server_takes_new_keys_while_it_runs(void **state)
     office_expect(o, 0, OFFICE(o, "devices"), "suspended");
     office_expect(o, 0, OFFICE(o, "resume", "1", "--reason", "x"), "resumed device 1");
     office_expect(o, 0, OFFICE(o, "devices", "--silent", "1", "--json"), "[]");
+    office_record(o, "an", "inspection", 0, "x", id);
+    office_expect(o, 0, DEVICE(o, "an", "sync"), "");
+    office_path(o, "evidence", file);
+    office_expect(o, 1, OFFICE(o, "export", "evidence", id), "");
+    assert_non_null(strstr(o->err, "kept elsewhere"));
+    office_expect(o, 0, OFFICE(o, "export", "evidence", id, "--out", file, "--root", root), "");
+    office_expect(o, 0, OFFICE(o, "export", "root-key"), "");
+    snprintf(line, sizeof line, "%.64s", o->out);
+    office_expect(o, 0, DEVICE(o, "an", "verify-evidence", file, "--root-key", line), "");
     office_stop(o);
     office_expect(o, 0, OFFICE(o, "verify"), "signatures hold");
     office_expect(o, 0, OFFICE(o, "keys", "--help"), "rotate");

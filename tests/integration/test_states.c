@@ -604,6 +604,46 @@ static void enrolling_a_wiped_store_starts_afresh(void **state)
     assert_int_equal(state_of(w, 1, id), OCOP_ACCEPTED);
 }
 
+/* --- handed over -------------------------------------------------------------------------------
+ */
+
+/* Device 1 is the phone under its former officer, device 2 the same phone under the new one: a
+ * store for each. */
+static void the_work_of_a_former_officer_is_sent_and_not_shown(void **state)
+{
+    struct world *w = *state;
+    struct ocop_sync_options former = {.send_only = true};
+    struct ocop_sync_summary sum;
+    struct ocop_record_status *status;
+    struct ocop_error err = {0};
+    struct ocop_store_status s;
+    ProtobufCMessage *m = NULL;
+    struct ocop_id unsent = world_inspect(w, 1, "pass");
+    assert_int_equal(ocop_new(w->stores[1], "inspection", &m, &err), OCOP_OK);
+    assert_int_equal(ocop_save(w->stores[1], m, &err), OCOP_OK);
+    ocop_free(m);
+    world_enrol(w, 2);
+    assert_int_equal(ocop_record_status(w->stores[2], &unsent, &status, NULL), OCOP_ENOTFOUND);
+    assert_int_equal(ocop_sync(w->stores[1], &former, &sum, &err), OCOP_OK);
+    assert_true(sum.complete);
+    assert_int_equal(sum.pushed, 1);
+    assert_string_equal(world_value(w, "inspection", unsent, "conclusion"), "\"pass\"");
+    assert_int_equal(world_count(w, "SELECT count(DISTINCT officer_id) FROM inspection AS i WHERE"
+                                    " officer_id = (SELECT officer_id FROM replica WHERE number"
+                                    " = 2)"),
+                     1);
+    world_inspect(w, 0, "fail");
+    world_sync(w, 0);
+    assert_int_equal(ocop_sync(w->stores[1], &former, &sum, &err), OCOP_OK);
+    assert_int_equal(sum.round_trips, 0); /* it asks for nothing where it has nothing to say */
+    assert_int_equal(sum.pulled, 0);
+    assert_int_equal(ocop_store_status(w->stores[1], &s, NULL), OCOP_OK);
+    assert_int_equal(s.drafts, 1); /* that was the officer's own */
+    world_sync(w, 2);
+    assert_int_equal(ocop_record_status(w->stores[2], &unsent, &status, NULL), OCOP_OK);
+    ocop_record_status_free(status); /* by way of the registry, like anybody's in this commune */
+}
+
 /* --- last contact ------------------------------------------------------------------------------
  */
 
@@ -695,6 +735,7 @@ int main(void)
         T(a_wipe_that_cannot_get_its_work_through_does_not_begin),
         T(a_wipe_that_was_cut_short_is_finished_when_the_store_is_opened),
         T(enrolling_a_wiped_store_starts_afresh),
+        T(the_work_of_a_former_officer_is_sent_and_not_shown),
         T(every_exchange_moves_the_last_contact_and_no_replay_does),
         T(the_number_of_a_request_survives_a_crash),
     };
