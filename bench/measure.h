@@ -30,7 +30,8 @@ void measure_update(struct world *w);
 void measure_ingest(struct world *w);
 void measure_pull(struct world *w); /* after measure_ingest: takes what that brought in */
 void measure_many(struct world *w);
-void measure_save(struct world *w); /* after measure_ingest, for its baseline's rows */
+void measure_readback(struct world *w);
+void measure_save(struct world *w);
 void measure_day(struct world *w);
 void measure_idle(struct world *w);
 void measure_curve(void); /* in a registry of its own */

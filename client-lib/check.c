@@ -1,6 +1,5 @@
 /* ocop_check: reads all that is stored and holds it against itself. Changes nothing; knows no SQL.
  */
-#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +16,8 @@ struct check {
     struct id replica;  /* of the set before */
     uint64_t seq;
     uint8_t hash[HASH_LEN];
+    struct store_words words; /* of all records; of `all`, when they can be read */
+    bool all;
 };
 
 static void found(struct check *c, const char *format, ...) OCOP_PRINTF(2, 3);
@@ -36,6 +37,37 @@ static void found(struct check *c, const char *format, ...)
 static void found_in_file(void *self, const char *line)
 {
     found(self, "file: %s", line);
+}
+
+/* What can be had again, and from where. Of a table that is not here: of a kind. */
+static const struct {
+    const char *table, *again;
+} sources[] = {
+    {"meta", "who this store is stands nowhere else; go back to a copy of the file, or enrol anew"},
+    {"outbox", "it was not sent yet and stands nowhere else; look at its record, discard it and "
+               "make it again"},
+    {"sealed", "the registry has it if it was acknowledged; else enter it again"},
+    {"searched", "a search may miss records; a store that is enrolled anew makes the index again"},
+    {"counter", "compare with the papers before the next number is given"},
+    {"", "the registry has it; a store that is enrolled anew receives it"},
+};
+
+static void found_row(void *self, const char *row)
+{
+    const size_t len = strcspn(row, " ");
+    size_t i = 0;
+
+    if (!row[len]) {
+        found(self,
+              "%s: rows that were written are gone; a store that is enrolled anew receives what "
+              "the registry has",
+              row);
+        return;
+    }
+    while (*sources[i].table &&
+           (strlen(sources[i].table) != len || strncmp(row, sources[i].table, len) != 0))
+        i++;
+    found(self, "%s: not what was written; %s", row, sources[i].again);
 }
 
 /* Damage is a finding; anything else ends the check. */
@@ -85,39 +117,6 @@ static enum ocop_status check_sealed(void *self, struct id replica, const struct
 
 /* --- records --------------------------------------------------------------------------------- */
 
-/* The index takes ASCII letters and digits and everything beyond ASCII as parts of words. */
-static bool is_word(uint8_t c)
-{
-    return c >= 0x80 || isalnum(c);
-}
-
-/* Is it found under the first word of its text? */
-static enum ocop_status check_search(struct check *c, const struct kind *k, const struct id *id,
-                                     const struct fields *f, struct ocop_error *err)
-{
-    char word[80] = "\"", name[ID_TEXT_LEN + 1];
-    size_t from = 0, len = 0;
-    struct buf text;
-    bool there = true;
-    enum ocop_status st = OCOP_OK;
-
-    buf_init(&text, MIB(1));
-    store_search_text(k, f, &text);
-    while (from < text.len && !is_word(text.p[from]))
-        from++;
-    while (from + len < text.len && len < 64 && is_word(text.p[from + len]))
-        len++;
-    if (len > 0) {
-        memcpy(word + 1, text.p + from, len);
-        memcpy(word + 1 + len, "\"*", 3);
-        st = store_search_finds(c->s, k->number, id, word, &there, err);
-    }
-    if (!there && !st)
-        found(c, "%s %s: the search index does not know it", k->name, id_text(*id, name));
-    buf_fini(&text);
-    return st;
-}
-
 /* Does the row show what its base and the changes over it say? */
 static enum ocop_status check_shown(struct check *c, const struct kind *k, const struct id *id,
                                     const struct fields *f, struct ocop_error *err)
@@ -157,8 +156,6 @@ static enum ocop_status check_record(struct check *c, const struct kind *k, cons
     if (!st)
         st = check_shown(c, k, id, &f, &why);
     if (!st)
-        st = check_search(c, k, id, &f, &why);
-    if (!st)
         return OCOP_OK;
     if (!is_finding(st)) {
         if (err)
@@ -169,7 +166,10 @@ static enum ocop_status check_record(struct check *c, const struct kind *k, cons
     return OCOP_OK;
 }
 
-static enum ocop_status check_records(struct check *c, struct ocop_error *err)
+typedef enum ocop_status record_fn(struct check *c, const struct kind *k, const struct id *id,
+                                   struct ocop_error *err);
+
+static enum ocop_status each_record(struct check *c, record_fn *fn, struct ocop_error *err)
 {
     enum ocop_status st = OCOP_OK;
 
@@ -180,10 +180,41 @@ static enum ocop_status check_records(struct check *c, struct ocop_error *err)
         arena_init(&ids_arena, ARENA_REQUEST_MAX);
         st = store_record_ids(c->s, kind_at(k)->number, NULL, &ids_arena, &ids, &count, err);
         for (size_t i = 0; !st && i < count; i++)
-            st = check_record(c, kind_at(k), &ids[i], err);
+            st = fn(c, kind_at(k), &ids[i], err);
         arena_fini(&ids_arena);
     }
     return st;
+}
+
+/* --- search ---------------------------------------------------------------------------------- */
+
+static enum ocop_status check_found(struct check *c, const struct kind *k, const struct id *id,
+                                    struct ocop_error *err)
+{
+    bool there = true;
+    char name[ID_TEXT_LEN + 1];
+
+    arena_reset(&c->arena);
+    enum ocop_status st = store_words_found(c->s, k->number, id, &c->arena, &there, err);
+    if (!st && !there)
+        found(c, "%s %s: the search index does not find it by all its words", k->name,
+              id_text(*id, name));
+    return is_finding(st) ? OCOP_OK : st; /* what cannot be read was told before */
+}
+
+/* The index is made of the records and of nothing else. Which records it is wrong about is asked
+ * only when it is wrong. */
+static enum ocop_status check_search(struct check *c, struct ocop_error *err)
+{
+    struct store_words held;
+    bool sound;
+    enum ocop_status st = store_words_held(c->s, &held, &sound, err);
+
+    if (st || (sound && (!c->all || (held.count == c->words.count && held.sum == c->words.sum))))
+        return st;
+    found(c, "search: the index is not that of the records, which are not harmed; a store that is "
+             "enrolled anew makes it again");
+    return sound ? each_record(c, check_found, err) : OCOP_OK;
 }
 
 /* --- outbox ---------------------------------------------------------------------------------- */
@@ -238,7 +269,11 @@ static enum ocop_status check_all(struct check *c, struct ocop_error *err)
     if (!st)
         st = check_outbox(c, err);
     if (!st)
-        st = check_records(c, err);
+        st = each_record(c, check_record, err);
+    if (!st)
+        st = store_sums(c->s, found_row, c, &c->words, &c->all, err);
+    if (!st)
+        st = check_search(c, err);
     client_read_end(c->s);
     return st;
 }

@@ -1,6 +1,5 @@
 /* ocop_find: checks a query, folds its text into words, and puts the answers of several kinds in
  * one order. Knows no SQL. */
-#include <ctype.h>
 #include <stdlib.h>
 
 #include "store.h"
@@ -30,12 +29,6 @@ static int64_t day_begins(const char *day)
     return days * DAY_MS - VIETNAM_MS;
 }
 
-/* The index takes ASCII letters and digits and everything beyond ASCII as parts of words. */
-static bool is_word(uint8_t c)
-{
-    return c >= 0x80 || isalnum(c);
-}
-
 /* Folded words as prefixes, all of which must be there: "hoa"* "lac"*. */
 static enum ocop_status match_of(const char *text, struct arena *a, const char **out,
                                  struct ocop_error *err)
@@ -49,7 +42,7 @@ static enum ocop_status match_of(const char *text, struct arena *a, const char *
     text_fold(&folded, span_str(text));
     for (size_t i = 0; i < folded.len && words < WORDS_MAX;) {
         size_t from = i;
-        while (i < folded.len && is_word(folded.p[i]))
+        while (i < folded.len && store_search_is_word(folded.p[i]))
             i++;
         if (i > from) {
             buf_byte(&match, '"');

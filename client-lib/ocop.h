@@ -450,10 +450,12 @@ ocop_resend(struct ocop_store *store, const struct ocop_id *id, struct ocop_erro
 /** Called once per finding of ocop_check, with one line of text. */
 typedef void (*ocop_check_fn)(void *user, const char *finding);
 
-/** Check the file: SQLite's own check, every row, every sealed change-set's hash and chain, the
- *  outbox against the records, the search index. It reads by a connection of its own and holds
- *  nothing: recording and syncing go on meanwhile, in `each` too, and what they write is not looked
- *  at. Only while the search index is looked at may a call that writes have to wait for it.
+/** Check the file: SQLite's own check, the schema, every row against its sum and the rules, every
+ *  sealed change-set's hash and chain, the outbox against the records, the search index against all
+ *  their words. A finding names the row and says from what it can be had again. It reads by a
+ * connection of its own and holds nothing: recording and syncing go on meanwhile, in `each` too,
+ * and what they write is not looked at. Only while the search index is looked at may a call that
+ * writes have to wait for it.
  *  @param findings how many; 0 is good. */
 OCOP_API OCOP_MUST_USE enum ocop_status ocop_check(struct ocop_store *store, ocop_check_fn each,
                                                    void *user, unsigned *findings,

@@ -584,6 +584,7 @@ static enum ocop_status take_records(struct taking *t, struct ocop_error *err)
     st = columns_decode(r->records, t->arena, &page, err);
     if (!st && page.count > PAGE_RECORDS_MAX * 2)
         return taking_malformed("a page of too many records", err);
+    store_search_expect(t->s, st ? 0 : page.count);
     for (size_t i = 0; !st && i < page.count; i++) {
         while (run == 0) {
             if (r->n_versions - at < 2)

@@ -8,6 +8,9 @@ enum { PACKED_PER_SEALED = 12 };
 /* A change of no more fields and bytes than these fits a set, whatever it holds. */
 enum { SURE_FIELDS = LIST_ITEMS_MAX, SURE_BYTES = SET_SEALED_BYTES_MAX - 12 * 1024 };
 
+#define DAMAGED                                                                                    \
+    "the change was damaged on this device before it was sent; look at the record, discard the "   \
+    "change and make it again"
 #define TOO_LARGE "the change is too large to be sent; make it in several parts"
 
 static enum ocop_status unpack(const struct outbox_rows *rows, size_t count, struct arena *a,
@@ -132,6 +135,27 @@ static enum ocop_status refuse(struct ocop_store *s, const struct outbox_row *ro
     return st ? st : pending_show(s, row->kind, &row->record, a, err);
 }
 
+/* A change that is not what was written must not be signed. */
+static enum ocop_status refuse_damaged(struct ocop_store *s, const struct outbox_rows *rows,
+                                       struct arena *a, bool *found, struct ocop_error *err)
+{
+    struct ocop_error why = {0};
+    enum ocop_status st = OCOP_OK;
+
+    *found = false;
+    for (size_t i = 0; !st && i < rows->count; i++) {
+        if (rows->v[i].sound)
+            continue;
+        *found = true;
+        st = refuse(s, &rows->v[i], DAMAGED, a, &why);
+        if (st == OCOP_EDAMAGED)
+            st = OCOP_OK; /* nor can it be shown: its record stays as it is */
+    }
+    if (st && err)
+        *err = why;
+    return st;
+}
+
 enum ocop_status seal_one(struct ocop_store *s, struct arena *a, bool *sealed,
                           struct ocop_error *err)
 {
@@ -146,7 +170,9 @@ enum ocop_status seal_one(struct ocop_store *s, struct arena *a, bool *sealed,
     *sealed = false;
     st = store_outbox_ready(s, SET_CHANGES_MAX, (size_t)s->me.budget * PACKED_PER_SEALED, a, &rows,
                             err);
-    if (st || (rows.count == 0 && !introduces(s)))
+    if (!st)
+        st = refuse_damaged(s, &rows, a, sealed, err);
+    if (st || *sealed || (rows.count == 0 && !introduces(s)))
         return st;
     arena_init(&attempt, ARENA_REQUEST_MAX);
     st = seal_within(s, &rows, &attempt, &count, &set, &out, &why);

@@ -11,16 +11,25 @@
 
 /* --- SQL ------------------------------------------------------------------------------------- */
 
-#define OUTBOX_COLUMNS "n, record, kind, state, seq, idx, change, reason, field"
+#define OUTBOX_COLUMNS                                                                             \
+    "n, record, kind, state, seq, idx, change, reason, field, "                                    \
+    "sum IS NOT row_sum(record, kind, state, seq, idx, change, reason, field)"
+
+/* Each row's sum is written with it (sum.h): of the columns of store_summed in their order. */
+#define OUTBOX_SUM(state, seq, idx, change, reason, field)                                         \
+    "sum = row_sum(record, kind, " state ", " seq ", " idx ", " change ", " reason ", " field ")"
+#define OUTBOX_SUM_READY OUTBOX_SUM("2", "NULL", "NULL", "change", "NULL", "NULL")
+#define SEALED_SUM(acked) "sum = row_sum(replica, seq, hash, " acked ")"
+#define BASE_SUM(version, fields, departed)                                                        \
+    "sum = row_sum(record, kind, " version ", born, " fields ", " departed ")"
 
 enum question {
     Q_DATA_VERSION,
     Q_META,
     Q_META_ALL,
     Q_META_SET,
-    Q_SEARCH_PUT,
-    Q_SEARCH_DELETE,
-    Q_SEARCH_FINDS,
+    Q_SUM_PUT,
+    Q_SUM_DROP,
     Q_OUTBOX_ADD,
     Q_OUTBOX_OF,
     Q_OUTBOX_HAS,
@@ -65,7 +74,8 @@ enum question {
     Q_CASES_FORGET,
     Q_STUB_PUT,
     Q_STUB_EXISTS,
-    Q_COUNTER_NEXT,
+    Q_COUNTER,
+    Q_COUNTER_PUT,
     Q_UNSEEN_CLEAR,
     Q_UNSEEN_MET,
     Q_UNSEEN_SOME,
@@ -79,77 +89,98 @@ static const char *const questions[Q_COUNT] = {
     [Q_DATA_VERSION] = "PRAGMA data_version",
     [Q_META] = "SELECT value FROM meta WHERE key = ?1",
     [Q_META_ALL] = "SELECT key, value FROM meta",
-    [Q_META_SET] = "INSERT INTO meta (key, value) VALUES (?1, ?2) "
-                   "ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-    [Q_SEARCH_PUT] = "INSERT INTO search (rowid, text) VALUES (?1, ?2)",
-    [Q_SEARCH_DELETE] = "INSERT INTO search (search, rowid, text) VALUES ('delete', ?1, ?2)",
-    [Q_SEARCH_FINDS] = "SELECT 1 FROM search WHERE search MATCH ?1 AND rowid = ?2",
-    [Q_OUTBOX_ADD] = "INSERT INTO outbox (record, kind, state, change) VALUES (?1, ?2, ?3, ?4)",
+    [Q_META_SET] = "INSERT INTO meta (key, value, sum) VALUES (?1, ?2, row_sum(?1, ?2)) "
+                   "ON CONFLICT (key) DO UPDATE SET value = excluded.value, sum = excluded.sum",
+    [Q_SUM_PUT] = "INSERT OR REPLACE INTO sums (row, sum) VALUES (?1, ?2)",
+    [Q_SUM_DROP] = "DELETE FROM sums WHERE row = ?1",
+    [Q_OUTBOX_ADD] = "INSERT INTO outbox (record, kind, state, change, sum) VALUES "
+                     "(?1, ?2, ?3, ?4, row_sum(?1, ?2, ?3, NULL, NULL, ?4))",
     [Q_OUTBOX_OF] = "SELECT " OUTBOX_COLUMNS " FROM outbox WHERE record = ?1 ORDER BY state = 1, n",
     [Q_OUTBOX_HAS] = "SELECT 1 FROM outbox WHERE record = ?1 LIMIT 1",
     [Q_OUTBOX_READY] = "SELECT " OUTBOX_COLUMNS " FROM outbox WHERE state = 2 ORDER BY n LIMIT ?1",
     [Q_OUTBOX_OF_SET] = "SELECT " OUTBOX_COLUMNS " FROM outbox WHERE seq = ?1 ORDER BY idx",
     [Q_OUTBOX_ONE] = "SELECT " OUTBOX_COLUMNS " FROM outbox WHERE seq = ?1 AND idx = ?2 "
                      "AND (?3 IS NULL OR record = ?3)",
-    [Q_OUTBOX_PUT_BACK] = "INSERT INTO outbox (n, record, kind, state, change, seq, idx) VALUES "
-                          "((SELECT coalesce(min(n), 1) - 1 FROM outbox), ?1, ?2, 3, ?3, ?4, ?5)",
+    [Q_OUTBOX_PUT_BACK] = "INSERT INTO outbox (n, record, kind, state, change, seq, idx, sum) "
+                          "VALUES ((SELECT coalesce(min(n), 1) - 1 FROM outbox), ?1, ?2, 3, ?3, "
+                          "?4, ?5, row_sum(?1, ?2, 3, ?4, ?5, ?3))",
     [Q_OUTBOX_RESEAL] = "UPDATE outbox SET state = 2, seq = NULL, idx = NULL, reason = NULL, "
-                        "field = NULL WHERE state IN (3, 5)",
+                        "field = NULL, " OUTBOX_SUM_READY " WHERE state IN (3, 5)",
     [Q_OUTBOX_ALL] = "SELECT " OUTBOX_COLUMNS " FROM outbox ORDER BY n",
-    [Q_OUTBOX_SEALED] = "UPDATE outbox SET state = 3, seq = ?2, idx = ?3 WHERE n = ?1",
-    [Q_OUTBOX_SETTLED] = "UPDATE outbox SET state = ?2, reason = ?3, field = ?4 WHERE n = ?1",
-    [Q_OUTBOX_REWRITE] = "UPDATE outbox SET change = ?2 WHERE n = ?1",
+    [Q_OUTBOX_SEALED] = "UPDATE outbox SET state = 3, seq = ?2, idx = ?3, " OUTBOX_SUM(
+        "3", "?2", "?3", "change", "reason", "field") " WHERE n = ?1",
+    [Q_OUTBOX_SETTLED] = "UPDATE outbox SET state = ?2, reason = ?3, field = ?4, " OUTBOX_SUM(
+        "?2", "seq", "idx", "change", "?3", "?4") " WHERE n = ?1",
+    [Q_OUTBOX_REWRITE] = "UPDATE outbox SET change = ?2, " OUTBOX_SUM(
+        "state", "seq", "idx", "?2", "reason", "field") " WHERE n = ?1",
     [Q_OUTBOX_RESEND] = "UPDATE outbox SET state = 2, seq = NULL, idx = NULL, reason = NULL, "
-                        "field = NULL WHERE n = ?1",
+                        "field = NULL, " OUTBOX_SUM_READY " WHERE n = ?1",
     [Q_OUTBOX_DELETE] = "DELETE FROM outbox WHERE n = ?1",
-    [Q_OUTBOX_UNSEAL] = "UPDATE outbox SET state = 2, seq = NULL, idx = NULL "
-                        "WHERE seq >= ?1 AND state = 3",
-    [Q_OUTBOX_DISOWN] = "UPDATE outbox SET seq = -seq WHERE seq > 0 AND state = 4",
+    [Q_OUTBOX_UNSEAL] = "UPDATE outbox SET state = 2, seq = NULL, idx = NULL, " OUTBOX_SUM(
+        "2", "NULL", "NULL", "change", "reason", "field") " WHERE seq >= ?1 AND state = 3",
+    [Q_OUTBOX_DISOWN] = "UPDATE outbox SET seq = -seq, " OUTBOX_SUM(
+        "state", "-seq", "idx", "change", "reason", "field") " WHERE seq > 0 AND state = 4",
     [Q_OUTBOX_COUNT] = "SELECT state, count(*) FROM outbox GROUP BY state",
-    [Q_SEALED_ADD] = "INSERT INTO sealed (replica, seq, hash, signature, body, acked) "
-                     "VALUES (?1, ?2, ?3, ?4, ?5, 0)",
+    [Q_SEALED_ADD] = "INSERT INTO sealed (replica, seq, hash, signature, body, acked, sum) "
+                     "VALUES (?1, ?2, ?3, ?4, ?5, 0, row_sum(?1, ?2, ?3, 0))",
     [Q_SEALED_UNACKED] = "SELECT replica, seq, hash, signature, body, acked FROM sealed "
                          "WHERE acked = 0 AND replica = ?1 ORDER BY seq LIMIT ?2",
     [Q_SEALED_UNACKED_COUNT] = "SELECT count(*) FROM sealed WHERE acked = 0 AND replica = ?1",
     [Q_SEALED_ONE] = "SELECT acked, hash FROM sealed WHERE replica = ?1 AND seq = ?2",
-    [Q_SEALED_ACK] = "UPDATE sealed SET acked = ?3 WHERE replica = ?1 AND seq = ?2",
-    [Q_SEALED_UNACK] = "UPDATE sealed SET acked = 0 WHERE replica = ?1 AND seq > ?2 AND acked > 0",
+    [Q_SEALED_ACK] =
+        "UPDATE sealed SET acked = ?3, " SEALED_SUM("?3") " WHERE replica = ?1 AND seq = ?2",
+    [Q_SEALED_UNACK] = "UPDATE sealed SET acked = 0, " SEALED_SUM(
+        "0") " WHERE replica = ?1 AND seq > ?2 AND acked > 0",
     [Q_SEALED_DROP] = "DELETE FROM sealed WHERE replica = ?1 AND seq >= ?2",
     [Q_SEALED_BELOW] = "SELECT replica, seq, hash, signature, body, acked FROM sealed "
                        "WHERE replica = ?1 AND seq < ?2 ORDER BY seq DESC LIMIT 1",
     [Q_SEALED_EACH] = "SELECT replica, seq, hash, signature, body, acked FROM sealed "
                       "ORDER BY replica, seq",
     [Q_BASE] = "SELECT version, fields FROM base WHERE record = ?1",
-    [Q_BASE_PUT] = "INSERT INTO base (record, kind, version, born, fields) "
-                   "VALUES (?1, ?2, ?3, ?3, ?4) ON CONFLICT (record) "
-                   "DO UPDATE SET version = excluded.version, fields = excluded.fields",
+    [Q_BASE_PUT] = "INSERT INTO base (record, kind, version, born, fields, sum) "
+                   "VALUES (?1, ?2, ?3, ?3, ?4, row_sum(?1, ?2, ?3, ?3, ?4, 0)) "
+                   "ON CONFLICT (record) DO UPDATE SET version = excluded.version, fields = "
+                   "excluded.fields, " BASE_SUM("excluded.version", "excluded.fields", "departed"),
     [Q_BASE_DELETE] = "DELETE FROM base WHERE record = ?1",
-    [Q_BASE_DEPART] = "UPDATE base SET departed = ?2 WHERE record = ?1",
+    [Q_BASE_DEPART] =
+        "UPDATE base SET departed = ?2, " BASE_SUM("version", "fields", "?2") " WHERE record = ?1",
     [Q_BASE_DEPARTED] = "SELECT kind FROM base WHERE record = ?1 AND departed = 1",
-    [Q_BASE_CLAMP] = "UPDATE base SET version = min(version, ?1), departed = 0 "
-                     "WHERE version > ?1 OR departed = 1",
+    [Q_BASE_CLAMP] = "UPDATE base SET version = min(version, ?1), departed = 0, " BASE_SUM(
+        "min(version, ?1)", "fields", "0") " WHERE version > ?1 OR departed = 1",
     [Q_BASE_ORPHANS] = "SELECT count(*) FROM base WHERE NOT EXISTS "
                        "(SELECT 1 FROM outbox WHERE outbox.record = base.record)",
     [Q_OWN] = "SELECT merged, version FROM own WHERE record = ?1",
     [Q_OWN_ANY] = "SELECT 1 FROM own LIMIT 1",
-    [Q_OWN_MERGED] = "UPDATE own SET merged = 1 WHERE record = ?1",
-    [Q_OWN_TAKEN] = "INSERT INTO own (record, kind, merged, version) VALUES (?1, ?2, 0, ?3) "
-                    "ON CONFLICT (record) DO UPDATE SET version = max(version, excluded.version)",
+    [Q_OWN_MERGED] =
+        "UPDATE own SET merged = 1, sum = row_sum(record, kind, 1, version) WHERE record = ?1",
+    [Q_OWN_TAKEN] = "INSERT INTO own (record, kind, merged, version, sum) VALUES (?1, ?2, 0, ?3, "
+                    "row_sum(?1, ?2, 0, ?3)) "
+                    "ON CONFLICT (record) DO UPDATE SET version = max(version, excluded.version), "
+                    "sum = row_sum(record, kind, merged, max(version, excluded.version))",
     [Q_CASE_PUT] =
-        "INSERT INTO cases (id, kind, record, cause, field, base, theirs, mine, other, resolution) "
-        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (id) DO UPDATE "
+        "INSERT INTO cases (id, kind, record, cause, field, base, theirs, mine, other, resolution, "
+        "sum) "
+        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, row_sum(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, "
+        "?9, ?10)) ON CONFLICT (id) DO UPDATE "
         "SET base = excluded.base, theirs = excluded.theirs, mine = excluded.mine, "
-        "other = excluded.other, resolution = excluded.resolution",
+        "other = excluded.other, resolution = excluded.resolution, sum = row_sum(id, kind, record, "
+        "cause, field, "
+        "excluded.base, excluded.theirs, excluded.mine, excluded.other, excluded.resolution)",
     [Q_CASE_DELETE] = "DELETE FROM cases WHERE id = ?1",
     [Q_CASES_OF] = "SELECT id, kind, record, cause, field, base, theirs, mine, other, resolution "
                    "FROM cases WHERE record = ?1 OR other = ?1 ORDER BY resolution IS NOT NULL, id",
-    [Q_CASES_FORGET] = "UPDATE cases SET resolution = '' WHERE resolution IS NULL",
+    [Q_CASES_FORGET] = "UPDATE cases SET resolution = '', sum = row_sum(id, kind, record, cause, "
+                       "field, base, theirs, mine, other, '') WHERE resolution IS NULL",
     [Q_CASES_ANY_OPEN] = "SELECT 1 FROM cases WHERE resolution IS NULL LIMIT 1",
-    [Q_STUB_PUT] = "INSERT INTO stub (id, kind, label) VALUES (?1, ?2, ?3) "
-                   "ON CONFLICT (id) DO UPDATE SET kind = excluded.kind, label = excluded.label",
+    [Q_STUB_PUT] =
+        "INSERT INTO stub (id, kind, label, sum) VALUES (?1, ?2, ?3, row_sum(?1, ?2, ?3)) "
+        "ON CONFLICT (id) DO UPDATE SET kind = excluded.kind, label = excluded.label, sum = "
+        "excluded.sum",
     [Q_STUB_EXISTS] = "SELECT 1 FROM stub WHERE id = ?1",
-    [Q_COUNTER_NEXT] = "INSERT INTO counter (name, value) VALUES (?1, 1) "
-                       "ON CONFLICT (name) DO UPDATE SET value = value + 1 RETURNING value",
+    /* Two questions: one with RETURNING takes three times as long as both. */
+    [Q_COUNTER] = "SELECT value FROM counter WHERE name = ?1",
+    [Q_COUNTER_PUT] = "INSERT INTO counter (name, value, sum) VALUES (?1, ?2, row_sum(?1, ?2)) "
+                      "ON CONFLICT (name) DO UPDATE SET value = excluded.value, sum = excluded.sum",
     [Q_UNSEEN_CLEAR] = "DELETE FROM unseen",
     [Q_UNSEEN_MET] = "DELETE FROM unseen WHERE record = ?1",
     [Q_UNSEEN_SOME] = "SELECT record, kind FROM unseen LIMIT 500",
@@ -163,15 +194,17 @@ static const char *const questions[Q_COUNT] = {
 };
 
 /* Statements about one kind's table are put together from these pieces and row_table(). */
-#define TOUCH_SEARCH "BEGIN; INSERT INTO search (rowid, text) VALUES (-1, 'x')"
 #define IDS_OF_UNIT "SELECT id FROM %s WHERE unit_id = ?1"
 #define IDS_OF_ALL "SELECT id FROM %s"
-#define CLAMP "UPDATE %s SET version = ?1, born = min(born, ?1) WHERE version > ?1"
+#define CLAMP "UPDATE @ SET version = ?1, born = min(born, ?1) WHERE version > ?1"
+/* Before it: by how much the versions move, as store_record_sum counts them. */
+#define CLAMP_SUMS                                                                                 \
+    "UPDATE sums SET sum = sum + (SELECT ?1 - version + 3 * (min(born, ?1) - born) FROM @ "        \
+    "WHERE n = row / 64) WHERE row IN (SELECT n * 64 + # FROM @ WHERE version > ?1)"
 #define UNSEEN_MARK                                                                                \
-    "INSERT INTO unseen (record, kind) SELECT id, %s"                                              \
-    " FROM %s WHERE ?1 OR id NOT IN (SELECT record FROM own)"
+    "INSERT INTO unseen (record, kind, sum) SELECT id, $, row_sum(id, $) FROM @ "                  \
+    "WHERE ?1 OR id NOT IN (SELECT record FROM own)"
 
-enum { SEARCH_TEXT_MAX = 1 << 20 };
 _Static_assert((int)Q_COUNT <= (int)QUESTIONS_MAX, "every question has room for its statement");
 
 /* --- questions ------------------------------------------------------------------------------- */
@@ -179,13 +212,7 @@ _Static_assert((int)Q_COUNT <= (int)QUESTIONS_MAX, "every question has room for 
 static enum ocop_status ask(struct ocop_store *s, enum question q, sqlite3_stmt **out,
                             struct ocop_error *err)
 {
-    struct db *db = s->db;
-
-    if (!db->stmt[q] && sqlite3_prepare_v3(db->sqlite, questions[q], -1, SQLITE_PREPARE_PERSISTENT,
-                                           &db->stmt[q], NULL) != SQLITE_OK)
-        return db_error(db->sqlite, err, "preparing a statement");
-    *out = db->stmt[q];
-    return OCOP_OK;
+    return prepared(s, &s->db->stmt[q], questions[q], out, err);
 }
 
 /* --- open and close -------------------------------------------------------------------------- */
@@ -198,6 +225,20 @@ static int refuses_commit(void *self)
 
     return db->open;
 }
+
+const struct sum_table store_summed[] = {
+    {"meta", "key", "key, value"},
+    {"outbox", "n", "record, kind, state, seq, idx, change, reason, field"},
+    {"sealed", "seq", "replica, seq, hash, acked"},
+    {"base", "record", "record, kind, version, born, fields, departed"},
+    {"own", "record", "record, kind, merged, version"},
+    {"cases", "id", "id, kind, record, cause, field, base, theirs, mine, other, resolution"},
+    {"stub", "id", "id, kind, label"},
+    {"unseen", "record", "record, kind"},
+    {"counter", "name", "name, value"},
+    {"searched", "kind", "kind, n"},
+    {NULL, NULL, NULL},
+};
 
 enum ocop_status store_open(struct ocop_store *s, const char *path, bool must_exist,
                             const char *vfs, struct span secret, struct ocop_error *err)
@@ -220,6 +261,8 @@ enum ocop_status store_open(struct ocop_store *s, const char *path, bool must_ex
         (void)sqlite3_commit_hook(db->sqlite, refuses_commit, db);
     if (!st)
         st = rows_open(db->sqlite, &db->rows, err);
+    if (!st)
+        st = store_sum_first(s, err);
     if (st)
         store_close(s);
     else
@@ -233,6 +276,8 @@ void store_close(struct ocop_store *s)
         return;
     for (int q = 0; q < Q_COUNT; q++)
         (void)sqlite3_finalize(s->db->stmt[q]);
+    for (int q = 0; q < SEARCH_QUESTIONS; q++)
+        (void)sqlite3_finalize(s->db->search[q]);
     rows_close(s->db->rows);
     (void)sqlite3_close(s->db->sqlite);
     cipher_key_wipe(&s->db->key);
@@ -256,26 +301,15 @@ const char *store_vfs(struct ocop_store *s)
                : NULL;
 }
 
-/* When SQLite rolled back by itself, in the middle of a write of the search index's own, the index
- * goes on with counts of what is gone, and calls the file damaged later. It reads them anew after a
- * transaction that it took part in. */
-static void search_refresh(struct db *db)
-{
-    bool touched = sqlite3_exec(db->sqlite, TOUCH_SEARCH, NULL, NULL, NULL) == SQLITE_OK;
-
-    if (!sqlite3_get_autocommit(db->sqlite) &&
-        sqlite3_exec(db->sqlite, "ROLLBACK", NULL, NULL, NULL) == SQLITE_OK && touched)
-        db->stale = false;
-}
-
 enum ocop_status store_begin(struct ocop_store *s, struct ocop_error *err)
 {
     enum ocop_status st;
 
     if (s->db->stale)
-        search_refresh(s->db);
+        store_search_refresh(s->db);
     st = db_exec(s->db->sqlite, "BEGIN IMMEDIATE", err);
     s->db->open = !st;
+    store_searched_forget(s->db);
     return st;
 }
 
@@ -286,6 +320,10 @@ enum ocop_status store_begin_read(struct ocop_store *s, struct ocop_error *err)
 
 enum ocop_status store_commit(struct ocop_store *s, struct ocop_error *err)
 {
+    enum ocop_status st = store_searched_write(s, err);
+
+    if (st)
+        return st;
     s->db->open = false;
     return db_exec(s->db->sqlite, "COMMIT", err);
 }
@@ -400,54 +438,6 @@ enum ocop_status store_identity(struct ocop_store *s, struct ocop_error *err)
 
 /* --- records --------------------------------------------------------------------------------- */
 
-static void search_list(struct buf *out, const struct field_rule *list, struct span element)
-{
-    struct field v;
-
-    for (const struct field_rule *r = list->items; r && r->number; r++) {
-        if (!(r->flags & FIELD_SEARCH) || !element_get(element, r->number, &v) ||
-            v.type != VALUE_BYTES)
-            continue;
-        buf_byte(out, ' ');
-        text_fold(out, v.bytes);
-    }
-}
-
-void store_search_text(const struct kind *k, const struct fields *f, struct buf *out)
-{
-    buf_clear(out);
-    for (size_t i = 0; k && i < f->count; i++) {
-        const struct field *v = &f->v[i];
-        const struct field_rule *r = kind_field(k, v->number);
-        if (!r || v->op != FIELD_SET)
-            continue;
-        if (rule_is_list(r) && v->type == VALUE_ELEMENT) {
-            search_list(out, r, v->bytes);
-        } else if ((r->flags & (FIELD_SEARCH | FIELD_LABEL)) && v->type == VALUE_BYTES) {
-            buf_byte(out, ' ');
-            text_fold(out, v->bytes);
-        }
-    }
-}
-
-static enum ocop_status search_write(struct ocop_store *s, enum question q, uint32_t kind,
-                                     int64_t n, struct buf *text, struct ocop_error *err)
-{
-    sqlite3_stmt *st = NULL;
-    enum ocop_status status;
-
-    if (text->failed)
-        return err_nomem(err);
-    if (text->len == 0)
-        return OCOP_OK;
-    status = ask(s, q, &st, err);
-    if (status)
-        return status;
-    put_int(st, 1, (uint64_t)(n * KIND_BITS + (int64_t)kind));
-    (void)sqlite3_bind_text64(st, 2, (const char *)text->p, text->len, SQLITE_STATIC, SQLITE_UTF8);
-    return run(s, st, err);
-}
-
 enum ocop_status store_record(struct ocop_store *s, uint32_t kind, const struct id *id,
                               struct arena *a, struct fields *out, uint64_t *version,
                               struct ocop_error *err)
@@ -459,13 +449,38 @@ enum ocop_status store_record(struct ocop_store *s, uint32_t kind, const struct 
     return st;
 }
 
+enum ocop_status store_sum_put(struct ocop_store *s, uint32_t kind, const struct id *id,
+                               const struct fields *f, int64_t n, const struct row_meta *meta,
+                               struct ocop_error *err)
+{
+    sqlite3_stmt *st = NULL;
+    enum ocop_status status = ask(s, Q_SUM_PUT, &st, err);
+
+    if (status)
+        return status;
+    put_int(st, 1, (uint64_t)store_row_key(kind, n));
+    put_int(st, 2, store_record_sum(kind, id, f, meta));
+    return run(s, st, err);
+}
+
+static enum ocop_status sum_drop(struct ocop_store *s, uint32_t kind, int64_t n,
+                                 struct ocop_error *err)
+{
+    sqlite3_stmt *st = NULL;
+    enum ocop_status status = ask(s, Q_SUM_DROP, &st, err);
+
+    if (status)
+        return status;
+    put_int(st, 1, (uint64_t)store_row_key(kind, n));
+    return run(s, st, err);
+}
+
 /* The row is there: replace it, and its words where they differ. */
 static enum ocop_status record_replace(struct ocop_store *s, uint32_t kind, const struct id *id,
                                        const struct fields *f, struct row_meta *meta,
                                        struct ocop_error *err)
 {
     struct db *db = s->db;
-    const struct kind *k = kind_by_number(kind);
     struct row_meta old_meta;
     struct fields old;
     struct arena a;
@@ -475,16 +490,10 @@ static enum ocop_status record_replace(struct ocop_store *s, uint32_t kind, cons
     st = row_load(db->rows, kind, id, &a, &old, &old_meta, err);
     if (!st)
         st = row_update(db->rows, kind, id, f, meta, err);
-    if (st || !k)
-        goto out;
-    store_search_text(k, &old, &db->old_text);
-    store_search_text(k, f, &db->new_text);
-    if (!db->old_text.failed && span_eq(buf_span(&db->old_text), buf_span(&db->new_text)))
-        goto out;
-    st = search_write(s, Q_SEARCH_DELETE, kind, old_meta.n, &db->old_text, err);
     if (!st)
-        st = search_write(s, Q_SEARCH_PUT, kind, old_meta.n, &db->new_text, err);
-out:
+        st = store_sum_put(s, kind, id, f, old_meta.n, meta, err);
+    if (!st)
+        st = store_search_replace(s, kind, old_meta.n, &old, f, err);
     arena_fini(&a);
     return st;
 }
@@ -493,7 +502,6 @@ enum ocop_status store_record_put(struct ocop_store *s, uint32_t kind, const str
                                   struct fields *f, uint64_t version, struct ocop_error *err)
 {
     struct row_meta meta = {.version = version, .born = version};
-    const struct kind *k = kind_by_number(kind);
     struct ocop_error why = {0};
     enum ocop_status st;
     int64_t n = 0;
@@ -509,10 +517,8 @@ enum ocop_status store_record_put(struct ocop_store *s, uint32_t kind, const str
             *err = why;
         return st;
     }
-    if (!k)
-        return OCOP_OK;
-    store_search_text(k, f, &s->db->new_text);
-    return search_write(s, Q_SEARCH_PUT, kind, n, &s->db->new_text, err);
+    st = store_sum_put(s, kind, id, f, n, &meta, err);
+    return st ? st : store_search_put(s, kind, n, f, err);
 }
 
 /* The cases of a record that goes go with it: nobody will tell how they end, and a record that
@@ -554,12 +560,12 @@ enum ocop_status store_record_delete(struct ocop_store *s, uint32_t kind, const 
         return st;
     arena_init(&a, ARENA_SAVE_MAX);
     st = row_load(db->rows, kind, id, &a, &old, &meta, err);
-    if (!st && kind_by_number(kind)) {
-        store_search_text(kind_by_number(kind), &old, &db->old_text);
-        st = search_write(s, Q_SEARCH_DELETE, kind, meta.n, &db->old_text, err);
-    }
+    if (!st)
+        st = store_search_drop(s, kind, meta.n, &old, err);
     if (!st)
         st = cases_leave(s, kind, id, &a, err);
+    if (!st)
+        st = sum_drop(s, kind, meta.n, err);
     if (!st)
         st = row_delete(db->rows, kind, id, err);
     arena_fini(&a);
@@ -622,40 +628,48 @@ enum ocop_status store_record_ids(struct ocop_store *s, uint32_t kind, const str
     return status;
 }
 
-/* One statement for the table of every kind; table 0 has the records of all that are unknown here.
- */
-static enum ocop_status in_every_table(struct ocop_store *s, bool mark, uint64_t value,
-                                       struct ocop_error *err)
+/* Run SQL in which @ stands for a kind's table, # for its number in keys of sums, and $ for that of
+ * its records; ?1 is `value`. Table 0 has the records of all kinds that are unknown here. */
+static enum ocop_status in_table(struct ocop_store *s, const char *text, uint32_t kind,
+                                 uint64_t value, struct ocop_error *err)
 {
-    enum ocop_status status = OCOP_OK;
+    sqlite3_stmt *st = NULL;
+    struct buf sql;
+    enum ocop_status status;
 
-    for (uint32_t k = 0; !status && k <= kind_count(); k++) {
-        sqlite3_stmt *st = NULL;
-        struct buf sql;
-        char kind[12] = "kind";
-        if (k > 0)
-            (void)snprintf(kind, sizeof kind, "%" PRIu32, k);
-        buf_init(&sql, KIB(4));
-        if (mark)
-            buf_printf(&sql, UNSEEN_MARK, kind, row_table(k));
+    buf_init(&sql, KIB(4));
+    for (const char *c = text; *c; c++)
+        if (*c == '@')
+            buf_str(&sql, row_table(kind));
+        else if (*c == '#')
+            buf_printf(&sql, "%" PRIu32, kind);
+        else if (*c == '$' && kind == 0)
+            buf_str(&sql, "kind");
+        else if (*c == '$')
+            buf_printf(&sql, "%" PRIu32, kind);
         else
-            buf_printf(&sql, CLAMP, row_table(k));
-        status = prepare(s, &sql, &st, err);
-        if (!status) {
+            buf_byte(&sql, (uint8_t)*c);
+    status = prepare(s, &sql, &st, err);
+    if (!status) {
+        if (sqlite3_bind_parameter_count(st) > 0)
             put_int(st, 1, value);
-            status = run(s, st, err);
-        }
-        (void)sqlite3_finalize(st);
-        buf_fini(&sql);
+        status = run(s, st, err);
     }
+    (void)sqlite3_finalize(st);
+    buf_fini(&sql);
     return status;
 }
 
 enum ocop_status store_record_clamp(struct ocop_store *s, uint64_t version, struct ocop_error *err)
 {
     sqlite3_stmt *st = NULL;
-    enum ocop_status status = in_every_table(s, false, version, err);
+    enum ocop_status status = OCOP_OK;
 
+    for (uint32_t k = 0; !status && k <= kind_count(); k++) {
+        status = in_table(s, CLAMP_SUMS, k, version, err);
+        if (!status)
+            status = in_table(s, CLAMP, k, version, err);
+    }
     if (!status)
         status = ask(s, Q_BASE_CLAMP, &st, err);
     if (status)
@@ -710,6 +724,7 @@ static enum ocop_status outbox_row(sqlite3_stmt *st, struct arena *a, struct out
     out->state = (enum outbox_state)state;
     out->seq = sqlite3_column_int64(st, 4) > 0 ? (uint64_t)sqlite3_column_int64(st, 4) : 0;
     out->idx = (uint32_t)sqlite3_column_int64(st, 5);
+    out->sound = !sqlite3_column_int(st, 9);
     out->reason = get_text(st, 7, a);
     out->field = get_text(st, 8, a);
     if (!get_bytes(st, 6, a, &out->change) || !out->reason || !out->field)
@@ -1425,15 +1440,22 @@ enum ocop_status store_counter_next(struct ocop_store *s, const char *name, uint
                                     struct ocop_error *err)
 {
     sqlite3_stmt *st = NULL;
-    int64_t n = 0;
-    enum ocop_status status = ask(s, Q_COUNTER_NEXT, &st, err);
+    int64_t last = 0;
+    enum ocop_status status = ask(s, Q_COUNTER, &st, err);
 
+    *out = 0;
     if (!status) {
         put_text(st, 1, name);
-        status = one_number(s, st, &n, err);
+        status = one_number(s, st, &last, err);
     }
-    *out = (uint64_t)n;
-    return status;
+    if (!status)
+        status = ask(s, Q_COUNTER_PUT, &st, err);
+    if (status)
+        return status;
+    *out = (uint64_t)last + 1;
+    put_text(st, 1, name);
+    put_int(st, 2, *out);
+    return run(s, st, err);
 }
 
 /* --- reading everything again ---------------------------------------------------------------- */
@@ -1445,7 +1467,9 @@ enum ocop_status store_unseen_mark(struct ocop_store *s, bool own_too, struct oc
 
     if (!status)
         status = run(s, st, err);
-    return status ? status : in_every_table(s, true, own_too, err);
+    for (uint32_t k = 0; !status && k <= kind_count(); k++)
+        status = in_table(s, UNSEEN_MARK, k, own_too, err);
+    return status;
 }
 
 enum ocop_status store_unseen_met(struct ocop_store *s, const struct id *record,
@@ -1556,28 +1580,4 @@ enum ocop_status store_counts(struct ocop_store *s, struct store_counts *out,
     out->waiting = count[OUTBOX_READY] + count[OUTBOX_SEALED] + count[OUTBOX_WAITING];
     out->refused = count[OUTBOX_REFUSED];
     return OCOP_OK;
-}
-
-enum ocop_status store_search_finds(struct ocop_store *s, uint32_t kind, const struct id *id,
-                                    const char *word, bool *out, struct ocop_error *err)
-{
-    struct row_meta meta;
-    struct fields f;
-    struct arena a;
-    sqlite3_stmt *st = NULL;
-    enum ocop_status status;
-
-    *out = false;
-    arena_init(&a, ARENA_SAVE_MAX);
-    status = row_load(s->db->rows, kind, id, &a, &f, &meta, err);
-    if (!status)
-        status = ask(s, Q_SEARCH_FINDS, &st, err);
-    if (!status) {
-        put_text(st, 1, word);
-        put_int(st, 2, (uint64_t)(meta.n * KIND_BITS + (int64_t)kind));
-        status = step(s, st, out, err);
-        done(st);
-    }
-    arena_fini(&a);
-    return status;
 }

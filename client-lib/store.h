@@ -236,6 +236,7 @@ struct outbox_row {
     uint32_t idx;
     struct span change;         /* ChangeRow */
     const char *reason, *field; /* "" when there is none */
+    bool sound;                 /* it is what was written */
 };
 
 struct outbox_rows {
@@ -453,12 +454,34 @@ OCOP_MUST_USE enum ocop_status store_counts(struct ocop_store *s, struct store_c
 
 /** The words that search finds a record by, folded. */
 void store_search_text(const struct kind *k, const struct fields *f, struct buf *out);
-/** Is the record in the index under the first of its words? */
-OCOP_MUST_USE enum ocop_status store_search_finds(struct ocop_store *s, uint32_t kind,
-                                                  const struct id *id, const char *word, bool *out,
-                                                  struct ocop_error *err);
-/** SQLite's own checks; each finding is one line. Outside a transaction: the one of the search
- * index takes the right to write while it lasts. */
+/** So many records are about to be put in this transaction: when they are many, they do not wait
+ * for the search index. */
+void store_search_expect(struct ocop_store *s, size_t records);
+/** Is this byte part of a word? */
+bool store_search_is_word(uint8_t c);
+
+/* --- store_check.c --- */
+
+/** What the search index holds, or should. */
+struct store_words {
+    uint64_t count, sum;
+};
+/** All that it holds, when it is `sound` in itself. Once for a handle. */
+OCOP_MUST_USE enum ocop_status store_words_held(struct ocop_store *s, struct store_words *out,
+                                                bool *sound, struct ocop_error *err);
+/** Is the record found under each of its words? */
+OCOP_MUST_USE enum ocop_status store_words_found(struct ocop_store *s, uint32_t kind,
+                                                 const struct id *id, struct arena *a, bool *out,
+                                                 struct ocop_error *err);
+/** Each row that is not what was written, as its table and what names it; "sums" when some are
+ * gone. Adds up in *words what the search index must hold; of `all` records, or some cannot be
+ * read. */
+OCOP_MUST_USE enum ocop_status store_sums(struct ocop_store *s,
+                                          void (*found)(void *self, const char *row), void *self,
+                                          struct store_words *words, bool *all,
+                                          struct ocop_error *err);
+/** SQLite's own checks and the schema; each finding is one line. Outside a transaction: the one of
+ * the search index takes the right to write while it lasts. */
 OCOP_MUST_USE enum ocop_status store_integrity(struct ocop_store *s,
                                                void (*each)(void *self, const char *line),
                                                void *self, struct ocop_error *err);

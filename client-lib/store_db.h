@@ -6,6 +6,7 @@
 #include "migrate.h"
 #include "row.h"
 #include "store.h"
+#include "sum.h"
 
 /* The state of a record, as enum ocop_record_state: what needs attention first. */
 #define STATE_OF(id)                                                                               \
@@ -16,27 +17,72 @@
     "WHEN EXISTS (SELECT 1 FROM outbox WHERE record = " id ") THEN 1 "                             \
     "WHEN EXISTS (SELECT 1 FROM own WHERE record = " id " AND merged = 1) THEN 4 ELSE 3 END"
 
-enum { QUESTIONS_MAX = 128 };
+enum { QUESTIONS_MAX = 128, SEARCH_TEXT_MAX = 1 << 20 };
+/* So many new rows of a kind may wait for the search index. */
+enum { SEARCH_WAITING_MAX = 64 };
+enum search_question { SEARCH_PUT, SEARCH_DELETE, SEARCH_UP_TO, SEARCH_MOVE, SEARCH_QUESTIONS };
 
 struct db {
     sqlite3 *sqlite;
     struct cipher_key key;
     bool open;  /* between store_begin and the decision to commit or to roll back */
-    bool stale; /* the search index may count what was rolled back: search_refresh */
+    bool stale; /* the search index may count what was rolled back: store_search_refresh */
     struct rows *rows;
     struct buf old_text, new_text;     /* of search; kept for their memory */
     int64_t data_version;              /* SQLite's own, of the file as last asked for */
     sqlite3_stmt *stmt[QUESTIONS_MAX]; /* by question of store.c */
+    sqlite3_stmt *search[SEARCH_QUESTIONS];
+    /* By kind, in this transaction: up to which row the index goes, -1 where nobody has asked; it
+     * moved; and rows are put in at once. */
+    int64_t searched[KIND_COUNT_PLUS_1];
+    bool searched_moves[KIND_COUNT_PLUS_1];
+    bool searches_all;
 };
 
 /** Remove what an interrupted change of key left beside the file, which is open. */
 void store_key_tidy(const char *path);
 
-enum { KIND_BITS = 64 }; /* in rowids of search, beside n */
+enum { KIND_BITS = 64 }; /* in rowids of search and sums, beside n */
 _Static_assert((int)KIND_COUNT_PLUS_1 <= (int)KIND_BITS, "a kind fits beside n in search's rowid");
 
 /** Take one row of table meta; false when it cannot be what its key says (store_identity.c). */
 bool identity_key(struct identity *me, const char *key, struct span v);
+/** Number of a record in table sums and in the search index. Kinds that are unknown here have one
+ * table, and no number. */
+int64_t store_row_key(uint32_t kind, int64_t n);
+/** The tables beside those of the kinds, and how their rows are summed; ends without a name. */
+extern const struct sum_table store_summed[];
+/** What the sum of a record must be. */
+uint64_t store_record_sum(uint32_t kind, const struct id *id, const struct fields *f,
+                          const struct row_meta *meta);
+OCOP_MUST_USE enum ocop_status store_sum_put(struct ocop_store *s, uint32_t kind,
+                                             const struct id *id, const struct fields *f, int64_t n,
+                                             const struct row_meta *meta, struct ocop_error *err);
+/** Sum all records of a store that is older than the sums. */
+OCOP_MUST_USE enum ocop_status store_sum_first(struct ocop_store *s, struct ocop_error *err);
+
+/* --- store_search.c --- */
+
+/** Up to which row of the kind the index goes. */
+OCOP_MUST_USE enum ocop_status store_searched(struct ocop_store *s, uint32_t kind, int64_t *n,
+                                              struct ocop_error *err);
+/** Outside a transaction: the index reads anew what it counts. */
+void store_search_refresh(struct db *db);
+/** At the beginning of a transaction, and before it is committed. */
+void store_searched_forget(struct db *db);
+OCOP_MUST_USE enum ocop_status store_searched_write(struct ocop_store *s, struct ocop_error *err);
+/** A row is new; has other fields; goes. */
+OCOP_MUST_USE enum ocop_status store_search_put(struct ocop_store *s, uint32_t kind, int64_t n,
+                                                const struct fields *f, struct ocop_error *err);
+OCOP_MUST_USE enum ocop_status store_search_replace(struct ocop_store *s, uint32_t kind, int64_t n,
+                                                    const struct fields *old,
+                                                    const struct fields *f, struct ocop_error *err);
+OCOP_MUST_USE enum ocop_status store_search_drop(struct ocop_store *s, uint32_t kind, int64_t n,
+                                                 const struct fields *old, struct ocop_error *err);
+/** Rows that wait for the index and have all words of the match: "[7,9]"; "" when none has. */
+OCOP_MUST_USE enum ocop_status store_search_waiting(struct ocop_store *s, uint32_t kind,
+                                                    const char *match, struct buf *out,
+                                                    struct ocop_error *err);
 
 /* --- statements ------------------------------------------------------------------------------ */
 
@@ -59,6 +105,17 @@ static inline void put_int(sqlite3_stmt *st, int at, uint64_t v)
 static inline void put_text(sqlite3_stmt *st, int at, const char *v)
 {
     (void)sqlite3_bind_text(st, at, v, -1, SQLITE_STATIC);
+}
+
+/* The statement of a slot, prepared when it is first asked for. */
+static inline enum ocop_status prepared(struct ocop_store *s, sqlite3_stmt **slot, const char *sql,
+                                        sqlite3_stmt **out, struct ocop_error *err)
+{
+    if (!*slot && sqlite3_prepare_v3(s->db->sqlite, sql, -1, SQLITE_PREPARE_PERSISTENT, slot,
+                                     NULL) != SQLITE_OK)
+        return db_error(s->db->sqlite, err, "preparing a statement");
+    *out = *slot;
+    return OCOP_OK;
 }
 
 static inline void done(sqlite3_stmt *st)

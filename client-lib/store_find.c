@@ -1,5 +1,5 @@
-/* The questions of ocop_find, put together for each kind from the pieces at the top, and SQLite's
- * own checks of the file. Knows rows and statements; nothing of words typed or of changes. */
+/* The questions of ocop_find, put together for each kind from the pieces at the top. Knows
+ * rows and statements; nothing of words typed or of changes. */
 #include "store_db.h"
 
 #include <stdio.h>
@@ -41,7 +41,8 @@ static const struct columns {
 #define FIND_VALID " AND t.voided IS NOT 1"
 #define FIND_TEXT                                                                                  \
     " AND t.n IN (SELECT rowid / 64 FROM search WHERE search MATCH ?6 "                            \
-    "AND rowid %% 64 = %d)"
+    "AND rowid %% 64 = %d%s)"
+#define FIND_WAITING " UNION ALL SELECT value FROM json_each(?9)"
 #define FIND_STATE " AND status = ?7"
 #define FIND_ORDER " ORDER BY %s DESC, t.n DESC LIMIT ?8"
 static const char *const find_among[] = {
@@ -52,8 +53,6 @@ static const char *const find_among[] = {
     [OCOP_IN_CASE] = " AND t.id IN (SELECT record FROM cases UNION SELECT other FROM cases)",
     [OCOP_REFUSED] = " AND t.id IN (SELECT record FROM outbox)",
 };
-#define CHECK_FILE "PRAGMA integrity_check"
-#define CHECK_SEARCH "INSERT INTO search (search) VALUES ('integrity-check')"
 
 /* --- find ------------------------------------------------------------------------------------ */
 
@@ -64,7 +63,7 @@ bool store_find_knows(uint32_t kind, bool product, bool producer, bool day)
     return (!product || c->product) && (!producer || c->producer) && (!day || c->day);
 }
 
-static void find_sql(const struct find *q, const struct columns *c, struct buf *sql)
+static void find_sql(const struct find *q, const struct columns *c, bool waiting, struct buf *sql)
 {
     const char *day = c->day ? c->day : "NULL";
 
@@ -82,7 +81,7 @@ static void find_sql(const struct find *q, const struct columns *c, struct buf *
     if (!q->voided_too)
         buf_str(sql, FIND_VALID);
     if (q->match)
-        buf_printf(sql, FIND_TEXT, (int)q->kind);
+        buf_printf(sql, FIND_TEXT, (int)q->kind, waiting ? FIND_WAITING : "");
     if (q->state) {
         buf_str(sql, find_among[q->state]);
         buf_str(sql, FIND_STATE);
@@ -142,17 +141,23 @@ enum ocop_status store_find(struct ocop_store *s, const struct find *q, struct a
 {
     const struct columns *c = &columns[q->kind];
     sqlite3_stmt *st = NULL;
-    struct buf sql;
+    struct buf sql, waiting;
     bool row;
-    enum ocop_status status;
+    enum ocop_status status = OCOP_OK;
 
     *out = NULL;
     *count = 0;
     buf_init(&sql, KIB(16));
-    find_sql(q, c, &sql);
-    status = prepare(s, &sql, &st, err);
+    buf_init(&waiting, KIB(16));
+    if (q->match)
+        status = store_search_waiting(s, q->kind, q->match, &waiting, err);
+    find_sql(q, c, waiting.len > 0, &sql);
+    if (!status)
+        status = prepare(s, &sql, &st, err);
     if (!status)
         find_bind(q, c, st);
+    if (!status && waiting.len > 0)
+        put_text(st, 9, buf_cstr(&waiting));
     while (!status) {
         status = step(s, st, &row, err);
         if (status || !row)
@@ -166,31 +171,7 @@ enum ocop_status store_find(struct ocop_store *s, const struct find *q, struct a
             ++*count;
     }
     (void)sqlite3_finalize(st);
+    buf_fini(&waiting);
     buf_fini(&sql);
     return status;
-}
-
-/* --- check ----------------------------------------------------------------------------------- */
-
-enum ocop_status store_integrity(struct ocop_store *s, void (*each)(void *self, const char *line),
-                                 void *self, struct ocop_error *err)
-{
-    sqlite3_stmt *st = NULL;
-    enum ocop_status status = OCOP_OK;
-    bool row;
-
-    if (sqlite3_prepare_v2(s->db->sqlite, CHECK_FILE, -1, &st, NULL) != SQLITE_OK)
-        return db_error(s->db->sqlite, err, "checking the file");
-    while (!(status = step(s, st, &row, err)) && row) {
-        const char *line = (const char *)sqlite3_column_text(st, 0);
-        if (line && strcmp(line, "ok") != 0)
-            each(self, line);
-    }
-    (void)sqlite3_finalize(st);
-    if (status || sqlite3_exec(s->db->sqlite, CHECK_SEARCH, NULL, NULL, NULL) == SQLITE_OK)
-        return status;
-    if (sqlite3_errcode(s->db->sqlite) != SQLITE_CORRUPT)
-        return db_error(s->db->sqlite, err, "checking the search index");
-    each(self, "the search index is damaged");
-    return OCOP_OK;
 }

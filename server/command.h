@@ -75,6 +75,7 @@ enum ocop_status command_run(const struct invocation *in, struct ocop_error *err
 enum ocop_status command_init(const struct invocation *in, struct ocop_error *err);
 enum ocop_status command_import(const struct invocation *in, struct ocop_error *err);
 enum ocop_status command_invite(const struct invocation *in, struct ocop_error *err);
+enum ocop_status command_status(const struct invocation *in, struct ocop_error *err);
 enum ocop_status command_invitations(const struct invocation *in, struct ocop_error *err);
 enum ocop_status command_devices(const struct invocation *in, struct ocop_error *err);
 enum ocop_status command_revoke(const struct invocation *in, struct ocop_error *err);

@@ -152,6 +152,7 @@ static enum ocop_status serve_locked(const struct invocation *in, struct ocop_er
     struct serve_options options = {.batch_max = config_batch(&in->config),
                                     .queue_bytes = config_queue(&in->config),
                                     .workers = config_workers(&in->config),
+                                    .readback = config_readback(&in->config),
                                     .ready = on_ready,
                                     .self = (void *)(uintptr_t)in};
     struct registry *r = NULL;

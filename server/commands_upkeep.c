@@ -1,4 +1,4 @@
-/* verify, rebuild, backup, restore: trust in the file. */
+/* status, verify, rebuild, backup, restore: trust in the file. */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -7,7 +7,9 @@
 #include "backup.h"
 #include "command.h"
 #include "query.h"
+#include "readback.h"
 #include "replay.h"
+#include "text.h"
 
 static void remove_scratch(const char *folder, const char *file)
 {
@@ -38,6 +40,34 @@ static enum ocop_status compare(const struct invocation *in, struct registry *r,
     return st;
 }
 
+enum ocop_status command_status(const struct invocation *in, struct ocop_error *err)
+{
+    struct registry *r = NULL;
+    struct readback_note note;
+    uint64_t version = 0;
+    char lineage[ID_TEXT_LEN + 1], day[11];
+
+    enum ocop_status st = command_open(in, &r, err);
+    if (st == OCOP_OK)
+        st = registry_version(r, &version, err);
+    if (st == OCOP_OK)
+        st = readback_noted(r, &note, err);
+    if (st == OCOP_OK) {
+        fprintf(in->out, "version: %llu\nlineage: %s\n", (unsigned long long)version,
+                id_text(r->lineage, lineage));
+        if (note.count == 0)
+            fputs("read back: nothing damaged was found\n", in->out);
+        else
+            fprintf(in->out,
+                    "read back: %llu damaged change-sets, last on %s version %llu: %s; run `ocopd "
+                    "verify`\n",
+                    (unsigned long long)note.count, text_day_of(note.found_ms, day),
+                    (unsigned long long)note.version, note.text);
+    }
+    registry_close(r);
+    return st;
+}
+
 enum ocop_status command_verify(const struct invocation *in, struct ocop_error *err)
 {
     struct registry *r = NULL;
@@ -51,6 +81,8 @@ enum ocop_status command_verify(const struct invocation *in, struct ocop_error *
         st = query_integrity(r, err);
     if (st == OCOP_OK)
         fputs("file: whole\n", in->out);
+    if (st == OCOP_OK)
+        st = query_sums(r, QUERY_SUMS_OWN, err); /* the log is judged by what this registry is */
     /* A copy can be verified where the keys are not; then the first set says who signs. */
     if (st == OCOP_OK)
         with_root = command_keys(in, &keys, NULL) == OCOP_OK;
@@ -63,6 +95,10 @@ enum ocop_status command_verify(const struct invocation *in, struct ocop_error *
                 (unsigned long long)checked.sets, (unsigned long long)checked.replicas,
                 (unsigned long long)checked.changes,
                 with_root ? "" : " (the root key is not here: taken from the log)");
+    if (st == OCOP_OK)
+        st = query_sums(r, QUERY_SUMS_LOG, err);
+    if (st == OCOP_OK)
+        fputs("rows: what was written\n", in->out);
     if (st == OCOP_OK && checked.sets == 0)
         st = err_set(err, OCOP_EDAMAGED, "the log is empty: not even the registry's own sets");
     if (st == OCOP_OK)
@@ -70,6 +106,8 @@ enum ocop_status command_verify(const struct invocation *in, struct ocop_error *
     if (st == OCOP_OK)
         fprintf(in->out, "tables: equal to a replay of %llu change-sets\n",
                 (unsigned long long)replayed.sets);
+    if (st == OCOP_OK)
+        st = readback_forget(r, err); /* what was found is mended */
     keys_wipe(&keys);
     registry_close(r);
     return st;

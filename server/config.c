@@ -12,6 +12,7 @@
 
 /* Beyond these the one thread of the database is what all wait for. */
 enum { WORKERS_AUTO_MAX = 4 };
+enum { READBACK_ONE_IN_MAX = 1000000 };
 
 const struct config_setting config_settings[CONFIG_COUNT] = {
     [CONFIG_DB] = {"db", "OCOPD_DB", "/var/lib/ocopd/registry.db", "FILE", "the registry"},
@@ -30,6 +31,9 @@ const struct config_setting config_settings[CONFIG_COUNT] = {
     [CONFIG_WORKERS] = {"workers", "OCOPD_WORKERS", "auto", "N",
                         "threads that open requests and seal replies, 0 to 16; auto: one for each "
                         "processor but one, at most 4"},
+    [CONFIG_READBACK] =
+        {"readback", "OCOPD_READBACK", "64", "N",
+         "read one change-set in N back once it is committed and check it; 0: none"},
 };
 
 static const char *const levels[] = {"debug", "info", "warn", "error"};
@@ -106,6 +110,8 @@ static enum ocop_status check_value(enum config_key key, const char *value, stru
         return check_number(name, value, 1, QUEUE_BYTES_MAX / KIB(1), err);
     if (key == CONFIG_WORKERS && strcmp(value, "auto") != 0)
         return check_number(name, value, 0, CREW_THREADS_MAX, err);
+    if (key == CONFIG_READBACK)
+        return check_number(name, value, 0, READBACK_ONE_IN_MAX, err);
     return OCOP_OK;
 }
 
@@ -251,6 +257,11 @@ int config_workers(const struct config *c)
         return (int)strtol(c->value[CONFIG_WORKERS], NULL, 10);
     const long others = sysconf(_SC_NPROCESSORS_ONLN) - 1;
     return others < 1 ? 0 : others > WORKERS_AUTO_MAX ? WORKERS_AUTO_MAX : (int)others;
+}
+
+int config_readback(const struct config *c)
+{
+    return (int)strtol(c->value[CONFIG_READBACK], NULL, 10);
 }
 
 void config_listen(const struct config *c, char storage[CONFIG_VALUE_MAX],

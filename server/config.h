@@ -17,6 +17,7 @@ enum config_key {
     CONFIG_BATCH,
     CONFIG_QUEUE,
     CONFIG_WORKERS,
+    CONFIG_READBACK,
     CONFIG_COUNT
 };
 enum config_source { CONFIG_DEFAULT, CONFIG_FILE, CONFIG_ENV, CONFIG_FLAG };
@@ -66,6 +67,9 @@ int config_batch(const struct config *c);
 size_t config_queue(const struct config *c);
 /** Threads beside the one that serves. */
 int config_workers(const struct config *c);
+
+/** One set in so many is read back; 0: none. */
+int config_readback(const struct config *c);
 
 /** The addresses of `listen`, split in place in `storage`; ends with NULL. */
 void config_listen(const struct config *c, char storage[CONFIG_VALUE_MAX],

@@ -6,7 +6,9 @@
 
 #include "bounds.h"
 #include "migrate.h"
+#include "sum.h"
 
+enum { NAME_BYTES = 160 };
 enum { COPY_STEP_PAGES = 256, COPY_BUSY_TRIES = 600, COPY_BUSY_MS = 50 };
 
 static const char *const sql_undecided =
@@ -24,13 +26,15 @@ static const char *const sql_invitations =
     "SELECT " INVITATION_ID ", officer, replica, scope, made_ms, expires_ms, used_ms, refused_ms,"
     " revoked_ms, refused FROM invitation ORDER BY made_ms, token_hash";
 static const char *const sql_invitation_revoke =
-    "UPDATE invitation SET revoked_ms = ?2 WHERE " INVITATION_ID " = ?1 AND replica IS NULL"
+    "UPDATE invitation SET revoked_ms = ?2, sum = row_sum(token_hash, officer, scope, made_ms, "
+    "expires_ms, replica, sign_key, channel_key, refused, used_ms, refused_ms, ?2) "
+    "WHERE " INVITATION_ID " = ?1 AND replica IS NULL"
     " AND revoked_ms = 0";
 static const char *const sql_invitation_there =
     "SELECT count(*) FROM invitation WHERE " INVITATION_ID " = ?1";
 static const char *const sql_integrity = "PRAGMA integrity_check(1)";
 static const char *const sql_backup_made =
-    "INSERT INTO backup (made_ms, version, path) VALUES (?1, ?2, ?3)";
+    "INSERT INTO backup (made_ms, version, path, sum) VALUES (?1, ?2, ?3, row_sum(?1, ?2, ?3))";
 static const char *const sql_backups = "SELECT DISTINCT path FROM backup";
 static const char *const sql_attach = "ATTACH DATABASE ?1 AS source";
 static const char *const sql_detach = "DETACH DATABASE source";
@@ -49,7 +53,9 @@ static const char *const sql_invitations_used =
     "UPDATE main.invitation AS i SET refused = max(i.refused, u.refused),"
     " refused_ms = max(i.refused_ms, u.refused_ms), revoked_ms = max(i.revoked_ms, u.revoked_ms),"
     " used_ms = max(i.used_ms, u.used_ms)"
-    " FROM source.invitation AS u WHERE u.token_hash = i.token_hash";
+    " FROM source.invitation AS u WHERE u.token_hash = i.token_hash;"
+    "UPDATE main.invitation SET sum = row_sum(token_hash, officer, scope, made_ms, expires_ms, "
+    "replica, sign_key, channel_key, refused, used_ms, refused_ms, revoked_ms)";
 static const char *const sql_snapshot = "BEGIN; SELECT count(*) FROM sqlite_schema";
 static const char *const sql_one_file = "PRAGMA journal_mode = DELETE";
 
@@ -220,6 +226,14 @@ enum ocop_status query_invitation_revoke(struct registry *r, const char *id, int
     return st;
 }
 
+static void keep_first(void *self, const char *name)
+{
+    char *first = self;
+
+    if (!*first)
+        snprintf(first, NAME_BYTES, "%s", name);
+}
+
 enum ocop_status query_integrity(struct registry *r, struct ocop_error *err)
 {
     sqlite3_stmt *stmt = NULL;
@@ -234,6 +248,55 @@ enum ocop_status query_integrity(struct registry *r, struct ocop_error *err)
                          r->path, found ? found : "no answer");
     }
     sqlite3_finalize(stmt);
+    char name[NAME_BYTES] = "";
+    if (st == OCOP_OK)
+        st = migrate_check(r->db, MIGRATE_REGISTRY, keep_first, name, err);
+    if (st == OCOP_OK && *name)
+        st = err_set(err, OCOP_EDAMAGED,
+                     "%s is not defined as this program defines it; `ocopd rebuild` makes a sound "
+                     "file",
+                     name);
+    return st;
+}
+
+/* Who has what a row held. */
+static const char *source_of(const char *row)
+{
+    static const struct {
+        const char *table, *again;
+    } sources[] = {
+        {"log ", "restore a backup; devices send again what it lacks"},
+        {"meta ", "who this registry is stands nowhere else: restore a backup"},
+        {"invitation ", "revoke what was enrolled by it and invite again"},
+        {"contact ", "the next sync of that device writes it anew"},
+        {"quarantine ", "what a revoked device pushed is in its own store, and in backups"},
+        {"backup ", "a note of a backup that was made; look for its file"},
+    };
+
+    for (size_t i = 0; i < sizeof sources / sizeof *sources; i++)
+        if (strncmp(row, sources[i].table, strlen(sources[i].table)) == 0)
+            return sources[i].again;
+    return "";
+}
+
+static enum ocop_status sums_of(struct registry *r, const struct sum_table *t,
+                                struct ocop_error *err)
+{
+    char row[NAME_BYTES] = "";
+
+    enum ocop_status st = sum_check(r->db, t, keep_first, row, err);
+    if (st == OCOP_OK && *row)
+        st = err_set(err, OCOP_EDAMAGED, "%s is not what was written; %s", row, source_of(row));
+    return st;
+}
+
+enum ocop_status query_sums(struct registry *r, enum query_sums what, struct ocop_error *err)
+{
+    enum ocop_status st = OCOP_OK;
+
+    for (const struct sum_table *t = registry_summed; st == OCOP_OK && t->name; t++)
+        if ((what == QUERY_SUMS_LOG) == (strcmp(t->name, "log") == 0))
+            st = sums_of(r, t, err);
     return st;
 }
 

@@ -55,8 +55,15 @@ OCOP_MUST_USE enum ocop_status query_invitations(struct registry *r, query_invit
 OCOP_MUST_USE enum ocop_status query_invitation_revoke(struct registry *r, const char *id,
                                                        int64_t now_ms, struct ocop_error *err);
 
-/** SQLite's own check of the whole file. @return OCOP_EDAMAGED with the first finding */
+/** SQLite's own check of the whole file, and the schema. @return OCOP_EDAMAGED with the first
+ * finding and what to do */
 OCOP_MUST_USE enum ocop_status query_integrity(struct registry *r, struct ocop_error *err);
+
+enum query_sums { QUERY_SUMS_OWN, QUERY_SUMS_LOG };
+/** Is each row that is this node's own as it was written; or is each row of the log filed under
+ * what it was filed under? @return OCOP_EDAMAGED with the first that is not and what to do */
+OCOP_MUST_USE enum ocop_status query_sums(struct registry *r, enum query_sums what,
+                                          struct ocop_error *err);
 
 OCOP_MUST_USE enum ocop_status query_backup_made(struct registry *r, int64_t made_ms,
                                                  uint64_t version, const char *path,

@@ -15,6 +15,7 @@
 #include "migrate.h"
 #include "registry_past.h"
 #include "registry_stmts.h"
+#include "sum.h"
 #include "text.h"
 
 enum { SOON_MS = 20 };
@@ -100,6 +101,20 @@ static enum ocop_status check_epoch(struct registry *r, struct ocop_error *err)
                      epoch, EPOCH);
     return st;
 }
+
+/* As the statements that write them sum them. Of the log, hash and signature vouch for the body. */
+const struct sum_table registry_summed[] = {
+    {"log", "version", "version, replica, seq, received_ms, hash, signature"},
+    {"meta", "key", "key, value"},
+    {"invitation", "token_hash",
+     "token_hash, officer, scope, made_ms, expires_ms, replica, sign_key, channel_key, refused, "
+     "used_ms, refused_ms, revoked_ms"},
+    {"contact", "replica",
+     "replica, last_ms, skew_ms, waiting, schema, refused, exchange, program"},
+    {"quarantine", "replica", "replica, hash, received_ms, signature, body, seq"},
+    {"backup", "path", "made_ms, version, path"},
+    {NULL, NULL, NULL},
+};
 
 static enum ocop_status registry_prepare(struct registry *r, struct ocop_error *err)
 {
@@ -543,7 +558,8 @@ static enum ocop_status dump_query(struct registry *r, const char *sql, struct d
     int rc = sqlite3_prepare_v2(r->db, sql, -1, &s, NULL);
     while (rc == SQLITE_OK && (rc = sqlite3_step(s)) == SQLITE_ROW) {
         buf_clear(&b);
-        for (int i = 0; i < sqlite3_column_count(s); i++)
+        buf_str(&b, (const char *)sqlite3_column_text(s, 0));
+        for (int i = 1; i < sqlite3_column_count(s); i++)
             dump_value(&b, s, i);
         dump_line(d, buf_span(&b));
         rc = b.failed ? SQLITE_NOMEM : SQLITE_OK;

@@ -12,6 +12,7 @@
 #include "merge.h"
 #include "row.h"
 #include "rules.h"
+#include "sum.h"
 
 struct crew;
 struct peers;
@@ -122,6 +123,9 @@ OCOP_MUST_USE enum ocop_status registry_meta_get(struct registry *r, const char 
                                                  struct ocop_error *err);
 OCOP_MUST_USE enum ocop_status registry_meta_set(struct registry *r, const char *key,
                                                  struct span value, struct ocop_error *err);
+
+/** The tables that no replay makes again, and how their rows are summed; ends without a name. */
+extern const struct sum_table registry_summed[];
 
 /** Canonical dump: one hash over all derived tables; `line` (may be NULL) sees every row. */
 OCOP_MUST_USE enum ocop_status registry_dump(struct registry *r, row_dump_fn line, void *self,

@@ -15,15 +15,18 @@
     X(SQL_DATA_VERSION, "PRAGMA data_version")                                                     \
     /* meta */                                                                                     \
     X(SQL_META_GET, "SELECT value FROM meta WHERE key = ?1")                                       \
-    X(SQL_META_SET, "INSERT INTO meta (key, value) VALUES (?1, ?2)"                                \
-                    " ON CONFLICT (key) DO UPDATE SET value = ?2")                                 \
+    X(SQL_META_SET, "INSERT INTO meta (key, value, sum) VALUES (?1, ?2, row_sum(?1, ?2))"          \
+                    " ON CONFLICT (key) DO UPDATE SET value = ?2, sum = excluded.sum")             \
     /* log: ?1 version, ?2 replica, ?3 seq, ?4 received, ?5 hash, ?6 signature, ?7 body */         \
     X(SQL_LOG_LAST, "SELECT coalesce(max(version), 0) FROM log")                                   \
-    X(SQL_LOG_APPEND, "INSERT INTO log VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")                       \
+    X(SQL_LOG_APPEND, "INSERT INTO log VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7,"                        \
+                      " row_sum(?1, ?2, ?3, ?4, ?5, ?6))")                                         \
     X(SQL_LOG_READ, "SELECT version, replica, seq, received_ms, hash, signature, body"             \
                     " FROM log WHERE version = ?1")                                                \
     X(SQL_LOG_FIND, "SELECT version, replica, seq, received_ms, hash, signature"                   \
                     " FROM log WHERE replica = ?1 AND seq = ?2")                                   \
+    X(SQL_LOG_SOUND, "SELECT sum IS row_sum(version, replica, seq, received_ms, hash, signature)"  \
+                     " FROM log WHERE version = ?1")                                               \
     X(SQL_LOG_REPLICA, "SELECT replica, seq FROM log WHERE version = ?1")                          \
     X(SQL_CHAIN_GET, "SELECT seq, hash, version FROM chain WHERE replica = ?1")                    \
     X(SQL_CHAIN_SET, "INSERT INTO chain VALUES (?1, ?2, ?3, ?4) ON CONFLICT (replica)"             \
@@ -112,17 +115,20 @@
     X(SQL_LINEAGES, "SELECT lineages FROM registry LIMIT 1")                                       \
     X(SQL_DEPARTURE_ADD, "INSERT OR IGNORE INTO departure VALUES (?1, ?2, ?3, ?4)")                \
     /* this node's own */                                                                          \
-    X(SQL_CONTACT_SET, "INSERT INTO contact (replica, last_ms, skew_ms, waiting, schema, refused," \
-                       " exchange, program) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"               \
-                       " ON CONFLICT (replica) DO UPDATE SET last_ms = ?2, skew_ms = ?3,"          \
-                       " waiting = ?4, schema = ?5, refused = refused + ?6,"                       \
-                       " exchange = max(exchange, ?7), program = ?8 WHERE ?9 OR ?7 > exchange")    \
+    X(SQL_CONTACT_SET,                                                                             \
+      "INSERT INTO contact (replica, last_ms, skew_ms, waiting, schema, refused,"                  \
+      " exchange, program, sum) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, row_sum(?1, ?2, ?3, ?4, "  \
+      "?5, ?6, ?7, ?8))"                                                                           \
+      " ON CONFLICT (replica) DO UPDATE SET last_ms = ?2, skew_ms = ?3,"                           \
+      " waiting = ?4, schema = ?5, refused = refused + ?6,"                                        \
+      " exchange = max(exchange, ?7), program = ?8, sum = row_sum(replica, ?2, ?3, ?4, ?5, "       \
+      "refused + ?6, max(exchange, ?7), ?8) WHERE ?9 OR ?7 > exchange")                            \
     X(SQL_CHANNEL_KNOWN, "SELECT 1 FROM replica WHERE channel_key = ?1 LIMIT 1")                   \
     X(SQL_QUARANTINE_COUNT, "SELECT count(*) FROM quarantine WHERE replica IN"                     \
                             " (SELECT id FROM replica WHERE channel_key = ?1)")                    \
     X(SQL_QUARANTINE_ADD,                                                                          \
       "INSERT OR IGNORE INTO quarantine (replica, hash, received_ms, signature,"                   \
-      " body, seq) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")                                               \
+      " body, seq, sum) VALUES (?1, ?2, ?3, ?4, ?5, ?6, row_sum(?1, ?2, ?3, ?4, ?5, ?6))")         \
     X(SQL_QUARANTINE_OF, "SELECT replica, received_ms, hash, signature, body FROM quarantine"      \
                          " WHERE replica IN (SELECT id FROM replica WHERE channel_key = ?1)"       \
                          " ORDER BY replica, seq, received_ms")                                    \

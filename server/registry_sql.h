@@ -5,13 +5,19 @@
 #define REGISTRY_SQL(X)                                                                            \
     /* invitations */                                                                              \
     X(SQL_INVITATION_ADD, "INSERT INTO invitation (token_hash, officer, scope, made_ms,"           \
-                          " expires_ms) VALUES (?1, ?2, ?3, ?4, ?5)")                              \
+                          " expires_ms, sum) VALUES (?1, ?2, ?3, ?4, ?5, row_sum(?1, ?2, ?3, ?4, " \
+                          "?5, NULL, NULL, NULL, 0, 0, 0, 0))")                                    \
     X(SQL_INVITATION, "SELECT officer, scope, expires_ms, replica, sign_key, channel_key,"         \
                       " revoked_ms > 0 FROM invitation WHERE token_hash = ?1")                     \
-    X(SQL_INVITATION_USE, "UPDATE invitation SET replica = ?2, sign_key = ?3, channel_key = ?4,"   \
-                          " used_ms = ?5 WHERE token_hash = ?1")                                   \
-    X(SQL_INVITATION_REFUSE, "UPDATE invitation SET refused = refused + 1, refused_ms = ?2"        \
-                             " WHERE token_hash = ?1")                                             \
+    X(SQL_INVITATION_USE,                                                                          \
+      "UPDATE invitation SET replica = ?2, sign_key = ?3, channel_key = ?4,"                       \
+      " used_ms = ?5, sum = row_sum(token_hash, officer, scope, made_ms, expires_ms, ?2, ?3, ?4, " \
+      "refused, ?5, refused_ms, revoked_ms) WHERE token_hash = ?1")                                \
+    X(SQL_INVITATION_REFUSE,                                                                       \
+      "UPDATE invitation SET refused = refused + 1, refused_ms = ?2, sum = row_sum(token_hash, "   \
+      "officer, scope, made_ms, expires_ms, replica, sign_key, channel_key, refused + 1, "         \
+      "used_ms, ?2, revoked_ms)"                                                                   \
+      " WHERE token_hash = ?1")                                                                    \
     X(SQL_REPLICA_NUMBER, "SELECT 1 + max(coalesce(max(number), 0),"                               \
                           " coalesce((SELECT CAST(value AS INTEGER) FROM meta"                     \
                           " WHERE key = 'number_floor'), 0)) FROM replica")                        \
@@ -24,7 +30,9 @@
                        " AND state IN ('revoked', 'wiped') LIMIT 1")                               \
     X(SQL_KEY_USES, "SELECT count(*), coalesce(sum(state IS NOT 'active'), 0) FROM replica"        \
                     " WHERE channel_key = ?1")                                                     \
-    X(SQL_INVITATIONS_CLOSE, "UPDATE invitation SET expires_ms = 0 WHERE replica IS NULL")         \
+    X(SQL_INVITATIONS_CLOSE, "UPDATE invitation SET expires_ms = 0, sum = row_sum(token_hash, "    \
+                             "officer, scope, made_ms, 0, replica, sign_key, channel_key, "        \
+                             "refused, used_ms, refused_ms, revoked_ms) WHERE replica IS NULL")    \
     X(SQL_REPLICA_SCOPE, "SELECT scope, records FROM replica WHERE id = ?1")                       \
     X(SQL_OFFICER_NAME, "SELECT name FROM officer WHERE id = ?1")                                  \
     /* cases */                                                                                    \

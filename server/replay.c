@@ -12,7 +12,9 @@ enum { BATCH_SETS = 256, SIGNER_BUCKETS = 4096 };
 
 static enum ocop_status damaged(struct ocop_error *err, uint64_t version, const char *what)
 {
-    return err_set(err, OCOP_EDAMAGED, "log version %llu: %s", (unsigned long long)version, what);
+    return err_set(err, OCOP_EDAMAGED,
+                   "log version %llu: %s; restore a backup, devices send again what it lacks",
+                   (unsigned long long)version, what);
 }
 
 /* --- replay

@@ -16,6 +16,7 @@
 #include "env.h"
 #include "idle.h"
 #include "peers.h"
+#include "readback.h"
 #include "turns.h"
 
 enum {
@@ -51,6 +52,7 @@ struct server {
     const struct serve_options *options;
     const struct env *env;
     int socket;
+    struct readback *readback; /* NULL: none */
     size_t batch_max;
     struct turns *turns;   /* arrivals that wait for their turn */
     struct arrival *spare; /* for the next one; NULL: none yet */
@@ -357,6 +359,7 @@ static void answer_batch(struct server *v)
         buf_fini(&v->jobs[i].reply);
     }
     v->turned_away += away - v->away_count;
+    (void)readback_batch(v->readback, v->registry); /* nobody waits for it; it logs what it finds */
     v->answered_ms = env_mono_ms(v->env);
 }
 
@@ -478,6 +481,8 @@ enum ocop_status serve(struct registry *r, const struct server_keys *keys,
     if (!st)
         st = crew_open(options->workers, &r->crew, err);
     if (!st)
+        st = readback_open(r->path, r->env, (unsigned)options->readback, &v.readback, err);
+    if (!st)
         st = open_socket(&v, err);
     if (!st)
         st = bind_all(&v, options, err);
@@ -487,6 +492,7 @@ enum ocop_status serve(struct registry *r, const struct server_keys *keys,
     clear_room(&v);
     while (v.socket >= 0 && nn_close(v.socket) < 0 && nn_errno() == EINTR)
         ;
+    readback_close(v.readback);
     crew_close(r->crew);
     peers_close(r->peers);
     r->crew = NULL;

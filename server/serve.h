@@ -12,6 +12,7 @@ struct serve_options {
     int batch_max;         /* requests in one transaction */
     size_t queue_bytes;    /* of requests that may wait for their turn; 0: QUEUE_BYTES_DEFAULT */
     int workers;           /* threads that open requests and seal replies; 0: none */
+    int readback;          /* one committed set in so many is read back; 0: none */
     void (*ready)(void *self, const char *address); /* called once bound */
     void *self;
     void (*before_batch)(void *self); /* may change the keys; NULL: nothing */

@@ -118,7 +118,12 @@ static const struct command commands[] = {
      0, 0, false},
     {"status", "[ID]", "Show the state of the store, or of one record.", view_status,
      HAS(OPT_JSON) | HAS(OPT_CSV), 0, 1, false},
-    {"check", "", "Check the store's file for damage.", view_check, 0, 0, 0, false},
+    {"check", "",
+     "Check the store's file for damage. Each finding names the row and says from what it can be "
+     "had again: what the registry has, by enrolling a new store; what was not sent, by entering "
+     "it "
+     "again from the record.",
+     view_check, 0, 0, 0, false},
     {"rekey", "", "Encrypt the store with another key, or, when it is plain, with a first one.",
      key_change, HAS(OPT_NEW_KEY_FILE), 0, 0, false},
     {"export", "KIND|all", "Write all records of a kind or, as JSON, of all kinds.", export_run,

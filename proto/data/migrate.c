@@ -3,10 +3,12 @@
 #include "migrate.h"
 
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "row.h"
+#include "sum.h"
 
 /* What this program writes into the header of its files: "OCPR" and "OCPS". */
 enum { APPLICATION_REGISTRY = 0x4f435052, APPLICATION_STORE = 0x4f435053 };
@@ -222,8 +224,10 @@ enum ocop_status migrate(sqlite3 *db, enum migrate_side side, int *applied, stru
 {
     int64_t version = 0;
     int count = 0;
-    enum ocop_status status = read_version(db, side, &version, err);
+    enum ocop_status status = sum_open(db, err);
 
+    if (status == OCOP_OK)
+        status = read_version(db, side, &version, err);
     /* Only now, since this writes into the file: it is ours, and not a newer program's. The answer
      * is not asked for: a VFS without shared memory keeps its rollback journal, as durable. */
     if (status == OCOP_OK &&
@@ -234,5 +238,102 @@ enum ocop_status migrate(sqlite3 *db, enum migrate_side side, int *applied, stru
             status = run(db, side, m, &count, err);
     if (applied)
         *applied = count;
+    return status;
+}
+
+/* --- check ----------------------------------------------------------------------------------- */
+
+/* What a schema holds, one row each: its name, and all that is said of it. Roots of trees differ.
+ */
+static const char *const sql_schema = "SELECT name, type || ' ' || tbl_name || ' ' || "
+                                      "coalesce(sql, '') FROM sqlite_schema ORDER BY name";
+
+static int step_name(sqlite3_stmt *stmt, const char **name, const char **text)
+{
+    int code = sqlite3_step(stmt);
+
+    *name = code == SQLITE_ROW ? (const char *)sqlite3_column_text(stmt, 0) : NULL;
+    *text = code == SQLITE_ROW ? (const char *)sqlite3_column_text(stmt, 1) : NULL;
+    return code == SQLITE_ROW || code == SQLITE_DONE ? SQLITE_OK : code;
+}
+
+/* Two lists in order of names, side by side. */
+static int compare(sqlite3_stmt *is, sqlite3_stmt *must,
+                   void (*found)(void *self, const char *name), void *self)
+{
+    const char *name = NULL, *text = NULL, *must_name = NULL, *must_text = NULL;
+    int code = step_name(is, &name, &text);
+
+    if (code == SQLITE_OK)
+        code = step_name(must, &must_name, &must_text);
+    while (code == SQLITE_OK && (name || must_name)) {
+        const int order = !name ? 1 : !must_name ? -1 : strcmp(name, must_name);
+        if (order != 0)
+            found(self, order < 0 ? name : must_name);
+        else if (!text || !must_text || strcmp(text, must_text) != 0)
+            found(self, name);
+        if (order <= 0)
+            code = step_name(is, &name, &text);
+        if (order >= 0 && code == SQLITE_OK)
+            code = step_name(must, &must_name, &must_text);
+    }
+    return code;
+}
+
+static uint64_t digest_text(uint64_t h, const char *text)
+{
+    do
+        h = (h ^ (uint8_t)*text) * UINT64_C(0x100000001b3);
+    while (*text++);
+    return h;
+}
+
+/* One number for all of a list; 0 is none. */
+static enum ocop_status digest(sqlite3 *db, uint64_t *out, struct ocop_error *err)
+{
+    enum ocop_status status = OCOP_OK;
+    sqlite3_stmt *stmt = NULL;
+    const char *name = "", *text;
+    uint64_t h = UINT64_C(0xcbf29ce484222325);
+    int code = sqlite3_prepare_v2(db, sql_schema, -1, &stmt, NULL);
+
+    while (code == SQLITE_OK && name && (code = step_name(stmt, &name, &text)) == SQLITE_OK && name)
+        h = digest_text(digest_text(h, name), text ? text : "");
+    if (code != SQLITE_OK)
+        status = db_error(db, err, "reading the schema");
+    (void)sqlite3_finalize(stmt);
+    *out = h ? h : 1;
+    return status;
+}
+
+enum ocop_status migrate_check(sqlite3 *db, enum migrate_side side,
+                               void (*found)(void *self, const char *name), void *self,
+                               struct ocop_error *err)
+{
+    static _Atomic uint64_t known[MIGRATE_STORE + 1]; /* what it is once all have run */
+    sqlite3_stmt *is = NULL, *must = NULL;
+    sqlite3 *fresh = NULL;
+    uint64_t here, wanted;
+    enum ocop_status status = digest(db, &here, err);
+
+    if (status != OCOP_OK || here == known[side])
+        return status;
+    status = db_open(":memory:", true, false, NULL, &fresh, err);
+    if (status == OCOP_OK)
+        status = migrate(fresh, side, NULL, err);
+    if (status == OCOP_OK)
+        status = digest(fresh, &wanted, err);
+    if (status == OCOP_OK)
+        known[side] = wanted;
+    if (status == OCOP_OK && here != wanted) {
+        if (sqlite3_prepare_v2(fresh, sql_schema, -1, &must, NULL) != SQLITE_OK)
+            status = db_error(fresh, err, "reading the schema");
+        else if (sqlite3_prepare_v2(db, sql_schema, -1, &is, NULL) != SQLITE_OK ||
+                 compare(is, must, found, self) != SQLITE_OK)
+            status = db_error(db, err, "reading the schema");
+    }
+    (void)sqlite3_finalize(is);
+    (void)sqlite3_finalize(must);
+    (void)sqlite3_close(fresh);
     return status;
 }

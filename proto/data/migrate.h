@@ -22,12 +22,19 @@ struct migration {
 };
 extern const struct migration migrations[]; /* generated; ends with number 0 */
 
-/** Apply what is missing. application_id tells the side ("OCPR", "OCPS").
+/** Apply what is missing, and give the connection what statements need (sum.h). application_id
+ * tells the side ("OCPR", "OCPS").
  *  @param applied how many ran; may be NULL
  *  @return OCOP_EVERSION the file is of a newer program; OCOP_EDAMAGED it is not ours or of the
  *          other side; OCOP_EDB. The file is unchanged but for migrations that completed. */
 OCOP_MUST_USE enum ocop_status migrate(sqlite3 *db, enum migrate_side side, int *applied,
                                        struct ocop_error *err);
+
+/** Is the schema what all migrations make of an empty file? `found` hears of each table, index or
+ * view that is not. */
+OCOP_MUST_USE enum ocop_status migrate_check(sqlite3 *db, enum migrate_side side,
+                                             void (*found)(void *self, const char *name),
+                                             void *self, struct ocop_error *err);
 
 /** Open a database with our settings: WAL, synchronous FULL, foreign keys, no double-quoted
  *  strings, busy timeout. `create` allows a new file; `vfs` may be NULL. */

@@ -181,8 +181,10 @@ CREATE TABLE base (
     kind INTEGER NOT NULL,
     version INTEGER NOT NULL,
     born INTEGER NOT NULL,
-    fields BLOB                        -- ChangeRow; NULL: not in the registry
-, departed INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
+    fields BLOB,                       -- ChangeRow; NULL: not in the registry
+    departed INTEGER NOT NULL DEFAULT 0,
+    sum INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE cases (
     id BLOB PRIMARY KEY,
@@ -194,7 +196,8 @@ CREATE TABLE cases (
     theirs TEXT NOT NULL,
     mine TEXT NOT NULL,
     other BLOB,
-    resolution TEXT                    -- NULL: open
+    resolution TEXT,                   -- NULL: open
+    sum INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE certificate (
@@ -272,7 +275,8 @@ CREATE TABLE code_list (
 
 CREATE TABLE counter (
     name TEXT PRIMARY KEY,
-    value INTEGER NOT NULL
+    value INTEGER NOT NULL,
+    sum INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE environmental_check (
@@ -374,7 +378,8 @@ CREATE TABLE inspection (
 
 CREATE TABLE meta (
     key TEXT PRIMARY KEY,
-    value BLOB NOT NULL
+    value BLOB NOT NULL,
+    sum INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE officer (
@@ -408,14 +413,16 @@ CREATE TABLE outbox (
     idx INTEGER,
     change BLOB NOT NULL,              -- ChangeRow
     reason TEXT,                       -- why it was refused, or what it waits for
-    field TEXT
+    field TEXT,
+    sum INTEGER NOT NULL
 ) STRICT;
 
 CREATE TABLE own (
     record BLOB PRIMARY KEY,
     kind INTEGER NOT NULL,
     merged INTEGER NOT NULL,           -- others changed it after this device did
-    version INTEGER NOT NULL           -- of this device's last change that the registry took; 0: none
+    version INTEGER NOT NULL,          -- of this device's last change that the registry took; 0: none
+    sum INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE producer (
@@ -572,6 +579,7 @@ CREATE TABLE sealed (
     signature BLOB NOT NULL,
     body BLOB NOT NULL,
     acked INTEGER NOT NULL,            -- 0, or the version the registry gave it
+    sum INTEGER NOT NULL,                       -- of what hash and signature do not vouch for
     PRIMARY KEY (replica, seq)
 ) STRICT;
 
@@ -584,11 +592,23 @@ CREATE TABLE 'search_data'(id INTEGER PRIMARY KEY, block BLOB);
 
 CREATE TABLE 'search_idx'(segid, term, pgno, PRIMARY KEY(segid, term)) WITHOUT ROWID;
 
+CREATE TABLE searched (
+    kind INTEGER PRIMARY KEY,
+    n INTEGER NOT NULL,
+    sum INTEGER NOT NULL
+) STRICT;
+
 CREATE TABLE stub (
     id BLOB PRIMARY KEY,
     kind INTEGER NOT NULL,
-    label TEXT NOT NULL
+    label TEXT NOT NULL,
+    sum INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE sums (
+    row INTEGER PRIMARY KEY,           -- n * 64 + kind of the record, as in search
+    sum INTEGER NOT NULL
+) STRICT;
 
 CREATE TABLE unit (
     n INTEGER PRIMARY KEY,
@@ -626,7 +646,8 @@ CREATE TABLE unknown_kind (
 
 CREATE TABLE unseen (
     record BLOB PRIMARY KEY,
-    kind INTEGER NOT NULL
+    kind INTEGER NOT NULL,
+    sum INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX cases_other ON cases (other) WHERE other IS NOT NULL;

@@ -252,8 +252,7 @@ static struct span busy_request(struct world *w)
 static void reopen(struct world *w, const char *path, const char *vfs)
 {
     struct ocop_error err = {0};
-    registry_close(w->registry);
-    w->registry = NULL;
+    world_close_registry(w);
     must(registry_open(path, false, env_system(), vfs, &w->registry, &err), &err);
     w->registry->keys = &w->keys;
 }
@@ -267,8 +266,7 @@ static void answers_on_a_failing_disk(struct world *w, void (*left)(int))
     uint8_t before[HASH_LEN], want[HASH_LEN], after[HASH_LEN];
     unsigned failed = 0;
 
-    registry_close(w->registry);
-    w->registry = NULL;
+    world_close_registry(w);
     struct span sound = load(w, path);
     store(copy, sound);
     reopen(w, copy, NULL);
@@ -279,8 +277,7 @@ static void answers_on_a_failing_disk(struct world *w, void (*left)(int))
     disk_register();
     for (enum ocop_status st = OCOP_EBUSY; st != OCOP_OK; failed++) {
         struct job job = {.frame = frame};
-        registry_close(w->registry);
-        w->registry = NULL;
+        world_close_registry(w);
         store(copy, sound);
         reopen(w, copy, DISK_VFS);
         left((int)failed);
@@ -402,8 +399,7 @@ static void a_registry_with_a_damaged_page_answers_busy_and_never_crashes(void *
     struct world *w = *state;
     struct span frame = busy_request(w);
     unsigned told = 0, pages;
-    registry_close(w->registry);
-    w->registry = NULL;
+    world_close_registry(w);
     struct span sound = load(w, in_dir(w, "registry.db"));
     const char *copy = in_dir(w, "copy.db");
     pages = (unsigned)(sound.len / PAGE);
@@ -453,8 +449,7 @@ static void files_of_a_newer_program_are_refused_and_not_touched(void **state)
     struct ocop_store *s = NULL;
     ocop_close(w->stores[1]);
     w->stores[1] = NULL;
-    registry_close(w->registry);
-    w->registry = NULL;
+    world_close_registry(w);
     sql(store_path, "PRAGMA journal_mode = DELETE; PRAGMA user_version = 9999");
     sql(path, "PRAGMA journal_mode = DELETE; PRAGMA user_version = 9999");
     struct span store_before = load(w, store_path), before = load(w, path);

@@ -184,8 +184,7 @@ static void a_column_more_makes_nobody_read_again(void **state)
     world_sync(w, 1);
     world_sync(w, 0);
     const char *path = arena_printf(&w->arena, "%s/registry.db", w->dir);
-    registry_close(w->registry);
-    w->registry = NULL;
+    world_close_registry(w);
     for (unsigned n = 0; n < 2; n++) {
         ocop_close(w->stores[n]);
         w->stores[n] = NULL;
@@ -250,8 +249,7 @@ static void a_registry_that_was_wiped_is_sent_everything_again(void **state)
     struct ocop_id unsent = world_inspect(w, 1, "fail");
 
     const char *path = arena_printf(&w->arena, "%s/registry.db", w->dir);
-    registry_close(w->registry);
-    w->registry = NULL;
+    world_close_registry(w);
     assert_int_equal(unlink(path), 0);
     must(registry_open(path, true, env_system(), NULL, &w->registry, &err), &err);
     must(genesis(w->registry, &w->keys, "test", &err), &err);
@@ -499,8 +497,7 @@ static void after_an_outage_devices_are_asked_to_come_at_different_moments(void 
     const char *path = arena_printf(&w->arena, "%s/registry.db", w->dir);
     unsigned least = UINT32_MAX, most = 0;
     channel_key_new(&own, env_system());
-    registry_close(w->registry);
-    w->registry = NULL;
+    world_close_registry(w);
     disk_register();
     must(registry_open(path, false, env_system(), DISK_VFS, &w->registry, &err), &err);
     disk_reads_left(0);
@@ -512,8 +509,7 @@ static void after_an_outage_devices_are_asked_to_come_at_different_moments(void 
     }
     disk_reads_left(-1);
     disk_writes_left(-1);
-    registry_close(w->registry);
-    w->registry = NULL;
+    world_close_registry(w);
     disk_unregister();
     must(registry_open(path, false, env_system(), NULL, &w->registry, &err), &err);
     assert_in_range(least, 1000, 3600000);

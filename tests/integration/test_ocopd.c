@@ -177,9 +177,9 @@ static pid_t start_server(struct world *w)
 
 static void every_command_has_help(void **state)
 {
-    static const char *const names[] = {"run",    "init",    "import", "invite", "devices",
-                                        "revoke", "show",    "log",    "cases",  "case",
-                                        "verify", "rebuild", "backup", "restore"};
+    static const char *const names[] = {"run",    "init",   "import",  "invite", "devices",
+                                        "revoke", "show",   "log",     "cases",  "case",
+                                        "status", "verify", "rebuild", "backup", "restore"};
     struct world *w = *state;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         expect(w, 0, RUN(w, names[i], "--help"), "--db FILE");
@@ -234,6 +234,7 @@ static void init_makes_a_registry_once(void **state)
     assert_int_equal(s.st_mode & 0777, 0600);
     expect_error(w, 1, RUN(w, "init", "--name", "again"), "exists");
     expect(w, 0, RUN(w, "verify"), "tables: equal to a replay of");
+    expect(w, 0, RUN(w, "status"), "read back: nothing damaged was found");
     expect(w, 0, RUN(w, "show", "registry"), "Đồng Tháp");
 }
 

@@ -132,7 +132,7 @@ static void a_file_that_was_put_back_by_hand_is_noticed(void **state)
     struct ocop_id gone = world_inspect(w, 1, "pass");
     world_sync(w, 1);
     world_sync(w, 0);
-    registry_close(w->registry);
+    world_close_registry(w);
     snprintf(path, sizeof path, "%s/registry.db", w->dir);
     snprintf(command, sizeof command, "rm %s*-wal %s*-shm 2>/dev/null; cp %s/backup.db %s", path,
              path, w->dir, path);

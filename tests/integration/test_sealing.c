@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "bounds.h"
+#include "sum.h"
 #include "world.h"
 
 static int setup(void **state)
@@ -61,9 +62,10 @@ static void a_change_too_large_for_any_set_is_refused_when_it_is_saved(void **st
                      1);
 }
 
-/* A store of an earlier program, or one that a hostile server filled: change one of the outbox's
- * changes behind the library's back. */
-static void spoil(struct world *w, struct ocop_id id, void (*how)(struct change *, struct arena *))
+/* Change one of the outbox's changes behind the library's back; `summed`: it is not what was
+ * written, or else what an earlier program wrote, or a hostile server made it write. */
+static void spoil(struct world *w, struct ocop_id id, void (*how)(struct change *, struct arena *),
+                  bool summed)
 {
     struct ocop_error err = {0};
     char path[128];
@@ -73,6 +75,7 @@ static void spoil(struct world *w, struct ocop_id id, void (*how)(struct change 
     struct buf packed;
     snprintf(path, sizeof path, "%s/1.ocop", w->dir);
     assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sum_open(db, &err), OCOP_OK);
     assert_int_equal(
         sqlite3_prepare_v2(db, "SELECT change FROM outbox WHERE record = ?1", -1, &s, NULL),
         SQLITE_OK);
@@ -86,7 +89,11 @@ static void spoil(struct world *w, struct ocop_id id, void (*how)(struct change 
     buf_init(&packed, MIB(1));
     assert_int_equal(change_pack(&c, &packed, &err), OCOP_OK);
     assert_int_equal(
-        sqlite3_prepare_v2(db, "UPDATE outbox SET change = ?2 WHERE record = ?1", -1, &s, NULL),
+        sqlite3_prepare_v2(db,
+                           summed ? "UPDATE outbox SET change = ?2 WHERE record = ?1"
+                                  : "UPDATE outbox SET change = ?2, sum = row_sum(record, kind, "
+                                    "state, seq, idx, ?2, reason, field) WHERE record = ?1",
+                           -1, &s, NULL),
         SQLITE_OK);
     sqlite3_bind_blob(s, 1, id.b, sizeof id.b, SQLITE_STATIC);
     sqlite3_bind_blob(s, 2, packed.p, (int)packed.len, SQLITE_STATIC);
@@ -129,7 +136,7 @@ static void a_change_that_cannot_be_sealed_blocks_no_other(void **state)
         world_amend(w, 1, bad, "score=71");
         after = world_inspect(w, 1, "fail");
         world_amend(w, 1, after, "score=71");
-        spoil(w, bad, how[i]);
+        spoil(w, bad, how[i], false);
         world_sync(w, 1);
         assert_int_equal(world_count(w, "SELECT count(*) FROM inspection WHERE score = 71"),
                          taken + 2);
@@ -140,12 +147,39 @@ static void a_change_that_cannot_be_sealed_blocks_no_other(void **state)
     }
 }
 
+static void another_score(struct change *c, struct arena *a)
+{
+    (void)a;
+    assert_int_equal(c->fields.v[0].type, VALUE_INT);
+    c->fields.v[0].i ^= 1;
+}
+
+static void a_change_that_was_damaged_is_not_signed_and_blocks_no_other(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    struct ocop_record_status *status;
+    struct ocop_id bad = world_inspect(w, 1, "pass");
+    world_sync(w, 1);
+    world_amend(w, 1, bad, "score=74");
+    spoil(w, bad, another_score, true);
+    world_inspect(w, 1, "fail");
+    struct ocop_sync_summary s = world_sync(w, 1);
+    assert_int_equal(s.applied, 1);
+    assert_string_equal(world_value(w, "inspection", bad, "score"), "70");
+    assert_int_equal(ocop_record_status(w->stores[1], &bad, &status, &err), OCOP_OK);
+    assert_int_equal(status->state, OCOP_REFUSED);
+    assert_non_null(strstr(status->reason, "damaged"));
+    ocop_record_status_free(status);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
         T(a_change_too_large_for_any_set_is_refused_when_it_is_saved),
         T(a_change_that_cannot_be_sealed_blocks_no_other),
+        T(a_change_that_was_damaged_is_not_signed_and_blocks_no_other),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

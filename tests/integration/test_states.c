@@ -553,7 +553,9 @@ static void set_wiped(struct world *w, unsigned n, unsigned wiped)
     sqlite3 *db;
     char path[128], sql[160];
     snprintf(path, sizeof path, "%s/%u.ocop", w->dir, n);
-    snprintf(sql, sizeof sql, "INSERT INTO meta VALUES ('wiped', x'00000000000000%02x')", wiped);
+    snprintf(sql, sizeof sql,
+             "INSERT INTO meta (key, value, sum) VALUES ('wiped', x'00000000000000%02x', 0)",
+             wiped);
     assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
     assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
     sqlite3_close(db);
@@ -647,9 +649,11 @@ static void the_work_of_a_former_officer_is_sent_and_not_shown(void **state)
 
 static void make_contacts_older(struct world *w)
 {
-    assert_int_equal(
-        sqlite3_exec(w->registry->db, "UPDATE contact SET last_ms = 5", NULL, NULL, NULL),
-        SQLITE_OK);
+    assert_int_equal(sqlite3_exec(w->registry->db,
+                                  "UPDATE contact SET last_ms = 5, sum = row_sum(replica, 5, "
+                                  "skew_ms, waiting, schema, refused, exchange, program)",
+                                  NULL, NULL, NULL),
+                     SQLITE_OK);
 }
 
 static void replay_last(struct world *w, unsigned n)

@@ -15,12 +15,13 @@
 #include "cases.h"
 #include "migrate.h"
 #include "replay.h"
+#include "sum.h"
 #include "world.h"
 #include "zip.h"
 
 #define GOLDEN "tests/data/golden"
 
-enum { DEVICES = 2, FILE_BYTES_MAX = 4 << 20, SCHEMAS_MAX = 64, SCHEMAS_TOGETHER = 17 };
+enum { DEVICES = 2, FILE_BYTES_MAX = 4 << 20, SCHEMAS_MAX = 64, SCHEMAS_TOGETHER = 20 };
 
 static const char *const files[] = {"registry.db", "registry.db.keys", "0.ocop", "1.ocop"};
 
@@ -484,8 +485,10 @@ static void migrate_up_to(struct world *w, const char *file, enum migrate_side s
 {
     const char *path = arena_printf(&w->arena, "%s/%s", w->dir, file);
     int from = (int)user_version(w, file);
+    struct ocop_error err = {0};
     sqlite3 *db = NULL;
     assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    must(sum_open(db, &err), &err);
     for (const struct migration *m = migrations; m->number; m++) {
         if (!(m->sides & (int)side) || m->number <= from || m->number > up_to)
             continue;

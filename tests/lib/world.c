@@ -9,6 +9,7 @@
 #include "backup.h"
 #include "bounds.h"
 #include "json.h"
+#include "query.h"
 
 static void ok(enum ocop_status st, const struct ocop_error *err)
 {
@@ -26,7 +27,9 @@ static enum ocop_status world_connect(struct link *l, int timeout_ms, const atom
 static void deliver(struct world_link *l, struct span request, struct buf *reply)
 {
     struct job job = {.frame = request};
-    exchange_batch(l->world->registry, &l->world->keys, &job, 1);
+    struct world *w = l->world;
+    exchange_batch(w->registry, &w->keys, &job, 1);
+    assert_int_equal(readback_batch(w->readback, w->registry), 0);
     l->exchanges++;
     buf_clear(reply);
     buf_put(reply, job.reply.p, job.reply.len);
@@ -142,19 +145,37 @@ void world_open(struct world *w)
     ok(registry_open(path, true, env_system(), NULL, &w->registry, &err), &err);
     ok(backup_beside(path, ".ledger", w->registry->ledger, &err), &err);
     ok(genesis(w->registry, &w->keys, "test", &err), &err);
+    ok(readback_open(path, env_system(), 1, &w->readback, &err), &err);
     master_data(w);
+}
+
+/* Whatever a test made of the registry, each of its statements summed what it wrote. */
+static void sums_hold(struct world *w)
+{
+    struct ocop_error err = {0};
+    ok(query_sums(w->registry, QUERY_SUMS_OWN, &err), &err);
+    ok(query_sums(w->registry, QUERY_SUMS_LOG, &err), &err);
+}
+
+void world_close_registry(struct world *w)
+{
+    readback_close(w->readback);
+    registry_close(w->registry);
+    w->readback = NULL;
+    w->registry = NULL;
 }
 
 void world_leave(struct world *w)
 {
+    if (w->registry && !w->damaged)
+        sums_hold(w);
     for (unsigned i = 0; i < WORLD_DEVICES_MAX; i++) {
         ocop_close(w->stores[i]);
         w->stores[i] = NULL;
         buf_fini(&w->links[i].last);
         buf_fini(&w->links[i].started);
     }
-    registry_close(w->registry);
-    w->registry = NULL;
+    world_close_registry(w);
 }
 
 void world_close(struct world *w)
@@ -183,11 +204,12 @@ void world_restore(struct world *w)
     char copy[128], path[128], moved[BACKUP_PATH_MAX];
     snprintf(copy, sizeof copy, "%s/backup.db", w->dir);
     snprintf(path, sizeof path, "%s/registry.db", w->dir);
-    registry_close(w->registry);
-    w->registry = NULL;
+    world_close_registry(w);
     ok(backup_restore(copy, path, true, env_system(), moved, &result, &err), &err);
     ok(registry_open(path, false, env_system(), NULL, &w->registry, &err), &err);
     ok(backup_beside(path, ".ledger", w->registry->ledger, &err), &err);
+    ok(readback_open(path, env_system(), 1, &w->readback, &err), &err);
+    sums_hold(w);
 }
 
 static void device_link(struct world *w, unsigned n)

@@ -8,6 +8,7 @@
 #include "exchange.h"
 #include "link.h"
 #include "ocop.h"
+#include "readback.h"
 #include "states.h"
 
 enum { WORLD_DEVICES_MAX = 8 };
@@ -26,6 +27,8 @@ struct world_link {
 
 struct world {
     struct registry *registry;
+    struct readback *readback; /* reads back what every exchange committed; nothing may be found */
+    bool damaged;              /* by the test: sums need not hold at the end */
     struct server_keys keys;
     struct id province, commune, other_commune; /* units */
     struct id officers[WORLD_DEVICES_MAX];
@@ -41,6 +44,8 @@ struct world {
  */
 void world_open(struct world *w);
 void world_close(struct world *w);
+/** Let go of the registry's file; what opens it again is the caller's. */
+void world_close_registry(struct world *w);
 
 /** A world out of the files in `w->dir`: registry.db, its keys, and 0.ocop, 1.ocop, ... of the
  * first `devices`. */

@@ -339,8 +339,10 @@ static void account(struct work *w, struct lane *l, int code)
 
 static void serve(struct work *w)
 {
-    static const char *const batches[] = {"1", "3", "256"}, *const workers[] = {"0", "1", "2"};
-    const char *more[] = {"--batch", batches[draw(w, 3)], "--workers", workers[draw(w, 3)], NULL};
+    static const char *const batches[] = {"1", "3", "256"}, *const workers[] = {"0", "1", "2"},
+                             *const readback[] = {"0", "1", "7"};
+    const char *more[] = {"--batch",    batches[draw(w, 3)],  "--workers", workers[draw(w, 3)],
+                          "--readback", readback[draw(w, 3)], NULL};
     office_serve(&w->fleet.office, more, NULL);
 }
 

@@ -5,6 +5,7 @@
 
 #include "bounds.h"
 #include "oracle.h"
+#include "query.h"
 #include "replay.h"
 #include "rights.h"
 #include "store.h"
@@ -516,6 +517,9 @@ static void registry_check(struct sim *s)
     if (replay_check(s->registry, s->keys.root.public_key, &result, &err) != OCOP_OK)
         sim_fail(s, "log", "%s", err.text);
     template_put(scratch, true);
+    if (query_sums(s->registry, QUERY_SUMS_OWN, &err) != OCOP_OK ||
+        query_sums(s->registry, QUERY_SUMS_LOG, &err) != OCOP_OK)
+        sim_fail(s, "sums", "%s", err.text);
     if (replay_compare(s->registry, scratch, &result, &err) != OCOP_OK)
         sim_fail(s, "replay", "%s", err.text);
     if (!stories_hold(s->registry, STORIES_MAX, &told, why, sizeof why))

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "records.pb-c.h"
 #include "world.h"
 
 enum { PLANS_MAX = 16, PLAN_BYTES_MAX = 4096 };
@@ -201,6 +202,77 @@ static void what_is_typed_in_any_form_is_found(void **state)
     }
 }
 
+static void expect_count(struct world *w, size_t want, const char *kind, const char *word,
+                         unsigned n)
+{
+    char text[32];
+    snprintf(text, sizeof text, "%s%03u", word, n);
+    const size_t got = count_of(w, &(struct ocop_query){.kind = kind, .text = text});
+    if (got != want)
+        fail_msg("%s: %zu are found, not %zu", text, got, want);
+}
+
+static void expect_sound(struct world *w)
+{
+    struct ocop_error err = {0};
+    unsigned findings = 0;
+    assert_int_equal(ocop_check(w->stores[1], NULL, NULL, &findings, &err), OCOP_OK);
+    assert_int_equal(findings, 0);
+}
+
+/* A draft, which goes again: its row's number is that of the next record. */
+static void draft_and_discard(struct world *w, unsigned n)
+{
+    struct ocop_error err = {0};
+    struct ocop_id id;
+    ProtobufCMessage *m = NULL;
+    assert_int_equal(ocop_new(w->stores[1], "producer", &m, &err), OCOP_OK);
+    memcpy(id.b, ((Ocop__Producer *)m)->id.data, sizeof id.b);
+    assert_int_equal(
+        ocop_set_text(w->stores[1], &m, arena_printf(&w->arena, "name=nhap%03u", n), &err),
+        OCOP_OK);
+    if (ocop_save(w->stores[1], m, &err) != OCOP_OK)
+        fail_msg("%s: %s", err.field, err.text);
+    ocop_free(m);
+    expect_count(w, 1, "producer", "nhap", n);
+    assert_int_equal(ocop_discard(w->stores[1], &id, &err), OCOP_OK);
+    expect_count(w, 0, "producer", "nhap", n);
+}
+
+/* More records than may wait for the index, one by one; some amended before they are in it, some
+ * after, and some gone. */
+static void what_was_saved_is_found_at_once_and_what_was_changed_no_more(void **state)
+{
+    enum { SAVED = 160, EARLIER = 40 };
+    struct world *w = *state;
+    struct ocop_id ids[SAVED];
+    char name[64];
+    for (unsigned i = 0; i < SAVED; i++) {
+        snprintf(name, sizeof name, "HTX đậu%03u lạc%03u", i, i);
+        ids[i] = world_producer(w, 1, name);
+        expect_count(w, 1, "producer", "dau", i);
+        expect_count(w, 1, NULL, "lac", i);
+        const unsigned j = i % 2 && i > EARLIER ? i - EARLIER : i;
+        if (j % 3 == 0) {
+            snprintf(name, sizeof name, "name=HTX chè%03u", j);
+            world_amend(w, 1, ids[j], name);
+            expect_count(w, 1, "producer", "che", j);
+            expect_count(w, 0, "producer", "dau", j);
+        }
+        if (i % 5 == 0)
+            draft_and_discard(w, i);
+        if (i % 50 == 0)
+            expect_sound(w);
+    }
+    for (int synced = 0; synced < 2; synced++) {
+        for (unsigned i = SAVED - EARLIER; i < SAVED; i++)
+            expect_count(w, 1, "producer", i % 6 == 0 ? "che" : "dau", i);
+        expect_sound(w);
+        if (!synced)
+            world_sync(w, 1);
+    }
+}
+
 static void sample_of(struct world *w, int64_t taken_ms)
 {
     struct ocop_error err = {0};
@@ -278,6 +350,7 @@ int main(void)
         TEST(the_newest_records_come_without_sorting),
         TEST(a_unit_finds_what_lies_below_it),
         TEST(what_is_typed_in_any_form_is_found),
+        TEST(what_was_saved_is_found_at_once_and_what_was_changed_no_more),
         TEST(what_is_wrong_with_a_question_is_named),
         TEST(every_record_stands_on_one_page_whatever_the_length_of_pages),
     };

@@ -1,0 +1,433 @@
+/* What ocop_check asks the database itself: is the file whole, is each row what was written, is the
+ * search index that of the records? All statements stand at the top. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "migrate.h"
+#include "store_db.h"
+
+/* A word cannot be longer than the texts of a record. */
+enum { SEARCH_WORD_MAX = RECORD_BYTES_MAX };
+
+#define CHECK_FILE "PRAGMA integrity_check"
+#define CHECK_SEARCH "INSERT INTO search (search) VALUES ('integrity-check')"
+#define RECORDS "SELECT id FROM %s"
+#define RECORDS_UNKNOWN "SELECT id, kind FROM %s"
+#define SUM_OF "SELECT sum FROM sums WHERE row = ?1"
+#define SUMS_COUNT "SELECT count(*) FROM sums"
+#define UNSUMMED "SELECT 1 FROM meta WHERE key = 'unsummed'"
+#define SUMMED "DELETE FROM meta WHERE key = 'unsummed'"
+#define WORDS_MAKE "CREATE VIRTUAL TABLE temp.words USING fts5vocab (main, search, instance)"
+#define WORDS "SELECT term, doc FROM temp.words"
+#define WORD_COUNT "SELECT count(*) FROM search WHERE search MATCH ?1"
+#define WORD_FINDS "SELECT 1 FROM search WHERE search MATCH ?1 AND rowid = ?2"
+
+/* --- sums of records ----------------------------------------------------------------------------
+ */
+
+/* The two versions are added at the end, so that SQL can move them (CLAMP_SUMS of store.c). Of what
+ * was changed later than the record was born, the difference counts: on a device there is none. */
+uint64_t store_record_sum(uint32_t kind, const struct id *id, const struct fields *f,
+                          const struct row_meta *meta)
+{
+    uint64_t h = sum_bytes(sum_word(0, kind), id->b, ID_LEN);
+
+    h = sum_bytes(h, meta->anchor.b, ID_LEN);
+    for (size_t i = 0; i < f->count; i++) {
+        const struct field *v = &f->v[i];
+        h = sum_word(h, (uint64_t)v->number << 32 | (uint64_t)v->op << 16 | v->type);
+        h = sum_word(h, v->base - meta->born);
+        h = sum_bytes(sum_word(h, v->key.len), v->key.p, v->key.len);
+        if (v->type == VALUE_INT)
+            h = sum_word(h, (uint64_t)v->i);
+        else
+            h = sum_bytes(sum_word(h, v->bytes.len), v->bytes.p, v->bytes.len);
+    }
+    return (h & UINT64_C(0xffffffffffff)) + meta->version + 3 * meta->born;
+}
+
+/* One number of the first row; `none` when there is no row. */
+static enum ocop_status number(struct ocop_store *s, const char *sql, int64_t key, int64_t none,
+                               int64_t *out, struct ocop_error *err)
+{
+    sqlite3 *db = s->db->sqlite;
+    sqlite3_stmt *st = NULL;
+    int code = sqlite3_prepare_v2(db, sql, -1, &st, NULL);
+
+    *out = none;
+    if (code == SQLITE_OK && sqlite3_bind_parameter_count(st) > 0)
+        code = sqlite3_bind_int64(st, 1, key);
+    if (code == SQLITE_OK && (code = sqlite3_step(st)) == SQLITE_ROW)
+        *out = sqlite3_column_int64(st, 0);
+    (void)sqlite3_finalize(st);
+    return code == SQLITE_ROW || code == SQLITE_DONE ? OCOP_OK
+                                                     : db_error(db, err, "reading the sums");
+}
+
+/* Every record of the store, of kinds that nobody here knows too. */
+typedef enum ocop_status record_fn(struct ocop_store *s, uint32_t kind, const struct id *id,
+                                   void *self, struct ocop_error *err);
+
+static enum ocop_status each_record(struct ocop_store *s, record_fn *fn, void *self,
+                                    struct ocop_error *err)
+{
+    sqlite3 *db = s->db->sqlite;
+    sqlite3_stmt *st = NULL;
+    char sql[120];
+    struct id id;
+    int code = SQLITE_DONE;
+    enum ocop_status status = OCOP_OK;
+
+    for (uint32_t k = 0; !status && k <= kind_count(); k++) {
+        (void)snprintf(sql, sizeof sql, k ? RECORDS : RECORDS_UNKNOWN, row_table(k));
+        code = sqlite3_prepare_v2(db, sql, -1, &st, NULL);
+        while (code == SQLITE_OK && !status && (code = sqlite3_step(st)) == SQLITE_ROW) {
+            (void)id_from(span_of(sqlite3_column_blob(st, 0), (size_t)sqlite3_column_bytes(st, 0)),
+                          &id);
+            status = fn(s, k ? k : (uint32_t)sqlite3_column_int64(st, 1), &id, self, err);
+            code = SQLITE_OK;
+        }
+        if (!status && code != SQLITE_DONE)
+            status = db_error(db, err, "reading the records");
+        (void)sqlite3_finalize(st);
+        st = NULL;
+    }
+    return status;
+}
+
+static enum ocop_status sum_one(struct ocop_store *s, uint32_t kind, const struct id *id,
+                                void *self, struct ocop_error *err)
+{
+    struct row_meta meta;
+    struct fields f;
+    struct arena a;
+    enum ocop_status st;
+
+    (void)self;
+    arena_init(&a, ARENA_SAVE_MAX);
+    st = row_load(s->db->rows, kind, id, &a, &f, &meta, err);
+    if (!st)
+        st = store_sum_put(s, kind, id, &f, meta.n, &meta, err);
+    arena_fini(&a);
+    return st;
+}
+
+enum ocop_status store_sum_first(struct ocop_store *s, struct ocop_error *err)
+{
+    int64_t unsummed = 0;
+    enum ocop_status st = number(s, UNSUMMED, 0, 0, &unsummed, err);
+
+    if (st || !unsummed)
+        return st;
+    st = store_begin(s, err);
+    if (st)
+        return st;
+    st = number(s, UNSUMMED, 0, 0, &unsummed, err); /* another process may have been here first */
+    if (!st && unsummed)
+        st = each_record(s, sum_one, NULL, err);
+    if (!st)
+        st = db_exec(s->db->sqlite, SUMMED, err);
+    if (!st)
+        st = store_commit(s, err);
+    if (st)
+        (void)store_rollback(s);
+    return st;
+}
+
+/* --- words --------------------------------------------------------------------------------------
+ */
+
+/* A sum of what (word, record) pairs there are, in any order. */
+static void words_add(struct store_words *w, const void *word, size_t len, int64_t rowid)
+{
+    const uint8_t *p = word;
+    uint64_t h = (uint64_t)rowid * UINT64_C(0x9e3779b97f4a7c15);
+
+    for (size_t i = 0; i < len; i++)
+        h = (h ^ p[i]) * UINT64_C(0x100000001b3);
+    w->count++;
+    w->sum += h ^ h >> 32;
+}
+
+static int word_cmp(const void *one, const void *two)
+{
+    const struct span *a = one, *b = two;
+    const int order = memcmp(a->p, b->p, a->len < b->len ? a->len : b->len);
+
+    return order ? order : (a->len > b->len) - (a->len < b->len);
+}
+
+/* The words of a text, each once. */
+static enum ocop_status split(struct span text, struct arena *a, struct span **out, size_t *count,
+                              struct ocop_error *err)
+{
+    size_t n = 0, kept = 0;
+
+    *out = arena_alloc(a, (text.len / 2 + 1) * sizeof **out);
+    if (!*out)
+        return err_nomem(err);
+    for (size_t i = 0; i < text.len; i++) {
+        size_t from = i;
+        while (i < text.len && store_search_is_word(text.p[i]))
+            i++;
+        if (i > from)
+            (*out)[n++] = span_of(text.p + from, i - from);
+    }
+    qsort(*out, n, sizeof **out, word_cmp);
+    for (size_t i = 0; i < n; i++)
+        if (i == 0 || word_cmp(&(*out)[i], &(*out)[kept - 1]) != 0)
+            (*out)[kept++] = (*out)[i];
+    *count = kept;
+    return OCOP_OK;
+}
+
+/* Nothing of a row that waits for the index. */
+static enum ocop_status words_of(struct ocop_store *s, uint32_t kind, int64_t n,
+                                 const struct fields *f, struct arena *a, struct store_words *out,
+                                 struct ocop_error *err)
+{
+    struct span *words = NULL;
+    struct buf text;
+    size_t count = 0;
+    int64_t up_to = 0;
+    enum ocop_status st = OCOP_OK;
+
+    if (kind_by_number(kind))
+        st = store_searched(s, kind, &up_to, err);
+    if (st || n > up_to)
+        return st;
+    buf_init(&text, MIB(1));
+    store_search_text(kind_by_number(kind), f, &text);
+    st = text.failed ? err_nomem(err) : split(buf_span(&text), a, &words, &count, err);
+    for (size_t i = 0; !st && i < count; i++)
+        words_add(out, words[i].p, words[i].len, store_row_key(kind, n));
+    buf_fini(&text);
+    return st;
+}
+
+/* Is this the search index being damaged, and not memory or the disk failing? */
+static bool is_damage(int code)
+{
+    return (code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_ERROR;
+}
+
+/* A record lies under a word in a row of the index, and the word is looked up by another table:
+ * both must agree on how many it has. */
+static int count_found(sqlite3_stmt *find, struct span word, uint64_t *count)
+{
+    char quoted[SEARCH_WORD_MAX + 3];
+    int code;
+
+    if (word.len > SEARCH_WORD_MAX)
+        return SQLITE_ERROR;
+    (void)snprintf(quoted, sizeof quoted, "\"%.*s\"", (int)word.len, (const char *)word.p);
+    (void)sqlite3_bind_text(find, 1, quoted, -1, SQLITE_STATIC);
+    code = sqlite3_step(find);
+    *count = code == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(find, 0) : 0;
+    (void)sqlite3_reset(find);
+    return code == SQLITE_ROW ? SQLITE_OK : code;
+}
+
+/* Walks the index in the order of its words. */
+static int words_walk(sqlite3_stmt *all, sqlite3_stmt *find, struct store_words *out, bool *agree)
+{
+    char word[SEARCH_WORD_MAX];
+    size_t len = 0;
+    uint64_t here = 0, found = 0;
+    int code = SQLITE_OK;
+
+    while (code == SQLITE_OK) {
+        const bool more = (code = sqlite3_step(all)) == SQLITE_ROW;
+        const void *p = more ? sqlite3_column_text(all, 0) : NULL;
+        const size_t n = more ? (size_t)sqlite3_column_bytes(all, 0) : 0;
+        if (!more && code != SQLITE_DONE)
+            return code;
+        if (here > 0 && (!more || n != len || memcmp(p, word, n) != 0)) {
+            code = count_found(find, span_of(word, len), &found);
+            if (code != SQLITE_OK)
+                return code;
+            *agree &= found == here;
+            here = 0;
+        }
+        if (!more)
+            return SQLITE_OK;
+        if (!p || n > sizeof word)
+            return SQLITE_CORRUPT;
+        memcpy(word, p, n);
+        len = n;
+        here++;
+        words_add(out, p, n, sqlite3_column_int64(all, 1));
+        code = SQLITE_OK;
+    }
+    return code;
+}
+
+enum ocop_status store_words_held(struct ocop_store *s, struct store_words *out, bool *sound,
+                                  struct ocop_error *err)
+{
+    sqlite3 *db = s->db->sqlite;
+    sqlite3_stmt *all = NULL, *find = NULL;
+    enum ocop_status status = OCOP_OK;
+    int code;
+
+    *out = (struct store_words){0, 0};
+    *sound = true;
+    code = sqlite3_exec(db, WORDS_MAKE, NULL, NULL, NULL);
+    if (code == SQLITE_OK)
+        code = sqlite3_prepare_v2(db, WORDS, -1, &all, NULL);
+    if (code == SQLITE_OK)
+        code = sqlite3_prepare_v2(db, WORD_COUNT, -1, &find, NULL);
+    if (code == SQLITE_OK)
+        code = words_walk(all, find, out, sound);
+    if (is_damage(code))
+        *sound = false;
+    else if (code != SQLITE_OK)
+        status = db_error(db, err, "reading the search index");
+    (void)sqlite3_finalize(all);
+    (void)sqlite3_finalize(find);
+    return status;
+}
+
+enum ocop_status store_words_found(struct ocop_store *s, uint32_t kind, const struct id *id,
+                                   struct arena *a, bool *out, struct ocop_error *err)
+{
+    sqlite3 *db = s->db->sqlite;
+    struct row_meta meta;
+    struct fields f;
+    struct span *words = NULL;
+    struct buf text, quoted;
+    size_t count = 0;
+    int64_t up_to = 0;
+    sqlite3_stmt *st = NULL;
+    enum ocop_status status = row_load(s->db->rows, kind, id, a, &f, &meta, err);
+
+    *out = true;
+    if (!status)
+        status = store_searched(s, kind, &up_to, err);
+    if (status || meta.n > up_to)
+        return status;
+    buf_init(&text, MIB(1));
+    buf_init(&quoted, MIB(1));
+    store_search_text(kind_by_number(kind), &f, &text);
+    status = text.failed ? err_nomem(err) : split(buf_span(&text), a, &words, &count, err);
+    if (!status && sqlite3_prepare_v2(db, WORD_FINDS, -1, &st, NULL) != SQLITE_OK)
+        status = db_error(db, err, "reading the search index");
+    for (size_t i = 0; !status && *out && i < count; i++) {
+        buf_clear(&quoted);
+        buf_printf(&quoted, "\"%.*s\"", (int)words[i].len, (const char *)words[i].p);
+        (void)sqlite3_bind_text(st, 1, buf_cstr(&quoted), -1, SQLITE_STATIC);
+        (void)sqlite3_bind_int64(st, 2, store_row_key(kind, meta.n));
+        const int code = sqlite3_step(st);
+        *out = code == SQLITE_ROW;
+        if (code != SQLITE_ROW && code != SQLITE_DONE)
+            status = db_error(db, err, "reading the search index");
+        (void)sqlite3_reset(st);
+    }
+    (void)sqlite3_finalize(st);
+    buf_fini(&quoted);
+    buf_fini(&text);
+    return status;
+}
+
+struct record_check {
+    void (*found)(void *self, const char *row);
+    void *self;
+    struct store_words *words;
+    int64_t records, unread;
+    struct arena arena;
+};
+
+static bool is_unreadable(enum ocop_status st)
+{
+    return st == OCOP_EDAMAGED || st == OCOP_EPROTO || st == OCOP_ELIMIT;
+}
+
+static enum ocop_status check_record(struct ocop_store *s, uint32_t kind, const struct id *id,
+                                     void *self, struct ocop_error *err)
+{
+    struct record_check *c = self;
+    struct row_meta meta = {.n = 0};
+    struct fields f = {NULL, 0};
+    int64_t sum = 0;
+    char row[120], name[ID_TEXT_LEN + 1];
+    enum ocop_status st;
+
+    c->records++;
+    arena_reset(&c->arena);
+    st = row_load(s->db->rows, kind, id, &c->arena, &f, &meta, err);
+    if (!st)
+        st = number(s, SUM_OF, store_row_key(kind, meta.n), 0, &sum, err);
+    if (!st)
+        st = words_of(s, kind, meta.n, &f, &c->arena, c->words, err);
+    if (is_unreadable(st))
+        c->unread++;
+    else if (st || (uint64_t)sum == store_record_sum(kind, id, &f, &meta))
+        return st;
+    (void)snprintf(row, sizeof row, "%s %s", row_table(kind), id_text(*id, name));
+    c->found(c->self, row);
+    return OCOP_OK;
+}
+
+enum ocop_status store_sums(struct ocop_store *s, void (*found)(void *self, const char *row),
+                            void *self, struct store_words *words, bool *all,
+                            struct ocop_error *err)
+{
+    struct record_check c = {.found = found, .self = self, .words = words};
+    int64_t sums = 0;
+    enum ocop_status st;
+
+    arena_init(&c.arena, ARENA_REQUEST_MAX);
+    st = each_record(s, check_record, &c, err);
+    for (size_t i = 0; !st && store_summed[i].name; i++)
+        st = sum_check(s->db->sqlite, &store_summed[i], found, self, err);
+    if (!st)
+        st = number(s, SUMS_COUNT, 0, 0, &sums, err);
+    if (!st && sums > c.records)
+        found(self, "sums");
+    *all = c.unread == 0;
+    arena_fini(&c.arena);
+    return st;
+}
+
+struct schema_check {
+    void (*each)(void *self, const char *line);
+    void *self;
+};
+
+static void found_in_schema(void *self, const char *name)
+{
+    const struct schema_check *c = self;
+    char line[160];
+
+    (void)snprintf(line, sizeof line, "%.80s is not defined as this program defines it", name);
+    c->each(c->self, line);
+}
+
+enum ocop_status store_integrity(struct ocop_store *s, void (*each)(void *self, const char *line),
+                                 void *self, struct ocop_error *err)
+{
+    sqlite3 *db = s->db->sqlite;
+    sqlite3_stmt *st = NULL;
+    int code = SQLITE_DONE;
+    enum ocop_status status = OCOP_OK;
+
+    if (sqlite3_prepare_v2(db, CHECK_FILE, -1, &st, NULL) != SQLITE_OK)
+        return db_error(db, err, "checking the file");
+    while ((code = sqlite3_step(st)) == SQLITE_ROW) {
+        const char *line = (const char *)sqlite3_column_text(st, 0);
+        if (line && strcmp(line, "ok") != 0)
+            each(self, line);
+    }
+    if (code != SQLITE_DONE)
+        status = db_error(db, err, "checking the file");
+    (void)sqlite3_finalize(st);
+    if (!status)
+        status = migrate_check(db, MIGRATE_STORE, found_in_schema,
+                               &(struct schema_check){each, self}, err);
+    if (status || sqlite3_exec(db, CHECK_SEARCH, NULL, NULL, NULL) == SQLITE_OK)
+        return status;
+    if (!is_damage(sqlite3_errcode(db)))
+        return db_error(db, err, "checking the search index");
+    each(self, "the index of table search is damaged");
+    return OCOP_OK;
+}
