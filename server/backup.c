@@ -560,26 +560,50 @@ static enum ocop_status start_lineage(const char *part, const char *before,
 }
 
 /* The registry's file and its journals, which belong to it. */
-static enum ocop_status move_aside(const char *path, char moved[BACKUP_PATH_MAX],
+/* The first free name for what is moved aside; or, for a log that was left behind when its file was
+ * moved, the name of that. */
+static enum ocop_status name_aside(const char *path, bool behind, char moved[BACKUP_PATH_MAX],
                                    struct ocop_error *err)
 {
-    static const char *const parts[] = {"-wal", "-shm", ""};
-    char suffix[40], from[BACKUP_PATH_MAX], to[BACKUP_PATH_MAX];
-    enum ocop_status st = OCOP_OK;
+    char suffix[40];
     int n = 0;
+    enum ocop_status st;
 
     do {
         snprintf(suffix, sizeof suffix, ".before-restore-%d", ++n);
         st = backup_beside(path, suffix, moved, err);
     } while (st == OCOP_OK && exists(moved) && n < RESTORES_MAX);
-    for (size_t i = 0; i < sizeof parts / sizeof *parts && st == OCOP_OK; i++) {
-        st = backup_beside(path, parts[i], from, err);
-        if (st == OCOP_OK)
-            st = backup_beside(moved, parts[i], to, err);
-        if (st == OCOP_OK && rename(from, to) != 0 && errno != ENOENT)
-            st = io_error(err, "move aside", from);
-    }
-    return st;
+    if (st != OCOP_OK || !behind || n == 1)
+        return st;
+    snprintf(suffix, sizeof suffix, ".before-restore-%d", n - 1);
+    return backup_beside(path, suffix, moved, err);
+}
+
+static enum ocop_status rename_if_there(const char *from, const char *to, struct ocop_error *err)
+{
+    return rename(from, to) != 0 && errno != ENOENT ? io_error(err, "move aside", from) : OCOP_OK;
+}
+
+/* The file, then the log that belongs to it: wherever this ends, no file stands without its log but
+ * that the log stands where the next restore finds it. The index of the log is made anew. */
+static enum ocop_status move_aside(const char *path, char moved[BACKUP_PATH_MAX],
+                                   struct ocop_error *err)
+{
+    char index[BACKUP_PATH_MAX], log[BACKUP_PATH_MAX], to[BACKUP_PATH_MAX];
+
+    enum ocop_status st = backup_beside(path, "-shm", index, err);
+    if (st == OCOP_OK)
+        st = backup_beside(path, "-wal", log, err);
+    if (st != OCOP_OK || (!exists(path) && !exists(log)))
+        return st;
+    st = name_aside(path, !exists(path), moved, err);
+    if (st == OCOP_OK)
+        st = backup_beside(moved, "-wal", to, err);
+    if (st == OCOP_OK && unlink(index) != 0 && errno != ENOENT)
+        st = io_error(err, "remove", index);
+    if (st == OCOP_OK)
+        st = rename_if_there(path, moved, err);
+    return st == OCOP_OK ? rename_if_there(log, to, err) : st;
 }
 
 static enum ocop_status merge_ledgers(const char *from, const char *path, struct ocop_error *err)
@@ -641,7 +665,7 @@ enum ocop_status backup_restore(const char *from, const char *path, bool replace
     st = start_lineage(part, path, &keys, env, result, err);
     if (st == OCOP_OK)
         st = flush(part, err);
-    if (st == OCOP_OK && exists(path))
+    if (st == OCOP_OK)
         st = move_aside(path, moved, err);
     if (st == OCOP_OK)
         st = publish(part, path, err);

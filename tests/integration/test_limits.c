@@ -336,7 +336,7 @@ static void a_replayed_request_moves_no_contact(void **state)
     assert_int_equal(
         sqlite3_exec(w->registry->db,
                      "UPDATE contact SET last_ms = last_ms - 5, sum = row_sum(replica, last_ms - "
-                     "5, skew_ms, waiting, schema, refused)",
+                     "5, skew_ms, waiting, schema, refused, exchange, program)",
                      NULL, NULL, NULL),
         SQLITE_OK);
     int64_t last = world_count(w, "SELECT max(last_ms) FROM contact");

@@ -157,6 +157,7 @@ enum {
     FEW_DESCRIPTORS = 80,
     PEERS_MAX = 4000,
     SPARE = 200, /* descriptors that a test needs besides */
+    WINDOWS_MAX = 20,
     BUSY_TICKS = 60,
     SLOW_BYTES = 3,
     TELL_S = 10 /* between lines about descriptors */
@@ -234,8 +235,8 @@ static double seconds(clockid_t clock)
 }
 
 /* While this process works, the server, which has nothing to do, must neither work nor be woken but
- * to look whether it is to stop: ten times a second. */
-static void server_must_rest(struct office *o)
+ * to look whether it is to stop: ten times a second. False when it did more than that. */
+static bool server_rests(struct office *o)
 {
     const unsigned long ticks = process_ticks(&o->server), wakeups = process_wakeups(&o->server);
     const double begin = seconds(CLOCK_MONOTONIC);
@@ -245,11 +246,21 @@ static void server_must_rest(struct office *o)
         ;
     const unsigned long took = process_ticks(&o->server) - ticks,
                         woken = process_wakeups(&o->server) - wakeups;
-    if (took > BUSY_TICKS / 4)
-        fail_msg("the server took %lu ticks while idle, this test %d", took, BUSY_TICKS);
     const double most = 50 + 30 * (seconds(CLOCK_MONOTONIC) - begin);
-    if ((double)woken > most)
-        fail_msg("the server was woken %lu times while idle, %.0f are plenty", woken, most);
+    const bool rests = took <= BUSY_TICKS / 4 && (double)woken <= most;
+    if (!rests)
+        print_message("not at rest yet: %lu ticks of %d, woken %lu times of %.0f\n", took,
+                      BUSY_TICKS, woken, most);
+    return rests;
+}
+
+/* It may still have been told of thousands of connections; but it comes to rest. */
+static void server_must_rest(struct office *o)
+{
+    for (unsigned i = 0; i < WINDOWS_MAX; i++)
+        if (server_rests(o))
+            return;
+    fail_msg("the server does not come to rest");
 }
 
 static void idle_peers_neither_stop_service_nor_make_the_server_spin(void **state)
