@@ -14,6 +14,7 @@
 #include "keyed.h"
 #include "migrate.h"
 #include "ocop.h"
+#include "sum.h"
 #include "world.h"
 
 #define PASSPHRASE "cà phê sữa đá, không đường"
@@ -102,8 +103,10 @@ static void put_text(const char *path, const uint8_t *key, const char *text)
     assert_int_equal(
         db_open_keyed(path, false, false, NULL, span_of(key, key ? 32 : 0), &used, &db, NULL),
         OCOP_OK);
+    assert_int_equal(sum_open(db, NULL), OCOP_OK);
     assert_int_equal(
-        sqlite3_prepare_v2(db, "INSERT OR REPLACE INTO stub VALUES (?1, 1, ?2)", -1, &st, NULL),
+        sqlite3_prepare_v2(db, "INSERT OR REPLACE INTO stub VALUES (?1, 1, ?2, row_sum(?1, 1, ?2))",
+                           -1, &st, NULL),
         SQLITE_OK);
     sqlite3_bind_blob(st, 1, "0123456789abcdef", 16, SQLITE_STATIC);
     sqlite3_bind_text(st, 2, text, -1, SQLITE_STATIC);
