@@ -10,12 +10,14 @@
 
 /* --- SQL ------------------------------------------------------------------------------------- */
 
+#define MOVE                                                                                       \
+    "INSERT INTO searched (kind, n, sum) VALUES (?1, ?2, row_sum(?1, ?2)) "                        \
+    "ON CONFLICT (kind) DO UPDATE SET n = excluded.n, sum = excluded.sum"
 static const char *const search_questions[SEARCH_QUESTIONS] = {
     [SEARCH_PUT] = "INSERT INTO search (rowid, text) VALUES (?1, ?2)",
     [SEARCH_DELETE] = "INSERT INTO search (search, rowid, text) VALUES ('delete', ?1, ?2)",
     [SEARCH_UP_TO] = "SELECT n FROM searched WHERE kind = ?1",
-    [SEARCH_MOVE] = "INSERT INTO searched (kind, n, sum) VALUES (?1, ?2, row_sum(?1, ?2)) "
-                    "ON CONFLICT (kind) DO UPDATE SET n = excluded.n, sum = excluded.sum",
+    [SEARCH_MOVE] = MOVE,
 };
 #define TOUCH "BEGIN; INSERT INTO search (rowid, text) VALUES (-1, 'x')"
 #define ROWS_BETWEEN "SELECT id, n FROM %s WHERE n > %lld AND n <= %lld ORDER BY n"

@@ -31,7 +31,7 @@ static void import(struct world *w, uint32_t kind, enum verb verb, const struct 
                    struct field *v, size_t count)
 {
     struct change c = {.kind = kind,
-                       .verb = verb,
+                       .verb = (uint8_t)verb,
                        .record = *record,
                        .fields = {v, count},
                        .reason = span_str("sửa")};
@@ -297,7 +297,7 @@ static void bind_flipped(sqlite3_stmt *to, sqlite3_value *value, const char *typ
     uint8_t b[70000] = {1};
     const int len = sqlite3_value_bytes(value);
     if (strcmp(type, "INTEGER") == 0) {
-        sqlite3_bind_int64(to, 1, sqlite3_value_int64(value) ^ (int64_t)1 << bit);
+        sqlite3_bind_int64(to, 1, sqlite3_value_int64(value) ^ (sqlite3_int64)1 << bit);
         return;
     }
     assert_true((size_t)len <= sizeof b);
