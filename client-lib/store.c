@@ -641,11 +641,9 @@ static enum ocop_status in_table(struct ocop_store *s, const char *text, uint32_
     for (const char *c = text; *c; c++)
         if (*c == '@')
             buf_str(&sql, row_table(kind));
-        else if (*c == '#')
-            buf_printf(&sql, "%" PRIu32, kind);
         else if (*c == '$' && kind == 0)
             buf_str(&sql, "kind");
-        else if (*c == '$')
+        else if (*c == '#' || *c == '$')
             buf_printf(&sql, "%" PRIu32, kind);
         else
             buf_byte(&sql, (uint8_t)*c);

@@ -2,6 +2,7 @@
  * file. */
 #include "keys.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -107,11 +108,13 @@ struct request {
 
 static bool request_read(const char *text, bool answered, struct request *out)
 {
-    char key[65] = "", signature[129] = "";
+    char number[21] = "", key[65] = "", signature[129] = "", *end;
     size_t len;
-    const int n = sscanf(text, " " REQUEST " %11s %" SCNu64 " %64s %128s", out->sort, &out->number,
-                         key, signature);
-    if (n != (answered ? 4 : 3) || out->number == 0 ||
+    const int n =
+        sscanf(text, " " REQUEST " %11s %20s %64s %128s", out->sort, number, key, signature);
+    errno = 0;
+    out->number = strtoull(number, &end, 10);
+    if (n != (answered ? 4 : 3) || errno || *end || number[0] == '-' || out->number == 0 ||
         (strcmp(out->sort, "channel") != 0 && strcmp(out->sort, "sign") != 0) ||
         sodium_hex2bin(out->key, sizeof out->key, key, strlen(key), NULL, &len, NULL) != 0 ||
         len != sizeof out->key)

@@ -10,7 +10,8 @@ enum { KEY_BYTES = 32, READ_STEP = 1 << 20, FILE_BYTES_MAX = 80 << 20 };
 /* The whole file. One that is too large is read no further: the library refuses it. */
 static enum ocop_status read_file(const char *path, struct out *o, struct ocop_error *err)
 {
-    FILE *f = strcmp(path, "-") == 0 ? stdin : fopen(path, "rb");
+    const bool own = strcmp(path, "-") != 0;
+    FILE *f = own ? fopen(path, "rb") : stdin;
     char *step = malloc(READ_STEP);
     size_t n = 1;
     enum ocop_status st = OCOP_OK;
@@ -27,7 +28,7 @@ static enum ocop_status read_file(const char *path, struct out *o, struct ocop_e
         st = command_fail(err, OCOP_EIO, NULL, "%s cannot be read: %m", path);
     if (!st && o->failed)
         st = command_fail(err, OCOP_ENOMEM, NULL, "out of memory");
-    if (f && f != stdin)
+    if (f && own)
         (void)fclose(f);
     free(step);
     return st;

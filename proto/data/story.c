@@ -71,7 +71,7 @@ struct span story_label(const struct evidence *e, const struct kind **kind)
     const struct evidence_state *s = e->states;
 
     *kind = kind_by_number(s ? s->kind : 0);
-    for (size_t i = 0; *kind && i < s->fields.count; i++) {
+    for (size_t i = 0; s && *kind && i < s->fields.count; i++) {
         const struct field_rule *rule = kind_field(*kind, s->fields.v[i].number);
         if (rule && (rule->flags & FIELD_LABEL))
             return s->fields.v[i].bytes;
