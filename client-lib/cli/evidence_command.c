@@ -8,17 +8,14 @@
 enum { KEY_BYTES = 32, READ_STEP = 1 << 20, FILE_BYTES_MAX = 80 << 20 };
 
 /* The whole file. One that is too large is read no further: the library refuses it. */
-static enum ocop_status read_file(const char *path, struct out *o, struct ocop_error *err)
+static enum ocop_status read_stream(FILE *f, const char *path, struct out *o,
+                                    struct ocop_error *err)
 {
-    const bool own = strcmp(path, "-") != 0;
-    FILE *f = own ? fopen(path, "rb") : stdin;
     char *step = malloc(READ_STEP);
     size_t n = 1;
     enum ocop_status st = OCOP_OK;
 
-    if (!f)
-        st = command_fail(err, errno == ENOENT ? OCOP_ENOTFOUND : OCOP_EIO, NULL, "%s: %m", path);
-    if (!st && !step)
+    if (!step)
         st = command_fail(err, OCOP_ENOMEM, NULL, "out of memory");
     while (!st && n && o->len < FILE_BYTES_MAX) {
         n = fread(step, 1, READ_STEP, f);
@@ -28,9 +25,22 @@ static enum ocop_status read_file(const char *path, struct out *o, struct ocop_e
         st = command_fail(err, OCOP_EIO, NULL, "%s cannot be read: %m", path);
     if (!st && o->failed)
         st = command_fail(err, OCOP_ENOMEM, NULL, "out of memory");
-    if (f && own)
-        (void)fclose(f);
     free(step);
+    return st;
+}
+
+static enum ocop_status read_file(const char *path, struct out *o, struct ocop_error *err)
+{
+    enum ocop_status st;
+    FILE *f;
+
+    if (strcmp(path, "-") == 0)
+        return read_stream(stdin, path, o, err);
+    f = fopen(path, "rb");
+    if (!f)
+        return command_fail(err, errno == ENOENT ? OCOP_ENOTFOUND : OCOP_EIO, NULL, "%s: %m", path);
+    st = read_stream(f, path, o, err);
+    (void)fclose(f);
     return st;
 }
 

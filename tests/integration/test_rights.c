@@ -456,7 +456,7 @@ static void who_writes_a_field_may_read_it(void **state)
 static void the_document_holds_the_table_as_it_is_printed(void **state)
 {
     static char printed[PROCESS_TEXT_MAX], document[PROCESS_TEXT_MAX];
-    struct process p;
+    struct process p = {0};
     (void)state;
     process_start(&p, "/tmp/ocop-rights", process_ocopd(), (const char *const[]){"rights", NULL},
                   NULL, NULL);
