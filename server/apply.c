@@ -267,7 +267,11 @@ static enum ocop_status invalid_merge(struct apply *p, const struct fields *stat
     if (st != OCOP_OK || seen)
         return st; /* stays refused */
     const struct field *mine = &merged->applied.v[0];
-    return case_open(p, CASE_INVALID, mine, fields_find(state, mine->number, mine->key), NULL);
+    st = case_open(p, CASE_INVALID, mine, fields_find(state, mine->number, mine->key), NULL);
+    /* the case is news of the record, for who has seen it already */
+    return st == OCOP_OK
+               ? row_touch(p->r->rows, p->change->kind, &p->change->record, p->version, p->err)
+               : st;
 }
 
 static enum ocop_status conflicts_open(struct apply *p, const struct merge_out *merged)
