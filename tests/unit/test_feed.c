@@ -362,6 +362,41 @@ static void a_kind_that_this_program_does_not_know_is_passed_on(void **state)
     assert_string_equal(device_text(&w->d, &late, 12), "mới");
 }
 
+/* Two valid edits that do not fit together change nothing of the record; their case is news all the
+ * same, to a device that has seen all there is of it. */
+static void a_case_that_changes_nothing_is_told_to_who_has_seen_the_record(void **state)
+{
+    enum { PRODUCER_OF = 10, SORT = 14, DECIDED = 16, INSPECTED = 17, CONCLUSION = 26 };
+    struct world *w = *state;
+    struct draft_change d;
+    struct device other;
+    struct id producer = centre_producer(&w->c, &w->here, "HTX");
+    struct id id = id_next(&w->c.r->ids, &w->c.env);
+    draft(&d, KIND_INSPECTION, VERB_CREATE, &id);
+    draft_id(&d, FIELD_UNIT, &w->here);
+    draft_id(&d, FIELD_OFFICER, &w->officer);
+    draft_id(&d, PRODUCER_OF, &producer);
+    draft_text(&d, SORT, "planned");
+    draft_text(&d, INSPECTED, "2026-07-10");
+    draft_text(&d, CONCLUSION, "pass");
+    assert_int_equal(device_push(&w->d, &w->c, &d, 1).code, SET_ACCEPTED);
+    uint64_t seen = version_of(w);
+    amend(w, KIND_INSPECTION, &id, DECIDED, "2026-07-05");
+    device_enrol(&other, &w->c, &w->officer, &w->here, 1);
+    device_pull(&other, &w->c, PAGE);
+    assert_int_equal(other.notes, 0);
+
+    draft(&d, KIND_INSPECTION, VERB_AMEND, &id);
+    draft_text(&d, INSPECTED, "2026-07-01");
+    draft_base(&d, seen);
+    assert_int_equal(device_push(&w->d, &w->c, &d, 1).code, SET_ACCEPTED);
+    device_pull(&other, &w->c, PAGE);
+    assert_int_equal(other.notes, 1);
+    assert_int_equal(other.note[0]->cause, CASE_INVALID);
+    assert_string_equal(device_text(&other, &id, INSPECTED), "2026-07-10");
+    device_close(&other);
+}
+
 static void a_case_is_told_when_it_opens_and_when_it_closes(void **state)
 {
     struct world *w = *state;
@@ -481,6 +516,7 @@ int main(void)
         T(a_reference_out_of_the_scope_comes_as_a_stub),
         T(a_kind_that_this_program_does_not_know_is_passed_on),
         T(a_case_is_told_when_it_opens_and_when_it_closes),
+        T(a_case_that_changes_nothing_is_told_to_who_has_seen_the_record),
         T(a_scope_of_many_units_is_fed_like_one_of_few),
         T(a_cursor_of_nonsense_does_no_harm),
     };
