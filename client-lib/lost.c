@@ -14,9 +14,6 @@ struct line {
     size_t count;
 };
 
-/* What becomes of a change that waits at the registry or was refused by it. */
-enum revival { REVIVE_ALL, REVIVE_WAITING };
-
 /* --- one set -----------------------------------------------------------------------------------
  */
 
@@ -56,10 +53,12 @@ static enum ocop_status show_again(struct taking *t, const struct change *c, str
     return st || !found ? st : pending_show(t->s, c->kind, &c->record, &t->work, err);
 }
 
-/* One change of a set that is to be sent again: where it still stands in the outbox it only waits
- * again; where it was settled, it comes back, before all that was submitted later. */
+/* One change of a set that is to be sent again: where it still stands in the outbox, refused or
+ * not, it only waits again; where it was settled, it comes back, before all that was submitted
+ * later. A refusal is lost with the history that it was spoken in, and with it the evidence of the
+ * change. */
 static enum ocop_status put_back(struct taking *t, const struct change *c, int64_t seq,
-                                 uint32_t index, enum revival revival, struct ocop_error *err)
+                                 uint32_t index, struct ocop_error *err)
 {
     struct ocop_store *s = t->s;
     struct outbox_row row;
@@ -70,8 +69,6 @@ static enum ocop_status put_back(struct taking *t, const struct change *c, int64
     st = store_outbox_one(s, seq, index, &c->record, &t->work, &found, &row, err);
     if (st)
         return st;
-    if (found && row.state == OUTBOX_REFUSED && revival != REVIVE_ALL)
-        return OCOP_OK;
     if (found) {
         st = store_outbox_settled(s, row.n, OUTBOX_SEALED, "", "", err);
     } else {
@@ -84,7 +81,7 @@ static enum ocop_status put_back(struct taking *t, const struct change *c, int64
 
 /* The last changes first, since each is put before all others. */
 static enum ocop_status set_put_back(struct taking *t, const struct sealed_row *row, int64_t sign,
-                                     enum revival revival, struct ocop_error *err)
+                                     struct ocop_error *err)
 {
     struct change_set set;
     enum ocop_status st = changeset_open(row->set.body, &t->late, &set, err);
@@ -95,7 +92,7 @@ static enum ocop_status set_put_back(struct taking *t, const struct sealed_row *
     shared = id_eq(&set.lineage, &t->s->me.lineage) ? UINT64_MAX : taking_shared(t, set.lineage);
     for (size_t i = set.changes.count; !st && i-- > 0;) {
         taking_clamp(&set.changes.v[i], shared);
-        st = put_back(t, &set.changes.v[i], sign * (int64_t)row->seq, (uint32_t)i, revival, err);
+        st = put_back(t, &set.changes.v[i], sign * (int64_t)row->seq, (uint32_t)i, err);
     }
     return st;
 }
@@ -103,7 +100,7 @@ static enum ocop_status set_put_back(struct taking *t, const struct sealed_row *
 /* The sets of a replica from its last down to `from`. Those of earlier replicas stand in the outbox
  * with their sequence negative. `acked`: only those that were acknowledged. */
 static enum ocop_status sets_put_back(struct taking *t, const struct id *replica, uint64_t from,
-                                      bool acked, enum revival revival, struct ocop_error *err)
+                                      bool acked, struct ocop_error *err)
 {
     int64_t sign = id_eq(replica, &t->s->me.replica) ? 1 : -1;
     uint64_t below = INT64_MAX;
@@ -118,7 +115,7 @@ static enum ocop_status sets_put_back(struct taking *t, const struct id *replica
             break;
         below = row.seq;
         if (!acked || row.acked) {
-            st = set_put_back(t, &row, sign, revival, err);
+            st = set_put_back(t, &row, sign, err);
             t->result->progress = true;
         }
     }
@@ -128,7 +125,7 @@ static enum ocop_status sets_put_back(struct taking *t, const struct id *replica
 enum ocop_status lost_sets(struct taking *t, uint64_t acked, struct ocop_error *err)
 {
     struct ocop_store *s = t->s;
-    enum ocop_status st = sets_put_back(t, &s->me.replica, acked + 1, true, REVIVE_ALL, err);
+    enum ocop_status st = sets_put_back(t, &s->me.replica, acked + 1, true, err);
 
     return st ? st : store_sealed_unack(s, &s->me.replica, acked, err);
 }
@@ -251,12 +248,8 @@ static enum ocop_status succeed(struct taking *t, const struct id *from, uint64_
         st = certificate_put_by(t, err);
     if (!st)
         st = go_back_to(t, 0, none, err);
-    /* The scope may have become smaller under the old id, and the new one was never told: read all
-     * again and sweep, own records too. What the registry does not have is in the outbox. */
-    if (!st)
-        st = store_unseen_mark(s, true, err);
-    if (!st)
-        st = store_meta_set(s, "rereading", span_of("\1", 1), err);
+    /* The scope may have become smaller under the old id, and the new one was never told: all is
+     * read again. What the registry does not have is in the outbox. */
     t->reset = true;
     t->forked = t->sum->forked = t->result->progress = t->result->again = true;
     return st ? st : store_identity(s, err);
@@ -294,7 +287,7 @@ enum ocop_status lost_fork(struct taking *t, const struct id *from, uint64_t seq
         st = line_read(t, &line, err);
     for (size_t i = 0; !st && !reached && i < line.count; i++) {
         reached = id_eq(&line.v[i], &behind);
-        st = sets_put_back(t, &line.v[i], reached ? seq : 1, false, REVIVE_WAITING, err);
+        st = sets_put_back(t, &line.v[i], reached ? seq : 1, false, err);
         if (!st)
             st = store_sealed_drop(s, &line.v[i], reached ? seq : 1, err);
     }

@@ -378,7 +378,8 @@ static enum ocop_status take_sets(struct taking *t, struct ocop_error *err)
 
 /* --- cases ----------------------------------------------------------------------------------- */
 
-/* `again`: those between two records, of which one left with this reply and the other came. */
+/* `again`: those whose record left with this reply, and came with it too, itself or as the other of
+ * two: what stays when its unit goes comes anew. */
 static enum ocop_status take_cases(struct taking *t, bool again, struct ocop_error *err)
 {
     enum ocop_status st = OCOP_OK;
@@ -390,13 +391,11 @@ static enum ocop_status take_cases(struct taking *t, bool again, struct ocop_err
             (n->has_other && n->other.len && !taking_id(&n->other, &row.other)))
             return taking_malformed("a case", err);
         if (again) {
-            bool here = false, other = false;
-            if (id_is_zero(&row.other))
-                continue;
+            bool here = false;
             st = store_record_exists(t->s, row.kind, &row.record, &here, err);
-            if (!st)
-                st = store_record_exists(t->s, row.kind, &row.other, &other, err);
-            if (st || here == other)
+            if (!st && !here && !id_is_zero(&row.other))
+                st = store_record_exists(t->s, row.kind, &row.other, &here, err);
+            if (st || !here)
                 continue;
         }
         row.field = text_of(n->field);
@@ -674,6 +673,17 @@ static enum ocop_status take_departures(struct taking *t, struct ocop_error *err
 
 /* --- the cursor ------------------------------------------------------------------------------ */
 
+/* From the start, and what is not met then goes, own records too: also what came with this reply,
+ * which is why the mark is set behind it. */
+static enum ocop_status read_anew(struct taking *t, struct ocop_error *err)
+{
+    enum ocop_status st = store_unseen_mark(t->s, true, err);
+
+    if (!st)
+        st = store_meta_set(t->s, "rereading", span_of("\1", 1), err);
+    return st ? st : store_meta_set(t->s, "cursor", span_of(NULL, 0), err);
+}
+
 static enum ocop_status take_cursor(struct taking *t, struct ocop_error *err)
 {
     const Ocop__Sync__Cursor *c = t->reply->cursor;
@@ -683,7 +693,7 @@ static enum ocop_status take_cursor(struct taking *t, struct ocop_error *err)
     enum ocop_status st;
 
     if (t->reset)
-        return store_meta_set(t->s, "cursor", span_of(NULL, 0), err);
+        return read_anew(t, err);
     if (!c)
         return OCOP_OK;
     len = ocop__sync__cursor__get_packed_size(c);

@@ -380,6 +380,46 @@ static void a_case_between_one_that_leaves_and_one_that_comes_is_known(void **st
     }
 }
 
+/* The answer that takes the unit away, and the record with it, brings the record anew and its case.
+ */
+static void a_case_of_a_record_that_stays_when_its_unit_goes_is_known(void **state)
+{
+    struct world *w = *state;
+    struct ocop_record_status *status;
+    struct ocop_id product = ocop_of(w->product);
+    scope_ok(w, &w->commune, &w->product);
+    world_sync(w, 0);
+    world_sync(w, 1);
+    world_amend(w, 0, product, "packaging=lọ");
+    world_amend(w, 1, product, "packaging=túi");
+    world_sync(w, 0);
+    scope_ok(w, &w->other_commune, &w->product);
+    world_sync(w, 1);
+    assert_int_equal(ocop_record_status(w->stores[1], &product, &status, NULL), OCOP_OK);
+    assert_int_equal(status->state, OCOP_IN_CASE);
+    assert_int_equal(status->case_count, 1);
+    ocop_record_status_free(status);
+}
+
+/* A copy learns that it is one together with its first page. What it had of that, and may not read
+ * when it reads again, goes. */
+static void what_came_with_a_fork_goes_when_it_is_not_met_again(void **state)
+{
+    struct world *w = *state;
+    struct ocop_id id;
+    world_copy(w, 1, 2);
+    id = world_producer(w, 0, "HTX Sen");
+    world_inspect(w, 1, "pass");
+    world_sync(w, 0);
+    world_sync(w, 1);
+    w->links[2].drop_reply = 2;
+    assert_int_equal(ocop_sync(w->stores[2], NULL, NULL, NULL), OCOP_ETIMEOUT);
+    assert_true(has(w, 2, id_of(id)));
+    roles(w, 1, "inspector:2020-01-01:2020-12-31");
+    world_sync(w, 2);
+    assert_false(has(w, 2, id_of(id)));
+}
+
 static void a_device_knows_its_new_units_after_a_sync(void **state)
 {
     struct world *w = *state;
@@ -483,6 +523,8 @@ int main(void)
         T(an_assigned_record_stays_when_its_unit_goes),
         T(a_record_of_an_unknown_kind_leaves_with_its_unit),
         T(a_case_between_one_that_leaves_and_one_that_comes_is_known),
+        T(a_case_of_a_record_that_stays_when_its_unit_goes_is_known),
+        T(what_came_with_a_fork_goes_when_it_is_not_met_again),
         T(a_device_knows_its_new_units_after_a_sync),
         T(a_device_is_not_left_with_nothing),
         T(what_is_no_role_is_named),
