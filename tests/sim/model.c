@@ -151,13 +151,14 @@ static struct submission *submission_add(struct sim *s)
     return &v->v[v->count++];
 }
 
-/* An older program has not changed what only newer ones know: fields, and fields of elements. */
+/* An older program has not changed what only newer ones know: fields, and fields of elements, as
+ * they were on its screen, a draft from before they came included. */
 static void strange_kept(const struct act *a, const struct fields *now, const struct fields *diff)
 {
     const struct kind *kind = kind_by_number(a->sub.kind);
     for (size_t i = 0; i < diff->count; i++) {
         const struct field *f = &diff->v[i];
-        const struct field *was = fields_find(&a->sub.before, f->number, f->key);
+        const struct field *was = fields_find(&a->shown, f->number, f->key);
         const struct field *is = fields_find(now, f->number, f->key);
         struct field x, y;
         bool had = was && was->op == FIELD_SET && was->type == VALUE_ELEMENT &&
