@@ -157,6 +157,9 @@ static enum ocop_status take_effect(struct taking *t, const struct outbox_row *r
     size_t kept = 0;
     enum ocop_status st = store_outbox_delete(s, row->n, err);
 
+    /* Nobody tells a device of what it made itself, once the registry has told of that kind. */
+    if (!st && t->rereading && c->verb == VERB_CREATE)
+        st = store_unseen_met(s, &row->record, err);
     if (!st)
         st = store_outbox_of(s, &row->record, &t->work, &left, err);
     if (!st)
@@ -710,23 +713,34 @@ static enum ocop_status take_cursor(struct taking *t, struct ocop_error *err)
     return st ? st : store_meta_set_int(t->s, "seen", c->version, err);
 }
 
-/* Mark when the server says so; sweep when it has nothing more to tell. The mark outlives the
- * exchange, so that reading again may take several. */
-static enum ocop_status take_reread(struct taking *t, bool begins, struct ocop_error *err)
+/* The mark outlives the exchange, so that reading again may take several. */
+static enum ocop_status take_mark(struct taking *t, struct ocop_error *err)
 {
     struct span mark;
+    enum ocop_status st = store_meta(t->s, "rereading", t->arena, &mark, err);
+
+    t->rereading = !st && mark.len == 1 && mark.p[0] == 1;
+    return st;
+}
+
+/* Everything that is here is marked when the server says so ... */
+static enum ocop_status take_reread(struct taking *t, struct ocop_error *err)
+{
+    enum ocop_status st;
+
+    if (!t->reply->reread)
+        return OCOP_OK;
+    t->rereading = t->result->progress = true;
+    st = store_unseen_mark(t->s, t->read_otherwise, err);
+    return st ? st : store_meta_set(t->s, "rereading", span_of("\1", 1), err);
+}
+
+/* ... and what was not met goes when it has nothing more to tell. */
+static enum ocop_status take_sweep(struct taking *t, struct ocop_error *err)
+{
     unsigned swept = 0;
     enum ocop_status st;
 
-    if (begins) {
-        st = store_meta(t->s, "rereading", t->arena, &mark, err);
-        t->rereading = t->reply->reread || (mark.len == 1 && mark.p[0] == 1);
-        if (st || !t->reply->reread)
-            return st;
-        t->result->progress = true;
-        st = store_unseen_mark(t->s, t->read_otherwise, err);
-        return st ? st : store_meta_set(t->s, "rereading", span_of("\1", 1), err);
-    }
     if (!t->rereading || t->reply->more || t->reset)
         return OCOP_OK;
     st = store_unseen_sweep(t->s, &t->work, &swept, err);
@@ -786,13 +800,15 @@ static enum ocop_status take_all(struct taking *t, struct ocop_error *err)
     if (!st)
         st = take_lineage(t, err);
     if (!st)
+        st = take_mark(t, err);
+    if (!st)
         st = take_sets(t, err);
     if (!st)
         st = take_cases(t, false, err);
     if (!st)
         st = store_cases_any_open(t->s, &t->cases, err);
     if (!st)
-        st = take_reread(t, true, err);
+        st = take_reread(t, err);
     if (!st)
         st = store_outbox_count(t->s, count, err);
     if (!st)
@@ -808,7 +824,7 @@ static enum ocop_status take_all(struct taking *t, struct ocop_error *err)
     if (!st)
         st = take_cursor(t, err);
     if (!st)
-        st = take_reread(t, false, err);
+        st = take_sweep(t, err);
     if (!st && t->reply->enrolment && !t->forked)
         st = client_enrolment(t->s, t->reply->enrolment, err);
     if (!st && t->reply->certificate && !t->forked)

@@ -26,7 +26,7 @@ enum {
     STUB_SLOTS = 1 << 13,
     UNKNOWN_KIND_COLUMN = 7 /* behind the columns that all tables have */
 };
-#define PAGE_WEIGHT_MIN KIB(16)
+#define PAGE_WEIGHT_MIN KIB(1)
 #define PAGE_WEIGHT_MAX KIB(384)
 #define PAGE_ARENA_MAX MIB(24)
 #define PAGE_CELLS_MAX 1200000 /* counted from above; one record may add many */

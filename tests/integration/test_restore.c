@@ -314,6 +314,45 @@ static struct ocop_id check_environment(struct world *w, unsigned n)
     return id;
 }
 
+/* Text that no compression makes small. */
+static void noise(struct world *w, char *out, size_t len)
+{
+    uint8_t bytes[512];
+    assert_true(len / 2 <= sizeof bytes);
+    env_random(w->registry->env, bytes, len / 2);
+    for (size_t i = 0; i + 2 < len; i += 2)
+        snprintf(out + i, 3, "%02x", bytes[i / 2]);
+}
+
+/* Both sides have more than one exchange can carry: what the device made is taken while it reads
+ * anew, behind where that began. */
+static void a_copy_with_much_work_keeps_it_while_it_reads_anew(void **state)
+{
+    enum { WORK = 400, OTHERS = PAGE_RECORDS_MAX + 500 };
+    struct world *w = *state;
+    struct ocop_store_status s;
+    static struct ocop_id made[WORK];
+    for (int i = 0; i < OTHERS; i++)
+        check_environment(w, 0);
+    world_sync(w, 0);
+    world_copy(w, 1, 2);
+    world_inspect(w, 1, "pass");
+    world_sync(w, 1);
+    for (int i = 0; i < WORK; i++) {
+        char note[900] = "notes=";
+        noise(w, note + 6, sizeof note - 6);
+        made[i] = world_inspect(w, 2, "fail");
+        world_amend(w, 2, made[i], note);
+    }
+    struct ocop_sync_summary sum = world_sync(w, 2);
+    assert_true(sum.forked);
+    assert_true(sum.round_trips > 4);
+    assert_int_equal(ocop_store_status(w->stores[2], &s, NULL), OCOP_OK);
+    assert_int_equal(s.waiting, 0);
+    for (int i = 0; i < WORK; i++)
+        assert_int_not_equal(state_of(w, 2, made[i]), 0);
+}
+
 static void a_lost_answer_to_a_successor_leaves_it_no_less_enrolled(void **state)
 {
     struct world *w = *state;
@@ -797,6 +836,7 @@ int main(void)
         T(what_is_sent_again_overwrites_nothing_that_it_had_not_seen),
         T(a_case_shows_as_base_what_the_officer_saw_last),
         T(a_lost_answer_to_a_successor_leaves_it_no_less_enrolled),
+        T(a_copy_with_much_work_keeps_it_while_it_reads_anew),
         T(an_old_copy_parts_where_it_was_made),
         T(a_lost_set_comes_back_whole),
         T(what_comes_back_comes_before_what_was_submitted_later),

@@ -159,8 +159,9 @@ struct sim {
     unsigned faults; /* on now */
     bool power;      /* losing it is among the run's faults: disks remember */
     bool long_way;   /* files are made by the program itself, machines going down meanwhile */
-    unsigned newer_percent; /* of the machines have a program that is a version ahead */
-    bool quiet;             /* officers have gone home: only what is left is sent */
+    unsigned newer_percent;  /* of the machines have a program that is a version ahead */
+    unsigned narrow_percent; /* of pages and sets hold as little as they can, see narrow.c */
+    bool quiet;              /* officers have gone home: only what is left is sent */
     unsigned net_percent, step_count;
     unsigned step, depth;
     struct chance chance; /* of the step */
