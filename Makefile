@@ -180,7 +180,8 @@ $(SCENE) $(B)/fuzz/fuzz_changeset: $(B)/obj/tests/fuzz/mutate.o
 endif
 # Curves that cost less, and a count of the heap: see tests/sim/curve.c and memory.c.
 SIM_WRAPPED := $(addprefix crypto_,scalarmult_curve25519 scalarmult_curve25519_base sign_detached \
-	sign_verify_detached) changeset_seal feed_page store_outbox_ready malloc calloc realloc strdup free
+	sign_verify_detached) changeset_seal feed_page store_outbox_ready utf8proc_map \
+	malloc calloc realloc strdup free
 $(SIM): $(call obj,$(SIM_C) tests/lib/stories.c) $(CLIENT_A) $(SERVER_A) $(PROTO_A)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -o $@ $^ $(SIM_WRAPPED:%=-Wl,--wrap=%) $(SERVER_LIBS)

@@ -492,6 +492,7 @@ void sim_close(struct sim *s)
         disk_unmount(&s->devices[i].node.disk);
     }
     registry_close(s->registry);
+    s->registry = NULL;
     disk_unmount(&s->server.disk);
     keys_wipe(&s->keys);
     net_fini(s);

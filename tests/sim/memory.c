@@ -4,6 +4,7 @@
 #include <malloc.h>
 #include <sqlite3.h>
 #include <stdlib.h>
+#include <utf8proc.h>
 
 #include "sim.h"
 
@@ -106,6 +107,20 @@ void __wrap_free(void *p)
 {
     taken(-(int64_t)malloc_usable_size(p));
     __real_free(p);
+}
+
+/* What comes from this library is freed here. */
+utf8proc_ssize_t __real_utf8proc_map(const uint8_t *in, utf8proc_ssize_t len, uint8_t **out,
+                                     utf8proc_option_t options);
+utf8proc_ssize_t __wrap_utf8proc_map(const uint8_t *in, utf8proc_ssize_t len, uint8_t **out,
+                                     utf8proc_option_t options);
+
+utf8proc_ssize_t __wrap_utf8proc_map(const uint8_t *in, utf8proc_ssize_t len, uint8_t **out,
+                                     utf8proc_option_t options)
+{
+    utf8proc_ssize_t got = __real_utf8proc_map(in, len, out, options);
+    taken((int64_t)malloc_usable_size(*out));
+    return got;
 }
 
 /* --- SQLite's ----------------------------------------------------------------------------------
