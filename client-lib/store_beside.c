@@ -202,7 +202,7 @@ enum ocop_status store_cases_of(struct ocop_store *s, const struct id *record, s
         return status;
     put_id(st, 1, record);
     while (!(status = step(s, st, &row, err)) && row) {
-        *out = grow(a, *out, *count, sizeof **out);
+        *out = arena_more(a, *out, *count, sizeof **out);
         if (!*out)
             status = err_nomem(err);
         else

@@ -196,19 +196,6 @@ static inline const char *get_text(sqlite3_stmt *st, int at, struct arena *a)
     return arena_dup(a, p ? p : "", p ? (size_t)sqlite3_column_bytes(st, at) : 0);
 }
 
-/* Room for one more in an array that grows by doubling inside an arena. */
-static inline void *grow(struct arena *a, void *v, size_t count, size_t size)
-{
-    void *more;
-
-    if (count != 0 && (count < 8 || (count & (count - 1)) != 0))
-        return v;
-    more = arena_alloc(a, (count < 8 ? 8 : count * 2) * size);
-    if (more && count)
-        memcpy(more, v, count * size);
-    return more;
-}
-
 static inline enum ocop_status damaged(const char *what, struct ocop_error *err)
 {
     return err_set(err, OCOP_EDAMAGED,

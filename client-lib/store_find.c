@@ -162,7 +162,7 @@ enum ocop_status store_find(struct ocop_store *s, const struct find *q, struct a
         status = step(s, st, &row, err);
         if (status || !row)
             break;
-        *out = grow(a, *out, *count, sizeof **out);
+        *out = arena_more(a, *out, *count, sizeof **out);
         if (!*out)
             status = err_nomem(err);
         else

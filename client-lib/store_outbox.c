@@ -70,7 +70,7 @@ static enum ocop_status outbox_rows(struct ocop_store *s, sqlite3_stmt *st, size
         total += (size_t)sqlite3_column_bytes(st, 6);
         if (out->count > 0 && total > bytes)
             break;
-        out->v = grow(a, out->v, out->count, sizeof *out->v);
+        out->v = arena_more(a, out->v, out->count, sizeof *out->v);
         if (!out->v)
             status = err_nomem(err);
         else

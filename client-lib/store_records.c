@@ -193,7 +193,7 @@ enum ocop_status store_record_ids(struct ocop_store *s, uint32_t kind, const str
         status = step(s, st, &row, err);
         if (status || !row)
             break;
-        *out = grow(a, *out, *count, sizeof **out);
+        *out = arena_more(a, *out, *count, sizeof **out);
         if (!*out)
             status = err_nomem(err);
         else if (!get_id(st, 0, &(*out)[*count]))
@@ -287,7 +287,7 @@ static enum ocop_status records_of(struct ocop_store *s, enum question q, struct
     if (status)
         return status;
     while (!(status = step(s, st, &row, err)) && row) {
-        *out = grow(a, *out, *count, sizeof **out);
+        *out = arena_more(a, *out, *count, sizeof **out);
         if (!*out || !get_id(st, 0, &(*out)[*count].record)) {
             status = *out ? damaged("an id", err) : err_nomem(err);
             break;

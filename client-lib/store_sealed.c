@@ -55,7 +55,7 @@ enum ocop_status store_sealed_unacked(struct ocop_store *s, const struct id *rep
         total += (size_t)sqlite3_column_bytes(st, 4) + SIGNATURE_LEN + 16;
         if (*count > 0 && total > bytes)
             break;
-        *out = grow(a, *out, *count, sizeof **out);
+        *out = arena_more(a, *out, *count, sizeof **out);
         if (!*out)
             status = err_nomem(err);
         else

@@ -52,7 +52,6 @@ struct pending {
 static enum ocop_status pending_load(struct apply *p, const struct id *target, struct pending **out,
                                      size_t *count)
 {
-    size_t room = 0;
     bool row;
     *out = NULL;
     *count = 0;
@@ -62,16 +61,10 @@ static enum ocop_status pending_load(struct apply *p, const struct id *target, s
     bind_span(s, 1, id_span(target));
     enum ocop_status st;
     while ((st = registry_row(p->r, s, "reading references", &row, p->err)) == OCOP_OK && row) {
-        if (*count == room) {
-            struct pending *more = arena_calloc(p->a, room * 2 + 8, sizeof *more);
-            if (!more) {
-                sqlite3_reset(s);
-                return err_nomem(p->err);
-            }
-            if (*count)
-                memcpy(more, *out, *count * sizeof *more);
-            *out = more;
-            room = room * 2 + 8;
+        *out = arena_more(p->a, *out, *count, sizeof **out);
+        if (!*out) {
+            sqlite3_reset(s);
+            return err_nomem(p->err);
         }
         (*out)[(*count)++] = (struct pending){(uint64_t)sqlite3_column_int64(s, 0),
                                               (uint32_t)sqlite3_column_int64(s, 1)};

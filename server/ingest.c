@@ -203,7 +203,6 @@ enum ocop_status ingest_set(struct registry *r, struct span body, const uint8_t 
 enum ocop_status outcomes_of(struct registry *r, uint64_t version, struct arena *a,
                              struct outcome_row **out, size_t *count, struct ocop_error *err)
 {
-    size_t room = 0;
     struct outcome_row *rows = NULL;
     *out = NULL;
     *count = 0;
@@ -213,26 +212,23 @@ enum ocop_status outcomes_of(struct registry *r, uint64_t version, struct arena 
     sqlite3_bind_int64(s, 1, (sqlite3_int64)version);
     int rc;
     while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
-        if (*count == room) {
-            struct outcome_row *more = arena_calloc(a, room * 2 + 16, sizeof *more);
-            if (!more)
-                return err_nomem(err);
-            if (room)
-                memcpy(more, rows, room * sizeof *rows);
-            rows = more;
-            room = room * 2 + 16;
-        }
+        rows = arena_more(a, rows, *count, sizeof *rows);
+        if (!rows)
+            break;
         const char *field = (const char *)sqlite3_column_text(s, 2);
         const char *text = (const char *)sqlite3_column_text(s, 3);
-        struct outcome_row *row = &rows[(*count)++];
+        struct outcome_row *row = &rows[*count];
         row->index = (uint32_t)sqlite3_column_int64(s, 0);
         row->code = (enum outcome_code)sqlite3_column_int(s, 1);
         row->field = field ? arena_dup(a, field, strlen(field)) : "";
         row->text = text ? arena_dup(a, text, strlen(text)) : "";
         if (!row->field || !row->text)
-            return err_nomem(err);
+            break;
+        ++*count;
     }
     sqlite3_reset(s);
     *out = rows;
+    if (rc == SQLITE_ROW)
+        return err_nomem(err);
     return rc == SQLITE_DONE ? OCOP_OK : db_error(r->db, err, "reading outcomes");
 }

@@ -11,7 +11,7 @@
 struct versions {
     struct arena *a;
     uint64_t *v;
-    size_t count, room;
+    size_t count;
     struct ocop_error *err;
 };
 
@@ -19,15 +19,9 @@ static enum ocop_status add(struct versions *l, uint64_t version)
 {
     if (version == 0)
         return OCOP_OK;
-    if (l->count == l->room) {
-        uint64_t *more = arena_calloc(l->a, l->room * 2 + 16, sizeof *more);
-        if (!more)
-            return err_nomem(l->err);
-        if (l->count)
-            memcpy(more, l->v, l->count * sizeof *more);
-        l->v = more;
-        l->room = l->room * 2 + 16;
-    }
+    l->v = arena_more(l->a, l->v, l->count, sizeof *l->v);
+    if (!l->v)
+        return err_nomem(l->err);
     l->v[l->count++] = version;
     return OCOP_OK;
 }

@@ -181,21 +181,14 @@ static enum ocop_status unit_read(sqlite3_stmt *s, uint64_t version, struct aren
 static enum ocop_status units_read(struct registry *r, uint64_t version, struct arena *a,
                                    struct units *out, struct ocop_error *err)
 {
-    size_t room = 0;
     int rc = SQLITE_DONE;
     sqlite3_stmt *s = registry_stmt(r, SQL_UNITS, err);
     enum ocop_status st = s ? OCOP_OK : OCOP_EDB;
     while (st == OCOP_OK && (rc = sqlite3_step(s)) == SQLITE_ROW) {
-        if (out->count == room) {
-            struct unit *more = arena_alloc(a, (room * 2 + 256) * sizeof *more);
-            if (!more) {
-                st = err_nomem(err);
-                break;
-            }
-            if (room)
-                memcpy(more, out->v, room * sizeof *more);
-            out->v = more;
-            room = room * 2 + 256;
+        out->v = arena_more(a, out->v, out->count, sizeof *out->v);
+        if (!out->v) {
+            st = err_nomem(err);
+            break;
         }
         st = unit_read(s, version, a, &out->v[out->count], err);
         out->touched = out->touched || out->v[out->count].touched;
@@ -384,11 +377,6 @@ static enum ocop_status row_write(struct registry *r, int which, const struct id
     return rc == SQLITE_DONE ? OCOP_OK : db_error(r->db, err, "writing a scope");
 }
 
-static int id_cmp(const void *a, const void *b)
-{
-    return memcmp(a, b, ID_LEN);
-}
-
 /* Anchors a device shall have: everyone's, its units, the marked provinces of those, the records
  * assigned to it; sorted, once each. */
 static struct id *anchors_of(const struct units *units, const struct fields *records,
@@ -422,7 +410,6 @@ static enum ocop_status current_anchors(struct registry *r, const struct id *rep
                                         struct arena *a, struct id **out, size_t *count,
                                         struct ocop_error *err)
 {
-    size_t room = 0;
     int rc;
     *out = NULL;
     *count = 0;
@@ -431,15 +418,9 @@ static enum ocop_status current_anchors(struct registry *r, const struct id *rep
         return OCOP_EDB;
     sqlite3_bind_blob(s, 1, replica->b, ID_LEN, SQLITE_STATIC);
     while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
-        if (*count == room) {
-            struct id *more = arena_calloc(a, room * 2 + 64, sizeof *more);
-            if (!more)
-                break;
-            if (room)
-                memcpy(more, *out, room * sizeof *more);
-            *out = more;
-            room = room * 2 + 64;
-        }
+        *out = arena_more(a, *out, *count, sizeof **out);
+        if (!*out)
+            break;
         column_id(s, 0, &(*out)[(*count)++]);
     }
     sqlite3_reset(s);
@@ -503,7 +484,6 @@ static enum ocop_status devices_load(struct registry *r, bool all, uint64_t vers
                                      struct arena *a, struct device **out, size_t *count,
                                      struct ocop_error *err)
 {
-    size_t room = 0;
     int rc;
     *out = NULL;
     *count = 0;
@@ -513,15 +493,9 @@ static enum ocop_status devices_load(struct registry *r, bool all, uint64_t vers
     if (!all)
         sqlite3_bind_int64(s, 1, (sqlite3_int64)version);
     while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
-        if (*count == room) {
-            struct device *more = arena_alloc(a, (room * 2 + 16) * sizeof *more);
-            if (!more)
-                break;
-            if (room)
-                memcpy(more, *out, room * sizeof *more);
-            *out = more;
-            room = room * 2 + 16;
-        }
+        *out = arena_more(a, *out, *count, sizeof **out);
+        if (!*out)
+            break;
         struct span units = column_span(s, 1), records = column_span(s, 3);
         struct device *dev = &(*out)[*count];
         dev->scope = span_of(arena_dup(a, units.p, units.len), units.len);

@@ -114,6 +114,18 @@ void *arena_calloc(struct arena *a, size_t count, size_t size)
     return p;
 }
 
+void *arena_more(struct arena *a, void *v, size_t count, size_t size)
+{
+    enum { FIRST = 8 };
+    if (count != 0 && (count < FIRST || (count & (count - 1)) != 0))
+        return v;
+    size_t room = count < FIRST ? FIRST : count * 2;
+    void *more = room <= SIZE_MAX / size ? arena_alloc(a, room * size) : NULL;
+    if (more && count)
+        memcpy(more, v, count * size);
+    return more;
+}
+
 char *arena_dup(struct arena *a, const void *p, size_t len)
 {
     if (len == SIZE_MAX)

@@ -25,6 +25,11 @@ void *arena_alloc(struct arena *a, size_t size);
 /** The same, cleared. `count * size` that overflows gives NULL. */
 void *arena_calloc(struct arena *a, size_t count, size_t size);
 
+/** Room for one more behind `count` elements of `size` bytes: an array that grows by doubling,
+ * begun with NULL and 0, and always called before the next is added. NULL as above; `v` stays as it
+ * is. */
+void *arena_more(struct arena *a, void *v, size_t count, size_t size);
+
 /** A copy of `len` bytes with a NUL behind it; NULL as above. */
 char *arena_dup(struct arena *a, const void *p, size_t len);
 

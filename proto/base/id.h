@@ -42,6 +42,11 @@ static inline bool id_eq(const struct id *a, const struct id *b)
 {
     return memcmp(a->b, b->b, ID_LEN) == 0;
 }
+/* For qsort. */
+static inline int id_cmp(const void *a, const void *b)
+{
+    return memcmp(a, b, ID_LEN);
+}
 static inline bool id_is_zero(const struct id *a)
 {
     static const struct id zero;
