@@ -24,6 +24,18 @@ struct taking {
 bool taking_id(const ProtobufCBinaryData *b, struct id *out);
 OCOP_MUST_USE enum ocop_status taking_malformed(const char *what, struct ocop_error *err);
 
+/** "" for none. */
+const char *taking_text(const char *s);
+
+/* --- reply_sets.c ---------------------------------------------------------------------------- */
+
+/** Is this a registry with another history than the one that was read so far? Then bases of what
+ *  that one alone had are clamped. */
+OCOP_MUST_USE enum ocop_status taking_lineage(struct taking *t, struct ocop_error *err);
+
+/** Acknowledgements, outcomes, forks. */
+OCOP_MUST_USE enum ocop_status taking_sets(struct taking *t, struct ocop_error *err);
+
 /** What the reply took is stored, but the sync cannot go on: why. */
 void taking_fail(struct taking *t, enum ocop_status status, const char *text);
 
