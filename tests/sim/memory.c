@@ -138,42 +138,36 @@ static uint8_t *chunk, *chunk_end;
 
 static int class_of(int size)
 {
-    int c = 0;
-    for (int room = 16; room < size; c++)
-        room += c % 2 ? room / 3 : room / 2; /* 16, 24, 32, 48, 64, 96 ... */
-    return c;
+    if (size <= 16)
+        return 0;
+    int p = 31 - __builtin_clz((unsigned)size - 1); /* 2^p < size <= 2^(p+1) */
+    return size <= 3 << (p - 1) ? 2 * (p - 4) + 1 : 2 * (p - 3);
 }
 
 static int class_size(int c)
 {
-    int room = 16;
-    for (int i = 0; i < c; i++)
-        room += i % 2 ? room / 3 : room / 2;
-    return room;
+    return (c % 2 ? 24 : 16) << c / 2;
 }
 
 static void *heap_take(int size)
 {
-    static int sizes[CLASSES];
-    int c = class_of(size);
-    if (sizes[c] == 0)
-        sizes[c] = class_size(c);
+    int c = class_of(size), room = class_size(c);
     struct block *b = kept[c];
-    taken(sizes[c]);
+    taken(room);
     if (b) {
         kept[c] = b->next;
         return b;
     }
-    size_t need = (size_t)sizes[c] + HEAD;
+    size_t need = (size_t)room + HEAD;
     if (need > (size_t)(chunk_end - chunk)) {
-        size_t room = need > CHUNK ? need : CHUNK;
-        chunk = __real_malloc(room);
+        size_t fresh = need > CHUNK ? need : CHUNK;
+        chunk = __real_malloc(fresh);
         CHECK(chunk);
-        chunk_end = chunk + room;
+        chunk_end = chunk + fresh;
     }
     uint8_t *p = chunk + HEAD;
     memcpy(chunk, &c, sizeof c);
-    memcpy(chunk + sizeof c, &sizes[c], sizeof sizes[c]);
+    memcpy(chunk + sizeof c, &room, sizeof room);
     chunk += need;
     return p;
 }
