@@ -424,12 +424,13 @@ static void change_check(struct oracle *o, uint64_t version, uint32_t index)
 }
 
 /* Of a submission nobody knows what it says: one of those that were counted for another of the
- * record, more often than that was submitted, may be this. */
+ * record, more often than that was submitted there, may be this. */
 static void found_elsewhere(struct sim *s, struct submission *sub)
 {
     for (size_t i = 0; i < s->submissions.count && !sub->found; i++) {
         struct submission *other = &s->submissions.v[i];
         if (other == sub || other->found < 2 || other->verb != sub->verb ||
+            s->devices[other->device].family != s->devices[sub->device].family ||
             !id_eq(&other->record, &sub->record))
             continue;
         other->found--;
