@@ -211,11 +211,11 @@ static void strange_things(struct sim *s)
 /* An officer loses a role, or has it back. */
 static void changes_roles(struct sim *s)
 {
-    static const char *const roles[] = {"inspector", "sampler", "reconciler"};
+    static const char *const roles[] = {"inspector", "sampler", "reconciler", "laboratory"};
     struct letter l;
     struct fields f;
     const struct id *officer = &s->officers[chance_below(&s->chance, s->officer_count)];
-    const char *role = roles[chance_below(&s->chance, 3)];
+    const char *role = roles[chance_below(&s->chance, 4)];
     uint64_t base = held(s, KIND_OFFICER, officer, &f);
     if (!base)
         return;

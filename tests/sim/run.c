@@ -69,15 +69,16 @@ static void master_data(struct founding *w)
 static void officers(struct founding *w, struct chance *c)
 {
     struct sim *s = w->s;
-    static const char *const roles[] = {"inspector", "reconciler", "sampler"};
+    static const char *const roles[] = {"inspector", "reconciler", "sampler", "laboratory"};
     s->officer_count = 2 + chance_below(c, SIM_OFFICERS_MAX - 1);
     for (unsigned n = 0; n < s->officer_count; n++) {
         struct field v[4] = {text(10, "Cán bộ")};
         size_t count = 1;
-        for (unsigned i = 0; i < 3; i++) {
+        bool laboratory = n > 1 && chance_percent(c, 25); /* which is told less than others */
+        for (unsigned i = 0; i < 4; i++) {
             size_t len = strlen(roles[i]);
             char *packed = arena_printf(&s->work, "\n%c%s", (int)len, roles[i]);
-            if (i == 1 && n > 0 && !chance_percent(c, 30))
+            if (laboratory != (i == 3) || (i == 1 && n > 0 && !chance_percent(c, 30)))
                 continue;
             v[count++] = (struct field){.number = 15,
                                         .op = FIELD_SET,

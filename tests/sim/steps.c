@@ -55,6 +55,18 @@ static const char *unit_drawn(struct sim *s, char *out)
     return id_text(s->units[2 + chance_below(&s->chance, s->unit_count - 2)], out);
 }
 
+/* Mostly one that the device has; an eighth of all may be anywhere. */
+static const char *unit_of(struct device *d, char *out)
+{
+    struct sim *s = d->sim;
+    for (unsigned n = 0; n < 30 && !chance_percent(&s->chance, 12); n++) {
+        unsigned u = 2 + chance_below(&s->chance, s->unit_count - 2);
+        if (d->scope >> u & 1 || d->scope & 3) /* a province has them all, or may */
+            return id_text(s->units[u], out);
+    }
+    return unit_drawn(s, out);
+}
+
 /* --- what can be edited ------------------------------------------------------------------------
  */
 
@@ -139,8 +151,8 @@ static bool message_id(struct device *d, const ProtobufCMessage *m, struct id *o
 
 static void creates(struct device *d)
 {
-    static const char *const kinds[] = {"inspection", "inspection", "sample", "producer",
-                                        "product"};
+    static const char *const kinds[] = {"inspection",          "inspection", "sample", "sample",
+                                        "environmental_check", "producer",   "product"};
     static const struct {
         const char *kind, *set;
     } sets[] = {{"inspection", "inspection_type=planned"},
@@ -148,6 +160,11 @@ static void creates(struct device *d)
                 {"inspection", "score=50"},
                 {"inspection", "answers[NC.1].answer=pass"},
                 {"inspection", "answers[PL.1].answer=na"},
+                {"environmental_check", "inspection_type=planned"},
+                {"environmental_check", "conclusion=pass"},
+                {"sample", "taken_ms=1785000000000"},
+                {"sample", "place=kho"},
+                {"sample", "state=khô"},
                 {"sample", "quantity=1.5"},
                 {"sample", "quantity_unit=kg"},
                 {"sample", "parameters[Cd].method=A"},
@@ -155,14 +172,14 @@ static void creates(struct device *d)
                 {"producer", "producer_type=cooperative"},
                 {"product", "name=Cà phê"}};
     struct sim *s = d->sim;
-    const char *kind = kinds[chance_below(&s->chance, 5)];
+    const char *kind = kinds[chance_below(&s->chance, sizeof kinds / sizeof *kinds)];
     char text[100], id[ID_TEXT_LEN + 1];
     ProtobufCMessage *m = NULL;
     struct id record;
     struct act act;
     if (ocop_new(d->store, kind, &m, NULL) != OCOP_OK)
         return;
-    snprintf(text, sizeof text, "unit_id=%s", unit_drawn(s, id));
+    snprintf(text, sizeof text, "unit_id=%s", unit_of(d, id));
     enum ocop_status st = ocop_set_text(d->store, &m, text, NULL);
     snprintf(text, sizeof text, "producer_id=%s", id_of_kind(s, KIND_PRODUCER, id));
     if (st == OCOP_OK && strcmp(kind, "producer") != 0)
@@ -180,6 +197,8 @@ static void creates(struct device *d)
         act_begin(&act, d, kind_by_name(kind)->number, &record, VERB_CREATE);
         sim_trace(s, "device %u: new %s %s", d->index, kind, id_text(record, id));
         st = submits ? ocop_submit(d->store, m, &err) : ocop_save(d->store, m, &err);
+        if (st != OCOP_OK)
+            sim_trace(s, "  %s: %s", err.field, err.text);
         act_end(&act, st, submits);
         record_note(s, kind_by_name(kind)->number, &record);
     }
