@@ -109,7 +109,7 @@ $(B)/sqlite3.o: $(CIPHER_DIR)/sqlite3.c
 	@echo CC $<
 	@$(CC) $(filter -O%,$(OPT)) -w -fPIC -fvisibility=hidden -fstack-protector-strong $(SAN) $(CIPHER_FLAGS) -c $< -o $@
 .PHONY: generated
-generated: $(GEN_C)
+generated: $(GEN_C) $(B)/gen/border.pb-c.c
 GEN_H := $(B)/gen/records.pb-c.h $(B)/gen/sync.pb-c.h $(B)/gen/evidence.pb-c.h
 
 # --- objects, each with the include path of its layer ---
@@ -133,10 +133,10 @@ $(eval $(call compile,bench,$(I_test) -Ibench))
 # What the gates need to know: every layer with its include path, and its objects alone.
 .PHONY: layers compile
 layers:
-	@printf '%s\t%s\n' proto/base '$(I_base)' proto/schema '$(I_schema)' proto/change '$(I_change)' \
+	@printf '%s\t%s\n' client-lib/jni '$(I_jni)' proto/base '$(I_base)' proto/schema '$(I_schema)' proto/change '$(I_change)' \
 		proto/data '$(I_data)' proto/wire '$(I_wire)' client-lib/cli '$(I_cli)' \
 		client-lib '$(I_client)' server '$(I_server)'
-compile: $(call obj,$(PROTO_C) $(CLIENT_C) $(CLI_C) $(SERVER_C) $(SERVER_MAIN_C))
+compile: $(call obj,$(PROTO_C) $(CLIENT_C) $(JNI_C) $(CLI_C) $(SERVER_C) $(SERVER_MAIN_C))
 
 $(PROTO_A): $(call obj,$(PROTO_C)) $(GEN_O) $(CIPHER_O)
 	@rm -f $@ && ar rcs $@ $^
@@ -190,6 +190,8 @@ $(B)/bench/%: $(B)/obj/bench/%.o $(call obj,$(filter-out bench/bench_%.c,$(BENCH
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(WRAP) -o $@ $^ $(SERVER_LIBS)
 
+include client-lib/java/build.mk
+
 .SECONDARY:
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
 
@@ -209,9 +211,9 @@ demo: deps ## the same without staying up; fails unless what it shows is right
 	$(MAKE) -s all
 	bash tests/integration/demo.sh $(B)
 deps: ; @sh .ci/packages.sh $(PACKAGES)
-deps-test: ; @sh .ci/packages.sh $(PACKAGES) $(TEST_PACKAGES)
+deps-test: ; @sh .ci/packages.sh $(PACKAGES) $(TEST_PACKAGES) $(JAVA_TEST_PACKAGES)
 deps-cipher: ; @[ -e $(CIPHER_DIR)/sqlite3.c ] || command -v npm >/dev/null || sh .ci/packages.sh npm
-deps-check: ; @sh .ci/packages.sh $(PACKAGES) $(TEST_PACKAGES) $(CHECK_PACKAGES)
+deps-check: ; @sh .ci/packages.sh $(PACKAGES) $(TEST_PACKAGES) $(JAVA_TEST_PACKAGES) $(CHECK_PACKAGES)
 
 test: deps-test ## install what is missing, build and run all tests
 	$(MAKE) -s all tests
@@ -222,7 +224,8 @@ test: deps-test ## install what is missing, build and run all tests
 # The tests of stores, on encrypted ones.
 CIPHER_TESTS := unit/test_client unit/test_find unit/test_migrate integration/test_check \
 	integration/test_sealing integration/test_editing integration/test_exchange \
-	integration/test_threads integration/test_two_processes cipher/test_cipher cipher/test_cipher_cli
+	integration/test_threads integration/test_two_processes cipher/test_cipher cipher/test_cipher_cli \
+	procs/test_java
 test-cipher: deps-test deps-cipher ## the tests of stores again, on encrypted ones
 	$(MAKE) -s -j 2 CIPHER=1 OPT=-O1 B=build-cipher build-cipher/ocop bench-build $(CIPHER_TESTS:%=build-cipher/tests/%)
 	TESTS='$(notdir $(CIPHER_TESTS))' sh .ci/run-tests.sh build-cipher
@@ -230,7 +233,7 @@ test-cipher: deps-test deps-cipher ## the tests of stores again, on encrypted on
 bench-build: $(BENCHES)
 .PHONY: fuzz fuzzers
 fuzzers: $(FUZZ_REPLAY)
-tests: $(TESTS) $(FUZZ_REPLAY) $(SIM) $(B)/tests/fault/test_faults $(B)/tests/integration/example_record
+tests: $(TESTS) $(JAVA_TEST) $(FUZZ_REPLAY) $(SIM) $(B)/tests/fault/test_faults $(B)/tests/integration/example_record
 
 SEEDS ?= 1000
 FIRST ?= 1

@@ -205,8 +205,10 @@ only_ours() { # library
 }
 
 gate_symbols() {
-    build build-clang CC=clang build-clang/libocop.so
+    build build-clang CC=clang build-clang/libocop.so build-clang/libocop_jni.so
     only_ours build-clang/libocop.so
+    exported=$(nm -D --defined-only build-clang/libocop_jni.so | awk '{ print $3 }')
+    [ "$exported" = JNI_OnLoad ] || fail "libocop_jni.so exports more than JNI_OnLoad, or not that: $exported"
 }
 
 # The SQLite of CIPHER=1 stays inside: an app may have another one.

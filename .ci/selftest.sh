@@ -78,6 +78,8 @@ breach cppcheck 'cppcheck has found something' server/log.c \
 breach clang 'no previous prototype' server/log.c add server/log.c 'int f(void) { return 1; }'
 breach symbols 'libocop.so exports these' client-lib/check.c add client-lib/check.c \
     '__attribute__((visibility("default"))) void leak(void); void leak(void) {}'
+breach symbols 'exports more than JNI_OnLoad' client-lib/jni/exports.map \
+    swap client-lib/jni/exports.map 'JNI_OnLoad;' 'JNI_OnLoad; ocop_open;'
 breach symbols 'not exported: ocop_version' client-lib/ocop.h \
     swap client-lib/ocop.h '^OCOP_API const char \*ocop_version' 'const char *ocop_version'
 breach cipher 'libocop.so exports these' Makefile \

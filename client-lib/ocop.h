@@ -156,6 +156,10 @@ OCOP_API OCOP_MUST_USE enum ocop_status ocop_new(struct ocop_store *store, const
 /** Free a message made by this library. NULL is allowed. */
 OCOP_API void ocop_free(ProtobufCMessage *record);
 
+/** What the messages of a kind look like: for a binding, whose records come and go as packed bytes.
+ *  NULL: there is no such kind. */
+OCOP_API const ProtobufCMessageDescriptor *ocop_descriptor(const char *kind);
+
 /** A new key for a list element whose key is an id (findings, participants, parts, ...). */
 OCOP_API struct ocop_id ocop_new_key(struct ocop_store *store);
 

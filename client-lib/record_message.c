@@ -92,6 +92,13 @@ void ocop_free(ProtobufCMessage *m)
     protobuf_c_message_free_unpacked(m, NULL);
 }
 
+const ProtobufCMessageDescriptor *ocop_descriptor(const char *kind)
+{
+    const struct kind *k = kind_by_name(kind);
+
+    return k && !k->local_only ? k->desc : NULL;
+}
+
 enum ocop_status record_put(struct record *r, const struct field *v, struct arena *a,
                             struct ocop_error *err)
 {

@@ -1,0 +1,111 @@
+package vn.ocop.field;
+
+import com.google.protobuf.InvalidProtocolBufferException;
+import com.google.protobuf.MessageLite;
+import com.google.protobuf.Parser;
+import java.nio.charset.StandardCharsets;
+
+/**
+ * The border: client-lib/jni/native.c. All that crosses it is numbers and byte arrays: text as UTF-8,
+ * records and the structs of ocop.h as protobuf messages.
+ */
+final class Native {
+    static {
+        System.loadLibrary("ocop_jni");
+    }
+
+    private Native() {}
+
+    static native long open(byte[] path, boolean mustExist, byte[] key) throws OcopException;
+
+    static native void close(long store);
+
+    static native void rekey(long store, byte[] key) throws OcopException;
+
+    static native void enrol(long store, byte[] code, byte[] name) throws OcopException;
+
+    static native byte[] create(long store, byte[] kind) throws OcopException;
+
+    static native byte[] newKey(long store);
+
+    static native void save(long store, byte[] kind, byte[] record) throws OcopException;
+
+    static native void submit(long store, byte[] kind, byte[] record) throws OcopException;
+
+    static native void submitDraft(long store, byte[] id, byte[] reason) throws OcopException;
+
+    static native void amend(long store, byte[] kind, byte[] record, byte[] reason)
+            throws OcopException;
+
+    static native void add(
+            long store, byte[] kind, byte[] id, byte[] list, byte[] element, byte[] reason)
+            throws OcopException;
+
+    static native void voidRecord(long store, byte[] id, byte[] reason) throws OcopException;
+
+    static native void discard(long store, byte[] id) throws OcopException;
+
+    static native byte[] load(long store, byte[] kind, byte[] id) throws OcopException;
+
+    static native byte[] toJson(byte[] kind, byte[] record, boolean pretty) throws OcopException;
+
+    static native byte[] fromJson(long store, byte[] kind, byte[] base, byte[] json)
+            throws OcopException;
+
+    static native byte[] setText(long store, byte[] kind, byte[] record, byte[] assignment)
+            throws OcopException;
+
+    static native byte[] find(long store, byte[] query) throws OcopException;
+
+    static native byte[] recordStatus(long store, byte[] id) throws OcopException;
+
+    static native byte[] storeStatus(long store) throws OcopException;
+
+    static native byte[] sync(long store, byte[] options, SyncListener listener)
+            throws OcopException;
+
+    static native void cancel(long store);
+
+    static native void resend(long store, byte[] id) throws OcopException;
+
+    static native int check(long store, CheckListener listener) throws OcopException;
+
+    static native byte[] verifyEvidence(byte[] bundle, byte[] rootKey, boolean json)
+            throws OcopException;
+
+    static native byte[] idText(byte[] id) throws OcopException;
+
+    static native byte[] parseId(byte[] text) throws OcopException;
+
+    static native boolean sameName(byte[] one, byte[] other) throws OcopException;
+
+    static native byte[] version();
+
+    static native byte[] statusName(int status);
+
+    /* Called from C. */
+    static boolean progress(SyncListener listener, byte[] summary, byte[] doing) {
+        return listener.onProgress(message(SyncSummary.parser(), summary), text(doing));
+    }
+
+    /* Called from C. */
+    static void finding(CheckListener listener, byte[] text) {
+        listener.onFinding(text(text));
+    }
+
+    static byte[] utf8(String text) {
+        return text == null ? null : text.getBytes(StandardCharsets.UTF_8);
+    }
+
+    static String text(byte[] utf8) {
+        return new String(utf8, StandardCharsets.UTF_8);
+    }
+
+    static <T extends MessageLite> T message(Parser<T> parser, byte[] packed) {
+        try {
+            return parser.parseFrom(packed);
+        } catch (InvalidProtocolBufferException e) {
+            throw new IllegalStateException("jar and native library are of two versions", e);
+        }
+    }
+}

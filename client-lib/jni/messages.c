@@ -1,0 +1,215 @@
+/* The structs of ocop.h as messages of border.proto: field by field, and nothing else. */
+#include "messages.h"
+
+#include <string.h>
+
+/* protobuf-c has no const fields; packing changes nothing. */
+static char *text(const char *s)
+{
+    return (char *)(uintptr_t)(s ? s : "");
+}
+
+static ProtobufCBinaryData bytes(const void *p, size_t len)
+{
+    return (ProtobufCBinaryData){len, (uint8_t *)(uintptr_t)p};
+}
+
+static ProtobufCBinaryData id_bytes(const struct ocop_id *id)
+{
+    return bytes(id->b, sizeof id->b);
+}
+
+/* --- from Java ------------------------------------------------------------------------------- */
+
+static const struct ocop_id *id_of(struct border *b, bool there, const ProtobufCBinaryData *bin,
+                                   struct ocop_id *out)
+{
+    if (!there)
+        return NULL;
+    if (bin->len != sizeof out->b) {
+        border_fail(b, OCOP_EINVAL, "an id has 16 bytes");
+        return NULL;
+    }
+    memcpy(out->b, bin->data, sizeof out->b);
+    return out;
+}
+
+void query_of(struct border *b, const Ocop__Field__Query *m, struct ocop_query *out,
+              struct ocop_id ids[3])
+{
+    memset(out, 0, sizeof *out);
+    if (!m)
+        return;
+    out->kind = m->kind;
+    out->unit = id_of(b, m->has_unit, &m->unit, &ids[0]);
+    out->product = id_of(b, m->has_product, &m->product, &ids[1]);
+    out->producer = id_of(b, m->has_producer, &m->producer, &ids[2]);
+    out->from_date = m->from_date;
+    out->to_date = m->to_date;
+    out->state = m->has_state ? (int)m->state : 0;
+    out->text = m->text;
+    out->voided_too = m->voided_too;
+    out->limit = m->limit;
+    out->offset = m->offset;
+}
+
+struct ocop_sync_options sync_options_of(const Ocop__Field__SyncOptions *m)
+{
+    struct ocop_sync_options o = {0};
+
+    if (!m)
+        return o;
+    o.connect_timeout_ms = m->connect_timeout_ms;
+    o.exchange_timeout_ms = m->exchange_timeout_ms;
+    o.max_round_trips = m->max_round_trips;
+    o.patience_ms = m->patience_ms;
+    o.send_only = m->send_only;
+    return o;
+}
+
+/* --- to Java --------------------------------------------------------------------------------- */
+
+Ocop__Field__SyncSummary summary_message(const struct ocop_sync_summary *s)
+{
+    Ocop__Field__SyncSummary m = OCOP__FIELD__SYNC_SUMMARY__INIT;
+
+    m.round_trips = s->round_trips;
+    m.bytes_sent = s->bytes_sent;
+    m.bytes_received = s->bytes_received;
+    m.pushed = s->pushed;
+    m.applied = s->applied;
+    m.equal = s->equal;
+    m.waiting = s->waiting;
+    m.refused = s->refused;
+    m.in_case = s->in_case;
+    m.pulled = s->pulled;
+    m.departed = s->departed;
+    m.left = s->left;
+    m.complete = s->complete;
+    m.retry_after_ms = s->retry_after_ms;
+    m.busy = s->busy;
+    m.forked = s->forked;
+    return m;
+}
+
+Ocop__Field__StoreStatus store_status_message(const struct ocop_store_status *s)
+{
+    Ocop__Field__StoreStatus m = OCOP__FIELD__STORE_STATUS__INIT;
+
+    m.enrolled = s->enrolled;
+    m.encrypted = s->encrypted;
+    m.forked = s->forked;
+    m.revoked = s->revoked;
+    m.device_number = s->device_number;
+    m.replica = id_bytes(&s->replica);
+    m.officer = id_bytes(&s->officer);
+    m.officer_name = text(s->officer_name);
+    m.server = text(s->server);
+    m.drafts = s->drafts;
+    m.waiting = s->waiting;
+    m.refused = s->refused;
+    m.cases = s->cases;
+    m.records = s->records;
+    m.version = s->version;
+    m.last_sync_ms = s->last_sync_ms;
+    m.skew_ms = s->skew_ms;
+    m.suspended = s->suspended;
+    m.certified = s->certified;
+    m.wiped = s->wiped;
+    m.state_text = text(s->state_text);
+    return m;
+}
+
+Ocop__Field__Evidence evidence_message(const struct ocop_evidence *e, const char *story)
+{
+    Ocop__Field__Evidence m = OCOP__FIELD__EVIDENCE__INIT;
+
+    m.holds = e->holds;
+    m.root_key_known = e->root_key_known;
+    m.root_key = bytes(e->root_key, sizeof e->root_key);
+    m.record = id_bytes(&e->record);
+    m.made_ms = e->made_ms;
+    m.head_version = e->head_version;
+    m.changes = e->changes;
+    m.cases = e->cases;
+    m.signatures = e->signatures;
+    m.links = e->links;
+    m.findings = e->findings;
+    m.story = text(story);
+    return m;
+}
+
+static Ocop__Field__Item item_message(const struct ocop_item *i)
+{
+    Ocop__Field__Item m = OCOP__FIELD__ITEM__INIT;
+
+    m.id = id_bytes(&i->id);
+    m.kind = text(i->kind);
+    m.state = (Ocop__Field__RecordState)i->state;
+    m.voided = i->voided;
+    m.day = text(i->day);
+    m.label = text(i->label);
+    m.unit_name = text(i->unit_name);
+    return m;
+}
+
+static Ocop__Field__Case case_message(const struct ocop_case *c)
+{
+    Ocop__Field__Case m = OCOP__FIELD__CASE__INIT;
+
+    m.id = id_bytes(&c->id);
+    m.field = text(c->field);
+    m.before = text(c->base);
+    m.theirs = text(c->theirs);
+    m.mine = text(c->mine);
+    m.closed = c->closed;
+    m.resolution = text(c->resolution);
+    return m;
+}
+
+jbyteArray list_out(struct border *b, const struct ocop_list *list)
+{
+    Ocop__Field__ItemList m = OCOP__FIELD__ITEM_LIST__INIT;
+    Ocop__Field__Item *items;
+
+    if (b->st)
+        return NULL;
+    items = border_room(b, list->count, sizeof *items);
+    m.items = border_room(b, list->count, sizeof *m.items);
+    if (b->st)
+        return NULL;
+    for (size_t i = 0; i < list->count; i++) {
+        items[i] = item_message(&list->items[i]);
+        m.items[i] = &items[i];
+    }
+    m.n_items = list->count;
+    m.more = list->more;
+    return border_message_out(b, &m.base);
+}
+
+jbyteArray record_status_out(struct border *b, const struct ocop_record_status *s)
+{
+    Ocop__Field__RecordStatus m = OCOP__FIELD__RECORD_STATUS__INIT;
+    Ocop__Field__Case *cases;
+
+    if (b->st)
+        return NULL;
+    cases = border_room(b, s->case_count, sizeof *cases);
+    m.cases = border_room(b, s->case_count, sizeof *m.cases);
+    if (b->st)
+        return NULL;
+    for (size_t i = 0; i < s->case_count; i++) {
+        cases[i] = case_message(&s->cases[i]);
+        m.cases[i] = &cases[i];
+    }
+    m.n_cases = s->case_count;
+    m.id = id_bytes(&s->id);
+    m.kind = text(s->kind);
+    m.state = (Ocop__Field__RecordState)s->state;
+    m.has_draft = s->has_draft;
+    m.version = s->version;
+    m.waiting = s->waiting;
+    m.reason = text(s->reason);
+    m.reason_field = text(s->reason_field);
+    return border_message_out(b, &m.base);
+}
