@@ -12,21 +12,6 @@
 #include "rights.h"
 #include "show.h"
 
-static int setup(void **state)
-{
-    struct world *w = calloc(1, sizeof *w);
-    *state = w;
-    world_open(w);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    world_close(*state);
-    free(*state);
-    return 0;
-}
-
 /* --- a device that lies --- */
 
 enum { NAME = 10, TYPE = 11, SCORE = 27 };
@@ -430,7 +415,7 @@ static void hostile_text_harms_no_terminal(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
         T(authorship_cannot_be_forged),
         T(a_case_is_not_closed_by_who_may_not),
         T(back_dating_changes_no_order),

@@ -13,23 +13,6 @@
 #include "records.pb-c.h"
 #include "world.h"
 
-static int setup(void **state)
-{
-    struct world *w = calloc(1, sizeof *w);
-    *state = w;
-    world_open(w);
-    world_enrol(w, 0);
-    world_enrol(w, 1);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    world_close(*state);
-    free(*state);
-    return 0;
-}
-
 static void must(enum ocop_status st, const struct ocop_error *err)
 {
     if (st != OCOP_OK)
@@ -467,7 +450,7 @@ static void files_of_a_newer_program_are_refused_and_not_touched(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, world_setup_01, world_teardown)
         T(a_device_that_pins_another_server_key_is_told_and_loses_nothing),
         T(frames_in_any_order_and_number_change_nothing),
         T(unknown_fields_of_records_and_elements_travel_to_another_device),

@@ -10,22 +10,6 @@
 #include "bounds.h"
 #include "world.h"
 
-static int setup(void **state)
-{
-    struct world *w = calloc(1, sizeof *w);
-    *state = w;
-    world_open(w);
-    world_enrol(w, 0);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    world_close(*state);
-    free(*state);
-    return 0;
-}
-
 /* Damage the file beneath the open store. */
 static void damage(struct world *w, const char *sql)
 {
@@ -103,7 +87,7 @@ static void what_is_damaged_is_a_finding_that_says_where(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, world_setup_0, world_teardown)
         T(recording_and_syncing_go_on_while_a_store_is_checked),
         T(what_is_damaged_is_a_finding_that_says_where),
     };

@@ -9,22 +9,6 @@
 #include "cases.h"
 #include "world.h"
 
-static int setup(void **state)
-{
-    struct world *w = calloc(1, sizeof *w);
-    *state = w;
-    world_open(w);
-    world_enrol(w, 1);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    world_close(*state);
-    free(*state);
-    return 0;
-}
-
 /* The office moves the record to another unit. */
 static void move(struct world *w, struct ocop_id id, const struct id *unit)
 {
@@ -221,7 +205,7 @@ static void a_case_goes_with_its_record_and_comes_back_with_it(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, world_setup_1, world_teardown)
         T(a_record_that_left_goes_with_its_draft),
         T(a_record_that_left_goes_when_its_refused_change_is_given_up),
         T(a_record_that_left_goes_when_its_last_change_was_taken),

@@ -10,23 +10,6 @@
 
 enum { LOADED = 536870911 }; /* the field in which a message carries what was loaded */
 
-static int setup(void **state)
-{
-    struct world *w = calloc(1, sizeof *w);
-    *state = w;
-    world_open(w);
-    world_enrol(w, 0);
-    world_enrol(w, 1);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    world_close(*state);
-    free(*state);
-    return 0;
-}
-
 /* An inspection of device 1 that both devices and the registry have. */
 static struct ocop_id shared_inspection(struct world *w)
 {
@@ -385,7 +368,7 @@ static void a_loaded_record_under_an_id_of_its_own_is_a_new_record(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, world_setup_01, world_teardown)
         T(what_came_while_a_record_was_open_stays),
         T(an_element_that_came_while_a_record_was_open_stays),
         T(an_edit_of_what_was_overtaken_opens_a_case),

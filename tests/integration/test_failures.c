@@ -14,23 +14,6 @@
 #include "records.pb-c.h"
 #include "world.h"
 
-static int setup(void **state)
-{
-    struct world *w = calloc(1, sizeof *w);
-    *state = w;
-    world_open(w);
-    world_enrol(w, 0);
-    world_enrol(w, 1);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    world_close(*state);
-    free(*state);
-    return 0;
-}
-
 static void must(enum ocop_status st, const struct ocop_error *err)
 {
     if (st != OCOP_OK)
@@ -519,7 +502,7 @@ static void after_an_outage_devices_are_asked_to_come_at_different_moments(void 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, world_setup_01, world_teardown)
         T(a_page_and_its_cursor_are_stored_together_or_not_at_all),
         T(nobody_reads_past_what_is_committed_in_the_same_breath),
         T(a_column_more_makes_nobody_read_again),

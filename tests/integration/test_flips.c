@@ -185,13 +185,6 @@ static int setup(void **state)
     return 0;
 }
 
-static int teardown(void **state)
-{
-    world_close(*state);
-    free(*state);
-    return 0;
-}
-
 /* --- files -------------------------------------------------------------------------------------
  */
 
@@ -524,7 +517,7 @@ static void a_flipped_bit_in_any_page_of_a_registry_is_found_or_matters_to_nobod
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, world_teardown)
         T(a_flipped_bit_in_any_column_of_a_store_is_found_and_named),
         T(a_flipped_bit_in_any_column_of_a_registry_is_found_and_named),
         T(a_flipped_bit_in_any_page_of_a_store_is_found_or_matters_to_nobody),

@@ -13,22 +13,6 @@
 #include "show.h"
 #include "world.h"
 
-static int setup(void **state)
-{
-    struct world *w = calloc(1, sizeof *w);
-    *state = w;
-    world_open(w);
-    world_enrol(w, 0);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    world_close(*state);
-    free(*state);
-    return 0;
-}
-
 static const char *invite(struct world *w)
 {
     struct ocop_error err = {0};
@@ -184,7 +168,7 @@ static void the_office_sees_and_takes_back_by_command(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, world_setup_0, world_teardown)
         T(a_second_device_with_the_same_code_is_refused_and_reported),
         T(an_invitation_that_was_taken_back_enrols_nobody),
         T(a_restore_does_not_give_a_code_back_that_was_taken_or_tried),

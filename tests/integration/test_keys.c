@@ -18,15 +18,6 @@
 
 enum { DAY_MS = 24 * 3600 * 1000 };
 
-static int setup(void **state)
-{
-    struct world *w = calloc(1, sizeof *w);
-    *state = w;
-    world_open(w);
-    world_enrol(w, 0);
-    return 0;
-}
-
 static void check_log(struct world *w, enum ocop_status want)
 {
     struct replay_result result;
@@ -34,18 +25,6 @@ static void check_log(struct world *w, enum ocop_status want)
     enum ocop_status st = replay_check(w->registry, w->keys.root.public_key, &result, &err);
     if (st != want)
         fail_msg("%s: %s", err_name(st), err.text);
-}
-
-static int teardown(void **state)
-{
-    struct world *w = *state;
-    struct replay_result result;
-    struct ocop_error err = {0};
-    if (replay_compare(w->registry, ":memory:", &result, &err) != OCOP_OK)
-        fail_msg("%s", err.text);
-    world_close(w);
-    free(w);
-    return 0;
 }
 
 /* Which key of the server the device's last request was for. */
@@ -356,7 +335,7 @@ static void a_server_takes_new_keys_while_it_runs(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, world_setup_0, world_teardown)
         T(a_device_learns_the_new_key_of_the_server_and_keeps_to_it),
         T(a_key_is_accepted_for_its_time_and_no_longer),
         T(a_device_takes_no_key_that_is_older_or_not_the_roots),

@@ -17,26 +17,6 @@
 enum { NAME = 10, TYPE = 11, PRODUCER_OF = 11, ADDRESS = 15, PHONE = 16, NOTES = 22 };
 enum { SCORE = 27, ANSWERS = 29 };
 
-static int setup(void **state)
-{
-    struct world *w = calloc(1, sizeof *w);
-    *state = w;
-    world_open(w);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct world *w = *state;
-    struct replay_result result;
-    struct ocop_error err = {0};
-    if (replay_compare(w->registry, ":memory:", &result, &err) != OCOP_OK)
-        fail_msg("%s", err.text);
-    world_close(w);
-    free(w);
-    return 0;
-}
-
 /* `count` products of a producer, by the hand. */
 static struct change *products(struct world *w, struct hand *h, const struct id *producer,
                                size_t count)
@@ -369,7 +349,7 @@ static void a_device_without_a_clock_is_heard_all_the_same(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
         TEST(outcomes_that_come_late_come_page_by_page),
         TEST(no_further_set_is_taken_when_the_reply_has_enough_to_tell),
         TEST(changes_that_wait_by_the_hundred_are_woken_by_one_set),

@@ -12,22 +12,6 @@
 #include "query.h"
 #include "world.h"
 
-static int setup(void **state)
-{
-    struct world *w = calloc(1, sizeof *w);
-    *state = w;
-    world_open(w);
-    world_enrol(w, 1);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    world_close(*state);
-    free(*state);
-    return 0;
-}
-
 static void import(struct world *w, const char *path, const char *from, const char *mapping)
 {
     struct ocop_error err = {0};
@@ -230,7 +214,7 @@ static void a_split_commune_waits_for_a_person(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, world_setup_1, world_teardown)
         T(a_device_of_dak_mil_goes_on_working),
         T(and_so_it_does_with_the_national_lists),
         T(a_split_commune_waits_for_a_person),

@@ -32,13 +32,6 @@ static int setup(void **state)
     return 0;
 }
 
-static int teardown(void **state)
-{
-    world_close(*state);
-    free(*state);
-    return 0;
-}
-
 static struct id id_of(struct ocop_id id)
 {
     struct id out;
@@ -288,7 +281,7 @@ static void what_a_newer_registry_sends_outlives_an_older_devices_edits_and_its_
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, world_teardown)
         T(fields_of_a_newer_device_come_through_older_ones_and_back),
         T(an_edit_by_an_older_device_keeps_what_it_does_not_know),
         T(fields_that_nobody_here_knows_are_merged_like_others),

@@ -183,26 +183,10 @@ static void a_registry_from_before_the_sums_is_summed_by_its_migration(void **st
     }
 }
 
-static int setup(void **state)
-{
-    struct world *w = calloc(1, sizeof *w);
-    *state = w;
-    world_open(w);
-    world_enrol(w, 0);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    world_close(*state);
-    free(*state);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, world_setup_0, world_teardown)
         T(a_store_from_before_the_sums_is_summed_when_it_is_opened),
         T(a_registry_from_before_the_sums_is_summed_by_its_migration),
     };

@@ -111,6 +111,7 @@ static void only_a_sample_is_looked_at(void **state)
     }
     assert_int_equal(world_count(w, "SELECT max(version) FROM log"), first + 8);
     assert_int_equal(found, 3);
+    w->damaged = true;
     readback_close(some);
 }
 
@@ -135,26 +136,10 @@ static void what_devices_contradict_each_other_in_is_no_damage(void **state)
     readback_close(b);
 }
 
-static int setup(void **state)
-{
-    struct world *w = calloc(1, sizeof *w);
-    *state = w;
-    world_open(w);
-    world_enrol(w, 0);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    world_close(*state);
-    free(*state);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, world_setup_0, world_teardown)
         T(damage_of_any_part_of_a_set_is_found_told_and_counted),
         T(only_a_sample_is_looked_at),
         T(what_devices_contradict_each_other_in_is_no_damage),

@@ -8,22 +8,6 @@
 #include "records.pb-c.h"
 #include "world.h"
 
-static int setup(void **state)
-{
-    struct world *w = calloc(1, sizeof *w);
-    *state = w;
-    world_open(w);
-    world_enrol(w, 1);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    world_close(*state);
-    free(*state);
-    return 0;
-}
-
 /* Give the officer of device 1 the role of an inspector, or take it. */
 static void be_inspector(struct world *w, bool yes)
 {
@@ -222,7 +206,7 @@ static void a_creation_that_is_given_up_takes_with_it_what_was_to_follow(void **
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, world_setup_1, world_teardown)
         T(a_refused_change_stays_until_it_is_said_again),
         T(a_change_that_says_a_part_of_it_does_not_answer_a_refusal),
         T(neither_an_addition_nor_a_void_hides_a_refusal),

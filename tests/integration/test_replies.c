@@ -68,23 +68,6 @@ static struct forger *forge(struct world *w, unsigned n)
     return &f;
 }
 
-static int setup(void **state)
-{
-    struct world *w = calloc(1, sizeof *w);
-    *state = w;
-    world_open(w);
-    world_enrol(w, 0);
-    world_enrol(w, 1);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    world_close(*state);
-    free(*state);
-    return 0;
-}
-
 static void assert_whole(struct world *w, unsigned n)
 {
     unsigned findings = 99;
@@ -349,7 +332,7 @@ static void a_set_code_of_a_newer_server_loses_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, world_setup_01, world_teardown)
         T(what_stood_in_a_case_is_shown_again_when_the_registry_has_lost_it),
         T(an_amendment_taken_without_its_creation_leaves_the_row_as_what_stands_says),
         T(numbers_beyond_all_are_refused_and_nothing_is_taken),

@@ -11,23 +11,6 @@
 #include "rights.h"
 #include "world.h"
 
-static int setup(void **state)
-{
-    struct world *w = calloc(1, sizeof *w);
-    *state = w;
-    world_open(w);
-    world_enrol(w, 0);
-    world_enrol(w, 1);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    world_close(*state);
-    free(*state);
-    return 0;
-}
-
 /* --- the office --- */
 
 static void roles(struct world *w, unsigned n, const char *text)
@@ -512,7 +495,7 @@ static void the_document_holds_the_table_as_it_is_printed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, world_setup_01, world_teardown)
         T(a_laboratory_has_a_sample_without_whose_it_is),
         T(a_role_that_is_taken_is_missed_at_the_next_save),
         T(what_was_recorded_before_a_role_was_taken_is_refused_with_a_reason_and_stays),

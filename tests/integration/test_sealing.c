@@ -10,22 +10,6 @@
 #include "sum.h"
 #include "world.h"
 
-static int setup(void **state)
-{
-    struct world *w = calloc(1, sizeof *w);
-    *state = w;
-    world_open(w);
-    world_enrol(w, 1);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    world_close(*state);
-    free(*state);
-    return 0;
-}
-
 /* The record with `count` answers of a series in place of those it has. */
 static enum ocop_status answer(struct world *w, struct ocop_id id, char series, int count,
                                struct ocop_error *err)
@@ -176,7 +160,7 @@ static void a_change_that_was_damaged_is_not_signed_and_blocks_no_other(void **s
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, world_setup_1, world_teardown)
         T(a_change_too_large_for_any_set_is_refused_when_it_is_saved),
         T(a_change_that_cannot_be_sealed_blocks_no_other),
         T(a_change_that_was_damaged_is_not_signed_and_blocks_no_other),

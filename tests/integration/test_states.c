@@ -14,16 +14,6 @@
 #include "store.h"
 #include "world.h"
 
-static int setup(void **state)
-{
-    struct world *w = calloc(1, sizeof *w);
-    *state = w;
-    world_open(w);
-    world_enrol(w, 0);
-    world_enrol(w, 1);
-    return 0;
-}
-
 /* Whatever happened, a replay of the log gives the same. */
 static int teardown(void **state)
 {
@@ -713,7 +703,7 @@ static void the_number_of_a_request_survives_a_crash(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, world_setup_01, teardown)
         T(a_suspended_device_is_told_and_reads_nothing),
         T(what_a_suspended_device_sends_waits_and_is_taken_in_on_resuming),
         T(a_device_comes_only_into_states_that_follow_from_its_own),

@@ -18,22 +18,6 @@
 
 enum { RECORDS = 24, SYNCS = 12, LOOKS = 60, CLIENTS = 4, ROUNDS = 5 };
 
-static int setup(void **state)
-{
-    struct world *w = calloc(1, sizeof *w);
-    *state = w;
-    world_open(w);
-    world_enrol(w, 0);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    world_close(*state);
-    free(*state);
-    return 0;
-}
-
 /* --- one store, several threads --------------------------------------------------------------- */
 
 struct party {
@@ -332,7 +316,7 @@ static void garbage_on_the_socket_harms_no_client(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, world_setup_0, world_teardown)
         T(recording_and_reading_go_on_while_another_thread_syncs),
         T(a_waiting_sync_is_cancelled_by_another_thread_and_recording_goes_on),
         T(closing_a_store_ends_its_sync_and_loses_nothing),

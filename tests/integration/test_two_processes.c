@@ -80,13 +80,6 @@ static int setup(void **state)
     return 0;
 }
 
-static int teardown(void **state)
-{
-    world_close(*state);
-    free(*state);
-    return 0;
-}
-
 static enum ocop_record_state state_of(struct world *w, unsigned n, struct ocop_id id)
 {
     struct ocop_record_status *status;
@@ -317,7 +310,7 @@ static void nobody_writes_between_what_a_call_reads_and_what_it_writes(void **st
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, world_teardown)
         T(what_one_process_sent_is_no_fork_to_the_other),
         T(a_request_that_another_process_overtook_is_no_fork),
         T(nor_is_one_overtaken_by_a_request_whose_reply_was_lost),

@@ -10,6 +10,7 @@
 #include "bounds.h"
 #include "json.h"
 #include "query.h"
+#include "replay.h"
 
 static void ok(enum ocop_status st, const struct ocop_error *err)
 {
@@ -185,6 +186,48 @@ void world_close(struct world *w)
     arena_fini(&w->arena);
     snprintf(command, sizeof command, "rm -rf %s", w->dir);
     assert_int_equal(system(command), 0);
+}
+
+int world_setup(void **state)
+{
+    struct world *w = calloc(1, sizeof *w);
+    assert_non_null(w);
+    *state = w;
+    world_open(w);
+    return 0;
+}
+
+int world_setup_0(void **state)
+{
+    world_setup(state);
+    world_enrol(*state, 0);
+    return 0;
+}
+
+int world_setup_1(void **state)
+{
+    world_setup(state);
+    world_enrol(*state, 1);
+    return 0;
+}
+
+int world_setup_01(void **state)
+{
+    world_setup_0(state);
+    world_enrol(*state, 1);
+    return 0;
+}
+
+int world_teardown(void **state)
+{
+    struct world *w = *state;
+    struct replay_result result;
+    struct ocop_error err = {0};
+    if (w->registry && !w->damaged)
+        ok(replay_compare(w->registry, ":memory:", &result, &err), &err);
+    world_close(w);
+    free(w);
+    return 0;
 }
 
 void world_backup(struct world *w)

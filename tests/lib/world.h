@@ -44,6 +44,15 @@ struct world {
  */
 void world_open(struct world *w);
 void world_close(struct world *w);
+
+/** Fixtures of cmocka: a world with no device, with device 0 or 1, or with both. At the end what
+ * the log gives must be what the registry is, unless the test has damaged it. */
+int world_setup(void **state);
+int world_setup_0(void **state);
+int world_setup_1(void **state);
+int world_setup_01(void **state);
+int world_teardown(void **state);
+
 /** Let go of the registry's file; what opens it again is the caller's. */
 void world_close_registry(struct world *w);
 
