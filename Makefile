@@ -69,7 +69,7 @@ SERVER_C := $(filter-out $(SERVER_MAIN_C),$(wildcard server/*.c))
 CIPHER_TEST_C := $(if $(CIPHER),tests/cipher/keyed.c)
 TEST_LIB_C := $(wildcard tests/lib/*.c) $(if $(CIPHER),$(CIPHER_TEST_C) tests/cipher/files.c)
 TEST_C := $(wildcard tests/unit/test_*.c tests/integration/test_*.c tests/procs/test_*.c)
-BENCH_C := $(wildcard bench/*.c)
+BENCH_C := $(filter-out bench/border.c,$(wildcard bench/*.c))
 FAULT_C := $(wildcard tests/fault/*.c)
 FUZZ_C := $(wildcard tests/fuzz/fuzz_*.c)
 SIM_C := $(wildcard tests/sim/*.c)
@@ -278,9 +278,10 @@ faults: deps-test ## fail every allocation, disk operation and file call in turn
 	$(MAKE) -s $(B)/tests/fault/test_faults
 	$(B)/tests/fault/test_faults
 
-bench: deps ## measure; one line per figure
-	$(MAKE) -s $(BENCHES)
+bench: deps-test ## measure; one line per figure
+	$(MAKE) -s $(BENCHES) $(if $(CIPHER),,$(JAVA_TEST) $(B)/libbench_border.so)
 	@for b in $(BENCHES); do $$b || exit 1; done
+	$(if $(CIPHER),,@sh bench/border.sh $(B))
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'

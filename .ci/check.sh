@@ -6,7 +6,7 @@ set -eu
 JOBS=${JOBS:-2}
 FUNCTION_LINES_MAX=80 # style asks for about 70; what is longer is two functions
 FILE_LINES_MAX=1000   # twenty screens: beyond it nobody reads a file as one subject
-GATES='format lengths owners header docs cppcheck clang symbols cipher tidy analyzer sanitizers threads front'
+GATES='format lengths owners header docs cppcheck clang symbols javadoc cipher tidy analyzer sanitizers threads front'
 
 fail() { echo "$gate: $*" >&2; exit 1; }
 
@@ -209,6 +209,15 @@ gate_symbols() {
     only_ours build-clang/libocop.so
     exported=$(nm -D --defined-only build-clang/libocop_jni.so | awk '{ print $3 }')
     [ "$exported" = JNI_OnLoad ] || fail "libocop_jni.so exports more than JNI_OnLoad, or not that: $exported"
+}
+
+# Every public method of the Java binding says what it takes, gives and throws.
+gate_javadoc() {
+    make -s B=build-clang CC=clang javadoc >"$tmp/javadoc" 2>&1 || {
+        cat "$tmp/javadoc"
+        fail 'javadoc has found something'
+    }
+    looked "$(grep -cE '^    public .*\(' client-lib/java/vn/ocop/field/FieldStore.java)" 30 'public methods of FieldStore'
 }
 
 # The SQLite of CIPHER=1 stays inside: an app may have another one.

@@ -80,6 +80,8 @@ breach symbols 'libocop.so exports these' client-lib/check.c add client-lib/chec
     '__attribute__((visibility("default"))) void leak(void); void leak(void) {}'
 breach symbols 'exports more than JNI_OnLoad' client-lib/jni/exports.map \
     swap client-lib/jni/exports.map 'JNI_OnLoad;' 'JNI_OnLoad; ocop_open;'
+breach javadoc 'no @throws for vn.ocop.field.OcopException' client-lib/java/vn/ocop/field/FieldStore.java \
+    swap client-lib/java/vn/ocop/field/FieldStore.java ' @throws OcopException the store is closed' ''
 breach symbols 'not exported: ocop_version' client-lib/ocop.h \
     swap client-lib/ocop.h '^OCOP_API const char \*ocop_version' 'const char *ocop_version'
 breach cipher 'libocop.so exports these' Makefile \

@@ -8,13 +8,13 @@ JAVAC := javac --release 8 -encoding UTF-8 -Xlint:all,-options -Werror
 # Compiled against, and in no jar: see androidx/annotation.
 JAVA_ANNOTATIONS := $(wildcard client-lib/java/androidx/annotation/*.java)
 JAVA_SRC := $(wildcard client-lib/java/vn/ocop/field/*.java)
-JAVA_TEST_SRC := $(wildcard tests/java/*.java client-lib/java/sample/*.java)
+JAVA_TEST_SRC := $(wildcard tests/java/*.java bench/*.java client-lib/java/sample/*.java)
 J := $(B)/java
 JAVA_JAR := $(J)/ocop-field.jar
 JNI_C := $(wildcard client-lib/jni/*.c)
 JNI_SO := $(B)/libocop_jni.so
 JAVA_TEST := $(B)/tests/procs/test_java
-JAVA_TESTS := $(if $(CIPHER),KeyTest,RecordTest SyncTest)
+JAVA_TESTS := $(if $(CIPHER),KeyTest,RecordTest SyncTest SampleTest)
 I_jni = -Iproto/base -Iclient-lib -isystem $(B)/gen -isystem $(JDK)/include -isystem $(JDK)/include/linux
 
 $(B)/gen/border.pb-c.c $(B)/gen/border.pb-c.h &: client-lib/jni/border.proto
@@ -27,6 +27,9 @@ $(B)/obj/client-lib/jni/%.o: client-lib/jni/%.c $(B)/gen/border.pb-c.h | $(GEN_H
 $(JNI_SO): $(call obj,$(JNI_C)) $(B)/gen/border.pb-c.o $(CLIENT_A) $(PROTO_A) client-lib/jni/exports.map
 	$(CC) $(CFLAGS) -shared -o $@ -Wl,--version-script=client-lib/jni/exports.map -Wl,-z,relro,-z,now,-z,defs \
 		$(filter %.o %.a,$^) $(CLIENT_LIBS)
+
+$(B)/libbench_border.so: bench/border.c $(CLIENT_A) $(PROTO_A)
+	$(CC) $(CFLAGS) $(I_jni) -shared -o $@ -Wl,-z,defs $^ $(CLIENT_LIBS)
 
 # Generated code is compiled apart: its warnings are not ours.
 $(J)/generated.stamp: proto/schema/records.proto client-lib/jni/border.proto $(JAVA_ANNOTATIONS)
@@ -46,6 +49,13 @@ $(JAVA_TEST): $(JAVA_JAR) $(JNI_SO) $(JAVA_TEST_SRC) tests/java/run.sh | $(OCOPD
 	@mkdir -p $(J)/tests $(@D)
 	$(JAVAC) -Xlint:-try -cp $(JAVA_JAR):$(JARS)/protobuf.jar:$(JARS)/junit4.jar -d $(J)/tests $(JAVA_TEST_SRC)
 	@sed 's/@CLASSES@/$(JAVA_TESTS)/' tests/java/run.sh >$@ && chmod +x $@
+
+# Every public method has its javadoc: client-lib/java alone, for what is generated has what protoc writes.
+.PHONY: javadoc
+javadoc: $(JAVA_JAR) ## the javadoc of the Java binding, in BUILD/java/doc
+	@rm -rf $(J)/doc
+	@javadoc -quiet -Xdoclint:all -Werror -protected -encoding UTF-8 --release 8 -notimestamp -d $(J)/doc \
+		-classpath $(J)/classes:$(J)/annotations:$(JARS)/protobuf.jar $(JAVA_SRC)
 
 .PHONY: java
 java: ## the jar and the native library of the Java binding

@@ -206,16 +206,91 @@ ProtobufCMessage *border_message(struct border *b, const ProtobufCMessageDescrip
 
     if (!p)
         return NULL;
-    m = desc ? protobuf_c_message_unpack(desc, &b->heap, len, (const uint8_t *)p) : NULL;
-    if (b->st)
-        return NULL;
+    m = protobuf_c_message_unpack(desc, &b->heap, len, (const uint8_t *)p);
     /* A text ends in C where it holds U+0000: what is packed again is then shorter. */
-    if (!m || protobuf_c_message_get_packed_size(m) != len) {
-        border_fail(b, OCOP_EINVAL,
-                    desc ? "a text of the message holds the character U+0000; leave it out"
-                         : "this message is not a record, nor an element of its list");
+    if (!failed(b) && (!m || protobuf_c_message_get_packed_size(m) != len))
+        border_fail(b, OCOP_EINVAL, "a text holds the character U+0000; leave it out");
+    return failed(b) ? NULL : m;
+}
+
+/* The bytes of a varint at p; 0: there is none. */
+static size_t varint(const uint8_t *p, const uint8_t *end, uint64_t *value)
+{
+    *value = 0;
+    for (size_t i = 0; i < 10 && p + i < end; i++) {
+        *value |= (uint64_t)(p[i] & 0x7f) << (7 * i);
+        if (p[i] < 0x80)
+            return i + 1;
+    }
+    return 0;
+}
+
+/* The bytes of a field's value, the length before it included; 0: malformed. */
+static size_t value_len(unsigned wire_type, const uint8_t *p, const uint8_t *end)
+{
+    size_t left = (size_t)(end - p), n;
+    uint64_t value;
+
+    switch (wire_type) {
+    case PROTOBUF_C_WIRE_TYPE_64BIT:
+        return left < 8 ? 0 : 8;
+    case PROTOBUF_C_WIRE_TYPE_32BIT:
+        return left < 4 ? 0 : 4;
+    case PROTOBUF_C_WIRE_TYPE_VARINT:
+        return varint(p, end, &value);
+    case PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED:
+        n = varint(p, end, &value);
+        return n && value <= left - n ? n + (size_t)value : 0;
+    default:
+        return 0;
+    }
+}
+
+/* How many fields there are, and which, where `out` is given; 0: none, or malformed. */
+static unsigned split(const uint8_t *p, size_t len, ProtobufCMessageUnknownField *out)
+{
+    const uint8_t *end = p + len;
+    unsigned count = 0;
+
+    while (p < end) {
+        uint64_t key;
+        size_t n = varint(p, end, &key), bytes = value_len(key & 7, p + n, end);
+        if (!n || !bytes || key >> 3 > UINT32_MAX)
+            return 0;
+        p += n;
+        if (out)
+            out[count] = (ProtobufCMessageUnknownField){
+                (uint32_t)(key >> 3), (ProtobufCWireType)(key & 7), bytes, (uint8_t *)(uintptr_t)p};
+        p += bytes;
+        count++;
+    }
+    return count;
+}
+
+/* The library reads a message by packing it. So this one is not taken apart: to protobuf-c all its
+ * fields are unknown, and packed again as they came. */
+ProtobufCMessage *border_record(struct border *b, const ProtobufCMessageDescriptor *desc,
+                                jbyteArray packed)
+{
+    size_t len;
+    const uint8_t *p = border_bytes(b, packed, &len);
+    ProtobufCMessage *m;
+
+    if (!p)
+        return NULL;
+    if (!desc) {
+        border_fail(b, OCOP_EINVAL, "this message is not a record, nor an element of its list");
         return NULL;
     }
+    m = take(b, desc->sizeof_message);
+    if (!m)
+        return NULL;
+    protobuf_c_message_init(desc, m);
+    m->n_unknown_fields = split(p, len, NULL);
+    m->unknown_fields = border_room(b, m->n_unknown_fields, sizeof *m->unknown_fields);
+    if (!m->unknown_fields)
+        return NULL;
+    (void)split(p, len, m->unknown_fields);
     return m;
 }
 

@@ -27,7 +27,7 @@ struct border {
     ProtobufCAllocator heap;        /* the arena, as protobuf-c asks for it */
     struct border_chunk *chunks;
     size_t used;
-    _Alignas(max_align_t) unsigned char room[4096]; /* enough for most calls */
+    _Alignas(max_align_t) unsigned char room[8192]; /* enough for most records */
 };
 
 #define BORDER_CALL(b, call)                                                                       \
@@ -51,9 +51,12 @@ const char *border_text(struct border *b, jbyteArray utf8);
 const void *border_bytes(struct border *b, jbyteArray bytes, size_t *len);
 const void *border_secret(struct border *b, jbyteArray bytes, size_t *len);
 const struct ocop_id *border_id(struct border *b, jbyteArray bytes, struct ocop_id *out);
-/** `desc` may be NULL: there is no such kind, which fails. */
 ProtobufCMessage *border_message(struct border *b, const ProtobufCMessageDescriptor *desc,
                                  jbyteArray packed);
+/** A record, or an element of one, for the functions of ocop.h. `desc` may be NULL: there is no
+ * such kind, which fails. */
+ProtobufCMessage *border_record(struct border *b, const ProtobufCMessageDescriptor *desc,
+                                jbyteArray packed);
 
 /** Room for `count` of `size` bytes until border_end; NULL: out of memory. */
 void *border_room(struct border *b, size_t count, size_t size);

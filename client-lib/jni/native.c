@@ -10,7 +10,7 @@ static struct ocop_store *store_of(jlong handle)
 
 static ProtobufCMessage *record_of(struct border *b, jbyteArray kind, jbyteArray packed)
 {
-    return border_message(b, ocop_descriptor(border_text(b, kind)), packed);
+    return border_record(b, ocop_descriptor(border_text(b, kind)), packed);
 }
 
 /* A record goes to Java and is freed. */
@@ -188,7 +188,7 @@ static void add(JNIEnv *env, jclass c, jlong h, jbyteArray kind, jbyteArray id, 
     border_begin(&b, env);
     i = border_id(&b, id, &room);
     l = border_text(&b, list);
-    e = border_message(&b, element_of(border_text(&b, kind), l), element);
+    e = border_record(&b, element_of(border_text(&b, kind), l), element);
     r = border_text(&b, reason);
     BORDER_CALL(&b, ocop_add(store_of(h), i, l, e, r, &b.err));
     border_end(&b);
@@ -266,7 +266,7 @@ static jbyteArray from_json(JNIEnv *env, jclass c, jlong h, jbyteArray kind, jby
     (void)c;
     border_begin(&b, env);
     k = border_text(&b, kind);
-    before = base ? border_message(&b, ocop_descriptor(k), base) : NULL;
+    before = base ? border_record(&b, ocop_descriptor(k), base) : NULL;
     j = border_text(&b, json);
     BORDER_CALL(&b, ocop_from_json(store_of(h), k, before, j, &m, &b.err));
     return give(&b, m);
@@ -283,7 +283,7 @@ static jbyteArray set_text(JNIEnv *env, jclass c, jlong h, jbyteArray kind, jbyt
     (void)c;
     border_begin(&b, env);
     k = border_text(&b, kind);
-    before = border_message(&b, ocop_descriptor(k), record);
+    before = border_record(&b, ocop_descriptor(k), record);
     a = border_text(&b, assignment);
     BORDER_CALL(&b, ocop_from_json(store_of(h), k, before, "{}", &m, &b.err));
     BORDER_CALL(&b, ocop_set_text(store_of(h), &m, a, &b.err));

@@ -10,8 +10,12 @@ import androidx.annotation.Nullable;
 public final class OcopException extends Exception {
     private static final long serialVersionUID = 1;
 
+    /** Number of the status. */
     private final int status;
+
+    /** Name of the field. */
     private final String field;
+
     private final transient byte[] detail;
 
     /* Called from C. */
