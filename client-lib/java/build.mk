@@ -14,7 +14,7 @@ JAVA_JAR := $(J)/ocop-field.jar
 JNI_C := $(wildcard client-lib/jni/*.c)
 JNI_SO := $(B)/libocop_jni.so
 JAVA_TEST := $(B)/tests/procs/test_java
-JAVA_TESTS := $(if $(CIPHER),KeyTest,RecordTest SyncTest SampleTest)
+JAVA_TESTS := $(if $(CIPHER),KeyTest,RecordTest SyncTest SampleTest BorderTest AarTest)
 I_jni = -Iproto/base -Iclient-lib -isystem $(B)/gen -isystem $(JDK)/include -isystem $(JDK)/include/linux
 
 $(B)/gen/border.pb-c.c $(B)/gen/border.pb-c.h &: client-lib/jni/border.proto
@@ -31,6 +31,10 @@ $(JNI_SO): $(call obj,$(JNI_C)) $(B)/gen/border.pb-c.o $(CLIENT_A) $(PROTO_A) cl
 $(B)/libbench_border.so: bench/border.c $(CLIENT_A) $(PROTO_A)
 	$(CC) $(CFLAGS) $(I_jni) -shared -o $@ -Wl,-z,defs $^ $(CLIENT_LIBS)
 
+$(B)/libjni_faults.so: tests/java/faults.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -D_GNU_SOURCE $(I_jni) -shared -o $@ -Wl,-z,defs $<
+
 # Generated code is compiled apart: its warnings are not ours.
 $(J)/generated.stamp: proto/schema/records.proto client-lib/jni/border.proto $(JAVA_ANNOTATIONS)
 	@rm -rf $(J)/gen $(J)/classes $(J)/annotations
@@ -42,13 +46,19 @@ $(J)/generated.stamp: proto/schema/records.proto client-lib/jni/border.proto $(J
 	@touch $@
 $(JAVA_JAR): $(J)/generated.stamp $(JAVA_SRC)
 	$(JAVAC) -cp $(J)/classes:$(J)/annotations:$(JARS)/protobuf.jar -d $(J)/classes $(JAVA_SRC)
-	@jar --create --file=$@ -C $(J)/classes .
+	@jar --create --date=1980-01-01T00:00:02Z --file=$@ -C $(J)/classes .
 
 # A program like the other tests: it says what it ran in the words of cmocka.
-$(JAVA_TEST): $(JAVA_JAR) $(JNI_SO) $(JAVA_TEST_SRC) tests/java/run.sh | $(OCOPD)
+$(JAVA_TEST): $(JAVA_JAR) $(JNI_SO) $(B)/libjni_faults.so $(JAVA_TEST_SRC) tests/java/run.sh | $(OCOPD)
 	@mkdir -p $(J)/tests $(@D)
 	$(JAVAC) -Xlint:-try -cp $(JAVA_JAR):$(JARS)/protobuf.jar:$(JARS)/junit4.jar -d $(J)/tests $(JAVA_TEST_SRC)
 	@sed 's/@CLASSES@/$(JAVA_TESTS)/' tests/java/run.sh >$@ && chmod +x $@
+
+.PHONY: aar
+aar: ## an Android library of what `make android` has built: build/android/ocop-field.aar
+	@sh .ci/packages.sh $(PACKAGES) $(JAVA_PACKAGES)
+	@$(MAKE) -s $(JAVA_JAR)
+	@sh client-lib/java/aar.sh build/android $(JAVA_JAR) build/android/ocop-field.aar
 
 # Every public method has its javadoc: client-lib/java alone, for what is generated has what protoc writes.
 .PHONY: javadoc

@@ -71,7 +71,11 @@ static void leave(void *arena, void *p)
 
 void *border_room(struct border *b, size_t count, size_t size)
 {
-    return take(b, count * size); /* counts are those of lists that are in memory already */
+    if (count > SIZE_MAX / size) {
+        border_fail(b, OCOP_ENOMEM, "out of memory");
+        return NULL;
+    }
+    return take(b, count * size);
 }
 
 /* The compiler may not drop what it takes for dead. */

@@ -84,10 +84,15 @@ final class Centre implements AutoCloseable {
     public void close() throws InterruptedException {
         server.destroy();
         server.waitFor();
-        for (File f : dir.toFile().listFiles()) {
-            f.delete();
+        remove(dir.toFile());
+    }
+
+    private static void remove(File f) {
+        File[] within = f.listFiles(); // null: it is no directory
+        for (int i = 0; within != null && i < within.length; i++) {
+            remove(within[i]);
         }
-        dir.toFile().delete();
+        f.delete();
     }
 
     private String registry() {
