@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "device_keys.h"
 #include "sync.h"
 
 struct check {
@@ -96,7 +97,7 @@ static enum ocop_status check_sealed(void *self, struct id replica, const struct
                 !id_eq(&set.replica, &replica)))
         st = err_set(&why, OCOP_EDAMAGED, "its bytes are not those that were sealed");
     if (!st)
-        st = changeset_verify(set.hash, row->set.signature, c->s->me.sign.public_key, &why);
+        st = device_keys_signed(c->s, &set, row->set.signature, &c->arena, &why);
     if (!st && id_eq(&replica, &c->replica) && row->seq == c->seq + 1 &&
         memcmp(set.prev_hash, c->hash, HASH_LEN) != 0)
         st = err_set(&why, OCOP_EDAMAGED, "it does not continue the set before");

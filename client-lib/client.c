@@ -301,6 +301,8 @@ void ocop_close(struct ocop_store *s)
     arena_fini(&s->reach.arena);
     sign_key_wipe(&s->me.sign);
     channel_key_wipe(&s->me.channel);
+    sign_key_wipe(&s->me.next_sign);
+    channel_key_wipe(&s->me.next_channel);
     (void)pthread_cond_destroy(&s->idle);
     (void)pthread_mutex_destroy(&s->lock);
     free(s);
@@ -360,6 +362,8 @@ static enum ocop_status make_keys(struct ocop_store *s, const struct invitation 
         st = store_meta_set(s, "sign_secret", span_of(me->sign.secret, SIGN_SECRET_LEN), err);
     if (!st)
         st = store_meta_set(s, "channel_secret", span_of(me->channel.secret, CHANNEL_KEY_LEN), err);
+    if (!st)
+        st = store_meta_set_int(s, "keys_made_ms", (uint64_t)env_now_ms(s->env), err);
     return client_end(s, st, err);
 }
 
@@ -395,7 +399,31 @@ enum ocop_status client_certificate(struct ocop_store *s, const Ocop__Sync__Seal
     ocop__sync__sealed__pack(sealed, packed);
     st = store_meta_set(s, "certificate", span_of(packed, len), err);
     s->me.certificate = c->version;
-    return st ? st : store_meta_set_int(s, "certificate_version", c->version, err);
+    s->me.certificate_until_ms = c->has_expires_ms && c->expires_ms > 0 ? c->expires_ms : 0;
+    if (!st)
+        st = store_meta_set_int(s, "certificate_version", c->version, err);
+    return st ? st
+              : store_meta_set_int(s, "certificate_until_ms", (uint64_t)s->me.certificate_until_ms,
+                                   err);
+}
+
+/* Of the first replica of this store's line: only its channel key can be held against anything
+ * here.
+ */
+enum ocop_status client_certificate_first(struct ocop_store *s, const Ocop__Sync__Sealed *sealed,
+                                          struct arena *a, struct ocop_error *err)
+{
+    size_t len = ocop__sync__sealed__get_packed_size(sealed);
+    uint8_t *packed = len <= CERTIFICATE_BYTES_MAX + KIB(1) ? arena_alloc(a, len) : NULL;
+    struct span old;
+    enum ocop_status st = store_meta(s, "certificate_first", a, &old, err);
+
+    if (st || old.len == 0)
+        return st;
+    if (!packed)
+        return err_set(err, OCOP_EPROTO, "the server sent a certificate that is too large");
+    ocop__sync__sealed__pack(sealed, packed);
+    return store_meta_set(s, "certificate_first", span_of(packed, len), err);
 }
 
 enum ocop_status client_enrolment(struct ocop_store *s, const Ocop__Sync__Enrolment *e,

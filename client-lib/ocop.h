@@ -139,6 +139,19 @@ OCOP_API void ocop_close(struct ocop_store *store);
 OCOP_API OCOP_MUST_USE enum ocop_status ocop_enrol(struct ocop_store *store, const char *code,
                                                    const char *name, struct ocop_error *err);
 
+/**
+ * Have this device change its keys: those that sign and the one that opens its channel. New ones
+ * are made and stored; the next ocop_sync has the registry take them, signed by the old ones,
+ * before it seals anything more. Whatever interrupts it, it is finished by a later one. What was
+ * signed by the old keys stays valid; who has stolen those can do nothing with them from then on.
+ * Asked again while it waits, it changes nothing. The office can ask for it too.
+ *
+ * @return OCOP_OK the keys are made; OCOP_ENOTENROLLED; OCOP_EREVOKED; OCOP_EDB nothing changed
+ * Blocks for the disk, never for the network. Any thread.
+ */
+OCOP_API OCOP_MUST_USE enum ocop_status ocop_rekey_device(struct ocop_store *store,
+                                                          struct ocop_error *err);
+
 /* --- record ---------------------------------------------------------------------------------- */
 
 /**
@@ -383,6 +396,9 @@ struct ocop_store_status {
     bool suspended;       /**< by the office: what is recorded waits; see state_text */
     bool certified;       /**< holds a certificate by which a restored registry knows it again */
     bool wiped;           /**< by the office; nothing is here any more. Enrolling starts afresh */
+    int64_t certificate_until_ms; /**< when that ends unless it is renewed; 0: it does not */
+    int64_t keys_made_ms;         /**< when this device last changed its keys, by its clock */
+    bool rekeying;                /**< new keys wait for the registry to take them: sync */
     char state_text[320]; /**< what the office said of it, and what to do; "" when all is well */
 };
 OCOP_API OCOP_MUST_USE enum ocop_status

@@ -1,6 +1,7 @@
 /* Taking a reply, inside one transaction: outcomes settle what waits, records go under the pending
  * changes, and the cursor moves with them. Knows no SQL, no link and no request. */
 #include "columns.h"
+#include "device_keys.h"
 #include "rights.h"
 #include "taking.h"
 
@@ -416,7 +417,7 @@ static enum ocop_status take_reading(struct taking *t, struct ocop_error *err)
  * negative, and mean something else in some of the store's columns. */
 static enum ocop_status check_numbers(const Ocop__Sync__SyncReply *r, struct ocop_error *err)
 {
-    uint64_t all = r->acked_seq | r->fork_seq;
+    uint64_t all = r->acked_seq | r->fork_seq | r->rekeyed_from;
 
     if (r->cursor)
         all |= r->cursor->version | r->cursor->scope;
@@ -429,6 +430,28 @@ static enum ocop_status check_numbers(const Ocop__Sync__SyncReply *r, struct oco
     for (size_t i = 0; i < r->n_known; i++)
         all |= r->known[i]->acked_seq | r->known[i]->chain_seq;
     return all > INT64_MAX ? taking_malformed("a number beyond all", err) : OCOP_OK;
+}
+
+/* The registry has the keys that this device made; and what of them the office wants. What was
+ * sealed by the old ones where the new ones hold already is sealed again: nobody has seen it. */
+static enum ocop_status take_keys(struct taking *t, struct ocop_error *err)
+{
+    struct ocop_store *s = t->s;
+    enum ocop_status st = OCOP_OK;
+
+    if (t->reply->rekeyed_from && s->me.rekeying) {
+        for (uint64_t seq = s->me.seq; !st && !t->forked && seq >= t->reply->rekeyed_from; seq--)
+            st = lost_unseal(t, seq, err);
+        if (!st)
+            st = device_keys_take(s, err);
+        if (!st && t->reply->certificate_first && !t->forked)
+            st = client_certificate_first(s, t->reply->certificate_first, t->arena, err);
+        t->result->progress = true;
+    } else if (t->reply->rekey && !t->reply->rekeyed_from) {
+        st = device_keys_renew(s, err);
+        t->result->progress = true;
+    }
+    return st;
 }
 
 static enum ocop_status take_all(struct taking *t, struct ocop_error *err)
@@ -472,7 +495,7 @@ static enum ocop_status take_all(struct taking *t, struct ocop_error *err)
         st = client_certificate(t->s, t->reply->certificate, t->arena, err);
     if (!st && t->reply->channel)
         st = client_server_key(t->s, t->reply->channel, t->arena, err);
-    return st;
+    return st ? st : take_keys(t, err);
 }
 
 enum ocop_status reply_apply(struct ocop_store *s, const Ocop__Sync__SyncReply *reply,

@@ -165,6 +165,9 @@ enum ocop_status ocop_store_status(struct ocop_store *s, struct ocop_store_statu
     out->suspended = me->suspended;
     out->wiped = me->wiped != WIPED_NOT;
     out->certified = me->certificate != 0;
+    out->certificate_until_ms = me->certificate ? me->certificate_until_ms : 0;
+    out->keys_made_ms = me->keys_made_ms;
+    out->rekeying = me->rekeying;
     (void)snprintf(out->state_text, sizeof out->state_text, "%s",
                    me->revoked || me->suspended || me->wiped ? me->state_reason : "");
     out->device_number = me->number;

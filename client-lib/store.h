@@ -47,6 +47,10 @@ struct identity {
     uint64_t server_key_number;
     struct sign_key sign;
     struct channel_key channel;
+    bool rekeying; /* the next keys are made, and the registry may have them */
+    struct sign_key next_sign;
+    struct channel_key next_channel;
+    int64_t keys_made_ms;
     struct id scope[SCOPE_UNITS_MAX];
     size_t scope_count;
     struct id assigned[SCOPE_RECORDS_MAX]; /* single records of the scope */
@@ -58,6 +62,7 @@ struct identity {
     uint64_t wipe_lost;                     /* changes that were never sent */
     uint64_t exchange;                      /* number of the last request; see make_request */
     uint64_t certificate;                   /* version of the one that is held; 0: none */
+    int64_t certificate_until_ms;           /* 0: without an end */
     char state_reason[OCOP_ERROR_TEXT_MAX]; /* what the server last said of this device's state */
     int64_t last_sync_ms, skew_ms;
 };

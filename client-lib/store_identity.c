@@ -22,6 +22,7 @@ static const struct {
     {"wiped", MEMBER(wiped), META_INT},
     {"wipe_lost", MEMBER(wipe_lost), META_INT},
     {"certificate_version", MEMBER(certificate), META_INT},
+    {"certificate_until_ms", MEMBER(certificate_until_ms), META_INT},
     {"synced", MEMBER(synced), META_BOOL},
     {"replica", MEMBER(replica), META_EXACT},
     {"officer", MEMBER(officer), META_EXACT},
@@ -37,6 +38,10 @@ static const struct {
     {"server_key_number", MEMBER(server_key_number), META_INT},
     {"sign_public", MEMBER(sign.public_key), META_EXACT},
     {"sign_secret", MEMBER(sign.secret), META_EXACT},
+    {"rekeying", MEMBER(rekeying), META_BOOL},
+    {"next_sign_public", MEMBER(next_sign.public_key), META_EXACT},
+    {"next_sign_secret", MEMBER(next_sign.secret), META_EXACT},
+    {"keys_made_ms", MEMBER(keys_made_ms), META_INT},
     {"seq", MEMBER(seq), META_INT},
     {"prev_hash", MEMBER(prev_hash), META_EXACT},
     {"budget", MEMBER(budget), META_INT},
@@ -89,10 +94,10 @@ static bool identity_ids(struct span v, struct id *out, size_t room, size_t *cou
 
 bool identity_key(struct identity *me, const char *key, struct span v)
 {
-    if (strcmp(key, "channel_secret") == 0) {
+    if (strcmp(key, "channel_secret") == 0 || strcmp(key, "next_channel_secret") == 0) {
         if (v.len != CHANNEL_KEY_LEN)
             return false;
-        channel_key_from_secret(&me->channel, v.p);
+        channel_key_from_secret(key[0] == 'n' ? &me->next_channel : &me->channel, v.p);
         return true;
     }
     if (strcmp(key, "scope") == 0)

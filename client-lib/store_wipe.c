@@ -16,7 +16,8 @@
 
 static const char sql_secure[] = "PRAGMA secure_delete = ON";
 static const char sql_keys[] = "DELETE FROM meta WHERE key IN ('sign_secret', 'certificate', "
-                               "'certificate_first')";
+                               "'certificate_first', 'next_sign_secret', 'next_channel_secret', "
+                               "'rekeying')";
 static const char sql_meta[] = "DELETE FROM meta WHERE key NOT IN (" KEPT ")";
 static const char sql_last[] = "DELETE FROM meta WHERE key NOT IN ('wiped', 'state_reason')";
 static const char sql_forget[] = "DELETE FROM meta";

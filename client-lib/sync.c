@@ -4,11 +4,13 @@
 
 #include <stdio.h>
 
+#include "device_keys.h"
 #include "frame.h"
 #include "record_api.h"
 #include "text.h"
 
 enum { CONNECT_MS = 10000, EXCHANGE_MS = 60000, REQUEST_ROOM = 1024, BUSY_DOUBLINGS = 4 };
+enum { DAY_MS = 24 * 3600 * 1000 };
 
 /* Requests are numbered, so that the registry sees which is a replay. The number is stored when a
  * sync begins and with every reply; more than so many requests are never sent in between. */
@@ -22,7 +24,7 @@ enum { PAGE_WANTED = 96 * 1024, PAGE_ON_BAD_LINE = 16 * 1024 };
 struct spoken_for {
     struct id replica, lineage;
     uint64_t seq;
-    uint8_t cursor[HASH_LEN];
+    uint8_t cursor[HASH_LEN], channel_key[CHANNEL_KEY_LEN];
 };
 
 /* One sync, from connecting to the last reply. */
@@ -48,6 +50,9 @@ struct run {
     bool numbered;    /* the number of its first request is stored */
     bool show, shown; /* the certificate: in the next request; in one of this sync */
     bool ahead;       /* the frame was sent already, see run_ahead */
+    bool rekeying;    /* the request brings new keys, and is sealed by them */
+    bool keep_keys;   /* the server took them not, or cannot: not again in this sync */
+    bool force_keys;  /* the server may have them, whatever waits */
 };
 
 /* --- the request ----------------------------------------------------------------------------- */
@@ -70,7 +75,7 @@ static enum ocop_status gather(struct run *r, struct sealed_row **out, size_t *c
         r->set_bytes = 0;
         for (size_t i = 0; i < *count; i++)
             r->set_bytes += (*out)[i].set.body.len + SIGNATURE_LEN + 16;
-        if (all > *count || all >= REQUEST_SETS_MAX ||
+        if ((s->me.rekeying && !r->keep_keys) || all > *count || all >= REQUEST_SETS_MAX ||
             (all > 0 && r->set_bytes + SET_SEALED_BYTES_MIN > r->limit))
             return OCOP_OK;
         st = seal_one(s, &r->arena, &sealed, err);
@@ -133,6 +138,7 @@ static void speak_for(const struct identity *me, struct span cursor, struct spok
 {
     *out = (struct spoken_for){.replica = me->replica, .lineage = me->lineage, .seq = me->seq};
     hash_bytes(cursor, out->cursor);
+    memcpy(out->channel_key, me->channel.public_key, CHANNEL_KEY_LEN);
 }
 
 /* With the lock. Everything but the sets and the cursor, and the frame around it. */
@@ -169,6 +175,8 @@ static enum ocop_status seal_request(struct run *r, struct arena *a, Ocop__Sync_
     sync->program = OCOP_VERSION_NUMBER;
     sync->has_certificate = s->me.certificate != 0;
     sync->certificate = s->me.certificate;
+    sync->has_certificate_day = s->me.certificate_until_ms > 0;
+    sync->certificate_day = (uint32_t)(s->me.certificate_until_ms / DAY_MS);
     sync->has_page_bytes = 1;
     sync->page_bytes = s->me.budget < SET_SEALED_BYTES_START ? PAGE_ON_BAD_LINE : PAGE_WANTED;
     packed = arena_alloc(a, ocop__sync__request__get_packed_size(&request));
@@ -176,28 +184,55 @@ static enum ocop_status seal_request(struct run *r, struct arena *a, Ocop__Sync_
         return err_nomem(err);
     buf_clear(&r->frame);
     noise_fini(&r->noise);
-    return frame_seal_request(&r->noise, s->env, &s->me.channel, s->me.server_key,
-                              span_of(packed, ocop__sync__request__pack(&request, packed)),
-                              &r->frame, err);
+    return frame_seal_request(
+        &r->noise, s->env, r->rekeying ? &s->me.next_channel : &s->me.channel, s->me.server_key,
+        span_of(packed, ocop__sync__request__pack(&request, packed)), &r->frame, err);
 }
 
-/* The one of the oldest replica of this store's line: a registry that knows that one again learns
- * of those that continue it by their sets. */
-static enum ocop_status put_certificate(struct run *r, Ocop__Sync__SyncRequest *sync,
-                                        struct ocop_error *err)
+static enum ocop_status certificate_read(struct run *r, const char *key, Ocop__Sync__Sealed **out,
+                                         struct ocop_error *err)
 {
     ProtobufCAllocator allocator = arena_allocator(&r->arena);
     struct span packed;
-    enum ocop_status st = store_meta(r->s, "certificate_first", &r->arena, &packed, err);
+    enum ocop_status st = store_meta(r->s, key, &r->arena, &packed, err);
 
-    if (!st && packed.len == 0)
-        st = store_meta(r->s, "certificate", &r->arena, &packed, err);
-    if (st)
+    *out = NULL;
+    if (st || packed.len == 0)
         return st;
-    sync->enrolled = ocop__sync__sealed__unpack(&allocator, packed.len, packed.p);
-    return sync->enrolled
-               ? OCOP_OK
-               : err_set(err, OCOP_EDAMAGED, "the store is damaged: its certificate; check it");
+    *out = ocop__sync__sealed__unpack(&allocator, packed.len, packed.p);
+    return *out ? OCOP_OK
+                : err_set(err, OCOP_EDAMAGED, "the store is damaged: its certificate; check it");
+}
+
+/* The one of the oldest replica of this store's line: a registry that knows that one again learns
+ * of those that continue it by their sets. Its own beside it, for one that knows both by other
+ * keys.
+ */
+static enum ocop_status put_certificate(struct run *r, Ocop__Sync__SyncRequest *sync,
+                                        struct ocop_error *err)
+{
+    enum ocop_status st = certificate_read(r, "certificate", &sync->held, err);
+
+    if (!st)
+        st = certificate_read(r, "certificate_first", &sync->enrolled, err);
+    if (!st && !sync->enrolled) {
+        sync->enrolled = sync->held;
+        sync->held = NULL;
+    }
+    return st;
+}
+
+/* Nothing sealed waits, but for what a registry that has the new keys would not take any more. */
+static enum ocop_status may_rekey(struct run *r, struct ocop_error *err)
+{
+    size_t unacked = 0;
+    enum ocop_status st = OCOP_OK;
+
+    r->rekeying = r->s->me.rekeying && !r->keep_keys && !r->show;
+    if (r->rekeying && !r->force_keys)
+        st = store_sealed_unacked_count(r->s, &r->s->me.replica, &unacked, err);
+    r->rekeying = r->rekeying && unacked == 0;
+    return st;
 }
 
 /* With the lock. What is sealed, how far this store has come and who it is are of one moment. */
@@ -210,7 +245,11 @@ static enum ocop_status make_request(struct run *r, struct ocop_error *err)
         return st;
     arena_reset(&r->arena);
     r->set_bytes = 0;
-    st = r->show ? put_certificate(r, &sync, err) : put_sets(r, &sync, err);
+    st = may_rekey(r, err);
+    if (!st)
+        st = r->show       ? put_certificate(r, &sync, err)
+             : r->rekeying ? device_keys_put(r->s, &r->arena, &sync, err)
+                           : put_sets(r, &sync, err);
     if (!st)
         st = put_cursor(r, &sync, err);
     if (!st && !r->numbered)
@@ -239,9 +278,9 @@ static void run_ahead(struct run *r, const Ocop__Sync__SyncReply *reply)
     struct id *lineage = &r->s->me.lineage;
     struct arena a;
 
-    if (r->options->send_only || !r->link->start || !reply->more || !reply->cursor ||
-        reply->reread || reply->n_sets || reply->n_known || reply->fork_seq || reply->enrolment ||
-        (most && r->sum->round_trips >= most) || !nothing_to_push(r) ||
+    if (r->options->send_only || r->rekeying || reply->rekey || !r->link->start || !reply->more ||
+        !reply->cursor || reply->reread || reply->n_sets || reply->n_known || reply->fork_seq ||
+        reply->enrolment || (most && r->sum->round_trips >= most) || !nothing_to_push(r) ||
         (reply->has_lineage &&
          !span_eq(span_of(reply->lineage.data, reply->lineage.len), id_span(lineage))))
         return;
@@ -319,7 +358,8 @@ static enum ocop_status overtaken(struct run *r, bool *out, struct ocop_error *e
     enum ocop_status st = store_meta(r->s, "cursor", &r->arena, &cursor, err);
 
     speak_for(&r->s->me, cursor, &now);
-    *out = !id_eq(&now.replica, &r->asked.replica) || !id_eq(&now.lineage, &r->asked.lineage) ||
+    *out = memcmp(now.channel_key, r->asked.channel_key, CHANNEL_KEY_LEN) != 0 ||
+           !id_eq(&now.replica, &r->asked.replica) || !id_eq(&now.lineage, &r->asked.lineage) ||
            now.seq != r->asked.seq || memcmp(now.cursor, r->asked.cursor, HASH_LEN) != 0;
     return st;
 }
@@ -348,6 +388,7 @@ static enum ocop_status take(struct run *r, const Ocop__Sync__SyncReply *reply,
         return OCOP_OK;
     }
     st = reply_apply(s, reply, &r->arena, r->sum, result, err);
+    r->keep_keys = r->keep_keys || (r->rekeying && !reply->rekeyed_from);
     if (!st && r->set_bytes > 0 && !result->unsealed)
         st = adapt(s, true, reply->set_bytes, err);
     if (!st && s->me.suspended && !result->failed)
@@ -383,7 +424,8 @@ static enum ocop_status look_on(struct run *r, const Ocop__Sync__SyncReply *repl
     if (st)
         return st;
     r->sum->left = count[OUTBOX_READY] + count[OUTBOX_SEALED] + count[OUTBOX_WAITING];
-    r->more = reply->more || result->again || unacked > 0 || count[OUTBOX_READY] > 0;
+    r->more = reply->more || result->again || unacked > 0 || count[OUTBOX_READY] > 0 ||
+              (r->s->me.rekeying && !r->keep_keys);
     if (r->options->send_only)
         r->more = result->again || unacked > 0 || count[OUTBOX_READY] > 0;
     r->sum->complete = !r->more;
@@ -413,6 +455,30 @@ static enum ocop_status look_on(struct run *r, const Ocop__Sync__SyncReply *repl
         "later");
 }
 
+/* The server refused. By which keys does it know this device? New ones that it does not take are
+ * left for another time; it may have them already, by a request whose reply was lost; and another
+ * process of this device may have changed them meanwhile. @return there is something to try */
+static bool other_keys(struct run *r, enum ocop_status said)
+{
+    struct ocop_store *s = r->s;
+
+    if (r->rekeying) {
+        r->keep_keys = true;
+        env_log(s->env, ENV_WARN, "keys_not_taken", "status=%s", err_name(said));
+        return true;
+    }
+    if (said != OCOP_ENOTENROLLED && said != OCOP_EAUTH)
+        return false;
+    if (client_begin(s, NULL) != OCOP_OK || client_end(s, OCOP_OK, NULL) != OCOP_OK)
+        return false;
+    if (memcmp(s->me.channel.public_key, r->asked.channel_key, CHANNEL_KEY_LEN) != 0)
+        return true;
+    if (!s->me.rekeying || r->keep_keys || r->force_keys)
+        return false;
+    r->force_keys = true;
+    return true;
+}
+
 /* With the lock. */
 static enum ocop_status take_reply(struct run *r, struct ocop_error *err)
 {
@@ -435,7 +501,9 @@ static enum ocop_status take_reply(struct run *r, struct ocop_error *err)
     st = sync_reply_status(reply, &said);
     if (st == OCOP_EBUSY)
         is_busy(r, reply->retry_after_ms);
-    if (st == OCOP_ENOTENROLLED && may_show(r))
+    if (st && st != OCOP_EBUSY && other_keys(r, st))
+        return OCOP_OK;
+    if ((st == OCOP_ENOTENROLLED || st == OCOP_EAUTH) && may_show(r))
         return OCOP_OK;
     if ((st == OCOP_EREVOKED || st == OCOP_ESUSPENDED) &&
         note_state(s, st, said.text, NULL) != OCOP_OK)

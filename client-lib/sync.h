@@ -21,6 +21,11 @@ OCOP_MUST_USE enum ocop_status client_certificate(struct ocop_store *s,
                                                   const Ocop__Sync__Sealed *sealed, struct arena *a,
                                                   struct ocop_error *err);
 
+/** The same for the first replica of its line, where one is kept. */
+OCOP_MUST_USE enum ocop_status client_certificate_first(struct ocop_store *s,
+                                                        const Ocop__Sync__Sealed *sealed,
+                                                        struct arena *a, struct ocop_error *err);
+
 /** Pin another key of the server if the root signed it and it is newer; inside a transaction. */
 OCOP_MUST_USE enum ocop_status client_server_key(struct ocop_store *s,
                                                  const Ocop__Sync__ChannelKey *c, struct arena *a,

@@ -5,6 +5,7 @@
 #include "bounds.h"
 #include "enrol.h"
 #include "ingest.h"
+#include "own.h"
 
 static enum ocop_status field_put(struct fields *f, uint32_t number, struct span bytes, int64_t i,
                                   bool is_int)
@@ -60,57 +61,26 @@ enum ocop_status author_begin(struct registry *r, const struct server_keys *keys
     return enrol(r, keys, out, type, name, err);
 }
 
-/* The element {key, from_seq, signature, number} of Replica.sign_keys. */
-static enum ocop_status key_element(const struct server_keys *keys, uint64_t from_seq,
-                                    struct arena *a, struct field *out, struct ocop_error *err)
-{
-    struct buf b;
-    buf_init(&b, KIB(1));
-    buf_byte(&b, 1 << 3 | 2);
-    buf_varint(&b, SIGN_PUBLIC_LEN);
-    buf_put(&b, keys->sign.public_key, SIGN_PUBLIC_LEN);
-    buf_byte(&b, 2 << 3);
-    buf_varint(&b, from_seq);
-    buf_byte(&b, 3 << 3 | 2);
-    buf_varint(&b, SIGNATURE_LEN);
-    buf_put(&b, keys->sign_paper.signature, SIGNATURE_LEN);
-    if (keys->sign_paper.number > 0) {
-        buf_byte(&b, 4 << 3);
-        buf_varint(&b, keys->sign_paper.number);
-    }
-    const char *copy = b.failed ? NULL : arena_dup(a, b.p, b.len);
-    *out = (struct field){.number = REPLICA_SIGN_KEYS,
-                          .op = FIELD_SET,
-                          .type = VALUE_ELEMENT,
-                          .key = span_of(keys->sign.public_key, SIGN_PUBLIC_LEN),
-                          .bytes = span_of(copy, copy ? b.len : 0)};
-    buf_fini(&b);
-    return copy ? OCOP_OK : err_nomem(err);
-}
-
 /* The registry signs by another key than the log knows: it was changed, or the log was restored
  * from before. The set that says so is signed by that key already; the root's signature in it
  * vouches. */
 static enum ocop_status introduce(struct author *au, const struct server_keys *keys,
                                   uint64_t version, struct ocop_error *err)
 {
+    const int64_t now = env_now_ms(au->r->env);
+    struct own_draft d = {.f = {0}};
     struct arena a;
-    struct field v[2];
     uint64_t at;
     arena_init(&a, MIB(1));
-    enum ocop_status st = key_element(keys, au->seq + 1, &a, &v[1], err);
-    v[0] = (struct field){.number = REPLICA_SIGN_KEY,
-                          .op = FIELD_SET,
-                          .type = VALUE_BYTES,
-                          .bytes = span_of(keys->sign.public_key, SIGN_PUBLIC_LEN)};
-    v[0].base = v[1].base = version;
-    struct change c = {.kind = KIND_REPLICA,
-                       .verb = VERB_AMEND,
-                       .record = au->replica,
-                       .device_time_ms = env_now_ms(au->r->env),
-                       .reason = span_str("the registry signs by another key"),
-                       .base = version,
-                       .fields = {v, 2}};
+    const struct own_key key = {.key = keys->sign.public_key,
+                                .from_seq = au->seq + 1,
+                                .signature = keys->sign_paper.signature,
+                                .number = keys->sign_paper.number,
+                                .made_ms = now};
+    own_bytes(&d, REPLICA_SIGN_KEY, span_of(key.key, SIGN_PUBLIC_LEN));
+    enum ocop_status st = own_sign_key(&d, &key, &a, err);
+    struct change c = own_change(&d, KIND_REPLICA, VERB_AMEND, au->replica, version, now);
+    c.reason = span_str("the registry signs by another key");
     struct changes changes = {&c, 1};
     if (st == OCOP_OK)
         st = author_write(au, &changes, &a, &at, err);

@@ -539,7 +539,7 @@ static enum ocop_status start_lineage(const char *part, const char *before,
     ledger_init(&h.ledger);
     st = backup_beside(before, ".ledger", path, err);
     if (st == OCOP_OK)
-        st = ledger_read(&h.ledger, path, keys, err);
+        st = ledger_read(&h.ledger, path, NULL, keys, err);
     result->ledger_bad = h.ledger.bad;
     result->before_unread = exists(before) && !h.read;
     if (st == OCOP_OK && h.read)

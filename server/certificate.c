@@ -7,6 +7,15 @@
 #include "registry_stmts.h"
 
 enum { OFFICER_BYTES_MAX = 16 << 10 };
+#define DAY_MS (24 * 3600 * INT64_C(1000))
+
+/* With a third of its time left it is renewed: a device that is heard of more seldom than that may
+ * come when it has expired. One that ends and need not, or does not and should, is renewed too. */
+bool certificate_stale(const struct registry *r, uint32_t last_day)
+{
+    const int64_t days = r->certificate_days, today = env_now_ms(r->env) / DAY_MS;
+    return days ? last_day < today + (days + 2) / 3 || last_day > today + days : last_day != 0;
+}
 
 enum ocop_status certificate_version(struct registry *r, const struct replica_info *info,
                                      uint64_t *out, struct ocop_error *err)
@@ -106,6 +115,8 @@ static enum ocop_status body_fill(struct registry *r, const struct server_keys *
     c->has_predecessor_seq = c->has_predecessor;
     c->lineage = borrowed(id_span(&r->lineage));
     c->issued_ms = env_now_ms(r->env);
+    c->has_expires_ms = r->certificate_days > 0;
+    c->expires_ms = c->issued_ms + r->certificate_days * DAY_MS;
     c->signer = borrowed(span_of(keys->sign.public_key, SIGN_PUBLIC_LEN));
     enum ocop_status st = certificate_version(r, info, &version, err);
     c->version = version;

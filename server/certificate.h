@@ -12,6 +12,9 @@ OCOP_MUST_USE enum ocop_status certificate_version(struct registry *r,
                                                    const struct replica_info *info, uint64_t *out,
                                                    struct ocop_error *err);
 
+/** Is a certificate with this last day (since 1970; 0: without an end) to be made anew? */
+bool certificate_stale(const struct registry *r, uint32_t last_day);
+
 /** A certificate of a replica as it stands now, in the arena. */
 OCOP_MUST_USE enum ocop_status certificate_make(struct registry *r, const struct server_keys *keys,
                                                 const struct id *replica, struct arena *a,

@@ -85,6 +85,7 @@ enum ocop_status command_undecided(const struct invocation *in, struct ocop_erro
 enum ocop_status command_move(const struct invocation *in, struct ocop_error *err);
 enum ocop_status command_rights(const struct invocation *in, struct ocop_error *err);
 enum ocop_status command_keys_change(const struct invocation *in, struct ocop_error *err);
+enum ocop_status command_rekey_device(const struct invocation *in, struct ocop_error *err);
 enum ocop_status command_wipe(const struct invocation *in, struct ocop_error *err);
 enum ocop_status command_suspend(const struct invocation *in, struct ocop_error *err);
 enum ocop_status command_resume(const struct invocation *in, struct ocop_error *err);

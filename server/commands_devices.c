@@ -9,6 +9,7 @@
 #include "import_index.h"
 #include "qr.h"
 #include "query.h"
+#include "rekey.h"
 #include "show.h"
 #include "states.h"
 #include "text.h"
@@ -79,6 +80,7 @@ static enum ocop_status invite(const struct invocation *in, struct registry *r,
         return err_set(err, OCOP_EINVAL, "invite needs --unit with the codes of the scope");
     if (from && !text_is_date(span_str(from)))
         return err_set(err, OCOP_EINVAL, "--from \"%.40s\" is not a date such as 2025-07-01", from);
+    char id[INVITATION_ID_LEN + 1];
     enum ocop_status st = command_number(in, "--days", 7, 1, 90, &days, err);
     if (st == OCOP_OK)
         st = command_units(r, units, from ? from : today, scope, &terms.scope_count, err);
@@ -87,12 +89,14 @@ static enum ocop_status invite(const struct invocation *in, struct registry *r,
     terms.expires_ms = env_now_ms(in->env) + (int64_t)days * 24 * 3600 * 1000;
     if (st == OCOP_OK)
         st = invite_make(r, keys, &terms, a, &code, err);
+    if (st == OCOP_OK)
+        st = invite_id(code, id, err);
     if (st != OCOP_OK)
         return st;
     fprintf(in->out, "%s\n", code);
     if (!command_has(in, "--no-qr"))
         st = qr_print(code, in->out, err);
-    fprintf(in->out, "for one device, at %s, until %s\n", terms.address,
+    fprintf(in->out, "invitation %s, for one device, at %s, until %s\n", id, terms.address,
             text_moment(terms.expires_ms, until));
     return st;
 }
@@ -280,4 +284,42 @@ enum ocop_status command_resume(const struct invocation *in, struct ocop_error *
     static const struct verdict v = {DEVICE_ACTIVE, "resume", "resumed device", true};
 
     return judge(in, &v, err);
+}
+
+static enum ocop_status ask(struct registry *r, const struct server_keys *keys, const struct id *id,
+                            const char *reason, struct ocop_error *err)
+{
+    enum ocop_status st = registry_begin(r, err);
+
+    if (st != OCOP_OK)
+        return st;
+    st = rekey_ask(r, keys, id, reason, err);
+    if (st == OCOP_OK)
+        return registry_commit(r, err);
+    registry_rollback(r);
+    return st;
+}
+
+enum ocop_status command_rekey_device(const struct invocation *in, struct ocop_error *err)
+{
+    const char *reason = command_value(in, "--reason");
+    struct registry *r = NULL;
+    struct server_keys keys;
+    struct id id;
+
+    memset(&keys, 0, sizeof keys);
+    if (!reason || !reason[0])
+        return err_set(err, OCOP_EINVAL, "rekey-device needs --reason; it stands in the log");
+    enum ocop_status st = command_open(in, &r, err);
+    if (st == OCOP_OK)
+        st = command_device(r, in->operands[0], &id, err);
+    if (st == OCOP_OK)
+        st = command_keys(in, &keys, err);
+    if (st == OCOP_OK)
+        st = ask(r, &keys, &id, reason, err);
+    if (st == OCOP_OK)
+        fprintf(in->out, "device %s is asked for new keys at its next sync\n", in->operands[0]);
+    keys_wipe(&keys);
+    registry_close(r);
+    return st;
 }

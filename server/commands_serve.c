@@ -174,6 +174,7 @@ static enum ocop_status serve_locked(const struct invocation *in, struct ocop_er
         st = registry_version(r, &version, err);
     if (st == OCOP_OK) {
         log_start(in, version);
+        r->certificate_days = config_certificate_days(&in->config);
         st = serve(r, &file.keys, &options, &stop, err);
         env_log(in->env, st == OCOP_OK ? ENV_INFO : ENV_ERROR, "stop", "status=%s", err_name(st));
     }

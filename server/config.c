@@ -12,7 +12,7 @@
 
 /* Beyond these the one thread of the database is what all wait for. */
 enum { WORKERS_AUTO_MAX = 4 };
-enum { READBACK_ONE_IN_MAX = 1000000 };
+enum { READBACK_ONE_IN_MAX = 1000000, CERTIFICATE_DAYS_MAX = 36500 };
 
 const struct config_setting config_settings[CONFIG_COUNT] = {
     [CONFIG_DB] = {"db", "OCOPD_DB", "/var/lib/ocopd/registry.db", "FILE", "the registry"},
@@ -34,6 +34,10 @@ const struct config_setting config_settings[CONFIG_COUNT] = {
     [CONFIG_READBACK] =
         {"readback", "OCOPD_READBACK", "64", "N",
          "read one change-set in N back once it is committed and check it; 0: none"},
+    [CONFIG_CERTIFICATE_DAYS] =
+        {"certificate_days", "OCOPD_CERTIFICATE_DAYS", "0", "DAYS",
+         "how long the certificate of a device lasts, by which a restored registry knows it; it "
+         "is renewed while the device syncs; 0: without an end"},
 };
 
 static const char *const levels[] = {"debug", "info", "warn", "error"};
@@ -112,6 +116,8 @@ static enum ocop_status check_value(enum config_key key, const char *value, stru
         return check_number(name, value, 0, CREW_THREADS_MAX, err);
     if (key == CONFIG_READBACK)
         return check_number(name, value, 0, READBACK_ONE_IN_MAX, err);
+    if (key == CONFIG_CERTIFICATE_DAYS)
+        return check_number(name, value, 0, CERTIFICATE_DAYS_MAX, err);
     return OCOP_OK;
 }
 
@@ -262,6 +268,11 @@ int config_workers(const struct config *c)
 int config_readback(const struct config *c)
 {
     return (int)strtol(c->value[CONFIG_READBACK], NULL, 10);
+}
+
+int config_certificate_days(const struct config *c)
+{
+    return (int)strtol(c->value[CONFIG_CERTIFICATE_DAYS], NULL, 10);
 }
 
 void config_listen(const struct config *c, char storage[CONFIG_VALUE_MAX],

@@ -18,6 +18,7 @@ enum config_key {
     CONFIG_QUEUE,
     CONFIG_WORKERS,
     CONFIG_READBACK,
+    CONFIG_CERTIFICATE_DAYS,
     CONFIG_COUNT
 };
 enum config_source { CONFIG_DEFAULT, CONFIG_FILE, CONFIG_ENV, CONFIG_FLAG };
@@ -70,6 +71,9 @@ int config_workers(const struct config *c);
 
 /** One set in so many is read back; 0: none. */
 int config_readback(const struct config *c);
+
+/** How long a device's certificate lasts; 0: without an end. */
+int config_certificate_days(const struct config *c);
 
 /** The addresses of `listen`, split in place in `storage`; ends with NULL. */
 void config_listen(const struct config *c, char storage[CONFIG_VALUE_MAX],

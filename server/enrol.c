@@ -14,6 +14,7 @@
 #include "ledger.h"
 #include "own.h"
 #include "registry_stmts.h"
+#include "rekey.h"
 
 enum { TOKEN_LEN = 16 };
 
@@ -125,6 +126,20 @@ enum ocop_status invite_make(struct registry *r, const struct server_keys *keys,
     buf_fini(&text);
     sodium_memzero(&inv, sizeof inv);
     return st;
+}
+
+enum ocop_status invite_id(const char *code, char out[INVITATION_ID_LEN + 1],
+                           struct ocop_error *err)
+{
+    struct invitation inv;
+    uint8_t hash[HASH_LEN];
+    enum ocop_status st = invitation_decode(code, &inv, err);
+    if (st != OCOP_OK)
+        return st;
+    token_hash(span_of(inv.token, inv.token_len), hash);
+    sodium_bin2hex(out, INVITATION_ID_LEN + 1, hash, INVITATION_ID_LEN / 2);
+    sodium_memzero(&inv, sizeof inv);
+    return OCOP_OK;
 }
 
 /* --- enrolment
@@ -264,7 +279,7 @@ static enum ocop_status device_write(struct registry *r, const struct server_key
 
 /* Somebody has the code besides the one it was for: the office is told. */
 static enum ocop_status refuse_used(struct registry *r, const uint8_t hash[HASH_LEN],
-                                    const char *text, struct ocop_error *err)
+                                    enum ocop_status as, const char *text, struct ocop_error *err)
 {
     sqlite3_stmt *s = registry_stmt(r, SQL_INVITATION_REFUSE, err);
     if (!s)
@@ -274,7 +289,27 @@ static enum ocop_status refuse_used(struct registry *r, const uint8_t hash[HASH_
     enum ocop_status st = step_done(r, s, err);
     env_log(r->env, ENV_WARN, "invitation_reused", "invitation=%02x%02x%02x%02x", hash[0], hash[1],
             hash[2], hash[3]);
-    return st == OCOP_OK ? err_set(err, OCOP_ESTATE, "%s", text) : st;
+    return st == OCOP_OK ? err_set(err, as, "%s", text) : st;
+}
+
+/* Keys that were revoked, or that their device has replaced, may be in the hands of others: no
+ * invitation makes them good again, and the office is told that somebody tried. */
+static enum ocop_status keys_good(struct registry *r, const struct server_keys *keys,
+                                  const struct device *dev, const uint8_t hash[HASH_LEN],
+                                  struct ocop_error *err)
+{
+    enum keys_standing standing;
+    const struct new_keys k = {&dev->replica, dev->sign_key.p, dev->channel_key.p};
+    enum ocop_status st = keys_stand(r, keys, &k, &standing, err);
+    if (st != OCOP_OK || standing < KEYS_REPLACED)
+        return st;
+    return refuse_used(r, hash, OCOP_EREVOKED,
+                       standing == KEYS_REVOKED
+                           ? "the keys of this store were revoked and are never enrolled again; "
+                             "enrol a new store with this invitation"
+                           : "the keys of this store were replaced by its device; enrol a new "
+                             "store with this invitation",
+                       err);
 }
 
 static enum ocop_status enrol_device(struct registry *r, const struct server_keys *keys,
@@ -293,7 +328,9 @@ static enum ocop_status enrol_device(struct registry *r, const struct server_key
     if (!id_from(span_of(in->replica.data, in->replica.len), &dev.replica) ||
         id_is_zero(&dev.replica) || dev.name.len > 200)
         return err_set(err, OCOP_EINVAL, "the enrolment is not well formed");
-    enum ocop_status st = registry_replica(r, &dev.replica, &known, err);
+    enum ocop_status st = keys_good(r, keys, &dev, hash, err);
+    if (st == OCOP_OK)
+        st = registry_replica(r, &dev.replica, &known, err);
     /* After a restore a device is invited anew; a repeated request may have been quicker. */
     bool same = known.known && !known.revoked && id_eq(&known.officer, &dev.officer) &&
                 span_eq(dev.sign_key, span_of(known.sign_key, SIGN_PUBLIC_LEN)) &&
@@ -333,11 +370,12 @@ enum ocop_status enrol_answer(struct registry *r, const struct server_keys *keys
     if (st != OCOP_OK)
         return st;
     if (invited.used && !invited.same_keys)
-        return refuse_used(
-            r, hash, "another device has used this invitation; ask the office for a new one", err);
-    if (!invited.used && invited.revoked)
-        return refuse_used(r, hash, "the office took this invitation back; ask it for a new one",
+        return refuse_used(r, hash, OCOP_ESTATE,
+                           "another device has used this invitation; ask the office for a new one",
                            err);
+    if (!invited.used && invited.revoked)
+        return refuse_used(r, hash, OCOP_ESTATE,
+                           "the office took this invitation back; ask it for a new one", err);
     if (!invited.used && invited.expires_ms < env_now_ms(r->env))
         return err_set(err, OCOP_ESTATE,
                        "the invitation has expired; ask the office for a new one");
@@ -374,8 +412,12 @@ static enum ocop_status certificate_holds(struct registry *r, const struct serve
     enum ocop_status st = registry_row(r, s, "looking for a revocation", &row, err);
     sqlite3_reset(s);
     ledger_init(&ledger);
+    char id[ID_TEXT_LEN + 1], key[2 * CHANNEL_KEY_LEN + 1];
+    sodium_bin2hex(key, sizeof key, sender, CHANNEL_KEY_LEN);
     if (st == OCOP_OK && r->ledger[0])
-        st = ledger_read(&ledger, r->ledger, keys, err);
+        st = ledger_read(&ledger, r->ledger, id_text(dev->replica, id), keys, err);
+    if (st == OCOP_OK && r->ledger[0])
+        st = ledger_read(&ledger, r->ledger, key, keys, err);
     const struct ledger_entry *last = ledger_last(&ledger, &dev->replica);
     if (st == OCOP_OK && last) {
         dev->state = last->state;
@@ -385,6 +427,18 @@ static enum ocop_status certificate_holds(struct registry *r, const struct serve
         st = err_set(err, OCOP_EREVOKED, "this device was revoked");
     ledger_fini(&ledger);
     return st;
+}
+
+/* The registry knows the device, by keys that it does not have any more. */
+static enum ocop_status keys_again(struct registry *r, const struct server_keys *keys,
+                                   const Ocop__Sync__Certificate *c, const uint8_t *sender,
+                                   const struct replica_info *known, struct arena *a,
+                                   struct ocop_error *err)
+{
+    struct device dev = {.state = DEVICE_ACTIVE};
+    id_from(span_of(c->replica.data, c->replica.len), &dev.replica);
+    enum ocop_status st = certificate_holds(r, keys, c, sender, &dev, a, err);
+    return st == OCOP_OK ? rekey_by_certificate(r, keys, c, known, a, err) : st;
 }
 
 /* The number that it had, unless another has it by now. */
@@ -422,7 +476,8 @@ static enum ocop_status officer_again(struct registry *r, const Ocop__Sync__Cert
 
 enum ocop_status enrol_again(struct registry *r, const struct server_keys *keys,
                              const Ocop__Sync__Sealed *shown, const uint8_t *sender,
-                             struct arena *a, struct id *replica, struct ocop_error *err)
+                             bool only_known, struct arena *a, struct id *replica,
+                             struct ocop_error *err)
 {
     Ocop__Sync__Certificate *c;
     struct replica_info known;
@@ -438,8 +493,12 @@ enum ocop_status enrol_again(struct registry *r, const struct server_keys *keys,
     id_from(span_of(c->predecessor.data, c->predecessor.len), &dev.predecessor);
     *replica = dev.replica;
     st = registry_replica(r, &dev.replica, &known, err);
-    if (st != OCOP_OK || known.known)
-        return st; /* a repeated request may have been quicker */
+    if (st == OCOP_OK && known.known) /* a repeated request was quicker, or its keys are new */
+        return memcmp(known.channel_key, sender, CHANNEL_KEY_LEN) == 0
+                   ? OCOP_OK
+                   : keys_again(r, keys, c, sender, &known, a, err);
+    if (st != OCOP_OK || only_known)
+        return st;
     dev.sign_key = span_of(c->sign_key.data, c->sign_key.len);
     dev.channel_key = span_of(c->channel_key.data, c->channel_key.len);
     dev.name = span_str(c->name ? c->name : "");

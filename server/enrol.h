@@ -19,7 +19,8 @@ enum replica_field {
     REPLICA_PREDECESSOR_SEQ,
     REPLICA_RECORDS,
     REPLICA_SIGN_KEYS = 22,
-    REPLICA_CERTIFICATE
+    REPLICA_CERTIFICATE,
+    REPLICA_REKEY_MS
 };
 enum registry_field { REGISTRY_NAME = 10, REGISTRY_EPOCH, REGISTRY_LINEAGES };
 
@@ -40,6 +41,11 @@ OCOP_MUST_USE enum ocop_status invite_make(struct registry *r, const struct serv
                                            const struct invitation_terms *terms, struct arena *a,
                                            const char **code, struct ocop_error *err);
 
+enum { INVITATION_ID_LEN = 8 };
+/** What an invitation is called in lists, of its code. */
+OCOP_MUST_USE enum ocop_status invite_id(const char *code, char out[INVITATION_ID_LEN + 1],
+                                         struct ocop_error *err);
+
 /** Has the request what every enrolment has? One that has not is refused without a look. */
 bool enrol_well_formed(const Ocop__Sync__EnrolRequest *in);
 
@@ -51,12 +57,13 @@ OCOP_MUST_USE enum ocop_status enrol_answer(struct registry *r, const struct ser
                                             Ocop__Sync__Enrolment **out, struct ocop_error *err);
 
 /** Enrol a device again by the certificate that it shows: a backup that was put in the registry's
- *  place does not know it. Nothing is written when it is known. *replica: whose certificate it is.
+ *  place does not know it. One that it knows by earlier keys has those of the certificate;
+ *  `only_known`: no other is enrolled. *replica: whose certificate it is.
  *  @return OCOP_EPROTO, OCOP_EAUTH no certificate of ours, or another device's; OCOP_EREVOKED;
  *          OCOP_ENOTENROLLED it has expired */
 OCOP_MUST_USE enum ocop_status enrol_again(struct registry *r, const struct server_keys *keys,
                                            const Ocop__Sync__Sealed *shown, const uint8_t *sender,
-                                           struct arena *a, struct id *replica,
+                                           bool only_known, struct arena *a, struct id *replica,
                                            struct ocop_error *err);
 
 /** Enrol the successor of a forked replica. Called by ingest_set. */

@@ -22,6 +22,7 @@
 #include "packed.h"
 #include "peers.h"
 #include "registry_stmts.h"
+#include "rekey.h"
 #include "rights.h"
 #include "states.h"
 #include "tell.h"
@@ -118,9 +119,10 @@ static void work_open(void *works, size_t i)
     if (!w->request || (!w->request->enrol && !w->request->sync))
         w->job->status = err_set(&w->err, OCOP_EPROTO, "the request is not well formed");
     else
-        w->writes = w->request->enrol ? enrol_well_formed(w->request->enrol)
-                                      : w->request->sync->n_sets > 0 ||
-                                            w->request->sync->enrolled || w->request->sync->wiped;
+        w->writes = w->request->enrol
+                        ? enrol_well_formed(w->request->enrol)
+                        : w->request->sync->n_sets > 0 || w->request->sync->enrolled ||
+                              w->request->sync->rekey || w->request->sync->wiped;
 }
 
 /* Open as many as have room, whatever the last of them should hold, and leave the others for later.
@@ -382,12 +384,27 @@ static enum ocop_status pull(struct work *w, const struct id *replica,
     return st;
 }
 
+/* Who has revoked keys learns no more of what was sent by them under any name. */
+static enum ocop_status check_not_revoked(struct work *w)
+{
+    bool row;
+    sqlite3_stmt *s = registry_stmt(w->r, SQL_KEY_REVOKED, &w->err);
+    if (!s)
+        return OCOP_EDB;
+    sqlite3_bind_blob(s, 1, w->sender, CHANNEL_KEY_LEN, SQLITE_STATIC);
+    enum ocop_status st = registry_row(w->r, s, "looking for a revocation", &row, &w->err);
+    sqlite3_reset(s);
+    return st == OCOP_OK && row ? err_set(&w->err, OCOP_EREVOKED, "this device was revoked") : st;
+}
+
 /* A replica that is not here, though another of its device may be: a restore lost it. */
 static enum ocop_status unknown_answer(struct work *w, const struct id *replica,
                                        const Ocop__Sync__SyncRequest *in,
                                        Ocop__Sync__SyncReply *reply)
 {
     enum ocop_status st = lineage_differs(w, in) ? lineages_put(w, reply) : OCOP_OK;
+    if (st == OCOP_OK)
+        st = check_not_revoked(w);
     if (st == OCOP_OK)
         st = known_put(w->r, w->sender, replica, in->last_seq, &w->arena, reply, &w->err);
     if (st == OCOP_OK && reply->n_known == 0 && reply->n_sets == 0)
@@ -422,8 +439,8 @@ static enum ocop_status certificate_put(struct work *w, const struct id *replica
 {
     uint64_t version;
     enum ocop_status st = certificate_version(w->r, info, &version, &w->err);
-    if (st != OCOP_OK ||
-        (in->has_certificate && in->certificate == version && !lineage_differs(w, in)))
+    if (st != OCOP_OK || (in->has_certificate && in->certificate == version &&
+                          !lineage_differs(w, in) && !certificate_stale(w->r, in->certificate_day)))
         return st;
     return certificate_make(w->r, w->keys, replica, &w->arena, &reply->certificate, &w->err);
 }
@@ -446,6 +463,8 @@ static enum ocop_status replica_answer(struct work *w, const struct id *replica,
         st = channel_put(w, reply);
     if (st == OCOP_OK)
         st = pull(w, replica, info, in, reply);
+    if (st == OCOP_OK)
+        st = rekey_put(w->r, w->keys, replica, info, &w->arena, reply, &w->err);
     return st == OCOP_OK && !reply->enrolment ? certificate_put(w, replica, info, in, reply) : st;
 }
 
@@ -544,8 +563,12 @@ static enum ocop_status known_again(struct work *w, const Ocop__Sync__SyncReques
                                     Ocop__Sync__SyncReply *reply)
 {
     struct id replica;
-    enum ocop_status st =
-        enrol_again(w->r, w->keys, in->enrolled, w->sender, &w->arena, &replica, &w->err);
+    enum ocop_status st = OCOP_OK;
+    if (in->held) /* first: it says best from where on its keys hold */
+        st = enrol_again(w->r, w->keys, in->held, w->sender, true, &w->arena, &replica, &w->err);
+    if (st == OCOP_OK)
+        st = enrol_again(w->r, w->keys, in->enrolled, w->sender, false, &w->arena, &replica,
+                         &w->err);
     if (st == OCOP_OK && span_eq(id_span(&replica), span_of(in->replica.data, in->replica.len)))
         st = enrolment_of(w->r, w->keys, &replica, &w->arena, &reply->enrolment, &w->err);
     return st;
@@ -569,7 +592,13 @@ static enum ocop_status sync_answer(struct work *w, const Ocop__Sync__SyncReques
     if (!in->has_replica || !id_from(span_of(in->replica.data, in->replica.len), &replica))
         return err_set(&w->err, OCOP_EPROTO, "the request names no replica");
     w->job->replica = replica;
-    enum ocop_status st = in->enrolled ? known_again(w, in, reply) : OCOP_OK;
+    uint64_t from_seq = 0;
+    enum ocop_status st =
+        in->enrolled ? known_again(w, in, reply)
+        : in->rekey  ? rekey_take(w->r, w->keys, in, w->sender, &w->arena, &from_seq, &w->err)
+                     : OCOP_OK;
+    reply->has_rekeyed_from = from_seq > 0;
+    reply->rekeyed_from = from_seq;
     if (st == OCOP_OK)
         st = takes_sets(w, &replica, in, &takes);
     if (st == OCOP_OK)

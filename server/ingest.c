@@ -8,6 +8,7 @@
 #include "bounds.h"
 #include "enrol.h"
 #include "registry_stmts.h"
+#include "rekey.h"
 
 static enum ocop_status refuse(struct set_result *result, enum set_code code, const char *text)
 {
@@ -144,7 +145,11 @@ static enum ocop_status check_envelope(struct registry *r, const struct change_s
         return st;
     if (channel_key && memcmp(replica.channel_key, channel_key, 32) != 0)
         return refuse(result, SET_UNKNOWN_REPLICA, "this replica belongs to another device");
-    if (changeset_verify(set->hash, signature, replica.sign_key, NULL) != OCOP_OK)
+    uint8_t key[SIGN_PUBLIC_LEN];
+    st = replica_key_at(r, &set->replica, &replica, set->seq, key, err);
+    if (st != OCOP_OK)
+        return st;
+    if (changeset_verify(set->hash, signature, key, NULL) != OCOP_OK)
         return refuse(result, SET_SIGNATURE, "the signature is not this replica's");
     if (replica.revoked || replica.state == DEVICE_WIPE_NOW)
         return put_aside(r, set, &replica, body, signature, received_ms, SET_REVOKED, result, err);

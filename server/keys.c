@@ -364,28 +364,10 @@ size_t keys_live(const struct server_keys *k, int64_t now_ms)
 static const char *const purposes[] = {
     [KEYS_CERTIFICATE] = "ocop certificate", [KEYS_LEDGER] = "ocop ledger"};
 
-/* What is signed: the purpose, and the hash of the text. */
-static void message_of(enum keys_purpose purpose, struct span text, uint8_t out[64 + HASH_LEN])
-{
-    memset(out, 0, 64);
-    memcpy(out, purposes[purpose], strlen(purposes[purpose]));
-    hash_bytes(text, out + 64);
-}
-
 void keys_sign(const struct sign_key *key, enum keys_purpose purpose, struct span text,
                uint8_t signature[SIGNATURE_LEN])
 {
-    uint8_t message[64 + HASH_LEN];
-    message_of(purpose, text, message);
-    crypto_sign_detached(signature, NULL, message, sizeof message, key->secret);
-}
-
-static bool holds(enum keys_purpose purpose, struct span text,
-                  const uint8_t signer[SIGN_PUBLIC_LEN], const uint8_t signature[SIGNATURE_LEN])
-{
-    uint8_t message[64 + HASH_LEN];
-    message_of(purpose, text, message);
-    return crypto_sign_verify_detached(signature, message, sizeof message, signer) == 0;
+    word_sign(purposes[purpose], text, key, signature);
 }
 
 /* The root, or a key that it signed. */
@@ -405,5 +387,5 @@ static bool is_ours(const struct server_keys *k, const uint8_t signer[SIGN_PUBLI
 bool keys_verify(const struct server_keys *k, enum keys_purpose purpose, struct span text,
                  const uint8_t signer[SIGN_PUBLIC_LEN], const uint8_t signature[SIGNATURE_LEN])
 {
-    return is_ours(k, signer) && holds(purpose, text, signer, signature);
+    return is_ours(k, signer) && word_holds(purposes[purpose], text, signer, signature);
 }

@@ -112,8 +112,8 @@ void ledger_fini(struct ledger *l)
     arena_fini(&l->a);
 }
 
-enum ocop_status ledger_read(struct ledger *l, const char *path, const struct server_keys *keys,
-                             struct ocop_error *err)
+enum ocop_status ledger_read(struct ledger *l, const char *path, const char *only,
+                             const struct server_keys *keys, struct ocop_error *err)
 {
     char line[LINE_BYTES_MAX];
     FILE *f = fopen(path, "re");
@@ -121,6 +121,8 @@ enum ocop_status ledger_read(struct ledger *l, const char *path, const struct se
     if (!f)
         return errno == ENOENT ? OCOP_OK : err_set(err, OCOP_EIO, "cannot read %s: %m", path);
     while (st == OCOP_OK && fgets(line, sizeof line, f)) {
+        if (only && !strstr(line, only))
+            continue;
         struct ledger_entry *e = arena_calloc(&l->a, 1, sizeof *e);
         line[strcspn(line, "\n")] = '\0';
         if (!e) {

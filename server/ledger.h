@@ -33,8 +33,9 @@ struct ledger {
 };
 void ledger_init(struct ledger *l);
 void ledger_fini(struct ledger *l);
-/** Read a file's lines behind those that were read before. No file: no lines. */
-OCOP_MUST_USE enum ocop_status ledger_read(struct ledger *l, const char *path,
+/** Read a file's lines behind those that were read before; `only` those that hold this text, unless
+ *  it is NULL: the others cost no signature. No file: no lines. */
+OCOP_MUST_USE enum ocop_status ledger_read(struct ledger *l, const char *path, const char *only,
                                            const struct server_keys *keys, struct ocop_error *err);
 /** What the last line says of a replica; NULL: nothing. */
 const struct ledger_entry *ledger_last(const struct ledger *l, const struct id *replica);

@@ -1,6 +1,8 @@
 /* What the registry writes by its own replica. Knows nothing of devices and invitations. */
 #include "own.h"
 
+#include "enrol.h"
+
 static void put(struct own_draft *d, struct field f)
 {
     d->f.v = d->v;
@@ -38,6 +40,43 @@ enum ocop_status own_key_element(struct own_draft *d, uint32_t number, const str
     packed[1] = ID_LEN;
     memcpy(packed + 2, key->b, ID_LEN);
     return own_element(d, number, span_of(packed + 2, ID_LEN), span_of(packed, 2 + ID_LEN), err);
+}
+
+static void member_bytes(struct buf *b, uint32_t number, const uint8_t *p, size_t len)
+{
+    if (!p)
+        return;
+    buf_varint(b, number << 3 | 2);
+    buf_varint(b, len);
+    buf_put(b, p, len);
+}
+
+static void member_int(struct buf *b, uint32_t number, uint64_t i)
+{
+    if (i == 0)
+        return;
+    buf_varint(b, number << 3);
+    buf_varint(b, i);
+}
+
+enum ocop_status own_sign_key(struct own_draft *d, const struct own_key *k, struct arena *a,
+                              struct ocop_error *err)
+{
+    struct buf b;
+    buf_init(&b, KIB(1));
+    member_bytes(&b, 1, k->key, SIGN_PUBLIC_LEN);
+    member_int(&b, 2, k->from_seq);
+    member_bytes(&b, 3, k->signature, SIGNATURE_LEN);
+    member_int(&b, 4, k->number);
+    member_bytes(&b, 5, k->channel_key, CHANNEL_KEY_LEN);
+    member_int(&b, 6, (uint64_t)k->made_ms);
+    const uint8_t *copy = b.failed ? NULL : (const uint8_t *)arena_dup(a, b.p, b.len);
+    const size_t len = b.len;
+    buf_fini(&b);
+    if (!copy)
+        return err_nomem(err);
+    return own_element(d, REPLICA_SIGN_KEYS, span_of(copy + 2, SIGN_PUBLIC_LEN), span_of(copy, len),
+                       err);
 }
 
 struct change own_change(struct own_draft *d, uint32_t kind, enum verb verb, struct id record,

@@ -23,6 +23,18 @@ OCOP_MUST_USE enum ocop_status own_key_element(struct own_draft *d, uint32_t num
                                                const struct id *key, struct arena *a,
                                                struct ocop_error *err);
 
+/** An element of Replica.sign_keys. */
+struct own_key {
+    const uint8_t *key;
+    uint64_t from_seq;
+    const uint8_t *signature; /* the root's; NULL under a device's */
+    uint64_t number;
+    const uint8_t *channel_key; /* of a device; NULL under the registry's own */
+    int64_t made_ms;
+};
+OCOP_MUST_USE enum ocop_status own_sign_key(struct own_draft *d, const struct own_key *k,
+                                            struct arena *a, struct ocop_error *err);
+
 /** The change that it makes; `base`: the version that the writer has seen, 0 for a creation. */
 struct change own_change(struct own_draft *d, uint32_t kind, enum verb verb, struct id record,
                          uint64_t base, int64_t now);

@@ -3,7 +3,7 @@
 #ifndef SERVER_QUERY_H
 #define SERVER_QUERY_H
 
-#include "log.h"
+#include "enrol.h"
 
 struct query_record {
     struct id id;
@@ -39,7 +39,7 @@ OCOP_MUST_USE enum ocop_status query_contact(struct registry *r, const struct id
                                              struct query_contact *out, struct ocop_error *err);
 
 struct query_invitation {
-    char id[9];
+    char id[INVITATION_ID_LEN + 1];
     struct id officer, replica; /* replica: who used it; zero: nobody */
     const struct id *scope;
     size_t scope_count;

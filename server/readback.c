@@ -9,6 +9,7 @@
 #include "ingest.h"
 #include "migrate.h"
 #include "registry_stmts.h"
+#include "rekey.h"
 
 #define NOTE_KEY "readback"
 
@@ -96,7 +97,11 @@ static enum ocop_status check_envelope(struct readback *b, const struct log_entr
         return st;
     if (id_eq(&set->replica, &b->r->self))
         return OCOP_OK; /* its key may have been changed since; verify knows which held when */
-    if (!info.known || changeset_verify(set->hash, e->signature, info.sign_key, NULL) != OCOP_OK)
+    uint8_t key[SIGN_PUBLIC_LEN];
+    st = replica_key_at(b->r, &set->replica, &info, set->seq, key, err);
+    if (st != OCOP_OK)
+        return st;
+    if (!info.known || changeset_verify(set->hash, e->signature, key, NULL) != OCOP_OK)
         return wrong(err, "the signature is not that of its replica");
     return OCOP_OK;
 }

@@ -355,6 +355,8 @@ static enum ocop_status replica_read(sqlite3_stmt *s, struct replica_info *out)
     out->revoked = out->state == DEVICE_REVOKED || out->state == DEVICE_WIPED;
     column_id(s, 7, &out->predecessor);
     out->predecessor_seq = (uint64_t)sqlite3_column_int64(s, 8);
+    out->rekeyed = sqlite3_column_int(s, 9);
+    out->rekey_ms = sqlite3_column_int64(s, 10);
     return OCOP_OK;
 }
 

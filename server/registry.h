@@ -30,6 +30,7 @@ struct registry {
     const struct server_keys *keys; /* set by who opens it for writing; borrowed, may be NULL */
     struct crew *crew;              /* set by who serves; borrowed, may be NULL */
     struct peers *peers;            /* the same */
+    int certificate_days;           /* that a certificate lasts; 0: without an end */
     uint64_t guesses;               /* at invitations, not noted yet */
     int64_t guesses_noted_ms;
     char ledger[1100]; /* see ledger.h; set by who opens it for people; "": none is kept */
@@ -95,6 +96,8 @@ struct replica_info {
     unsigned roles; /* ROLE_REGISTRY for its own and imports; else see cache_roles */
     uint8_t sign_key[SIGN_PUBLIC_LEN];
     uint8_t channel_key[32];
+    bool rekeyed;          /* it had other keys before: see replica_key_at */
+    int64_t rekey_ms;      /* keys made before this are to be changed; 0: none are */
     struct id predecessor; /* zero when none */
     uint64_t predecessor_seq;
     uint64_t acked_seq; /* last sequence in the log; 0 none */

@@ -33,7 +33,8 @@
                      " DO UPDATE SET seq = ?2, hash = ?3, version = ?4")                           \
     /* replicas */                                                                                 \
     X(SQL_REPLICA, "SELECT version, replica_type, number, officer_id, sign_key, channel_key,"      \
-                   " state, predecessor, predecessor_seq FROM replica WHERE id = ?1")              \
+                   " state, predecessor, predecessor_seq, sign_keys IS NOT NULL,"                  \
+                   " coalesce(rekey_ms, 0) FROM replica WHERE id = ?1")                            \
     X(SQL_REPLICA_BY_CHANNEL, "SELECT id FROM replica WHERE channel_key = ?1"                      \
                               " ORDER BY born DESC, n DESC LIMIT 1")                               \
     X(SQL_REPLICAS_OF_CHANNEL, "SELECT id FROM replica WHERE channel_key = ?1"                     \

@@ -25,6 +25,15 @@
     X(SQL_REPLICAS_OF_KEYS, "SELECT id, version, state FROM replica"                               \
                             " WHERE replica_type = 'device'"                                       \
                             " AND (channel_key = ?1 OR sign_key = ?2) ORDER BY id")                \
+    X(SQL_REPLICA_SIGN_KEYS, "SELECT sign_keys FROM replica WHERE id = ?1")                        \
+    /* channel key ?1, signing key ?2; the same as they stand in a list, ?3 and ?4: is one of */   \
+    /* them revoked; and was it replaced, or is it held, by others than ?5? */                     \
+    X(SQL_KEYS_STANDING,                                                                           \
+      "SELECT coalesce(max(state IN ('revoked', 'wiped')), 0), coalesce(max(id IS NOT ?5"          \
+      " AND ((channel_key IS NOT ?1 AND instr(sign_keys, ?3) > 0)"                                 \
+      " OR (sign_key IS NOT ?2 AND instr(sign_keys, ?4) > 0))), 0),"                               \
+      " coalesce(max(id IS NOT ?5), 0) FROM replica WHERE channel_key = ?1 OR sign_key = ?2"       \
+      " OR instr(sign_keys, ?3) > 0 OR instr(sign_keys, ?4) > 0")                                  \
     X(SQL_REPLICA_REASON, "SELECT coalesce(state_reason, '') FROM replica WHERE id = ?1")          \
     X(SQL_KEY_REVOKED, "SELECT 1 FROM replica WHERE channel_key = ?1"                              \
                        " AND state IN ('revoked', 'wiped') LIMIT 1")                               \

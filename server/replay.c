@@ -133,7 +133,7 @@ struct signer {
     uint8_t key[SIGN_PUBLIC_LEN]; /* the first one */
     struct signing {
         struct signing *next;
-        uint64_t from_seq;
+        struct key_place place;
         uint8_t key[SIGN_PUBLIC_LEN];
     } * later;              /* the last one first */
     uint8_t hash[HASH_LEN]; /* of its last set */
@@ -187,19 +187,18 @@ static enum ocop_status signer_get(struct checking *c, const struct id *id, stru
 static enum ocop_status learn_later(struct checking *c, struct signer *s, const struct field *f,
                                     uint64_t version, struct ocop_error *err)
 {
-    struct field from, signature, number = {.i = 0};
+    struct field signature;
+    struct key_place place;
     struct signing *k = arena_calloc(&c->a, 1, sizeof *k);
     if (!k)
         return err_nomem(err);
-    (void)element_get(f->bytes, 4, &number);
-    if (f->key.len != SIGN_PUBLIC_LEN || !element_get(f->bytes, 2, &from))
+    if (f->key.len != SIGN_PUBLIC_LEN || !key_place_read(f->bytes, &place))
         return damaged(err, version, "a signing key is none");
     if (id_eq(&s->id, &c->self) &&
         (!element_get(f->bytes, 3, &signature) || signature.bytes.len != SIGNATURE_LEN ||
-         !sign_key_vouched(c->root ? c->root : s->key, f->key.p, (uint64_t)number.i,
-                           signature.bytes.p)))
+         !sign_key_vouched(c->root ? c->root : s->key, f->key.p, place.number, signature.bytes.p)))
         return damaged(err, version, "the root did not sign the key that the registry signs by");
-    *k = (struct signing){s->later, (uint64_t)from.i, {0}};
+    *k = (struct signing){s->later, place, {0}};
     memcpy(k->key, f->key.p, SIGN_PUBLIC_LEN);
     s->later = k;
     return OCOP_OK;
@@ -233,7 +232,7 @@ static const uint8_t *key_at(const struct signer *s, uint64_t seq)
 {
     const struct signing *best = NULL;
     for (const struct signing *k = s->later; k; k = k->next)
-        if (k->from_seq <= seq && (!best || k->from_seq > best->from_seq))
+        if (key_place_better(&k->place, seq, best ? &best->place : NULL))
             best = k;
     return best ? best->key : s->key;
 }

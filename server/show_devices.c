@@ -2,6 +2,7 @@
 #include "bounds.h"
 #include "json.h"
 #include "query.h"
+#include "rekey.h"
 #include "show.h"
 #include <inttypes.h>
 #include <stdlib.h>
@@ -100,7 +101,8 @@ static enum ocop_status device_json(struct listing *l, const struct query_record
                 c->refused, c->aside);
         fputs(",\"program\":\"", l->out);
         show_program(l->out, c->program);
-        fprintf(l->out, "\",\"schema\":%u}", c->schema);
+        fprintf(l->out, "\",\"schema\":%u,\"keysMadeMs\":%" PRId64 ",\"keysWanted\":%s}", c->schema,
+                keys_made_ms(&d->fields), keys_wanted(&d->fields) ? "true" : "false");
     }
     buf_fini(&b);
     return st;
@@ -128,6 +130,8 @@ static enum ocop_status device_line(struct listing *l, const struct query_record
             c->waiting, c->refused, c->aside);
     show_program(l->out, c->program);
     fprintf(l->out, "\t%u\t", c->schema);
+    show_moment(l->out, keys_made_ms(&d->fields));
+    fputs(keys_wanted(&d->fields) ? " (new ones are asked for)\t" : "\t", l->out);
     show_text(l->out, text_field(&d->fields, 12));
     if (c->tried)
         fprintf(l->out, "\tits invitation was tried by others: %" PRIu64, c->tried);
@@ -163,7 +167,7 @@ enum ocop_status show_devices(struct registry *r, bool json, int64_t heard_befor
     fputs(
         json ? "["
              : "number\treplica\tofficer\tscope\tstate\tlast heard\tskew\twaiting\trefused\taside\t"
-               "program\tschema\tname\n",
+               "program\tschema\tkeys made\tname\n",
         out);
     enum ocop_status st = query_records(r, KIND_REPLICA, list_device, &all, err);
     if (json)

@@ -83,7 +83,7 @@ command_fn record_new, record_edit, record_submit, record_amend, record_add, rec
 command_fn view_show, view_list, view_status, view_check;
 command_fn export_run;
 command_fn evidence_run;
-command_fn sync_init, sync_enrol, sync_run;
+command_fn sync_init, sync_enrol, sync_run, sync_rekey_device;
 command_fn key_change;
 
 #endif

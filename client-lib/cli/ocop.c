@@ -126,6 +126,10 @@ static const struct command commands[] = {
      view_check, 0, 0, 0, false},
     {"rekey", "", "Encrypt the store with another key, or, when it is plain, with a first one.",
      key_change, HAS(OPT_NEW_KEY_FILE), 0, 0, false},
+    {"rekey-device", "",
+     "Make new keys for this device and have the registry take them by a sync, in the place of the "
+     "old ones.",
+     sync_rekey_device, 0, 0, 0, false},
     {"export", "KIND|all", "Write all records of a kind or, as JSON, of all kinds.", export_run,
      HAS(OPT_JSON) | HAS(OPT_CSV) | HAS(OPT_OUTPUT), 1, 1, false},
     {"resend", "ID", "Send a refused change again as it is, its cause being gone.", record_resend,

@@ -209,6 +209,26 @@ static void sync_former(const char *path, struct ocop_sync_options options)
     ocop_close(store);
 }
 
+enum ocop_status sync_rekey_device(struct session *s, struct ocop_error *err)
+{
+    struct ocop_store_status now;
+    enum ocop_status st = ocop_rekey_device(s->store, err);
+
+    if (st)
+        return st;
+    catch_signals(s->store);
+    st = ocop_sync(s->store, NULL, NULL, err);
+    release_signals();
+    if (!st)
+        st = ocop_store_status(s->store, &now, err);
+    if (st)
+        return st;
+    out_str(&s->out, now.rekeying ? "the registry did not take the new keys; they wait for another "
+                                    "sync\n"
+                                  : "this device has new keys; the old ones are worth nothing\n");
+    return OCOP_OK;
+}
+
 enum ocop_status sync_run(struct session *s, struct ocop_error *err)
 {
     struct ocop_sync_options options = {0};

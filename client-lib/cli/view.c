@@ -359,6 +359,9 @@ static void store_status_members(const struct ocop_store_status *v, struct membe
     members_truth(m, "suspended", v->suspended);
     members_truth(m, "wiped", v->wiped);
     members_truth(m, "certified", v->certified);
+    members_number(m, "certificateUntilMs", v->certificate_until_ms);
+    members_number(m, "keysMadeMs", v->keys_made_ms);
+    members_truth(m, "rekeying", v->rekeying);
     members_text(m, "stateText", v->state_text);
     members_number(m, "device", v->device_number);
     id_member(m, "replica", &v->replica, v->enrolled);
@@ -404,6 +407,13 @@ static void store_status_text(const struct session *s, const struct ocop_store_s
         pair(&t, "officer:", v->officer_name);
         number_row(&t, "device:", v->device_number);
     }
+    if (v->enrolled)
+        pair(&t, "keys made:",
+             v->rekeying       ? "new ones wait for the registry; sync"
+             : v->keys_made_ms ? out_moment(v->keys_made_ms, text)
+                               : "by an earlier program");
+    if (v->certificate_until_ms)
+        pair(&t, "certificate until:", out_moment(v->certificate_until_ms, text));
     pair(&t, "encrypted:", v->encrypted ? "yes" : "no; whoever has the file can read it");
     number_row(&t, "records:", v->records);
     number_row(&t, "drafts:", v->drafts);

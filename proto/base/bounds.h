@@ -82,6 +82,7 @@
 #define REPLICAS_OF_DEVICE_MAX 64      /* a store forks when it was copied: seldom */
 #define QUARANTINE_SETS_MAX 200        /* kept of one device that is revoked or suspended */
 #define SIGN_KEYS_MAX 200              /* of one replica, one after the other */
+#define REKEYS_MAX 50                  /* of a device: a certificate names all its keys */
 #define CERTIFICATE_BYTES_MAX KIB(24)
 #define SCOPE_UNITS_MAX 64   /* units named in one device's scope */
 #define SCOPE_RECORDS_MAX 64 /* and single records */

@@ -348,40 +348,113 @@ enum ocop_status statement_verify(struct span head, struct span body,
                    "the registry's signature does not cover this file: it was altered");
 }
 
-/* --- keys that the root vouches for --------------------------------------------------------------
+/* --- words for keys ------------------------------------------------------------------------------
  */
 
-enum { VOUCH_CONTEXT = 64, VOUCH_BYTES = VOUCH_CONTEXT + HASH_LEN };
+enum { WORD_CONTEXT = 64, WORD_BYTES = WORD_CONTEXT + HASH_LEN };
 
-/* The context, filled up with zeros, and the hash of key and number. */
-static void vouch_bytes(const uint8_t key[SIGN_PUBLIC_LEN], uint64_t number,
-                        uint8_t out[VOUCH_BYTES])
+/* The context, filled up with zeros, and the hash of the text. */
+static void word_bytes(const char *context, struct span text, uint8_t out[WORD_BYTES])
 {
-    static const char context[] = "ocop signer";
-    uint8_t text[SIGN_PUBLIC_LEN + 8];
+    memset(out, 0, WORD_CONTEXT);
+    memcpy(out, context, strnlen(context, WORD_CONTEXT));
+    hash_bytes(text, out + WORD_CONTEXT);
+}
 
-    memcpy(text, key, SIGN_PUBLIC_LEN);
+void word_sign(const char *context, struct span text, const struct sign_key *key,
+               uint8_t signature[SIGNATURE_LEN])
+{
+    uint8_t bytes[WORD_BYTES];
+
+    word_bytes(context, text, bytes);
+    crypto_sign_detached(signature, NULL, bytes, sizeof bytes, key->secret);
+}
+
+bool word_holds(const char *context, struct span text, const uint8_t signer[SIGN_PUBLIC_LEN],
+                const uint8_t signature[SIGNATURE_LEN])
+{
+    uint8_t bytes[WORD_BYTES];
+
+    word_bytes(context, text, bytes);
+    return crypto_sign_verify_detached(signature, bytes, sizeof bytes, signer) == 0;
+}
+
+static void put_number(uint8_t out[8], uint64_t number)
+{
     for (int i = 0; i < 8; i++)
-        text[SIGN_PUBLIC_LEN + i] = (uint8_t)(number >> (56 - 8 * i));
-    memset(out, 0, VOUCH_CONTEXT);
-    memcpy(out, context, sizeof context - 1);
-    hash_bytes(span_of(text, sizeof text), out + VOUCH_CONTEXT);
+        out[i] = (uint8_t)(number >> (56 - 8 * i));
+}
+
+#define SIGNER "ocop signer"
+enum { VOUCHED_LEN = SIGN_PUBLIC_LEN + 8 };
+
+static void vouched_text(const uint8_t key[SIGN_PUBLIC_LEN], uint64_t number,
+                         uint8_t out[VOUCHED_LEN])
+{
+    memcpy(out, key, SIGN_PUBLIC_LEN);
+    put_number(out + SIGN_PUBLIC_LEN, number);
 }
 
 void sign_key_vouch(const struct sign_key *root, const uint8_t key[SIGN_PUBLIC_LEN],
                     uint64_t number, uint8_t signature[SIGNATURE_LEN])
 {
-    uint8_t bytes[VOUCH_BYTES];
+    uint8_t text[VOUCHED_LEN];
 
-    vouch_bytes(key, number, bytes);
-    crypto_sign_detached(signature, NULL, bytes, sizeof bytes, root->secret);
+    vouched_text(key, number, text);
+    word_sign(SIGNER, span_of(text, sizeof text), root, signature);
 }
 
 bool sign_key_vouched(const uint8_t root[SIGN_PUBLIC_LEN], const uint8_t key[SIGN_PUBLIC_LEN],
                       uint64_t number, const uint8_t signature[SIGNATURE_LEN])
 {
-    uint8_t bytes[VOUCH_BYTES];
+    uint8_t text[VOUCHED_LEN];
 
-    vouch_bytes(key, number, bytes);
-    return crypto_sign_verify_detached(signature, bytes, sizeof bytes, root) == 0;
+    vouched_text(key, number, text);
+    return word_holds(SIGNER, span_of(text, sizeof text), root, signature);
+}
+
+bool key_place_read(struct span element, struct key_place *out)
+{
+    struct field from, number = {.i = 0};
+
+    *out = (struct key_place){0};
+    if (!element_get(element, 2, &from) || from.i < 1)
+        return false;
+    (void)element_get(element, 4, &number);
+    *out = (struct key_place){(uint64_t)from.i, (uint64_t)number.i};
+    return true;
+}
+
+bool key_place_better(const struct key_place *k, uint64_t seq, const struct key_place *best)
+{
+    return k->from_seq <= seq && (!best || k->from_seq > best->from_seq ||
+                                  (k->from_seq == best->from_seq && k->number >= best->number));
+}
+
+#define REKEY "ocop rekey"
+enum { REKEY_LEN = ID_LEN + 8 + SIGN_PUBLIC_LEN + 32 };
+
+static void rekey_text(const struct rekey *k, uint8_t out[REKEY_LEN])
+{
+    memcpy(out, k->replica.b, ID_LEN);
+    put_number(out + ID_LEN, k->from_seq);
+    memcpy(out + ID_LEN + 8, k->sign_key, SIGN_PUBLIC_LEN);
+    memcpy(out + ID_LEN + 8 + SIGN_PUBLIC_LEN, k->channel_key, sizeof k->channel_key);
+}
+
+void rekey_sign(const struct rekey *k, const struct sign_key *key, uint8_t signature[SIGNATURE_LEN])
+{
+    uint8_t text[REKEY_LEN];
+
+    rekey_text(k, text);
+    word_sign(REKEY, span_of(text, sizeof text), key, signature);
+}
+
+bool rekey_signed(const struct rekey *k, const uint8_t signer[SIGN_PUBLIC_LEN],
+                  const uint8_t signature[SIGNATURE_LEN])
+{
+    uint8_t text[REKEY_LEN];
+
+    rekey_text(k, text);
+    return word_holds(REKEY, span_of(text, sizeof text), signer, signature);
 }

@@ -80,11 +80,39 @@ OCOP_MUST_USE enum ocop_status statement_verify(struct span head, struct span bo
                                                 const uint8_t public_key[SIGN_PUBLIC_LEN],
                                                 const uint8_t signature[SIGNATURE_LEN],
                                                 struct ocop_error *err);
+/** A signature over something that is no change-set: `context` (at most 64 bytes) says what it is
+ *  for, since a word for one thing is none for another. And whether it is one. */
+void word_sign(const char *context, struct span text, const struct sign_key *key,
+               uint8_t signature[SIGNATURE_LEN]);
+bool word_holds(const char *context, struct span text, const uint8_t signer[SIGN_PUBLIC_LEN],
+                const uint8_t signature[SIGNATURE_LEN]);
 /** The root's word for a signing key of the registry's own, under its number; and whether it is. */
 void sign_key_vouch(const struct sign_key *root, const uint8_t key[SIGN_PUBLIC_LEN],
                     uint64_t number, uint8_t signature[SIGNATURE_LEN]);
 bool sign_key_vouched(const uint8_t root[SIGN_PUBLIC_LEN], const uint8_t key[SIGN_PUBLIC_LEN],
                       uint64_t number, const uint8_t signature[SIGNATURE_LEN]);
+
+/** Where a key stands among those of a replica: it holds from a sequence on; of two from the same
+ *  one, that with the higher number. */
+struct key_place {
+    uint64_t from_seq, number;
+};
+/** Of a packed element of Replica.sign_keys. */
+bool key_place_read(struct span element, struct key_place *out);
+/** Does a key hold for this sequence, and before `best` (NULL: none yet)? */
+bool key_place_better(const struct key_place *k, uint64_t seq, const struct key_place *best);
+
+/** New keys of a device, in the place of those it had: what both its signing keys, the one before
+ *  and the new one, put their names to. */
+struct rekey {
+    struct id replica;
+    uint64_t from_seq; /* of the first set that the new one signs */
+    uint8_t sign_key[SIGN_PUBLIC_LEN], channel_key[32];
+};
+void rekey_sign(const struct rekey *k, const struct sign_key *key,
+                uint8_t signature[SIGNATURE_LEN]);
+bool rekey_signed(const struct rekey *k, const uint8_t signer[SIGN_PUBLIC_LEN],
+                  const uint8_t signature[SIGNATURE_LEN]);
 
 void hash_bytes(struct span s, uint8_t out[HASH_LEN]);
 

@@ -73,7 +73,7 @@ static enum ocop_status replica_at(struct evidence_checking *c, const struct id 
 }
 
 static enum ocop_status key_add(struct evidence_checking *c, struct evidence_replica *r,
-                                struct span key, uint64_t version)
+                                struct span key, uint64_t version, struct key_place place)
 {
     struct evidence_key *k = arena_calloc(c->a, 1, sizeof *k);
     if (!k)
@@ -81,6 +81,7 @@ static enum ocop_status key_add(struct evidence_checking *c, struct evidence_rep
     if (key.len == SIGN_PUBLIC_LEN)
         memcpy(k->key, key.p, SIGN_PUBLIC_LEN); /* else none that signs anything */
     k->version = version;
+    k->place = place;
     k->before = r->keys;
     r->keys = k;
     return OCOP_OK;
@@ -96,7 +97,17 @@ static enum ocop_status own_key(struct evidence_checking *c, struct evidence_rep
         !element_get(f->bytes, 3, &signature) || signature.bytes.len != SIGNATURE_LEN ||
         !sign_key_vouched(c->e->root_key, f->key.p, (uint64_t)number.i, signature.bytes.p))
         return OCOP_OK;
-    return key_add(c, r, f->key, version);
+    return key_add(c, r, f->key, version, (struct key_place){0});
+}
+
+/* One that a device's own follows: from a sequence on. */
+static enum ocop_status later_key(struct evidence_checking *c, struct evidence_replica *r,
+                                  const struct field *f, uint64_t version)
+{
+    struct key_place place;
+    if (f->op != FIELD_SET || !key_place_read(f->bytes, &place))
+        return OCOP_OK;
+    return key_add(c, r, f->key, version, place);
 }
 
 /* One change of a replica's record, by the registry itself. */
@@ -118,8 +129,11 @@ static enum ocop_status learn_change(struct evidence_checking *c, const struct c
             r->name = f->bytes;
         else if (own && f->number == REPLICA_SIGN_KEYS)
             st = own_key(c, r, f, in->version);
-        else if (!own && f->number == REPLICA_SIGN_KEY)
-            st = key_add(c, r, f->bytes, in->version);
+        else if (!own && f->number == REPLICA_SIGN_KEY && !r->keys)
+            st = key_add(c, r, f->bytes, in->version,
+                         (struct key_place){0}); /* later ones say from where on */
+        else if (!own && f->number == REPLICA_SIGN_KEYS)
+            st = later_key(c, r, f, in->version);
         else if (f->number == REPLICA_STATE_REASON)
             r->revoked_reason = f->bytes;
         else if (f->number == REPLICA_PREDECESSOR)
@@ -141,12 +155,14 @@ static enum ocop_status learn_change(struct evidence_checking *c, const struct c
     return st;
 }
 
-static const uint8_t *key_of(const struct evidence_replica *r, uint64_t version)
+/* Of those that were known by then, the one that holds for the sequence. */
+static const uint8_t *key_of(const struct evidence_replica *r, uint64_t version, uint64_t seq)
 {
-    const struct evidence_key *k = r->keys;
-    while (k && k->version > version)
-        k = k->before;
-    return k ? k->key : NULL;
+    const struct evidence_key *best = NULL;
+    for (const struct evidence_key *k = r->keys; k; k = k->before)
+        if (k->version <= version && key_place_better(&k->place, seq, best ? &best->place : NULL))
+            best = k;
+    return best ? best->key : NULL;
 }
 
 /* May the replica have signed at this version, and did it? */
@@ -154,7 +170,7 @@ static bool signed_by(struct evidence_checking *c, const struct evidence_replica
                       uint64_t version, uint64_t seq, const uint8_t hash[HASH_LEN],
                       struct span signature)
 {
-    const uint8_t *key = r ? key_of(r, version) : NULL;
+    const uint8_t *key = r ? key_of(r, version, seq) : NULL;
     c->e->signatures++;
     if (!key)
         evidence_found(c, "version %" PRIu64 ": its replica was not enrolled by then", version);

@@ -28,10 +28,11 @@ OCOP_MUST_USE enum ocop_status evidence_open(struct span file, struct arena *a,
                                              Ocop__Evidence__Bundle **bundle,
                                              struct ocop_error *err);
 
-/* A key of a replica, since the version that enrolled it. */
+/* A key of a replica, since the version that made it known, and from a sequence on. */
 struct evidence_key {
     struct evidence_key *before;
     uint64_t version;
+    struct key_place place;
     uint8_t key[SIGN_PUBLIC_LEN];
 };
 

@@ -169,7 +169,8 @@ static const struct field_rule measurement[] = {
     TEXT(12, 0, 200),
     END};
 static const struct field_rule sign_key[] = {BYTES(1, KEYED, 32), RANGE(2, 0, 0, INT64_MAX),
-                                             BYTES(3, 0, 64), RANGE(4, 0, 0, INT64_MAX), END};
+                                             BYTES(3, 0, 64), RANGE(4, 0, 0, INT64_MAX),
+                                             BYTES(5, 0, 32), MOMENT(6, 0), RANGE(7, 0, 0, 1), END};
 static const struct field_rule scope_unit[] = {REF(1, KEYED, KIND_UNIT), END};
 static const struct field_rule scope_record[] = {REF(1, KEYED, 0), END};
 static const struct field_rule lineage[] = {BYTES(1, KEYED, ID_LEN), BYTES(2, 0, ID_LEN),
@@ -428,6 +429,7 @@ static struct field_rule replica_fields[] = {
     LIST(20, MERGE_HOLD, 0, scope_record, SCOPE_RECORDS_MAX),
     LIST(22, MERGE_HOLD, 0, sign_key, SIGN_KEYS_MAX),
     DATA(23, 0, CERTIFICATE_BYTES_MAX),
+    MOMENT(24, 0),
     END};
 
 static struct field_rule registry_fields[] = {

@@ -127,7 +127,10 @@ CREATE VIEW replica_sign_keys AS
         (SELECT value FROM json_each(e.value) WHERE key = 'key') AS key,
         (SELECT value FROM json_each(e.value) WHERE key = 'fromSeq') AS from_seq,
         (SELECT value FROM json_each(e.value) WHERE key = 'signature') AS signature,
-        (SELECT value FROM json_each(e.value) WHERE key = 'number') AS number
+        (SELECT value FROM json_each(e.value) WHERE key = 'number') AS number,
+        (SELECT value FROM json_each(e.value) WHERE key = 'channelKey') AS channel_key,
+        (SELECT value FROM json_each(e.value) WHERE key = 'madeMs') AS made_ms,
+        (SELECT value FROM json_each(e.value) WHERE key = 'root') AS root
     FROM replica AS t, json_each(t.sign_keys) AS e;
 
 CREATE VIEW sample_custody AS
@@ -595,7 +598,7 @@ CREATE TABLE replica (
     state_reason TEXT,
     predecessor BLOB,
     predecessor_seq INTEGER
-, records TEXT, sign_keys TEXT, certificate BLOB) STRICT;
+, records TEXT, sign_keys TEXT, certificate BLOB, rekey_ms INTEGER) STRICT;
 
 CREATE TABLE sample (
     n INTEGER PRIMARY KEY,

@@ -291,6 +291,7 @@ static const struct {
     {"status", "", ALL " --json --csv"},
     {"check", "", ALL},
     {"rekey", "", ALL " --new-key-file"},
+    {"rekey-device", "", ALL},
     {"export", "product", ALL " --json --csv --output"},
     {"resend", PRODUCT_ID, ALL},
     {"verify-evidence", "bundle", ALL " --json --root-key"},

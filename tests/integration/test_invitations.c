@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "bounds.h"
+#include "hand.h"
 #include "invitation.h"
 #include "office.h"
 #include "query.h"
@@ -117,6 +118,86 @@ static void a_restore_does_not_give_a_code_back_that_was_taken_or_tried(void **s
     assert_int_equal(redeem(w, 1, code), OCOP_ESTATE);
 }
 
+static enum ocop_status revoke(struct world *w, unsigned n)
+{
+    struct id replica;
+    world_replica(w, n, &replica);
+    assert_int_equal(registry_begin(w->registry, NULL), OCOP_OK);
+    enum ocop_status st =
+        device_state_set(w->registry, &w->keys, &replica, DEVICE_REVOKED, "mất máy", NULL);
+    assert_int_equal(registry_commit(w->registry, NULL), OCOP_OK);
+    return st;
+}
+
+/* Each under its own replica id and under a fresh one, by both keys and by either. */
+static void nobody_enrols(struct world *w, struct hand *h, int64_t refused)
+{
+    struct hand fresh;
+    hand_new(w, &fresh, h->officer);
+    for (unsigned i = 0; i < 4; i++) {
+        struct hand with = i == 0 ? *h : fresh;
+        struct invitation inv;
+        if (i == 1 || i == 3)
+            with.sign = h->sign;
+        if (i == 2 || i == 3)
+            with.channel = h->channel;
+        hand_invite(w, &with, &inv);
+        Ocop__Sync__Reply *reply = hand_redeem(w, &with, &inv);
+        assert_int_equal(reply->code, OCOP_EREVOKED);
+        assert_non_null(strstr(reply->text, "enrol a new store"));
+    }
+    assert_int_equal(world_count(w, "SELECT sum(refused) FROM invitation"), refused);
+}
+
+static void revoked_keys_are_never_enrolled_again(void **state)
+{
+    struct world *w = *state;
+    struct hand h;
+    hand_enrol(w, &h, 1);
+    world_backup(w);
+    assert_int_equal(revoke(w, 1), OCOP_OK);
+    int64_t devices = world_count(w, "SELECT count(*) FROM replica");
+    nobody_enrols(w, &h, 4);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM replica"), devices);
+    assert_non_null(strstr(shown(w, false), "\topen\t"));
+    world_restore(w); /* which takes the four tries with it */
+    nobody_enrols(w, &h, 4);
+}
+
+/* The tables of a registry that was restored know nothing of a device; its ledger does. */
+static void keys_of_which_only_the_ledger_knows_are_not_enrolled(void **state)
+{
+    struct world *w = *state;
+    struct hand h;
+    hand_enrol(w, &h, 1);
+    assert_int_equal(revoke(w, 1), OCOP_OK);
+    assert_int_equal(sqlite3_exec(w->registry->db, "DELETE FROM replica WHERE state = 'revoked'",
+                                  NULL, NULL, NULL),
+                     SQLITE_OK);
+    nobody_enrols(w, &h, 4);
+}
+
+static void a_new_name_under_revoked_keys_is_told_nothing(void **state)
+{
+    struct world *w = *state;
+    struct hand h;
+    hand_enrol(w, &h, 1);
+    struct field v[] = {hand_ref(2, &w->commune), hand_text(10, "HTX"),
+                        hand_text(11, "cooperative")};
+    struct change c =
+        hand_change(&h, KIND_PRODUCER, VERB_CREATE, id_next(&w->registry->ids, env_system()), v, 3);
+    hand_push(w, &h, &c, 1);
+    struct hand other = h;
+    other.replica = id_next(&w->registry->ids, env_system());
+    Ocop__Sync__Reply *reply = hand_sync(w, &other, NULL, 0, NULL);
+    assert_int_equal(reply->code, OCOP_OK);
+    assert_int_equal(reply->sync->n_known, 1); /* a copy of its own store has to know */
+    assert_int_equal(revoke(w, 1), OCOP_OK);
+    reply = hand_sync(w, &other, NULL, 0, NULL);
+    assert_int_equal(reply->code, OCOP_EREVOKED);
+    assert_true(!reply->sync || reply->sync->n_known == 0);
+}
+
 /* A code that nobody made: refused, counted, and nothing else is done for it. */
 static void guesses_are_counted_and_write_nothing_to_the_log(void **state)
 {
@@ -156,6 +237,10 @@ static void the_office_sees_and_takes_back_by_command(void **state)
     const char *line = strchr(o->out, '\n');
     assert_non_null(line);
     snprintf(id, sizeof id, "%.8s", line + 1);
+    office_expect(o, 0, OFFICE(o, "invitations", "revoke", id), "took invitation");
+    office_invite(o, "Trần Văn Bình", "inspector", office_units[0]);
+    assert_non_null(strstr(o->out, "invitation "));
+    snprintf(id, sizeof id, "%.8s", strstr(o->out, "invitation ") + strlen("invitation "));
     office_expect(o, 0, OFFICE(o, "invitations", "--json"), "\"unknownTried\":0");
     office_expect(o, 0, OFFICE(o, "invitations", "revoke", id), "took invitation");
     office_expect(o, 1, OFFICE(o, "invitations", "revoke", id), "");
@@ -172,6 +257,9 @@ int main(void)
         T(a_second_device_with_the_same_code_is_refused_and_reported),
         T(an_invitation_that_was_taken_back_enrols_nobody),
         T(a_restore_does_not_give_a_code_back_that_was_taken_or_tried),
+        T(revoked_keys_are_never_enrolled_again),
+        T(keys_of_which_only_the_ledger_knows_are_not_enrolled),
+        T(a_new_name_under_revoked_keys_is_told_nothing),
         T(guesses_are_counted_and_write_nothing_to_the_log),
         cmocka_unit_test(the_office_sees_and_takes_back_by_command),
     };

@@ -238,6 +238,82 @@ static void a_device_suspended_since_the_backup_stays_suspended(void **state)
     assert_int_equal(state_of(w, 2, id), OCOP_ACCEPTED);
 }
 
+/* --- certificates that end ------------------------------------------------------------------- */
+
+enum { DAY_MS = 24 * 3600 * 1000 };
+
+static int64_t days_on; /* the registry's clock stands so many days ahead */
+
+static int64_t later_ms(void *self)
+{
+    (void)self;
+    return env_now_ms(env_system()) + days_on * DAY_MS;
+}
+
+static struct env later;
+
+static void days_pass(struct world *w, int64_t days)
+{
+    later = *env_system();
+    later.now_ms = later_ms;
+    days_on = days;
+    w->registry->env = &later;
+}
+
+/* The last day of the certificate that the device holds, from today. */
+static int64_t lasts(struct world *w, unsigned n)
+{
+    struct ocop_store_status s;
+    assert_int_equal(ocop_store_status(w->stores[n], &s, NULL), OCOP_OK);
+    assert_true(s.certified);
+    return s.certificate_until_ms
+               ? s.certificate_until_ms / DAY_MS - env_now_ms(env_system()) / DAY_MS
+               : -1;
+}
+
+static void a_certificate_is_renewed_before_it_ends(void **state)
+{
+    struct world *w = *state;
+    static const struct {
+        int days, on, lasts;
+    } cases[] = {{0, 0, -1},   {30, 0, 30}, {30, 15, 30}, {30, 20, 30},
+                 {30, 21, 51}, {9, 21, 30}, {9, 40, 49},  {0, 40, -1}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        days_pass(w, cases[i].on);
+        w->registry->certificate_days = cases[i].days;
+        assert_int_equal(world_sync(w, 1).round_trips, 1);
+        assert_int_equal(lasts(w, 1), cases[i].lasts);
+    }
+    days_pass(w, 0);
+}
+
+/* It matters only where a restore lost the device: nothing is lost, and the office can invite it.
+ */
+static void a_certificate_that_has_ended_is_refused_and_says_so(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    w->registry->certificate_days = 30;
+    world_backup(w);
+    world_enrol(w, 2);
+    world_sync(w, 2);
+    days_pass(w, 40);
+    world_inspect(w, 2, "pass");
+    world_sync(w, 2); /* the registry that knows it asks for none */
+    days_pass(w, 0);
+    lose_registry(w);
+    world_restore(w);
+    days_pass(w, 80);
+    struct ocop_id id = world_inspect(w, 2, "pass");
+    assert_int_equal(ocop_sync(w->stores[2], NULL, NULL, &err), OCOP_ENOTENROLLED);
+    assert_non_null(strstr(err.text, "has expired; ask the office for a new invitation"));
+    assert_int_equal(state_of(w, 2, id), OCOP_WAITING);
+    days_pass(w, 60); /* one that has not ended is good */
+    world_sync(w, 2);
+    assert_int_equal(state_of(w, 2, id), OCOP_ACCEPTED);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM inspection"), 2);
+}
+
 /* The machine is lost, and the registry is restored on another one from what stood with the backup:
  * the revocation is there, since it was written there too. */
 static void a_revocation_reaches_the_backups(void **state)
@@ -266,7 +342,7 @@ static void a_line_of_the_ledger_that_was_changed_counts_for_nothing(void **stat
     judge(w, 1, DEVICE_REVOKED);
     struct id replica = replica_of(w, 1);
     ledger_init(&l);
-    assert_int_equal(ledger_read(&l, w->registry->ledger, &w->keys, &err), OCOP_OK);
+    assert_int_equal(ledger_read(&l, w->registry->ledger, NULL, &w->keys, &err), OCOP_OK);
     assert_int_equal(l.bad, 0);
     assert_int_equal(l.number, 2);
     assert_int_equal(ledger_last(&l, &replica)->state, DEVICE_REVOKED);
@@ -276,7 +352,7 @@ static void a_line_of_the_ledger_that_was_changed_counts_for_nothing(void **stat
              w->dir);
     assert_int_equal(system(command), 0);
     ledger_init(&l);
-    assert_int_equal(ledger_read(&l, w->registry->ledger, &w->keys, &err), OCOP_OK);
+    assert_int_equal(ledger_read(&l, w->registry->ledger, NULL, &w->keys, &err), OCOP_OK);
     assert_int_equal(l.bad, 1);
     assert_int_equal(ledger_last(&l, &replica)->state, DEVICE_ACTIVE);
     ledger_fini(&l);
@@ -302,7 +378,7 @@ static void two_ledgers_that_grew_apart_are_put_together_line_by_line(void **sta
     assert_int_equal(system(command), 0);
     assert_int_equal(ledger_merge(other, own, &err), OCOP_OK);
     ledger_init(&l);
-    assert_int_equal(ledger_read(&l, own, &w->keys, &err), OCOP_OK);
+    assert_int_equal(ledger_read(&l, own, NULL, &w->keys, &err), OCOP_OK);
     struct id first = replica_of(w, 0), second = replica_of(w, 1);
     assert_int_equal(ledger_last(&l, &first)->state, DEVICE_REVOKED);
     assert_int_equal(ledger_last(&l, &second)->state, DEVICE_ACTIVE);
@@ -322,7 +398,7 @@ static void a_line_that_was_cut_short_spoils_no_other(void **state)
     judge(w, 0, DEVICE_REVOKED);
     struct id replica = replica_of(w, 0);
     ledger_init(&l);
-    assert_int_equal(ledger_read(&l, w->registry->ledger, &w->keys, &err), OCOP_OK);
+    assert_int_equal(ledger_read(&l, w->registry->ledger, NULL, &w->keys, &err), OCOP_OK);
     assert_int_equal(l.bad, 1);
     assert_int_equal(ledger_last(&l, &replica)->state, DEVICE_REVOKED);
     ledger_fini(&l);
@@ -402,12 +478,13 @@ static void a_certificate_is_good_only_for_its_device_and_unchanged(void **state
         sqlite3_exec(w->registry->db, "DELETE FROM replica WHERE number = 2", NULL, NULL, NULL),
         SQLITE_OK);
     uint8_t stranger[CHANNEL_KEY_LEN] = {1};
-    assert_int_equal(enrol_again(w->registry, &w->keys, c, stranger, &w->arena, &shown, &err),
-                     OCOP_EAUTH);
+    assert_int_equal(
+        enrol_again(w->registry, &w->keys, c, stranger, false, &w->arena, &shown, &err),
+        OCOP_EAUTH);
     for (size_t bit = 0; bit < c->body.len * 8; bit++) {
         c->body.data[bit / 8] ^= (uint8_t)(1 << bit % 8);
         enum ocop_status st =
-            enrol_again(w->registry, &w->keys, c, info.channel_key, &w->arena, &shown, NULL);
+            enrol_again(w->registry, &w->keys, c, info.channel_key, false, &w->arena, &shown, NULL);
         assert_true(st == OCOP_EAUTH || st == OCOP_EPROTO);
         c->body.data[bit / 8] ^= (uint8_t)(1 << bit % 8);
     }
@@ -711,6 +788,8 @@ int main(void)
         T(a_device_revoked_since_the_backup_stays_revoked),
         T(a_device_enrolled_and_revoked_since_the_backup_is_no_stranger_either),
         T(a_device_suspended_since_the_backup_stays_suspended),
+        T(a_certificate_is_renewed_before_it_ends),
+        T(a_certificate_that_has_ended_is_refused_and_says_so),
         T(a_revocation_reaches_the_backups),
         T(a_line_of_the_ledger_that_was_changed_counts_for_nothing),
         T(two_ledgers_that_grew_apart_are_put_together_line_by_line),

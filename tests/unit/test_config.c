@@ -74,6 +74,7 @@ static void a_wrong_line_of_the_file_is_named(void **state)
         {"workers = 17\n", ":1:", "0 to 16"},
         {"workers = -1\n", ":1:", "0 to 16"},
         {"readback = often\n", ":1:", "0 to 1000000"},
+        {"certificate_days = -1\n", ":1:", "0 to 36500"},
         {"listen = 0.0.0.0:7070\n", ":1:", "tcp://"},
         {"listen = tcp://a,tcp://b,tcp://c,tcp://d,tcp://e\n", ":1:", "4 addresses"},
         {"address = here\n", ":1:", "tcp://"},
