@@ -6,6 +6,7 @@
 #include "frame.h"
 #include "invitation.h"
 #include "record_api.h"
+#include "roots.h"
 #include "store.h"
 #include "sync.h"
 #include "sync.pb-c.h"
@@ -323,17 +324,19 @@ struct ocop_id ocop_new_key(struct ocop_store *s)
 /* --- enrolment ------------------------------------------------------------------------------- */
 
 /* Enrolled again, it is the same device of the same registry: one that was restored may not know
- * it. */
+ * it. An invitation of a root that followed is held against the answer. */
 static enum ocop_status same_registry(struct ocop_store *s, const struct invitation *in,
                                       struct ocop_error *err)
 {
     struct span root;
     enum ocop_status st = store_meta(s, "root_key", &s->arena, &root, err);
 
-    if (st || span_eq(root, span_of(in->root_key, INVITATION_ROOT_LEN)))
+    if (st || in->root_number > s->me.root_number ||
+        span_eq(root, span_of(in->root_key, INVITATION_ROOT_LEN)))
         return st;
     return err_set(err, OCOP_ESTATE,
-                   "this store is enrolled in another registry; make a new store for this one");
+                   "this store is enrolled in another registry, or the invitation is older than "
+                   "the registry's root key; ask for a new one, or make a new store");
 }
 
 /* Keys and replica id are made once and stored before anything is sent, so that repeating an
@@ -482,6 +485,8 @@ static enum ocop_status enrol_request(struct ocop_store *s, const struct invitat
     enrol.replica = (ProtobufCBinaryData){ID_LEN, replica.b};
     enrol.sign_key = (ProtobufCBinaryData){sizeof sign_public, sign_public};
     enrol.schema = SCHEMA_VERSION;
+    enrol.has_root = s->me.enrolled;
+    enrol.root = s->me.root_number;
     if (name && *name) {
         (void)snprintf(label, sizeof label, "%s", name);
         enrol.name = label;
@@ -500,6 +505,31 @@ static enum ocop_status server_key_set(struct ocop_store *s, const uint8_t key[C
     enum ocop_status st = store_meta_set(s, "server_key", span_of(key, CHANNEL_KEY_LEN), err);
 
     return st ? st : store_meta_set_int(s, "server_key_number", number, err);
+}
+
+enum ocop_status client_roots(struct ocop_store *s, Ocop__Sync__RootKey *const *roots, size_t count,
+                              struct arena *a, struct ocop_error *err)
+{
+    struct span pinned;
+    enum ocop_status st = store_meta(s, "root_key", a, &pinned, err);
+
+    for (size_t i = 0; !st && i < count; i++) {
+        const Ocop__Sync__RootKey *r = roots[i];
+        if (r->number <= s->me.root_number)
+            continue;
+        if (pinned.len != SIGN_PUBLIC_LEN || r->key.len != SIGN_PUBLIC_LEN ||
+            r->signature.len != SIGNATURE_LEN || r->number != s->me.root_number + 1 ||
+            !root_vouched(pinned.p, r->key.data, r->number, r->signature.data)) {
+            env_log(s->env, ENV_WARN, "root_refused", "number=%" PRIu64, r->number);
+            return OCOP_OK;
+        }
+        pinned = span_of(r->key.data, r->key.len);
+        s->me.root_number = r->number;
+        st = store_meta_set(s, "root_key", pinned, err);
+        if (!st)
+            st = store_meta_set_int(s, "root_number", r->number, err);
+    }
+    return st;
 }
 
 /* Only the root's word counts, and only for a key that is newer than the one that is pinned: who
@@ -522,6 +552,26 @@ enum ocop_status client_server_key(struct ocop_store *s, const Ocop__Sync__Chann
     return server_key_set(s, c->key.data, c->number, err);
 }
 
+/* The root that the invitation pins; who trusts one already goes by those that followed it. */
+static enum ocop_status enrol_root(struct ocop_store *s, const struct invitation *in,
+                                   const Ocop__Sync__Enrolment *e, struct ocop_error *err)
+{
+    struct span root;
+    enum ocop_status st;
+
+    if (!s->me.enrolled) {
+        st = store_meta_set(s, "root_key", span_of(in->root_key, INVITATION_ROOT_LEN), err);
+        return st ? st : store_meta_set_int(s, "root_number", in->root_number, err);
+    }
+    st = client_roots(s, e->roots, e->n_roots, &s->arena, err);
+    if (!st)
+        st = store_meta(s, "root_key", &s->arena, &root, err);
+    if (st || span_eq(root, span_of(in->root_key, INVITATION_ROOT_LEN)))
+        return st;
+    return err_set(err, OCOP_ESTATE,
+                   "this store is enrolled in another registry; make a new store for this one");
+}
+
 static enum ocop_status enrol_apply(struct ocop_store *s, const struct invitation *in,
                                     const Ocop__Sync__Reply *reply, struct ocop_error *err)
 {
@@ -536,7 +586,7 @@ static enum ocop_status enrol_apply(struct ocop_store *s, const struct invitatio
         return st;
     st = store_meta_set(s, "server", span_str(in->address), err);
     if (!st)
-        st = store_meta_set(s, "root_key", span_of(in->root_key, INVITATION_ROOT_LEN), err);
+        st = enrol_root(s, in, reply->enrolment, err);
     if (!st && (!s->me.enrolled || in->channel_number > s->me.server_key_number))
         st = server_key_set(s, in->channel_key, in->channel_number, err);
     if (!st)

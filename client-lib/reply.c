@@ -493,6 +493,8 @@ static enum ocop_status take_all(struct taking *t, struct ocop_error *err)
         st = client_enrolment(t->s, t->reply->enrolment, err);
     if (!st && t->reply->certificate && !t->forked)
         st = client_certificate(t->s, t->reply->certificate, t->arena, err);
+    if (!st && t->reply->n_roots) /* before the key that the last of them signed */
+        st = client_roots(t->s, t->reply->roots, t->reply->n_roots, t->arena, err);
     if (!st && t->reply->channel)
         st = client_server_key(t->s, t->reply->channel, t->arena, err);
     return st ? st : take_keys(t, err);

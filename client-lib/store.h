@@ -45,6 +45,7 @@ struct identity {
     char rule_set[64];
     uint8_t server_key[CHANNEL_KEY_LEN];
     uint64_t server_key_number;
+    uint64_t root_number; /* of the root that is trusted */
     struct sign_key sign;
     struct channel_key channel;
     bool rekeying; /* the next keys are made, and the registry may have them */

@@ -36,6 +36,7 @@ static const struct {
     {"rule_set", MEMBER(rule_set), META_TEXT},
     {"server_key", MEMBER(server_key), META_EXACT},
     {"server_key_number", MEMBER(server_key_number), META_INT},
+    {"root_number", MEMBER(root_number), META_INT},
     {"sign_public", MEMBER(sign.public_key), META_EXACT},
     {"sign_secret", MEMBER(sign.secret), META_EXACT},
     {"rekeying", MEMBER(rekeying), META_BOOL},

@@ -9,7 +9,7 @@
 /* What the last word to the server needs, and what is said to the officer. */
 #define KEPT                                                                                       \
     "'wiped', 'state_reason', 'wipe_lost', 'replica', 'channel_secret', 'server', 'server_key', "  \
-    "'server_key_number', 'root_key', 'exchange'"
+    "'server_key_number', 'root_key', 'root_number', 'exchange'"
 #define TABLES                                                                                     \
     "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%' "             \
     "AND name NOT LIKE 'search%' AND name <> 'meta'"

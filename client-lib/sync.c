@@ -175,6 +175,8 @@ static enum ocop_status seal_request(struct run *r, struct arena *a, Ocop__Sync_
     sync->program = OCOP_VERSION_NUMBER;
     sync->has_certificate = s->me.certificate != 0;
     sync->certificate = s->me.certificate;
+    sync->has_root = s->me.root_number > 0;
+    sync->root = s->me.root_number;
     sync->has_certificate_day = s->me.certificate_until_ms > 0;
     sync->certificate_day = (uint32_t)(s->me.certificate_until_ms / DAY_MS);
     sync->has_page_bytes = 1;

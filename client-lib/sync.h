@@ -26,6 +26,10 @@ OCOP_MUST_USE enum ocop_status client_certificate_first(struct ocop_store *s,
                                                         const Ocop__Sync__Sealed *sealed,
                                                         struct arena *a, struct ocop_error *err);
 
+/** Trust a root that the one trusted now has signed, and so on; inside a transaction. */
+OCOP_MUST_USE enum ocop_status client_roots(struct ocop_store *s, Ocop__Sync__RootKey *const *roots,
+                                            size_t count, struct arena *a, struct ocop_error *err);
+
 /** Pin another key of the server if the root signed it and it is newer; inside a transaction. */
 OCOP_MUST_USE enum ocop_status client_server_key(struct ocop_store *s,
                                                  const Ocop__Sync__ChannelKey *c, struct arena *a,

@@ -61,14 +61,36 @@ enum ocop_status author_begin(struct registry *r, const struct server_keys *keys
     return enrol(r, keys, out, type, name, err);
 }
 
-/* The registry signs by another key than the log knows: it was changed, or the log was restored
- * from before. The set that says so is signed by that key already; the root's signature in it
- * vouches. */
-static enum ocop_status introduce(struct author *au, const struct server_keys *keys,
-                                  uint64_t version, struct ocop_error *err)
+/* Roots that the log does not name yet. */
+static enum ocop_status put_roots(struct author *au, const struct server_keys *keys,
+                                  const struct fields *self, int64_t now, struct own_draft *d,
+                                  struct arena *a, struct ocop_error *err)
 {
+    enum ocop_status st = OCOP_OK;
+    for (size_t i = 1; st == OCOP_OK && i < keys->roots.count; i++) {
+        const struct own_key root = {.key = keys->roots.key[i],
+                                     .from_seq = au->seq + 1,
+                                     .signature = keys->root_signature[i],
+                                     .number = i,
+                                     .made_ms = now,
+                                     .root = true};
+        if (!fields_find(self, REPLICA_SIGN_KEYS, span_of(root.key, SIGN_PUBLIC_LEN)))
+            st = own_sign_key(d, &root, a, err);
+    }
+    return st;
+}
+
+/* The registry signs by another key than the log knows, or has another root: it was changed, or the
+ * log was restored from before. The set that says so is signed by that key already; the root's
+ * signature in it vouches. */
+static enum ocop_status introduce(struct author *au, const struct server_keys *keys,
+                                  const struct replica_info *info, struct ocop_error *err)
+{
+    const bool other = memcmp(info->sign_key, keys->sign.public_key, SIGN_PUBLIC_LEN) != 0;
     const int64_t now = env_now_ms(au->r->env);
     struct own_draft d = {.f = {0}};
+    struct fields self;
+    struct row_meta meta;
     struct arena a;
     uint64_t at;
     arena_init(&a, MIB(1));
@@ -77,10 +99,19 @@ static enum ocop_status introduce(struct author *au, const struct server_keys *k
                                 .signature = keys->sign_paper.signature,
                                 .number = keys->sign_paper.number,
                                 .made_ms = now};
+    enum ocop_status st = row_load(au->r->rows, KIND_REPLICA, &au->replica, &a, &self, &meta, err);
+    if (st == OCOP_OK)
+        st = put_roots(au, keys, &self, now, &d, &a, err);
+    if (st == OCOP_OK && other)
+        st = own_sign_key(&d, &key, &a, err);
+    if (st != OCOP_OK || d.f.count == 0) {
+        arena_fini(&a);
+        return st;
+    }
     own_bytes(&d, REPLICA_SIGN_KEY, span_of(key.key, SIGN_PUBLIC_LEN));
-    enum ocop_status st = own_sign_key(&d, &key, &a, err);
-    struct change c = own_change(&d, KIND_REPLICA, VERB_AMEND, au->replica, version, now);
-    c.reason = span_str("the registry signs by another key");
+    struct change c = own_change(&d, KIND_REPLICA, VERB_AMEND, au->replica, info->version, now);
+    c.reason =
+        span_str(other ? "the registry signs by another key" : "the registry has another root");
     struct changes changes = {&c, 1};
     if (st == OCOP_OK)
         st = author_write(au, &changes, &a, &at, err);
@@ -97,8 +128,9 @@ enum ocop_status author_registry(struct registry *r, const struct server_keys *k
     out->seq = info.acked_seq;
     memcpy(out->prev_hash, info.acked_hash, HASH_LEN);
     if (st == OCOP_OK && info.known &&
-        memcmp(info.sign_key, keys->sign.public_key, SIGN_PUBLIC_LEN) != 0)
-        st = introduce(out, keys, info.version, err);
+        (keys->roots.count > 1 ||
+         memcmp(info.sign_key, keys->sign.public_key, SIGN_PUBLIC_LEN) != 0))
+        st = introduce(out, keys, &info, err);
     return st;
 }
 

@@ -116,7 +116,7 @@ static const struct command commands[] = {
      {{"--reason", "TEXT", "why; shown on the device"},
       {"--now", NULL, "whether or not it has sent everything"}}},
     {"keys",
-     "show|rotate|rotate-sign|detach|sign|install [TEXT]",
+     "show|rotate|rotate-sign|detach|sign|install|next-root|take-root [TEXT|FILE]",
      "show and change the registry's keys; the root may be kept on another machine",
      1,
      2,

@@ -98,7 +98,7 @@ static enum ocop_status story(const struct invocation *in, struct registry *r,
     memset(&keys, 0, sizeof keys);
     /* A copy can be read where the keys are not. */
     const bool with_root = command_keys(in, &keys, NULL) == OCOP_OK;
-    enum ocop_status st = show_story(r, record, with_root ? keys.root.public_key : NULL,
+    enum ocop_status st = show_story(r, record, with_root ? keys.roots.key[0] : NULL,
                                      command_has(in, "--json"), in->out, err);
     keys_wipe(&keys);
     return st;

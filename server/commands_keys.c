@@ -1,5 +1,6 @@
 /* keys: what the registry is known by, and new ones in the place of old ones. All of it is the file
- * of keys; the registry itself is not even opened. A server that runs takes the new file by itself.
+ * of keys; the registry itself is opened only to be told of a new root. A server that runs takes
+ * the new file by itself.
  */
 #include <string.h>
 
@@ -39,7 +40,10 @@ static void show_keys(const struct server_keys *k, int64_t now, FILE *out)
 
     fputs("root\t", out);
     show_print(out, k->root.public_key);
-    fputs(k->has_root ? "\tin this file\n" : "\tkept elsewhere\n", out);
+    fputs(k->has_root ? "\tin this file" : "\tkept elsewhere", out);
+    if (k->roots.count > 1)
+        fprintf(out, "\tnumber %zu", k->roots.count - 1);
+    fputc('\n', out);
     fputs("sign\t", out);
     show_print(out, k->sign.public_key);
     if (own)
@@ -108,6 +112,48 @@ static enum ocop_status sign(const struct invocation *in, struct ocop_error *err
     return st;
 }
 
+/* Make the next root, here or where the present one is kept. */
+static enum ocop_status next_root(const struct invocation *in, const struct server_keys *k,
+                                  struct ocop_error *err)
+{
+    const char *path = command_value(in, "--root");
+    struct sign_key root = k->root;
+
+    if (in->operand_count != 2)
+        return err_set(err, OCOP_EINVAL, "next-root needs the file that it goes to");
+    enum ocop_status st = OCOP_OK;
+    if (!k->has_root)
+        st = path ? keys_load_root(path, &root, err)
+                  : err_set(err, OCOP_EINVAL, "the root is kept elsewhere; say --root FILE");
+    if (st == OCOP_OK)
+        st = keys_next_root(k, in->env, &root, in->operands[1], err);
+    sign_key_wipe(&root);
+    return st;
+}
+
+/* The log names the new root at once, so that evidence can be made with it. */
+static enum ocop_status introduce(const struct invocation *in, const struct server_keys *k,
+                                  struct ocop_error *err)
+{
+    struct registry *r = NULL;
+    struct author self;
+    enum ocop_status st = command_open(in, &r, err);
+
+    if (st == OCOP_OK)
+        st = registry_begin(r, err);
+    if (st != OCOP_OK)
+        goto out;
+    st = author_registry(r, k, &self, err);
+    author_end(&self);
+    if (st == OCOP_OK)
+        st = registry_commit(r, err);
+    else
+        registry_rollback(r);
+out:
+    registry_close(r);
+    return st;
+}
+
 /* One change of the keys, in memory. *save: they are to be written. */
 static enum ocop_status change(const struct invocation *in, struct server_keys *k, bool *save,
                                struct ocop_error *err)
@@ -124,6 +170,15 @@ static enum ocop_status change(const struct invocation *in, struct server_keys *
         return in->operand_count == 2
                    ? keys_install(k, in->env, in->operands[1], keep_ms, err)
                    : err_set(err, OCOP_EINVAL, "install needs the answer of `ocopd keys sign`");
+    if (strcmp(what, "next-root") == 0) {
+        *save = false;
+        return next_root(in, k, err);
+    }
+    if (strcmp(what, "take-root") == 0)
+        return in->operand_count == 2
+                   ? keys_take_root(k, in->env, in->operands[1], err)
+                   : err_set(err, OCOP_EINVAL,
+                             "take-root needs the file of `ocopd keys next-root`");
     if (strcmp(what, "detach") == 0) {
         if (!root)
             return err_set(err, OCOP_EINVAL, "detach needs --root: the file that the root goes to");
@@ -159,6 +214,8 @@ enum ocop_status command_keys_change(const struct invocation *in, struct ocop_er
         st = change(in, &keys, &save, err);
     if (st == OCOP_OK && save)
         st = keys_save(path, &keys, err);
+    if (st == OCOP_OK && strcmp(in->operands[0], "take-root") == 0)
+        st = introduce(in, &keys, err);
     if (st == OCOP_OK)
         show_keys(&keys, env_now_ms(in->env), in->out);
     keys_wipe(&keys);

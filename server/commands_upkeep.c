@@ -87,7 +87,7 @@ enum ocop_status command_verify(const struct invocation *in, struct ocop_error *
     if (st == OCOP_OK)
         with_root = command_keys(in, &keys, NULL) == OCOP_OK;
     if (st == OCOP_OK)
-        st = replay_check(r, with_root ? keys.root.public_key : NULL, &checked, err);
+        st = replay_check(r, with_root ? keys.roots.key[0] : NULL, &checked, err);
     if (st == OCOP_OK)
         fprintf(in->out,
                 "log: %llu change-sets of %llu replicas with %llu changes; hashes, chains and "

@@ -103,6 +103,7 @@ enum ocop_status invite_make(struct registry *r, const struct server_keys *keys,
         return err_set(err, OCOP_EINVAL, "the address is missing or too long");
     snprintf(inv.address, sizeof inv.address, "%s", terms->address);
     memcpy(inv.root_key, keys->root.public_key, sizeof inv.root_key);
+    inv.root_number = keys->roots.count ? keys->roots.count - 1 : 0;
     memcpy(inv.channel_key, keys->channel[0].public_key, sizeof inv.channel_key);
     inv.channel_number = keys->channel_paper[0].number;
     memcpy(inv.channel_signature, keys->channel_paper[0].signature, sizeof inv.channel_signature);

@@ -431,6 +431,29 @@ static enum ocop_status channel_put(struct work *w, Ocop__Sync__SyncReply *reply
     return c->key.data && c->signature.data ? OCOP_OK : err_nomem(&w->err);
 }
 
+/* Who trusts an earlier root of this registry is told of those that followed. */
+static enum ocop_status roots_put(struct work *w, uint64_t trusted, Ocop__Sync__RootKey ***out,
+                                  size_t *count)
+{
+    const struct root_chain *roots = &w->keys->roots;
+    *count = 0;
+    if (trusted >= ROOTS_MAX || trusted + 1 >= roots->count)
+        return OCOP_OK;
+    *out = take(w, roots->count, sizeof **out);
+    for (size_t i = (size_t)trusted + 1; *out && i < roots->count; i++) {
+        Ocop__Sync__RootKey *k = take(w, 1, sizeof *k);
+        if (!k)
+            return OCOP_ENOMEM;
+        ocop__sync__root_key__init(k);
+        k->has_key = k->has_number = k->has_signature = 1;
+        k->key = copy_bytes(w, roots->key[i], SIGN_PUBLIC_LEN);
+        k->number = i;
+        k->signature = copy_bytes(w, w->keys->root_signature[i], SIGNATURE_LEN);
+        (*out)[(*count)++] = k;
+    }
+    return *out ? OCOP_OK : OCOP_ENOMEM;
+}
+
 /* The certificate that the device holds may be of what stood before. */
 static enum ocop_status certificate_put(struct work *w, const struct id *replica,
                                         const struct replica_info *info,
@@ -439,8 +462,9 @@ static enum ocop_status certificate_put(struct work *w, const struct id *replica
 {
     uint64_t version;
     enum ocop_status st = certificate_version(w->r, info, &version, &w->err);
-    if (st != OCOP_OK || (in->has_certificate && in->certificate == version &&
-                          !lineage_differs(w, in) && !certificate_stale(w->r, in->certificate_day)))
+    if (st != OCOP_OK ||
+        (in->has_certificate && in->certificate == version && !lineage_differs(w, in) &&
+         !certificate_stale(w->r, in->certificate_day) && in->root + 1 >= w->keys->roots.count))
         return st;
     return certificate_make(w->r, w->keys, replica, &w->arena, &reply->certificate, &w->err);
 }
@@ -459,6 +483,8 @@ static enum ocop_status replica_answer(struct work *w, const struct id *replica,
     }
     if (w->parted || lineage_differs(w, in))
         st = known_put(w->r, w->sender, replica, in->last_seq, &w->arena, reply, &w->err);
+    if (st == OCOP_OK)
+        st = roots_put(w, in->root, &reply->roots, &reply->n_roots);
     if (st == OCOP_OK)
         st = channel_put(w, reply);
     if (st == OCOP_OK)
@@ -634,8 +660,12 @@ static enum ocop_status sync_answer(struct work *w, const Ocop__Sync__SyncReques
 
 static enum ocop_status enrol(struct work *w)
 {
-    return enrol_answer(w->r, w->keys, w->request->enrol, w->sender, &w->arena, &w->reply.enrolment,
-                        &w->err);
+    const Ocop__Sync__EnrolRequest *in = w->request->enrol;
+    enum ocop_status st =
+        enrol_answer(w->r, w->keys, in, w->sender, &w->arena, &w->reply.enrolment, &w->err);
+    return st == OCOP_OK && in->has_root
+               ? roots_put(w, in->root, &w->reply.enrolment->roots, &w->reply.enrolment->n_roots)
+               : st;
 }
 
 /* Whether what was written stands. A refusal may write: a revoked device's set is put aside, and

@@ -106,6 +106,16 @@ static bool sign_is_root(const struct server_keys *k)
     return memcmp(k->sign.public_key, k->root.public_key, SIGN_PUBLIC_LEN) == 0;
 }
 
+/* The roots before this one, oldest first, each with its signature over the next. */
+static void put_earlier(struct buf *out, const struct server_keys *k)
+{
+    for (size_t i = 0; i + 1 < k->roots.count; i++) {
+        put_key(out, "earlier-root", k->roots.key[i], SIGN_PUBLIC_LEN);
+        put_key(out, "", k->root_signature[i + 1], SIGNATURE_LEN);
+        buf_byte(out, '\n');
+    }
+}
+
 static void keys_put(struct buf *out, const struct server_keys *k)
 {
     if (k->has_root)
@@ -113,6 +123,7 @@ static void keys_put(struct buf *out, const struct server_keys *k)
     else
         put_key(out, "root-public", k->root.public_key, SIGN_PUBLIC_LEN);
     buf_byte(out, '\n');
+    put_earlier(out, k);
     if (!sign_is_root(k)) {
         put_seed(out, "sign", &k->sign);
         buf_printf(out, " %" PRIu64, k->sign_paper.number);
@@ -165,9 +176,10 @@ enum ocop_status keys_save_root(const char *path, const struct server_keys *k,
 {
     struct buf text;
     buf_init(&text, KEYS_TEXT_MAX);
-    buf_reserve(&text, LINE_MAX_LEN);
+    buf_reserve(&text, KEYS_TEXT_MAX);
     put_seed(&text, "root", &k->root);
     buf_byte(&text, '\n');
+    put_earlier(&text, k);
     return write_wiped(path, &text, false, err);
 }
 
@@ -201,6 +213,11 @@ static bool line_take(struct server_keys *k, char *const w[WORDS_MAX], size_t wo
         k->has_root = true;
     } else if (strcmp(w[0], "root-public") == 0) {
         memcpy(k->root.public_key, key, SIGN_PUBLIC_LEN);
+    } else if (strcmp(w[0], "earlier-root") == 0 && words == 3) {
+        if (k->roots.count + 1 == ROOTS_MAX)
+            return false;
+        memcpy(k->roots.key[k->roots.count++], key, SIGN_PUBLIC_LEN);
+        return hex_is(w[2], k->root_signature[k->roots.count], SIGNATURE_LEN);
     } else if (strcmp(w[0], "sign") == 0 && words == 4) {
         sign_from_seed(&k->sign, key);
         return paper_read(&k->sign_paper, w[2], NULL, w[3]);
@@ -243,11 +260,22 @@ static bool line_read(struct server_keys *k, char *line)
     return good;
 }
 
+/* Behind those before it stands the root itself, and each was signed by the one before. */
+static bool roots_settle(struct server_keys *k)
+{
+    memcpy(k->roots.key[k->roots.count++], k->root.public_key, SIGN_PUBLIC_LEN);
+    for (size_t i = 1; i < k->roots.count; i++)
+        if (!root_vouched(k->roots.key[i - 1], k->roots.key[i], i, k->root_signature[i]))
+            return false;
+    return true;
+}
+
 /* What the root signs by itself where it is at hand, and whether it did where it is not. */
 static bool keys_settle(struct server_keys *k)
 {
     static const uint8_t none[SIGN_PUBLIC_LEN];
-    if (memcmp(k->root.public_key, none, sizeof none) == 0 || k->channel_count == 0)
+    if (memcmp(k->root.public_key, none, sizeof none) == 0 || k->channel_count == 0 ||
+        !roots_settle(k))
         return false;
     if (memcmp(k->sign.public_key, none, sizeof none) == 0) {
         if (!k->has_root)
@@ -313,6 +341,16 @@ enum ocop_status keys_load_root(const char *path, struct sign_key *out, struct o
     return st;
 }
 
+enum ocop_status keys_load_next(const char *path, struct server_keys *out, struct ocop_error *err)
+{
+    enum ocop_status st = lines_read(path, out, err);
+    if (st == OCOP_OK && (!out->has_root || !roots_settle(out)))
+        st = err_set(err, OCOP_EDAMAGED, "%s does not hold a root that others signed", path);
+    if (st != OCOP_OK)
+        keys_wipe(out);
+    return st;
+}
+
 enum ocop_status keys_create(const char *path, const struct env *env, struct server_keys *out,
                              struct ocop_error *err)
 {
@@ -370,9 +408,13 @@ void keys_sign(const struct sign_key *key, enum keys_purpose purpose, struct spa
     word_sign(purposes[purpose], text, key, signature);
 }
 
-/* The root, or a key that it signed. */
-static bool is_ours(const struct server_keys *k, const uint8_t signer[SIGN_PUBLIC_LEN])
+/* The root, or a key that it signed. A root whose place was taken may be in wrong hands: its word
+ * for a device is none any more, but only who has our disk can write to the ledger. */
+static bool is_ours(const struct server_keys *k, enum keys_purpose purpose,
+                    const uint8_t signer[SIGN_PUBLIC_LEN])
 {
+    if (purpose == KEYS_LEDGER && root_chain_leads(&k->roots, signer, signer))
+        return true;
     if (memcmp(signer, k->sign.public_key, SIGN_PUBLIC_LEN) == 0 ||
         memcmp(signer, k->root.public_key, SIGN_PUBLIC_LEN) == 0)
         return true;
@@ -387,5 +429,5 @@ static bool is_ours(const struct server_keys *k, const uint8_t signer[SIGN_PUBLI
 bool keys_verify(const struct server_keys *k, enum keys_purpose purpose, struct span text,
                  const uint8_t signer[SIGN_PUBLIC_LEN], const uint8_t signature[SIGNATURE_LEN])
 {
-    return is_ours(k, signer) && word_holds(purposes[purpose], text, signer, signature);
+    return is_ours(k, purpose, signer) && word_holds(purposes[purpose], text, signer, signature);
 }

@@ -7,6 +7,7 @@
 #include "buf.h"
 #include "changeset.h"
 #include "noise.h"
+#include "roots.h"
 
 enum { SERVER_CHANNEL_KEYS_MAX = 4, KEYS_RETIRED_MAX = 16, KEYS_TEXT_MAX = 8192 };
 
@@ -19,8 +20,10 @@ struct key_paper {
 };
 
 struct server_keys {
-    struct sign_key root; /* Ed25519: pins the registry */
-    bool has_root;        /* its secret is here */
+    struct sign_key root;                             /* Ed25519: pins the registry */
+    bool has_root;                                    /* its secret is here */
+    struct root_chain roots;                          /* those before it, and it */
+    uint8_t root_signature[ROOTS_MAX][SIGNATURE_LEN]; /* of each but the first, by the one before */
     struct sign_key sign; /* Ed25519: by it the registry writes its own sets; the root at first */
     struct key_paper sign_paper;
     struct channel_key channel[SERVER_CHANNEL_KEYS_MAX]; /* newest first */
@@ -50,6 +53,9 @@ OCOP_MUST_USE enum ocop_status keys_save(const char *path, const struct server_k
 OCOP_MUST_USE enum ocop_status keys_save_root(const char *path, const struct server_keys *k,
                                               struct ocop_error *err);
 OCOP_MUST_USE enum ocop_status keys_load_root(const char *path, struct sign_key *out,
+                                              struct ocop_error *err);
+/** The same with the roots before it, whose chain holds. */
+OCOP_MUST_USE enum ocop_status keys_load_next(const char *path, struct server_keys *out,
                                               struct ocop_error *err);
 void keys_wipe(struct server_keys *k);
 /** What this process holds shall not be found in the file that a crash leaves. */
@@ -85,6 +91,18 @@ OCOP_MUST_USE enum ocop_status keys_answer(const struct sign_key *root, const ch
 OCOP_MUST_USE enum ocop_status keys_install(struct server_keys *k, const struct env *env,
                                             const char *answer, int64_t keep_ms,
                                             struct ocop_error *err);
+/** Make the root that will take this one's place, signed by it, in a file of its own: now, or when
+ *  this one is lost. `root`: the present one's secret.
+ *  @return OCOP_EAUTH it is another's; OCOP_ELIMIT, OCOP_ESTATE, OCOP_EIO */
+OCOP_MUST_USE enum ocop_status keys_next_root(const struct server_keys *k, const struct env *env,
+                                              const struct sign_key *root, const char *path,
+                                              struct ocop_error *err);
+/** Put the root of such a file in the place of the present one: it signs what that had signed. Its
+ *  secret stays here only where the present one's does.
+ *  @return OCOP_EAUTH the present root did not sign it; OCOP_ENOTFOUND, OCOP_EDAMAGED */
+OCOP_MUST_USE enum ocop_status keys_take_root(struct server_keys *k, const struct env *env,
+                                              const char *path, struct ocop_error *err);
+
 /** Forget the root's secret; a signing key of the registry's own is made first where there is none.
  */
 void keys_detach(struct server_keys *k, const struct env *env);

@@ -70,6 +70,71 @@ void keys_new_sign(struct server_keys *k, const struct env *env)
     k->next_sign_number = 0;
 }
 
+static bool same_roots(const struct root_chain *a, const struct root_chain *b, size_t count)
+{
+    return a->count >= count && b->count >= count &&
+           memcmp(a->key, b->key, count * sizeof a->key[0]) == 0;
+}
+
+enum ocop_status keys_next_root(const struct server_keys *k, const struct env *env,
+                                const struct sign_key *root, const char *path,
+                                struct ocop_error *err)
+{
+    struct server_keys next = {.roots = k->roots, .has_root = true};
+    if (memcmp(root->public_key, k->root.public_key, SIGN_PUBLIC_LEN) != 0)
+        return err_set(err, OCOP_EAUTH, "this is the root of another registry, or one of before");
+    if (next.roots.count == ROOTS_MAX)
+        return err_set(err, OCOP_ELIMIT, "this registry has had %d roots", ROOTS_MAX);
+    memcpy(next.root_signature, k->root_signature, sizeof next.root_signature);
+    sign_key_new(&next.root, env);
+    root_vouch(root, next.root.public_key, next.roots.count, next.root_signature[next.roots.count]);
+    memcpy(next.roots.key[next.roots.count++], next.root.public_key, SIGN_PUBLIC_LEN);
+    enum ocop_status st = keys_save_root(path, &next, err);
+    keys_wipe(&next);
+    return st;
+}
+
+/* What the root before had signed, signed again. */
+static void sign_again(struct server_keys *k, const struct env *env, bool sign_is_root)
+{
+    for (size_t i = 0; i < k->channel_count; i++)
+        invitation_sign(k->root.secret, k->channel[i].public_key, k->channel_paper[i].number,
+                        k->channel_paper[i].signature);
+    for (size_t i = 0; i < k->retired_count; i++)
+        sign_key_vouch(&k->root, k->retired[i].public_key, k->retired[i].paper.number,
+                       k->retired[i].paper.signature);
+    if (!sign_is_root) {
+        sign_key_vouch(&k->root, k->sign.public_key, k->sign_paper.number, k->sign_paper.signature);
+        return;
+    }
+    k->sign = k->root; /* which is given another name at once: a root signs keys, not sets */
+    keys_new_sign(k, env);
+}
+
+enum ocop_status keys_take_root(struct server_keys *k, const struct env *env, const char *path,
+                                struct ocop_error *err)
+{
+    struct server_keys next;
+    const bool stays = k->has_root,
+               sign_is_root = memcmp(k->sign.public_key, k->root.public_key, SIGN_PUBLIC_LEN) == 0;
+    enum ocop_status st = keys_load_next(path, &next, err);
+    if (st == OCOP_OK && (next.roots.count != k->roots.count + 1 ||
+                          !same_roots(&next.roots, &k->roots, k->roots.count)))
+        st = err_set(err, OCOP_EAUTH, "%.200s holds no root that follows the one in use", path);
+    if (st == OCOP_OK) {
+        k->root = next.root;
+        k->roots = next.roots;
+        memcpy(k->root_signature, next.root_signature, sizeof k->root_signature);
+        k->has_root = true;
+        sign_again(k, env, sign_is_root);
+        k->has_root = stays;
+        if (!stays)
+            sodium_memzero(k->root.secret, sizeof k->root.secret);
+    }
+    keys_wipe(&next);
+    return st;
+}
+
 void keys_detach(struct server_keys *k, const struct env *env)
 {
     if (memcmp(k->sign.public_key, k->root.public_key, SIGN_PUBLIC_LEN) == 0)

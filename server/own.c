@@ -70,6 +70,7 @@ enum ocop_status own_sign_key(struct own_draft *d, const struct own_key *k, stru
     member_int(&b, 4, k->number);
     member_bytes(&b, 5, k->channel_key, CHANNEL_KEY_LEN);
     member_int(&b, 6, (uint64_t)k->made_ms);
+    member_int(&b, 7, k->root);
     const uint8_t *copy = b.failed ? NULL : (const uint8_t *)arena_dup(a, b.p, b.len);
     const size_t len = b.len;
     buf_fini(&b);

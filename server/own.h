@@ -31,6 +31,7 @@ struct own_key {
     uint64_t number;
     const uint8_t *channel_key; /* of a device; NULL under the registry's own */
     int64_t made_ms;
+    bool root; /* of the registry: signed by the one before it, and signs no sets */
 };
 OCOP_MUST_USE enum ocop_status own_sign_key(struct own_draft *d, const struct own_key *k,
                                             struct arena *a, struct ocop_error *err);

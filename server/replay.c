@@ -7,6 +7,7 @@
 
 #include "bounds.h"
 #include "keys.h"
+#include "roots.h"
 
 enum { BATCH_SETS = 256, SIGNER_BUCKETS = 4096 };
 
@@ -143,7 +144,7 @@ struct signer {
 struct checking {
     struct arena a;
     struct signer *buckets[SIGNER_BUCKETS];
-    const uint8_t *root;
+    struct root_chain roots;
     struct id self;
     struct replay_result *result;
 };
@@ -196,12 +197,37 @@ static enum ocop_status learn_later(struct checking *c, struct signer *s, const 
         return damaged(err, version, "a signing key is none");
     if (id_eq(&s->id, &c->self) &&
         (!element_get(f->bytes, 3, &signature) || signature.bytes.len != SIGNATURE_LEN ||
-         !sign_key_vouched(c->root ? c->root : s->key, f->key.p, place.number, signature.bytes.p)))
+         !sign_key_vouched(root_chain_last(&c->roots), f->key.p, place.number, signature.bytes.p)))
         return damaged(err, version, "the root did not sign the key that the registry signs by");
     *k = (struct signing){s->later, place, {0}};
     memcpy(k->key, f->key.p, SIGN_PUBLIC_LEN);
     s->later = k;
     return OCOP_OK;
+}
+
+static bool is_root(const struct field *f)
+{
+    struct field root;
+    return element_get(f->bytes, 7, &root) && root.i;
+}
+
+/* Roots that took the place of others, before the keys for which they vouch: elements stand in the
+ * order of their keys. */
+static enum ocop_status learn_roots(struct checking *c, const struct fields *fields,
+                                    uint64_t version, struct ocop_error *err)
+{
+    size_t roots = 0, before = c->roots.count;
+    for (size_t round = 0; round < ROOTS_MAX; round++)
+        for (size_t i = 0; i < fields->count; i++) {
+            const struct field *f = &fields->v[i];
+            bool is_root = false;
+            if (f->number == 22 && f->op == FIELD_SET)
+                (void)root_chain_take(&c->roots, f, &is_root);
+            roots += is_root && round == 0;
+        }
+    return c->roots.count == before + roots
+               ? OCOP_OK
+               : damaged(err, version, "a root is not signed by the one before it");
 }
 
 /* Take the keys that a set of the registry's own enrols. */
@@ -218,8 +244,14 @@ static enum ocop_status learn(struct checking *c, const struct change_set *set, 
         enum ocop_status st = signer_get(c, &ch->record, &s, err);
         if (st == OCOP_OK && !known)
             memcpy(s->key, key->bytes.p, SIGN_PUBLIC_LEN);
+        const bool own = id_eq(&ch->record, &c->self);
+        if (st == OCOP_OK && own && !known)
+            root_chain_begin(&c->roots, s->key);
+        if (st == OCOP_OK && own)
+            st = learn_roots(c, &ch->fields, version, err);
         for (size_t f = 0; st == OCOP_OK && f < ch->fields.count; f++)
-            if (ch->fields.v[f].number == 22 && ch->fields.v[f].op == FIELD_SET)
+            if (ch->fields.v[f].number == 22 && ch->fields.v[f].op == FIELD_SET &&
+                !(own && is_root(&ch->fields.v[f])))
                 st = learn_later(c, s, &ch->fields.v[f], version, err);
         if (st != OCOP_OK)
             return st;
@@ -262,8 +294,6 @@ static enum ocop_status check_set(struct checking *c, const struct log_entry *en
     }
     if (memcmp(set->prev_hash, s->hash, HASH_LEN) != 0)
         return damaged(err, v, "does not continue the set before it");
-    if (own && c->root && memcmp(s->key, c->root, SIGN_PUBLIC_LEN) != 0)
-        return damaged(err, v, "the registry is not the one of this root key");
     if (changeset_verify(set->hash, entry->signature, key_at(s, set->seq), NULL) != OCOP_OK)
         return damaged(err, v, "the signature is not that of its replica");
     s->seq = set->seq;
@@ -283,7 +313,6 @@ enum ocop_status replay_check(struct registry *r, const uint8_t *root, struct re
     *result = (struct replay_result){0};
     if (!c)
         return err_nomem(err);
-    c->root = root;
     c->self = r->self;
     c->result = result;
     arena_init(&c->a, MIB(256));
@@ -301,6 +330,8 @@ enum ocop_status replay_check(struct registry *r, const uint8_t *root, struct re
             st = check_set(c, &entry, &set, err);
         arena_reset(&a);
     }
+    if (st == OCOP_OK && root && !root_chain_leads(&c->roots, root, root))
+        st = damaged(err, 1, "the registry is not the one of this root key");
     arena_fini(&a);
     arena_fini(&c->a);
     free(c);

@@ -415,10 +415,11 @@ bool sign_key_vouched(const uint8_t root[SIGN_PUBLIC_LEN], const uint8_t key[SIG
 
 bool key_place_read(struct span element, struct key_place *out)
 {
-    struct field from, number = {.i = 0};
+    struct field from, number = {.i = 0}, root = {.i = 0};
 
     *out = (struct key_place){0};
-    if (!element_get(element, 2, &from) || from.i < 1)
+    (void)element_get(element, 7, &root);
+    if (root.i || !element_get(element, 2, &from) || from.i < 1)
         return false;
     (void)element_get(element, 4, &number);
     *out = (struct key_place){(uint64_t)from.i, (uint64_t)number.i};

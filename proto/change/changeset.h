@@ -97,7 +97,7 @@ bool sign_key_vouched(const uint8_t root[SIGN_PUBLIC_LEN], const uint8_t key[SIG
 struct key_place {
     uint64_t from_seq, number;
 };
-/** Of a packed element of Replica.sign_keys. */
+/** Of a packed element of Replica.sign_keys; false: it is none, or speaks of a root. */
 bool key_place_read(struct span element, struct key_place *out);
 /** Does a key hold for this sequence, and before `best` (NULL: none yet)? */
 bool key_place_better(const struct key_place *k, uint64_t seq, const struct key_place *best);

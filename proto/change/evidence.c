@@ -87,17 +87,37 @@ static enum ocop_status key_add(struct evidence_checking *c, struct evidence_rep
     return OCOP_OK;
 }
 
-/* A key of the registry's own: it counts with the root's word for it. */
+/* A key of the registry's own: it counts with the word of the root of then. */
 static enum ocop_status own_key(struct evidence_checking *c, struct evidence_replica *r,
                                 const struct field *f, uint64_t version)
 {
-    struct field signature, number = {.i = 0};
-    (void)element_get(f->bytes, 4, &number);
-    if (f->op != FIELD_SET || f->key.len != SIGN_PUBLIC_LEN ||
+    struct field signature;
+    struct key_place place;
+    if (f->op != FIELD_SET || f->key.len != SIGN_PUBLIC_LEN || !key_place_read(f->bytes, &place) ||
         !element_get(f->bytes, 3, &signature) || signature.bytes.len != SIGNATURE_LEN ||
-        !sign_key_vouched(c->e->root_key, f->key.p, (uint64_t)number.i, signature.bytes.p))
+        !sign_key_vouched(root_chain_last(&c->e->roots), f->key.p, place.number, signature.bytes.p))
         return OCOP_OK;
-    return key_add(c, r, f->key, version, (struct key_place){0});
+    return key_add(c, r, f->key, version, place);
+}
+
+/* The first root signs the record's creation; others take its place. Before the keys for which they
+ * vouch, in whatever order the elements stand. */
+static void learn_roots(struct evidence_checking *c, const struct change *change)
+{
+    struct root_chain *roots = &c->e->roots;
+    const struct field *first = fields_find(&change->fields, REPLICA_SIGN_KEY, span_of(NULL, 0));
+    bool more = true, is_root;
+    if (roots->count == 0 && first && first->bytes.len == SIGN_PUBLIC_LEN)
+        root_chain_begin(roots, first->bytes.p);
+    while (more) {
+        const size_t before = roots->count;
+        for (size_t i = 0; i < change->fields.count; i++) {
+            const struct field *f = &change->fields.v[i];
+            if (f->number == REPLICA_SIGN_KEYS && f->op == FIELD_SET)
+                (void)root_chain_take(roots, f, &is_root);
+        }
+        more = roots->count > before;
+    }
 }
 
 /* One that a device's own follows: from a sequence on. */
@@ -117,6 +137,8 @@ static enum ocop_status learn_change(struct evidence_checking *c, const struct c
     struct evidence_replica *r = NULL;
     const bool own = span_eq(id_span(&change->record), span_in(&c->e->bundle->registry));
     enum ocop_status st = replica_at(c, &change->record, &r);
+    if (own)
+        learn_roots(c, change);
     for (size_t i = 0; st == OCOP_OK && i < change->fields.count; i++) {
         const struct field *f = &change->fields.v[i];
         if (f->number == FIELD_OFFICER)
@@ -244,12 +266,14 @@ static enum ocop_status changes_read(struct evidence_checking *c, struct evidenc
     return st;
 }
 
-/* By the root, or by a key that the root vouched for by then. */
+/* By a root, or by a key that one vouched for by then. */
 static bool signed_by_registry(const struct evidence *e, const struct evidence_replica *self,
                                const uint8_t hash[HASH_LEN], const uint8_t *signature)
 {
     const struct evidence_key *k = self ? self->keys : NULL;
-    bool good = changeset_verify(hash, signature, e->root_key, NULL) == OCOP_OK;
+    bool good = false;
+    for (size_t i = 0; !good && i < e->roots.count; i++)
+        good = changeset_verify(hash, signature, e->roots.key[i], NULL) == OCOP_OK;
     for (; !good && k; k = k->before)
         good = changeset_verify(hash, signature, k->key, NULL) == OCOP_OK;
     return good;
@@ -529,6 +553,8 @@ enum ocop_status evidence_check(const Ocop__Evidence__Bundle *bundle,
     enum ocop_status st = sets_read(&c);
     if (st != OCOP_OK)
         return st;
+    if (!root_chain_leads(&out->roots, root_key, root_key))
+        evidence_found(&c, "the registry of this record is not that of the root key");
     chains_check(&c);
     st = cases_read(&c);
     if (st == OCOP_OK)

@@ -11,6 +11,7 @@
 #include "changeset.h"
 #include "evidence.pb-c.h"
 #include "merge.h"
+#include "roots.h"
 
 enum { EVIDENCE_HEAD_LEN = 8 + 1 + SIGN_PUBLIC_LEN };
 
@@ -99,6 +100,7 @@ struct evidence {
     const Ocop__Evidence__Bundle *bundle;
     struct id record;
     const uint8_t *root_key;
+    struct root_chain roots;           /* as the registry's own record names them */
     struct evidence_replica *replicas; /* in the order of their enrolment */
     struct evidence_set *sets;
     size_t set_count;

@@ -103,6 +103,10 @@ enum ocop_status invitation_encode(const struct invitation *in, struct buf *out,
         buf_varint(&raw, 7 << 3);
         buf_varint(&raw, in->channel_number);
     }
+    if (in->root_number > 0) {
+        buf_varint(&raw, 8 << 3);
+        buf_varint(&raw, in->root_number);
+    }
     checksum(buf_span(&raw), sum);
     buf_put(&raw, sum, sizeof sum);
     if (!raw.failed)
@@ -201,6 +205,9 @@ static bool take_field(uint64_t tag, struct span v, uint64_t integer, struct inv
         return true;
     case 7 << 3:
         out->channel_number = integer;
+        return true;
+    case 8 << 3:
+        out->root_number = integer;
         return true;
     default:
         return true;

@@ -21,6 +21,7 @@ enum {
 
 struct invitation {
     uint8_t root_key[INVITATION_ROOT_LEN];               /* pins the registry */
+    uint64_t root_number;                                /* how many it had before; 0: none */
     uint8_t channel_key[CHANNEL_KEY_LEN];                /* the server's X25519 key */
     uint64_t channel_number;                             /* of that key; rising, 0 at first */
     uint8_t channel_signature[INVITATION_SIGNATURE_LEN]; /* the root's, over both */
