@@ -6,7 +6,7 @@
 #include "text.h"
 
 enum { FIELD_LIST_CODE = 10, FIELD_LIST_ITEMS = 12, FIELD_ROLES = 15 };
-enum { ITEM_FROM = 3, ITEM_TO = 4, ROLE_FROM = 2, ROLE_TO = 3 };
+enum { ITEM_FROM = 3, ITEM_TO = 4 };
 
 /* --- code lists ------------------------------------------------------------------------------ */
 
@@ -81,16 +81,6 @@ static enum ocop_status codes_load(struct ocop_store *s, struct ocop_error *err)
     return st;
 }
 
-/* Does `day` lie between the dates that two fields of an element hold? Absent dates are open. */
-static bool in_force(struct span element, uint32_t from, uint32_t to, const char *day)
-{
-    struct field v;
-
-    if (element_get(element, from, &v) && v.bytes.len && span_cmp(span_str(day), v.bytes) < 0)
-        return false;
-    return !(element_get(element, to, &v) && v.bytes.len && span_cmp(span_str(day), v.bytes) > 0);
-}
-
 static enum code_answer code_known(void *self, const char *list, struct span code, const char *day)
 {
     const struct codes *c = self;
@@ -102,7 +92,7 @@ static enum code_answer code_known(void *self, const char *list, struct span cod
             continue;
         answer = CODE_WRONG;
         item = fields_find(&c->v[i].items, FIELD_LIST_ITEMS, code);
-        if (item && in_force(item->bytes, ITEM_FROM, ITEM_TO, day))
+        if (item && element_in_force(item->bytes, ITEM_FROM, ITEM_TO, day))
             return CODE_OK;
     }
     return answer;
@@ -135,8 +125,7 @@ enum ocop_status device_roles(struct ocop_store *s, unsigned *out, struct ocop_e
     *out = 0;
     text_day_of(env_now_ms(s->env), today);
     for (size_t i = 0; i < c->roles.count; i++)
-        if (in_force(c->roles.v[i].bytes, ROLE_FROM, ROLE_TO, today))
-            *out |= role_by_name(c->roles.v[i].key);
+        *out |= role_on(c->roles.v[i].bytes, today);
     return OCOP_OK;
 }
 

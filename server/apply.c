@@ -164,6 +164,8 @@ static void note_kind(struct apply *p)
         p->fx->scope_dirty = true;
     if (p->change->kind == KIND_CODE_LIST)
         cache_codes_changed(p->r);
+    if (p->change->kind == KIND_OFFICER)
+        cache_officer_changed(p->r, &p->change->record);
 }
 
 /* Give the fields of a new record their version as "last changed at". */

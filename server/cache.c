@@ -13,6 +13,7 @@
 enum {
     SEEN_SLOTS = 1 << 15,
     PLAIN_SLOTS = 1 << 10,
+    ROLE_SLOTS = 1 << 10,
     CODE_SLOTS = 1 << 12, /* at first */
     LIST_SLOTS = 1 << 6,
     CODES_ARENA = 64 << 20
@@ -24,6 +25,13 @@ struct code_entry {
     char from[11], to[11]; /* "" open */
 };
 
+struct role_entry {
+    struct id officer;
+    uint32_t round; /* as in `seen` */
+    unsigned roles; /* on the day */
+    char day[11];
+};
+
 struct registry_cache {
     struct {
         struct id id;
@@ -32,8 +40,9 @@ struct registry_cache {
     } seen[SEEN_SLOTS];
     uint32_t round;
     uint64_t plain[PLAIN_SLOTS]; /* versions; 0: none */
-    struct arena codes;          /* texts of the code lists */
-    struct code_entry *entries;  /* a power of two of slots; NULL list: empty */
+    struct role_entry roles[ROLE_SLOTS];
+    struct arena codes;         /* texts of the code lists */
+    struct code_entry *entries; /* a power of two of slots; NULL list: empty */
     size_t entry_count, slot_count;
     bool codes_loaded;
     struct {
@@ -69,6 +78,7 @@ void cache_forget(struct registry_cache *c)
         return;
     if (++c->round == 0) {
         memset(c->seen, 0, sizeof c->seen);
+        memset(c->roles, 0, sizeof c->roles);
         c->round = 1;
     }
     memset(c->plain, 0, sizeof c->plain);
@@ -259,38 +269,30 @@ enum code_answer cache_code(void *self, const char *list, struct span code, cons
     const struct code_entry *e = code_slot(r->cache, list, code);
     if (!e->list || code.len == 0)
         return CODE_WRONG;
-    bool early = e->from[0] && strcmp(day, e->from) < 0;
-    bool late = e->to[0] && strcmp(day, e->to) > 0;
-    return early || late ? CODE_WRONG : CODE_OK;
+    return day_within(span_str(e->from), span_str(e->to), day) ? CODE_OK : CODE_WRONG;
 }
 
 /* --- roles ---------------------------------------------------------------------------------------
  */
 
-static unsigned role_on(struct span element, const char *day)
-{
-    char from[11], to[11];
-    struct field role;
-    date_copy(element, 2, from);
-    date_copy(element, 3, to);
-    if ((from[0] && strcmp(day, from) < 0) || (to[0] && strcmp(day, to) > 0) ||
-        !element_get(element, 1, &role))
-        return 0;
-    return role_by_name(role.bytes);
-}
-
+/* Those that are held on a day, and the day. */
 enum ocop_status cache_roles(struct registry *r, const struct id *officer, int64_t at_ms,
                              unsigned *roles, struct ocop_error *err)
 {
     const struct field_rule *rule = kind_field(kind_by_number(KIND_OFFICER), 15);
+    struct role_entry *known = &r->cache->roles[seen_slot(officer) % ROLE_SLOTS];
     char day[11];
     struct arena a;
     struct fields list = {0};
+    text_day_of(at_ms, day);
+    *roles = known->roles;
+    if (known->round == r->cache->round && id_eq(&known->officer, officer) &&
+        strcmp(known->day, day) == 0)
+        return OCOP_OK;
     *roles = 0;
     sqlite3_stmt *s = registry_stmt(r, SQL_OFFICER_ROLES, err);
     if (!s)
         return OCOP_EDB;
-    text_day_of(at_ms, day);
     sqlite3_bind_blob(s, 1, officer->b, ID_LEN, SQLITE_STATIC);
     arena_init(&a, KIB(256));
     bool row;
@@ -303,5 +305,14 @@ enum ocop_status cache_roles(struct registry *r, const struct id *officer, int64
         *roles |= role_on(list.v[i].bytes, day);
     sqlite3_reset(s);
     arena_fini(&a);
+    if (st == OCOP_OK) {
+        *known = (struct role_entry){*officer, r->cache->round, *roles, ""};
+        memcpy(known->day, day, sizeof day);
+    }
     return st;
+}
+
+void cache_officer_changed(struct registry *r, const struct id *officer)
+{
+    r->cache->roles[seen_slot(officer) % ROLE_SLOTS].round = 0;
 }

@@ -36,5 +36,7 @@ void cache_codes_changed(struct registry *r);
 /** Roles of an officer on the day of `at_ms`: the time of receipt, which is in the log. */
 OCOP_MUST_USE enum ocop_status cache_roles(struct registry *r, const struct id *officer,
                                            int64_t at_ms, unsigned *roles, struct ocop_error *err);
+/** An officer's record was written. */
+void cache_officer_changed(struct registry *r, const struct id *officer);
 
 #endif

@@ -83,7 +83,7 @@ static bool few_fields(const ProtobufCMessageDescriptor *m, struct span message,
     struct field f;
     size_t at = 0;
     int more;
-    while ((more = packed_next(message, &at, &f)) > 0) {
+    while ((more = message_next(message, &at, &f)) > 0) {
         const ProtobufCFieldDescriptor *d = protobuf_c_message_descriptor_get_field(m, f.number);
         if (*left == 0)
             return false;
@@ -333,22 +333,25 @@ static enum ocop_status cursor_lost(struct work *w, const Ocop__Sync__SyncReques
     return st;
 }
 
-/* What the officer of the sender's device may read today. */
+/* What the officer of the sender's device may read today. A stranger, who is to be told of nothing,
+ * has no roles. */
 static enum ocop_status reading_of(struct work *w, int64_t now, unsigned *out)
 {
-    struct id replica;
-    struct replica_info info;
+    struct id officer = {{0}};
     unsigned roles = 0;
-    enum ocop_status st = registry_replica_by_channel(w->r, w->sender, &replica, &w->err);
-    if (st == OCOP_OK)
-        st = registry_replica(w->r, &replica, &info, &w->err);
-    if (st == OCOP_OK)
-        st = cache_roles(w->r, &info.officer, now, &roles, &w->err);
+    bool row;
+    sqlite3_stmt *s = registry_stmt(w->r, SQL_OFFICER_OF_CHANNEL, &w->err);
+    if (!s)
+        return OCOP_EDB;
+    sqlite3_bind_blob(s, 1, w->sender, CHANNEL_KEY_LEN, SQLITE_STATIC);
+    enum ocop_status st = registry_row(w->r, s, "looking for a device's officer", &row, &w->err);
+    row = st == OCOP_OK && row &&
+          id_from(span_of(sqlite3_column_blob(s, 0), (size_t)sqlite3_column_bytes(s, 0)), &officer);
+    sqlite3_reset(s);
+    if (row)
+        st = cache_roles(w->r, &officer, now, &roles, &w->err);
     *out = rights_reading(roles);
-    if (st != OCOP_ENOTFOUND)
-        return st;
-    w->err = (struct ocop_error){0}; /* a stranger, who is to be told of nothing */
-    return OCOP_OK;
+    return st;
 }
 
 /* Does the device not know yet how its own record stands, its units above all? It is told with the

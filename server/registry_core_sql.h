@@ -37,6 +37,8 @@
                    " coalesce(rekey_ms, 0) FROM replica WHERE id = ?1")                            \
     X(SQL_REPLICA_BY_CHANNEL, "SELECT id FROM replica WHERE channel_key = ?1"                      \
                               " ORDER BY born DESC, n DESC LIMIT 1")                               \
+    X(SQL_OFFICER_OF_CHANNEL, "SELECT officer_id FROM replica WHERE channel_key = ?1"              \
+                              " ORDER BY born DESC, n DESC LIMIT 1")                               \
     X(SQL_REPLICAS_OF_CHANNEL, "SELECT id FROM replica WHERE channel_key = ?1"                     \
                                " ORDER BY born DESC, n DESC LIMIT ?2")                             \
     X(SQL_OFFICER_VERSION, "SELECT version FROM officer WHERE id = ?1")                            \

@@ -207,7 +207,7 @@ static enum ocop_status members_read(struct span body, struct change_set *out, u
     int more;
     *seen = 0;
     *head_len = 0;
-    while ((more = packed_next(body, &at, &f)) > 0) {
+    while ((more = message_next(body, &at, &f)) > 0) {
         if (f.number <= last || !member_read(&f, out))
             return err_set(err, OCOP_EPROTO, "member %u of the change-set is malformed", f.number);
         last = f.number;

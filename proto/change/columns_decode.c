@@ -473,7 +473,7 @@ static bool shallow(struct span s, uint32_t first, uint32_t last, unsigned depth
     struct field f;
     size_t at = 0;
     int more;
-    while ((more = packed_next(s, &at, &f)) > 0) {
+    while ((more = message_next(s, &at, &f)) > 0) {
         if (f.type != VALUE_BYTES || f.number < first || f.number > last)
             continue;
         if (depth == 0 || !shallow(f.bytes, COLUMN_COLUMNS, COLUMN_COLUMNS, depth - 1))
@@ -489,7 +489,7 @@ bool columns_shallow(struct span packed, const uint32_t *path, size_t path_len)
     int more;
     if (path_len == 0)
         return shallow(packed, COLUMNS_FIRST, COLUMNS_LAST, NESTING_MAX + 1);
-    while ((more = packed_next(packed, &at, &f)) > 0)
+    while ((more = message_next(packed, &at, &f)) > 0)
         if (f.number == path[0] && f.type == VALUE_BYTES &&
             !columns_shallow(f.bytes, path + 1, path_len - 1))
             return false;

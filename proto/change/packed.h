@@ -1,5 +1,5 @@
 /* A walker over packed protobuf, shared by the files of this layer. Only varints and runs of bytes
- * exist here; any other wire type is malformed. Knows no descriptors. */
+ * exist in records; any other wire type is malformed there. Knows no descriptors. */
 #ifndef CHANGE_PACKED_H
 #define CHANGE_PACKED_H
 
@@ -44,6 +44,30 @@ static inline int packed_next(struct span s, size_t *at, struct field *out)
     out->i = 0;
     out->bytes = span_of(s.p + *at, (size_t)v);
     *at += (size_t)v;
+    return 1;
+}
+
+/** The same in messages that are no record: a newer writer's members may be of the two fixed widths
+ *  too. Those have the type PACKED_FIXED, their bytes, and no meaning here. */
+enum { PACKED_FIXED = 0xff };
+static inline int message_next(struct span s, size_t *at, struct field *out)
+{
+    size_t from = *at;
+    uint64_t tag;
+    if (from >= s.len)
+        return 0;
+    if (!packed_varint(s, &from, &tag) || tag >> 3 == 0 || tag >> 3 > FIELD_NUMBER_MAX)
+        return -1;
+    const size_t width = (tag & 7) == 1 ? 8 : (tag & 7) == 5 ? 4 : 0;
+    if (width == 0)
+        return packed_next(s, at, out);
+    if (width > s.len - from)
+        return -1;
+    *out = (struct field){.number = (uint32_t)(tag >> 3),
+                          .op = FIELD_SET,
+                          .type = PACKED_FIXED,
+                          .bytes = span_of(s.p + from, width)};
+    *at = from + width;
     return 1;
 }
 

@@ -374,3 +374,32 @@ enum ocop_status rules_permit(const struct kind *k, const struct change *c, unsi
     }
     return OCOP_OK;
 }
+
+/* --- days ----------------------------------------------------------------------------------------
+ */
+
+bool day_within(struct span from, struct span to, const char *day)
+{
+    return !(from.len && span_cmp(span_str(day), from) < 0) &&
+           !(to.len && span_cmp(span_str(day), to) > 0);
+}
+
+static struct span date_in(struct span element, uint32_t number)
+{
+    struct field f;
+    return element_get(element, number, &f) ? f.bytes : span_of(NULL, 0);
+}
+
+bool element_in_force(struct span element, uint32_t from, uint32_t to, const char *day)
+{
+    return day_within(date_in(element, from), date_in(element, to), day);
+}
+
+unsigned role_on(struct span element, const char *day)
+{
+    enum { ROLE = 1, ROLE_FROM, ROLE_TO };
+    struct field role;
+    return element_in_force(element, ROLE_FROM, ROLE_TO, day) && element_get(element, ROLE, &role)
+               ? role_by_name(role.bytes)
+               : 0;
+}

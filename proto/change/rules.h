@@ -38,4 +38,11 @@ OCOP_MUST_USE enum ocop_status rules_permit(const struct kind *k, const struct c
 /** The day by which a record's rules are chosen. out has room for 11. */
 const char *rules_day(const struct kind *k, const struct fields *record, char *out);
 
+/** Does the day lie between two others? One that is not given (empty) is open. */
+bool day_within(struct span from, struct span to, const char *day);
+/** Between the dates that two fields of an element hold? */
+bool element_in_force(struct span element, uint32_t from, uint32_t to, const char *day);
+/** The role that an element of Officer.roles gives on a day; 0: none. */
+unsigned role_on(struct span element, const char *day);
+
 #endif

@@ -8,9 +8,11 @@
 #include <string.h>
 
 #include "bounds.h"
+#include "hand.h"
 #include "packed.h"
 #include "records.pb-c.h"
 #include "store.h"
+#include "sync.h"
 #include "world.h"
 
 enum { LATER_FIELD = 900, LATER_ITEM_FIELD = 60, LATER_KIND = 77, ANSWERS = 29, DEVICES = 3 };
@@ -278,6 +280,92 @@ static void what_a_newer_registry_sends_outlives_an_older_devices_edits_and_its_
     assert_whole(w);
 }
 
+/* --- members of messages -------------------------------------------------------------------------
+ */
+
+/* Member 900 of eight bytes and 901 of four, as no program writes them yet. */
+static const uint8_t widths[] = {0xa1, 0x38, 1, 2, 3, 4, 5, 6, 7, 8, 0xad, 0x38, 1, 2, 3, 4};
+
+/* The bytes, in the arena, with `cut` of the last ones missing. */
+static struct span with_widths(struct world *w, struct span in, size_t cut)
+{
+    uint8_t *p = arena_alloc(&w->arena, in.len + sizeof widths);
+    assert_non_null(p);
+    memcpy(p, in.p, in.len);
+    memcpy(p + in.len, widths, sizeof widths);
+    return span_of(p, in.len + sizeof widths - cut);
+}
+
+/* The message as member `number` of another. */
+static struct span within(struct world *w, uint32_t number, struct span in)
+{
+    struct field f = {.number = number, .op = FIELD_SET, .type = VALUE_BYTES, .bytes = in};
+    uint8_t *p = arena_alloc(&w->arena, packed_size(&f));
+    assert_non_null(p);
+    packed_write(p, &f);
+    return span_of(p, packed_size(&f));
+}
+
+static void a_request_of_a_newer_device_may_have_members_of_any_width(void **state)
+{
+    struct world *w = *state;
+    struct hand h;
+    struct noise n;
+    uint8_t packed[256];
+    Ocop__Sync__SyncRequest sync = OCOP__SYNC__SYNC_REQUEST__INIT;
+    hand_enrol(w, &h, 3);
+    sync.has_replica = 1;
+    sync.replica = (ProtobufCBinaryData){ID_LEN, h.replica.b};
+    const size_t len = ocop__sync__sync_request__pack(&sync, packed);
+    for (size_t cut = 0; cut < 3; cut++) {
+        struct span in = within(w, 2, with_widths(w, span_of(packed, len), cut == 2));
+        struct job job = {.frame = hand_frame(w, &h, &n, with_widths(w, in, cut == 1))};
+        exchange_batch(w->registry, &w->keys, &job, 1);
+        assert_int_equal(job.status, cut ? OCOP_EPROTO : OCOP_OK);
+        buf_fini(&job.reply);
+        noise_fini(&n);
+    }
+}
+
+static void a_reply_of_a_newer_registry_may_have_members_of_any_width(void **state)
+{
+    struct world *w = *state;
+    ProtobufCAllocator allocator = arena_allocator(&w->arena);
+    uint8_t packed[64];
+    Ocop__Sync__SyncReply sync = OCOP__SYNC__SYNC_REPLY__INIT;
+    sync.has_acked_seq = 1;
+    sync.acked_seq = 7;
+    const size_t len = ocop__sync__sync_reply__pack(&sync, packed);
+    for (size_t cut = 0; cut < 3; cut++) {
+        struct span in = within(w, 5, with_widths(w, span_of(packed, len), cut == 2));
+        Ocop__Sync__Reply *reply = reply_unpack(with_widths(w, in, cut == 1), &allocator);
+        assert_int_equal(reply == NULL, cut > 0);
+        if (reply)
+            assert_int_equal(reply->sync->acked_seq, 7);
+    }
+}
+
+static void a_change_set_of_a_newer_device_may_have_members_of_any_width(void **state)
+{
+    struct world *w = *state;
+    struct hand h;
+    struct change_set set;
+    hand_enrol(w, &h, 3);
+    struct field v[] = {hand_ref(2, &w->commune), hand_text(10, "HTX")};
+    struct change c =
+        hand_change(&h, KIND_PRODUCER, VERB_CREATE, id_next(&w->registry->ids, env_system()), v, 2);
+    Ocop__Sync__Sealed *sealed = hand_seal(w, &h, &c, 1);
+    struct span body = span_of(sealed->body.data, sealed->body.len);
+    assert_int_equal(body.p[0], 0x0a); /* as it is, not deflated */
+    for (size_t cut = 0; cut < 2; cut++)
+        assert_int_equal(changeset_open(with_widths(w, body, cut), &w->arena, &set, NULL),
+                         cut ? OCOP_EPROTO : OCOP_OK);
+    /* But no member that is known comes in another width than its own. */
+    static const uint8_t wide[] = {0x29, 1, 0, 0, 0, 0, 0, 0, 0};
+    assert_int_equal(changeset_open(span_of(wide, sizeof wide), &w->arena, &set, NULL),
+                     OCOP_EPROTO);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -287,6 +375,9 @@ int main(void)
         T(fields_that_nobody_here_knows_are_merged_like_others),
         T(a_kind_of_a_newer_device_comes_through_older_ones_to_another_newer_one),
         T(what_a_newer_registry_sends_outlives_an_older_devices_edits_and_its_fork),
+        T(a_request_of_a_newer_device_may_have_members_of_any_width),
+        T(a_reply_of_a_newer_registry_may_have_members_of_any_width),
+        T(a_change_set_of_a_newer_device_may_have_members_of_any_width),
     };
     env_log_level((enum env_level)(ENV_ERROR + 1));
     return cmocka_run_group_tests(tests, NULL, NULL);
