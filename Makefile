@@ -226,6 +226,8 @@ CIPHER_TESTS := unit/test_client unit/test_find unit/test_migrate integration/te
 	integration/test_sealing integration/test_editing integration/test_exchange \
 	integration/test_threads integration/test_two_processes cipher/test_cipher cipher/test_cipher_cli \
 	procs/test_java
+.PHONY: cipher-tests
+cipher-tests: ; @echo $(CIPHER_TESTS)
 test-cipher: deps-test deps-cipher ## the tests of stores again, on encrypted ones
 	$(MAKE) -s -j 2 CIPHER=1 OPT=-O1 B=build-cipher build-cipher/ocop bench-build $(CIPHER_TESTS:%=build-cipher/tests/%)
 	TESTS='$(notdir $(CIPHER_TESTS))' sh .ci/run-tests.sh build-cipher

@@ -6,7 +6,7 @@ set -eu
 JOBS=${JOBS:-2}
 FUNCTION_LINES_MAX=80 # style asks for about 70; what is longer is two functions
 FILE_LINES_MAX=1000   # twenty screens: beyond it nobody reads a file as one subject
-GATES='format lengths owners header docs cppcheck clang symbols javadoc cipher tidy analyzer sanitizers threads front'
+GATES='format lengths owners header docs cppcheck clang symbols javadoc cipher tidy analyzer sanitizers cipher_sanitizers threads front'
 
 fail() { echo "$gate: $*" >&2; exit 1; }
 
@@ -282,6 +282,18 @@ gate_sanitizers() {
     # Three times as slow: fewer seeds and faults than without.
     SEEDS="${SEEDS:-60}" FAULT_GROWTH="${FAULT_GROWTH:-60}" sh .ci/run-tests.sh build-san ||
         fail 'tests fail'
+}
+
+# The encrypted build, and the SQLite in it, by the tests of test-cipher.
+gate_cipher_sanitizers() {
+    names=$(make -s cipher-tests)
+    # shellcheck disable=SC2046,SC2086
+    build build-cipher-san CIPHER=1 OPT='-O1 -g' \
+        SAN='-fsanitize=address,undefined -fno-sanitize-recover=all' all \
+        $(for name in $names; do echo "build-cipher-san/tests/$name"; done)
+    TESTS="$(for name in $names; do basename "$name"; done)" \
+        sh .ci/run-tests.sh build-cipher-san || fail 'tests fail'
+    looked "$(echo "$names" | wc -w)" 10 'programs of tests on encrypted stores'
 }
 
 # Where threads meet: every test that starts some, and those that use a store from callbacks of the

@@ -104,8 +104,8 @@ OCOP_API OCOP_MUST_USE enum ocop_status ocop_open(const char *path,
  * Encrypt the store with this key from now on: one that is encrypted with another key, or one that
  * is plain. It is copied, read back and put in the place of the old file in one step; whatever
  * interrupts it, the file is either the old one or the new. It needs room on the disk for both. The
- * blocks of the old file are given back to the disk, not overwritten: what was plain may be found
- * there for some time.
+ * old file is overwritten with zeros behind it; what a flash memory keeps of it elsewhere is out of
+ * reach.
  *
  * @param key as in ocop_options
  * @return OCOP_OK; OCOP_EINVAL ("key") as ocop_open, or none was given; OCOP_EBUSY it is open

@@ -13,6 +13,7 @@ struct change_of_key {
     char path[PATH_MAX], copy[PATH_MAX + 8];
     const char *vfs;
     bool replaced; /* the file is the new one */
+    int old[2];    /* the file and its log, still to be read by who finds their blocks; -1: none */
 };
 
 struct span store_secret(const struct ocop_store *s)
@@ -103,6 +104,48 @@ static enum ocop_status replace(struct ocop_store *s, struct change_of_key *c, s
     return sync_directory(c->path, err);
 }
 
+/* By descriptors, since their names will be gone. The log before it is given up; the file when
+ * nobody else has it: to close it takes every lock on it from this process. */
+static int log_hold(const struct change_of_key *c)
+{
+    char log[PATH_MAX + 8];
+
+    (void)snprintf(log, sizeof log, "%s-wal", c->path);
+    return open(log, O_WRONLY | O_CLOEXEC);
+}
+
+/* Zeros in the place of all that a file of before held. What a flash memory has moved elsewhere is
+ * out of reach. */
+static bool overwrite(int fd)
+{
+    static const uint8_t zeros[1 << 16];
+    struct stat info;
+
+    if (fstat(fd, &info) != 0)
+        return false;
+    for (off_t at = 0; at < info.st_size;) {
+        const off_t left = info.st_size - at;
+        const ssize_t n =
+            pwrite(fd, zeros, left < (off_t)sizeof zeros ? (size_t)left : sizeof zeros, at);
+        if (n <= 0 && errno != EINTR)
+            return false;
+        at += n > 0 ? n : 0;
+    }
+    return fsync(fd) == 0;
+}
+
+/* The new file stands in the old one's place: only now is that one no loss. */
+static void old_forget(const struct ocop_store *s, const struct change_of_key *c)
+{
+    for (size_t i = 0; i < 2; i++) {
+        if (c->old[i] < 0)
+            continue;
+        if (c->replaced && !overwrite(c->old[i]))
+            env_log(s->env, ENV_WARN, "old_blocks_left", "advice=\"they can be read on the disk\"");
+        (void)close(c->old[i]);
+    }
+}
+
 enum ocop_status store_rekey(struct ocop_store *s, struct span secret, struct ocop_error *err)
 {
     struct cipher_key old = s->db->key;
@@ -114,11 +157,14 @@ enum ocop_status store_rekey(struct ocop_store *s, struct span secret, struct oc
         return st;
     (void)snprintf(c.path, sizeof c.path, "%s", store_path(s));
     copy_name(c.copy, sizeof c.copy, c.path);
+    c.old[1] = log_hold(&c);
     st = take_alone(s->db->sqlite, err);
+    c.old[0] = st ? -1 : open(c.path, O_WRONLY | O_CLOEXEC);
     if (!st)
         st = replace(s, &c, secret, err);
     /* Opened again in any case: that gives back the lock, and the log beside the file. */
     store_close(s);
+    old_forget(s, &c);
     if (store_open(s, c.path, true, c.vfs, c.replaced ? secret : before, NULL) != OCOP_OK)
         st = err_set(err, OCOP_EBROKEN,
                      "the store cannot be opened again; close this handle and open it with the %s "

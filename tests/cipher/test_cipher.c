@@ -383,6 +383,39 @@ static void a_plain_store_is_encrypted_by_a_first_key(void **state)
     assert_text(p->path, key_a, NAME);
 }
 
+/* Who reads the disk's blocks finds nothing of what was plain: other names of the old file and of
+ * its log stand for them here. */
+static void a_first_key_leaves_no_readable_old_blocks(void **state)
+{
+    struct place *p = *state;
+    static const char *const endings[] = {"", "-wal"};
+    struct ocop_store *store = must_open(p->path, NULL, NULL, 0);
+    char from[80], to[2][80];
+    struct files f;
+
+    put_text(p->path, NULL, NAME); /* in the log still, and in the file */
+    for (int i = 0; i < 2; i++) {
+        (void)snprintf(from, sizeof from, "%s%s", p->path, endings[i]);
+        (void)snprintf(to[i], sizeof to[i], "%s/old%s", p->dir, endings[i]);
+        assert_int_equal(link(from, to[i]), 0);
+    }
+    files_read(p->dir, "old", &f);
+    assert_int_equal(f.count, 2);
+    assert_non_null(files_find(&f, NAME, strlen(NAME)));
+    assert_non_null(files_find(&f, "CREATE TABLE", 12));
+    files_free(&f);
+    assert_rekey(store, key_a, 32, OCOP_OK);
+    files_read(p->dir, "", &f);
+    assert_null(files_find(&f, NAME, strlen(NAME)));
+    assert_null(files_find(&f, "CREATE TABLE", 12));
+    assert_null(files_find(&f, "SQLite format", 13));
+    files_free(&f);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(unlink(to[i]), 0);
+    ocop_close(store);
+    assert_text(p->path, key_a, NAME);
+}
+
 static void a_key_is_not_changed_while_the_store_is_open_elsewhere(void **state)
 {
     struct place *p = *state;
@@ -596,6 +629,7 @@ int main(void)
         IN_PLACE(a_changed_bit_is_found),
         IN_PLACE(a_changed_key_opens_what_the_old_one_did),
         IN_PLACE(a_plain_store_is_encrypted_by_a_first_key),
+        IN_PLACE(a_first_key_leaves_no_readable_old_blocks),
         IN_PLACE(a_key_is_not_changed_while_the_store_is_open_elsewhere),
         IN_PLACE(a_change_of_key_that_the_disk_interrupts_changes_nothing),
         IN_PLACE(a_change_of_key_that_cannot_begin_leaves_the_handle_in_use),
