@@ -115,6 +115,9 @@ Ocop__Field__StoreStatus store_status_message(const struct ocop_store_status *s)
     m.skew_ms = s->skew_ms;
     m.suspended = s->suspended;
     m.certified = s->certified;
+    m.certificate_until_ms = s->certificate_until_ms;
+    m.keys_made_ms = s->keys_made_ms;
+    m.rekeying = s->rekeying;
     m.wiped = s->wiped;
     m.state_text = text(s->state_text);
     return m;

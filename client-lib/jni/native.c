@@ -70,6 +70,16 @@ static void rekey(JNIEnv *env, jclass c, jlong h, jbyteArray key)
     border_end(&b);
 }
 
+static void rekey_device(JNIEnv *env, jclass c, jlong h)
+{
+    struct border b;
+
+    (void)c;
+    border_begin(&b, env);
+    BORDER_CALL(&b, ocop_rekey_device(store_of(h), &b.err));
+    border_end(&b);
+}
+
 static void enrol(JNIEnv *env, jclass c, jlong h, jbyteArray code, jbyteArray name)
 {
     struct border b;
@@ -533,6 +543,7 @@ JNIEXPORT jint JNI_OnLoad(JavaVM *vm, void *reserved)
         METHOD("open", "([BZ[B)J", open_store),
         METHOD("close", "(J)V", close_store),
         METHOD("rekey", "(J[B)V", rekey),
+        METHOD("rekeyDevice", "(J)V", rekey_device),
         METHOD("enrol", "(J[B[B)V", enrol),
         METHOD("create", "(J[B)[B", create),
         METHOD("newKey", "(J)[B", new_key),

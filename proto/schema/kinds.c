@@ -169,8 +169,9 @@ static const struct field_rule measurement[] = {
     TEXT(12, 0, 200),
     END};
 static const struct field_rule sign_key[] = {BYTES(1, KEYED, 32), RANGE(2, 0, 0, INT64_MAX),
-                                             BYTES(3, 0, 64), RANGE(4, 0, 0, INT64_MAX),
-                                             BYTES(5, 0, 32), MOMENT(6, 0), RANGE(7, 0, 0, 1), END};
+                                             BYTES(3, 0, 64),     RANGE(4, 0, 0, INT64_MAX),
+                                             BYTES(5, 0, 32),     MOMENT(6, 0),
+                                             RANGE(7, 0, 0, 1),   END};
 static const struct field_rule scope_unit[] = {REF(1, KEYED, KIND_UNIT), END};
 static const struct field_rule scope_record[] = {REF(1, KEYED, 0), END};
 static const struct field_rule lineage[] = {BYTES(1, KEYED, ID_LEN), BYTES(2, 0, ID_LEN),

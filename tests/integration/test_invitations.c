@@ -171,6 +171,7 @@ static void keys_of_which_only_the_ledger_knows_are_not_enrolled(void **state)
     struct hand h;
     hand_enrol(w, &h, 1);
     assert_int_equal(revoke(w, 1), OCOP_OK);
+    w->damaged = true;
     assert_int_equal(sqlite3_exec(w->registry->db, "DELETE FROM replica WHERE state = 'revoked'",
                                   NULL, NULL, NULL),
                      SQLITE_OK);

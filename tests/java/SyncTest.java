@@ -100,6 +100,18 @@ public class SyncTest {
     }
 
     @Test
+    public void a_device_changes_its_keys() throws Exception {
+        try (FieldStore store = Field.officer()) {
+            store.rekeyDevice();
+            assertTrue(store.storeStatus().getRekeying());
+            store.submit(Field.inspection(store).build());
+            assertEquals(1, store.sync().getPushed());
+            assertFalse(store.storeStatus().getRekeying());
+            assertTrue(store.storeStatus().getKeysMadeMs() > 0);
+        }
+    }
+
+    @Test
     public void a_listener_may_use_the_store_but_not_close_it() throws Exception {
         try (FieldStore store = Field.officer()) {
             store.submit(Field.inspection(store).build());

@@ -84,8 +84,8 @@ public final class FieldStore implements AutoCloseable {
 
     /**
      * Encrypt the store with this key from now on. It is copied, read back and put in the place of
-     * the old file in one step, for which the disk needs room for both. The blocks of the old file are
-     * given back, not overwritten.
+     * the old file in one step, for which the disk needs room for both. The old file is
+     * overwritten behind it.
      *
      * @param key as for {@link #open(String, boolean, byte[])}
      * @throws OcopException {@link Status#EINVAL} the key, or this library was not built to encrypt;
@@ -96,6 +96,17 @@ public final class FieldStore implements AutoCloseable {
     public void rekey(@NonNull byte[] key) throws OcopException {
         Objects.requireNonNull(key);
         act(s -> Native.rekey(s, key));
+    }
+
+    /**
+     * Have this device change its keys: those that sign and the one that opens its channel. New ones
+     * are made and stored; the next {@link #sync} has the registry take them in the place of the old
+     * ones, which are worth nothing from then on.
+     *
+     * @throws OcopException {@link Status#ENOTENROLLED}, {@link Status#EREVOKED}, {@link Status#EDB}
+     */
+    public void rekeyDevice() throws OcopException {
+        act(Native::rekeyDevice);
     }
 
     /**

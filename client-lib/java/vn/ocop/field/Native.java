@@ -22,6 +22,8 @@ final class Native {
 
     static native void rekey(long store, byte[] key) throws OcopException;
 
+    static native void rekeyDevice(long store) throws OcopException;
+
     static native void enrol(long store, byte[] code, byte[] name) throws OcopException;
 
     static native byte[] create(long store, byte[] kind) throws OcopException;
