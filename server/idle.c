@@ -2,7 +2,7 @@
  * the next. It has no limit that could be set, so connections are ended here: shutdown() leaves the
  * descriptor to its owner. Knows no nanomsg. */
 /* For struct tcp_info. NOLINTNEXTLINE(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
-#define _DEFAULT_SOURCE
+#define _GNU_SOURCE
 #include "idle.h"
 
 #include <errno.h>

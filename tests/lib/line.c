@@ -174,7 +174,6 @@ static bool enqueue(struct line *l, struct way *w, const uint8_t *bytes, size_t 
     *(w->first ? w->last : &w->first) = s;
     w->last = &s->next;
     w->queued += len;
-    l->counts.bytes += len;
     return !drawn(l, o->cut_percent);
 }
 
@@ -242,6 +241,8 @@ static bool pass(struct line *l, struct pair *p, int i, const uint8_t *bytes, si
     if (i == 1 && l->options.hold_down > 0 && w->passed + (int64_t)len > l->options.hold_down)
         len = (size_t)(l->options.hold_down - w->passed);
     w->passed += (int64_t)len;
+    *(i == 0 ? &l->counts.up : &l->counts.down) += len;
+    pthread_cond_broadcast(&l->came);
     return (len == 0 || enqueue(l, w, bytes, len)) && !(cut > 0 && w->passed >= cut);
 }
 
@@ -386,17 +387,28 @@ struct line_counts line_counts(struct line *l)
     return out;
 }
 
-void line_await(struct line *l, unsigned connections)
+static void await(struct line *l, unsigned connections, uint64_t up, uint64_t down)
 {
     struct timespec until;
     int rc = 0;
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += PATIENCE_S;
     pthread_mutex_lock(&l->lock);
-    while (l->counts.connections < connections && rc == 0)
+    while (rc == 0 &&
+           (l->counts.connections < connections || l->counts.up < up || l->counts.down < down))
         rc = pthread_cond_timedwait(&l->came, &l->lock, &until);
     pthread_mutex_unlock(&l->lock);
     assert_int_equal(rc, 0);
+}
+
+void line_await(struct line *l, unsigned connections)
+{
+    await(l, connections, 0, 0);
+}
+
+void line_await_bytes(struct line *l, uint64_t up, uint64_t down)
+{
+    await(l, 0, up, down);
 }
 
 size_t line_request(struct line *l, uint8_t *out, size_t room)

@@ -30,7 +30,7 @@ struct line_options {
 
 struct line_counts {
     unsigned connections, stalls, cuts, requests;
-    uint64_t bytes;
+    uint64_t up, down; /* bytes */
 };
 
 struct line;
@@ -45,6 +45,9 @@ const char *line_address(const struct line *l);
 struct line_counts line_counts(struct line *l);
 /** Wait until so many connections have come in all, a minute at most. */
 void line_await(struct line *l, unsigned connections);
+/** Wait until so many bytes have come in all to the server, and to the device; they may be under
+ * way still. */
+void line_await_bytes(struct line *l, uint64_t up, uint64_t down);
 /** The last request that passed, with what nanomsg puts before it; its length. Only with repeats.
  */
 size_t line_request(struct line *l, uint8_t *out, size_t room);

@@ -200,7 +200,7 @@ static size_t peers_open(const struct office *o, int fd[PEERS_MAX], size_t most)
     limit.rlim_cur = limit.rlim_max;
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
     if (most > limit.rlim_cur - SPARE)
-        most = limit.rlim_cur - SPARE;
+        most = (size_t)limit.rlim_cur - SPARE;
     for (size_t i = 0; i < most; i++) {
         fd[i] = peer_open(o, (enum habit)(i % HABITS));
         by_habit[i % HABITS]++;

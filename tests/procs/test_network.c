@@ -11,10 +11,11 @@
 #include <unistd.h>
 
 #include "bounds.h"
+#include "day.h"
 #include "line.h"
 #include "office.h"
 
-enum { INSPECTIONS = 40, SAMPLES = 10, TRIES_MAX = 60 };
+enum { TRIES_MAX = 60 };
 
 /* 100 kbit/s, 300 ms there and back, 5 of 100 segments lost and sent again by TCP. */
 static const struct line_options edge = {
@@ -69,21 +70,25 @@ static void expect_state(struct office *o, const char *id, const char *state)
     office_expect(o, 0, DEVICE(o, "an", "status", id, "--json"), want);
 }
 
-static void a_days_work_gets_through_edge_in_one_round_trip(void **state)
+/* 4 KiB are what passes on the connection both ways: nanomsg's own bytes too. */
+static void a_days_work_gets_through_edge_in_one_round_trip_and_under_4_kib(void **state)
 {
     struct world *w = *state;
     struct office *o = &w->office;
-    char id[40], notes[40];
-    for (int i = 0; i < INSPECTIONS + SAMPLES; i++) {
-        snprintf(notes, sizeof notes, "việc thứ %d", i);
-        office_record(o, "an", i < INSPECTIONS ? "inspection" : "sample", 0, notes, id);
-    }
+    char store[PROCESS_PATH_MAX];
+    office_path(o, "an", store);
+    day_record(store, o->producer_ids[0], o->product_ids[0]);
     line_set(w->line, &edge);
+    const struct line_counts before = line_counts(w->line);
     office_expect(o, 0, DEVICE(o, "an", "sync", "--json"), "\"roundTrips\":1,");
+    const struct line_counts after = line_counts(w->line);
+    const uint64_t up = after.up - before.up, down = after.down - before.down;
     assert_non_null(strstr(o->out, "\"pushed\":50,\"applied\":50,"));
     assert_non_null(strstr(o->out, "\"complete\":true"));
-    assert_int_equal(rows(o, "inspection"), INSPECTIONS);
-    assert_int_equal(rows(o, "sample"), SAMPLES);
+    assert_int_equal(rows(o, "inspection"), DAY_INSPECTIONS);
+    assert_int_equal(rows(o, "sample"), DAY_SAMPLES);
+    print_message("a day's work: %u bytes up, %u down\n", (unsigned)up, (unsigned)down);
+    assert_in_range(up + down, 1000, 4096);
 }
 
 /* The first bytes are nanomsg's own; a request begins at 8. */
@@ -179,6 +184,45 @@ static void an_answer_that_never_comes_ends_by_the_time_out(void **state)
     line_set(w->line, &good);
     office_expect(o, 0, SYNC(o), "applied:       1");
     assert_int_equal(rows(o, "inspection"), 1);
+}
+
+/* The phone comes from one mast to another, or from Wi-Fi to the mast: its address is another one,
+ * and the connection under the running sync is gone, without a word or with one, while the request
+ * was on its way or while the reply was. */
+static void an_address_that_changes_in_mid_sync_costs_another_sync_and_nothing_else(void **state)
+{
+    static const struct {
+        struct line_options before;
+        uint64_t up, down; /* bytes that have come by then, nanomsg's first 8 among them */
+        bool taken;        /* by the registry */
+    } cases[] = {
+        {{.bytes_per_s = 50}, 100, 8, false},
+        {{.hold_down = 60}, 100, 60, true},
+    };
+    struct world *w = *state;
+    struct office *o = &w->office;
+    char id[40], store[PROCESS_PATH_MAX], name[PROCESS_PATH_MAX];
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct process p = {0};
+        office_record(o, "an", "inspection", 0, "một", id);
+        line_set(w->line, &cases[i].before);
+        const struct line_counts so_far = line_counts(w->line);
+        process_start(&p, office_path(o, "sync", name), process_ocop(),
+                      (const char *const[]){"--store", office_path(o, "an", store), "sync",
+                                            "--timeout", "3", NULL},
+                      NULL, NULL);
+        line_await_bytes(w->line, so_far.up + cases[i].up, so_far.down + cases[i].down);
+        if (cases[i].taken)
+            assert_int_equal(rows(o, "inspection"), i + 1);
+        line_set(w->line, &good); /* the old connection ends, a new one would pass */
+        assert_int_equal(process_finish(&p), 6);
+        expect_state(o, id, "waiting");
+        office_expect(o, 0, SYNC(o), "pushed:          1\n  applied:       1\n");
+        expect_state(o, id, "accepted");
+        assert_int_equal(rows(o, "inspection"), i + 1);
+    }
+    office_stop(o);
+    office_expect(o, 0, OFFICE(o, "verify"), "tables: equal");
 }
 
 static void a_sync_that_waits_is_cancelled_and_recording_goes_on_meanwhile(void **state)
@@ -293,12 +337,13 @@ static void peers_that_never_read_neither_hold_up_others_nor_fill_memory(void **
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_days_work_gets_through_edge_in_one_round_trip),
+        TEST(a_days_work_gets_through_edge_in_one_round_trip_and_under_4_kib),
         TEST(a_line_cut_in_the_middle_loses_nothing_and_the_next_sync_goes_on),
         TEST(what_is_synced_often_enough_gets_through_any_line),
         TEST(a_sign_in_page_in_the_servers_place_is_told_as_such_and_changes_nothing),
         TEST(nobody_behind_an_open_connection_ends_by_the_time_out),
         TEST(an_answer_that_never_comes_ends_by_the_time_out),
+        TEST(an_address_that_changes_in_mid_sync_costs_another_sync_and_nothing_else),
         TEST(a_sync_that_waits_is_cancelled_and_recording_goes_on_meanwhile),
         TEST(requests_that_are_sent_again_and_again_change_nothing),
         TEST(peers_that_never_read_neither_hold_up_others_nor_fill_memory),

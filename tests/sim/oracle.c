@@ -669,7 +669,7 @@ void oracle_run(struct oracle *o, struct sim *s, struct arena *a)
 {
     *o = (struct oracle){.sim = s, .r = s->registry, .a = a, .self = s->registry->self};
     CHECK(registry_version(o->r, &o->count, NULL) == OCOP_OK);
-    o->log = arena_calloc(a, o->count + 1, sizeof *o->log);
+    o->log = arena_calloc(a, (size_t)o->count + 1, sizeof *o->log);
     CHECK(o->log);
     for (uint64_t v = 1; v <= o->count; v++)
         entry_read(o, v);

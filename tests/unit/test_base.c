@@ -19,6 +19,13 @@
 
 /* --- arena --- */
 
+/* What an arena takes for so many bytes: 8 is enough of alignment on some processors. */
+static size_t arena_takes(size_t len)
+{
+    size_t align = _Alignof(max_align_t);
+    return (len + align - 1) / align * align;
+}
+
 static void an_arena_gives_aligned_memory_up_to_its_cap(void **state)
 {
     (void)state;
@@ -29,7 +36,7 @@ static void an_arena_gives_aligned_memory_up_to_its_cap(void **state)
         assert_int_equal((uintptr_t)p % _Alignof(max_align_t), 0);
         memset(p, 0xa5, 1000);
     }
-    assert_int_equal(given, KIB(100) / 1008);
+    assert_int_equal(given, KIB(100) / arena_takes(1000));
     assert_true(a.used <= KIB(100));
     assert_non_null(arena_alloc(&a, KIB(100) - a.used));
     assert_null(arena_alloc(&a, 1));
@@ -76,9 +83,9 @@ static void an_arena_copies_prints_clears_and_trims(void **state)
     memset(p, 0xff, 4000);
     size_t used = a.used;
     arena_trim(&a, p, 4000, 100);
-    assert_int_equal(a.used, used - 4000 + 112);
+    assert_int_equal(a.used, used - 4000 + arena_takes(100));
     uint8_t *q = arena_calloc(&a, 10, 20);
-    assert_ptr_equal(q, p + 112);
+    assert_ptr_equal(q, p + arena_takes(100));
     for (int i = 0; i < 200; i++)
         assert_int_equal(q[i], 0);
     used = a.used;

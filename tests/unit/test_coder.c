@@ -44,9 +44,9 @@ static uint64_t draw(struct world *w)
     return x ^ x >> 31;
 }
 
-static uint64_t below(struct world *w, uint64_t n)
+static size_t below(struct world *w, size_t n)
 {
-    return draw(w) % n;
+    return (size_t)(draw(w) % n);
 }
 
 /* A number of any width. */

@@ -51,9 +51,9 @@ static uint64_t draw(struct world *w)
     return x ^ x >> 31;
 }
 
-static uint64_t below(struct world *w, uint64_t n)
+static size_t below(struct world *w, size_t n)
 {
-    return draw(w) % n;
+    return (size_t)(draw(w) % n);
 }
 
 static void *get(struct world *w, size_t count, size_t size)
@@ -448,7 +448,7 @@ static struct changes random_changes(struct world *w)
     static const uint8_t verbs[] = {VERB_CREATE, VERB_AMEND, VERB_ADD,  VERB_VOID,
                                     VERB_STATE,  VERB_DELTA, VERB_STUB, 200};
     struct changes s = {get(w, 120, sizeof *s.v), below(w, 120)};
-    uint64_t spread = 1 + below(w, 5);
+    size_t spread = 1 + below(w, 5);
 
     for (size_t i = 0; i < s.count; i++) {
         struct change *c = &s.v[i];
