@@ -13,7 +13,7 @@ OPT ?= -O2 -g
 
 WARN := -std=c11 -Wall -Wextra -Wshadow -Wconversion -Wformat=2 -Wstrict-prototypes \
 	-Wmissing-prototypes -Wvla -Wundef -Wimplicit-fallthrough -Werror
-CFLAGS += $(OPT) $(WARN) -D_POSIX_C_SOURCE=200809L -fvisibility=hidden -fstack-protector-strong -fPIC \
+CFLAGS += $(OPT) $(WARN) -D_POSIX_C_SOURCE=200809L -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 -fvisibility=hidden -fstack-protector-strong -fPIC \
 	-D_FORTIFY_SOURCE=2 $(SAN)
 ifneq ($(SAN),)
 CFLAGS := $(filter-out -D_FORTIFY_SOURCE=2,$(CFLAGS))
@@ -201,7 +201,10 @@ PACKAGES := gcc make pkg-config libsqlite3-dev libprotobuf-c-dev protobuf-c-comp
 	libqrencode-dev
 TEST_PACKAGES := libcmocka-dev patch
 CHECK_PACKAGES := clang clang-format clang-tidy cppcheck llvm-14 libclang-rt-14-dev libstdc++-12-dev \
-	haproxy
+	haproxy lld qemu-user gcc-s390x-linux-gnu
+CROSS_PACKAGES := qemu-user gcc-aarch64-linux-gnu gcc-arm-linux-gnueabihf gcc-s390x-linux-gnu \
+	musl-tools
+ANDROID_PACKAGES := clang lld llvm-14 patch
 
 .PHONY: run demo test test-cipher check gates-selftest faults bench deps deps-test deps-cipher deps-check help
 run: deps ## install what is missing, build, show the main job, and stay up
@@ -265,6 +268,21 @@ check: deps-check deps-cipher ## the gates: format, static analysis, clang, sani
 gates-selftest: deps-check deps-cipher ## plant a breach for every gate and see it fail
 	sh .ci/selftest.sh $(GATES)
 
+CROSS ?= aarch64 armhf s390x musl
+.PHONY: cross deps-cross cipher-directory cipher-flags
+cipher-directory: ; @echo '$(CIPHER_DIR)'
+cipher-flags: ; @echo '$(CIPHER_FLAGS)'
+deps-cross: deps-test deps-cipher ; @sh .ci/packages.sh $(CROSS_PACKAGES)
+cross: deps-cross ## the tests on other processors under qemu: CROSS='aarch64 armhf s390x musl', SEEDS=20
+	sh .ci/cross.sh $(CROSS)
+
+# Compiled by clang against Debian's libraries of the same processors, unless NDK names one.
+ABIS ?= arm64-v8a armeabi-v7a x86_64
+.PHONY: android
+android: deps-test deps-cipher ## libocop as one library for Android's ABIS; NDK=... or, for one ABI, SYSROOT=... TARGET=...
+	@sh .ci/packages.sh $(ANDROID_PACKAGES) $(if $(NDK)$(SYSROOT),,$(CROSS_PACKAGES))
+	@for abi in $(ABIS); do NDK='$(NDK)' SYSROOT='$(SYSROOT)' TARGET='$(TARGET)' sh android/build.sh $$abi || exit 1; done
+
 fuzz: deps-check ## fuzz each target for FUZZ_SECONDS (300) under sanitizers, from its corpus
 	$(MAKE) -s -j 2 B=build-fuzz CC=clang OPT='-O1 -g' LIBFUZZER=1 \
 		SAN='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all' fuzzers
@@ -284,6 +302,12 @@ bench: deps-test ## measure; one line per figure
 	$(MAKE) -s $(BENCHES) $(if $(CIPHER),,$(JAVA_TEST) $(B)/libbench_border.so)
 	@for b in $(BENCHES); do $$b || exit 1; done
 	$(if $(CIPHER),,@sh bench/border.sh $(B))
+
+.PHONY: bench-phone
+bench-phone: deps ## what a small phone notices with 50,000 records: times, instructions, bytes written
+	@sh .ci/packages.sh valgrind
+	@$(MAKE) -s $(B)/bench/bench_phone
+	@sh bench/phone.sh $(B)
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'

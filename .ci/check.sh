@@ -6,7 +6,7 @@ set -eu
 JOBS=${JOBS:-2}
 FUNCTION_LINES_MAX=80 # style asks for about 70; what is longer is two functions
 FILE_LINES_MAX=1000   # twenty screens: beyond it nobody reads a file as one subject
-GATES='format lengths owners header docs cppcheck clang symbols javadoc cipher tidy analyzer sanitizers cipher_sanitizers threads front'
+GATES='format lengths owners header docs cppcheck clang symbols javadoc cipher tidy analyzer sanitizers cipher_sanitizers threads front cross android'
 
 fail() { echo "$gate: $*" >&2; exit 1; }
 
@@ -308,6 +308,28 @@ gate_threads() {
         $(programs_of build-tsan $with test_client)
     TESTS="$with test_client" TSAN_OPTIONS="halt_on_error=1 suppressions=$PWD/.ci/tsan.supp" \
         sh .ci/run-tests.sh build-tsan || fail 'tests fail'
+}
+
+# One other processor, the one that differs most: s390x is big-endian. `make cross` runs all tests, on all.
+gate_cross() {
+    TESTS=${TESTS:-'sim test_base test_changeset test_noise test_frame test_row test_json test_migrate test_apply
+        test_client test_exchange test_recorded'} SEEDS=${SEEDS:-5} \
+        sh .ci/cross.sh s390x >"$tmp/cross" 2>&1 || {
+        cat "$tmp/cross"
+        fail 'another processor does not do what this one does'
+    }
+    looked "$(sed -n 's/^s390x: \([0-9]*\) tests in .*/\1/p' "$tmp/cross")" 1 'tests on s390x'
+    looked "$(grep -c ' opens what ' "$tmp/cross")" 2 'sets of files that one processor left and the other opened'
+}
+
+# For one ABI, that of this machine: what the library asks of bionic, and ocop on it.
+gate_android() {
+    sh android/build.sh x86_64 >"$tmp/android" 2>&1 || {
+        grep -v '^CC ' "$tmp/android"
+        fail 'the library for Android is not as it should be'
+    }
+    looked "$(sed -n 's/^android: .* asks for \([0-9]*\) symbols.*/\1/p' "$tmp/android" | head -n 1)" 100 'symbols of bionic'
+    looked "$(sed -n 's/^android: x86_64: \([0-9]*\) tests in .*/\1/p' "$tmp/android")" 20 'tests on that library'
 }
 
 tmp=$(mktemp -d)

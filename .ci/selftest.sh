@@ -12,6 +12,8 @@ done | tar -cf - -T - | tar -xf - -C "$tree"
 cd "$tree"
 git init -q . && git add -A
 mkdir build && cp -pr "$from"/build/multiple-ciphers-* build 2>/dev/null || true # not to fetch it again
+mkdir -p build/cross/s390x && cp -pr "$from"/build/cross/s390x/sysroot build/cross/s390x 2>/dev/null || true
+cp -pr "$from"/build/parts build 2>/dev/null || true
 seen=0
 
 # Put a file back as it was.
@@ -86,6 +88,10 @@ breach symbols 'not exported: ocop_version' client-lib/ocop.h \
     swap client-lib/ocop.h '^OCOP_API const char \*ocop_version' 'const char *ocop_version'
 breach cipher 'libocop.so exports these' Makefile \
     swap Makefile '-w -fPIC -fvisibility=hidden' '-w -fPIC'
+breach cross 'does not open what' proto/data/sum.c swap proto/data/sum.c __ORDER_BIG_ENDIAN__ __ORDER_PDP_ENDIAN__
+breach android 'asks for getrandom, which bionic has from API 28 on' proto/base/env.c \
+    swap proto/base/env.c '    randombytes_buf(out, len);' \
+    '    extern long getrandom(void *, unsigned long, unsigned);\n    (void)getrandom(out, len, 0);'
 breach front 'docs/haproxy.cfg does not do what it says' docs/haproxy.cfg \
     swap docs/haproxy.cfg 'sc0_conn_cur gt 200' 'sc0_conn_cur gt 2000'
 export ONLY='^server/log'
