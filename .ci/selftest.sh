@@ -107,6 +107,9 @@ breach sanitizers 'stack-buffer-overflow' proto/base/id.c \
 breach sanitizers 'signed integer overflow' proto/base/text.c \
     swap proto/base/text.c '^bool text_is_utf8(struct span s)$' \
     'static bool spoilt(struct span s);\nbool text_is_utf8(struct span s)\n{\n    int n = 2147483647 - (s.len > 0);\n    return n + 1 + (int)s.len > 0 \&\& spoilt(s);\n}\nstatic bool spoilt(struct span s)'
+breach sanitizers 'misaligned address' proto/base/text.c \
+    swap proto/base/text.c '^bool text_is_utf8(struct span s)$' \
+    'static bool spoilt(struct span s);\nbool text_is_utf8(struct span s)\n{\n    _Alignas(8) uint8_t b[8] = {1};\n    return *(uint32_t *)(void *)(b + 1 + s.len / 4294967296) == 0 \&\& spoilt(s);\n}\nstatic bool spoilt(struct span s)'
 unset TESTS
 breach threads 'ThreadSanitizer: data race' client-lib/client.c \
     swap client-lib/client.c 'pthread_mutex_[a-z]*lock(&s->lock)' 'pthread_equal(pthread_self(), (pthread_t)s->closing)'
