@@ -281,7 +281,7 @@ ABIS ?= arm64-v8a armeabi-v7a x86_64
 .PHONY: android
 android: deps-test deps-cipher ## libocop as one library for Android's ABIS; NDK=... or, for one ABI, SYSROOT=... TARGET=...
 	@sh .ci/packages.sh $(ANDROID_PACKAGES) $(if $(NDK)$(SYSROOT),,$(CROSS_PACKAGES))
-	@for abi in $(ABIS); do NDK='$(NDK)' SYSROOT='$(SYSROOT)' TARGET='$(TARGET)' sh android/build.sh $$abi || exit 1; done
+	@for abi in $(ABIS); do NDK='$(NDK)' SYSROOT='$(SYSROOT)' TARGET='$(TARGET)' sh client-lib/android/build.sh $$abi || exit 1; done
 	@$(MAKE) -s aar
 
 fuzz: deps-check ## fuzz each target for FUZZ_SECONDS (300) under sanitizers, from its corpus

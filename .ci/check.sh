@@ -324,7 +324,7 @@ gate_cross() {
 
 # For one ABI, that of this machine: what the library asks of bionic, and ocop on it.
 gate_android() {
-    sh android/build.sh x86_64 >"$tmp/android" 2>&1 || {
+    sh client-lib/android/build.sh x86_64 >"$tmp/android" 2>&1 || {
         grep -v '^CC ' "$tmp/android"
         fail 'the library for Android is not as it should be'
     }

@@ -29,12 +29,12 @@ sysroot() { # processor
     sh .ci/sysroot.sh "$architecture" "$dir/$1/sysroot" $PACKAGES
 }
 
-# What it is linked with, from source: parts/.
+# What it is linked with, from source: .ci/parts/.
 musl_parts() {
     cipher=$(make -s cipher-directory)
     [ -e "$cipher/sqlite3.c" ] || sh .ci/fetch-cipher.sh "$cipher"
-    sh parts/fetch.sh build/parts
-    make -s -f parts/parts.mk -j "$JOBS" P="build/cross/musl/parts" CC=musl-gcc WIDE=1 CIPHER_DIR="$cipher" \
+    sh .ci/parts/fetch.sh build/parts
+    make -s -f .ci/parts/parts.mk -j "$JOBS" P="build/cross/musl/parts" CC=musl-gcc WIDE=1 CIPHER_DIR="$cipher" \
         CIPHER_FLAGS="$(make -s cipher-flags)" \
         WANT='sqlite3 protobuf-c nanomsg z sodium jansson utf8proc inih csv qrencode cmocka'
 }

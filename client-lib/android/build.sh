@@ -39,8 +39,8 @@ case $abi in armeabi-v7a) clang="$clang -march=armv7-a -mthumb" ;; esac
 cc="$clang -ffunction-sections -fdata-sections -fno-unwind-tables -fno-asynchronous-unwind-tables"
 
 mkdir -p "$out"
-sh parts/fetch.sh build/parts
-make -s -f parts/parts.mk -j "$JOBS" S=build/parts P="$out/parts" CC="$cc" AR="$ar" WIDE=$wide PART_OPT=-Oz
+sh .ci/parts/fetch.sh build/parts
+make -s -f .ci/parts/parts.mk -j "$JOBS" S=build/parts P="$out/parts" CC="$cc" AR="$ar" WIDE=$wide PART_OPT=-Oz
 jni=$(find client-lib/jni -name '*.c' 2>/dev/null | sort)
 # shellcheck disable=SC2046,SC2086
 make -s -j "$JOBS" B="$out/tree" CIPHER=1 OPT='-Oz -g' CC="$cc -isystem $PWD/$out/parts/include" AR="$ar" \
@@ -73,7 +73,7 @@ fi
 
 # Every function it asks of libc, libm and libdl is in bionic of API 24.
 for so in "$out"/libocop*.so; do
-    sh android/asks.sh "$nm" "$so" $API
+    sh client-lib/android/asks.sh "$nm" "$so" $API
 done
 
 # Without an NDK nothing here runs on a phone. What can be shown: the command ocop, linked to this very

@@ -1,12 +1,12 @@
 #!/bin/sh
-# Every symbol that LIBRARY asks of others is one of android/bionic, which API has. NM reads the library.
+# Every symbol that LIBRARY asks of others is one of client-lib/android/bionic, which API has. NM reads the library.
 set -eu
 nm=$1 library=$2 api=$3
 symbols=$(mktemp)
 trap 'rm -f "$symbols"' EXIT
 "$nm" -D --undefined-only "$library" | awk '{ sub(/@.*/, "", $NF); print $NF }' | sort -u >"$symbols"
 awk -v api="$api" -v library="$library" '
-    FILENAME == "android/bionic" {
+    FILENAME == "client-lib/android/bionic" {
         if ($0 ~ /^#/ || NF == 0)
             next
         since[$1] = $2
@@ -15,10 +15,10 @@ awk -v api="$api" -v library="$library" '
         next
     }
     { asked++ }
-    !($1 in since) { printf "%s asks for %s, which stands not in android/bionic\n", library, $1; bad = 1; next }
+    !($1 in since) { printf "%s asks for %s, which stands not in client-lib/android/bionic\n", library, $1; bad = 1; next }
     since[$1] > api { printf "%s asks for %s, which bionic has from API %d on\n", library, $1, since[$1]; bad = 1 }
     END {
         if (asked < 50) { printf "%s: only %d symbols seen\n", library, asked; bad = 1 }
         printf "android: %s asks for %d symbols, all in bionic of API %d\n", library, asked, api
         exit bad
-    }' android/bionic "$symbols"
+    }' client-lib/android/bionic "$symbols"

@@ -1,5 +1,5 @@
-# The sources of parts/list as static libraries in P, without their own ways to build: for one compiler CC,
-# which may be one for another machine. WANT: their names; S: where parts/fetch.sh put the sources.
+# The sources of .ci/parts/list as static libraries in P, without their own ways to build: for one compiler CC,
+# which may be one for another machine. WANT: their names; S: where .ci/parts/fetch.sh put the sources.
 MAKEFLAGS += --no-builtin-rules
 S ?= build/parts
 AR ?= ar
@@ -86,7 +86,7 @@ $(P)/lib/libsqlite3.a: $(CIPHER_DIR)/sqlite3.c
 	@rm -f $@ && $(AR) rcs $@ $(P)/sqlite3.o
 
 # for ocopd and the tests alone
-$(eval $(call part,inih,parts/ini/ini.c,,parts/ini/ini.h))
+$(eval $(call part,inih,.ci/parts/ini/ini.c,,.ci/parts/ini/ini.h))
 $(eval $(call part,csv,$(S)/libcsv/libcsv.c,,$(S)/libcsv/csv.h))
 QR := $(S)/qrencode
 QR_C := $(filter-out %qrenc.c,$(wildcard $(QR)/*.c))

@@ -1,9 +1,9 @@
 #!/bin/sh
-# Bring the sources of parts/list into DIRECTORY, each below its package's name: fetched once by apt, which
+# Bring the sources of .ci/parts/list into DIRECTORY, each below its package's name: fetched once by apt, which
 # works in a directory of its own, and held against their checksums.
 set -eu
 directory=$1
-list=parts/list
+list=.ci/parts/list
 cmp -s "$list" "$directory/made-of" && exit 0
 rm -rf "$directory"
 mkdir -p "$directory/apt/lists/partial" "$directory/apt/archives/partial"
