@@ -500,6 +500,23 @@ static enum ocop_status take_all(struct taking *t, struct ocop_error *err)
     return st ? st : take_keys(t, err);
 }
 
+enum ocop_status reply_take_keys(struct ocop_store *s, const Ocop__Sync__SyncReply *reply,
+                                 struct arena *a, struct ocop_error *err)
+{
+    struct ocop_sync_summary sum = {0};
+    struct reply_result result = {0};
+    struct taking t = {.s = s, .reply = reply, .arena = a, .sum = &sum, .result = &result};
+    enum ocop_status st = check_numbers(reply, err);
+
+    arena_init(&t.work, ARENA_SAVE_MAX * 2);
+    arena_init(&t.late, ARENA_SAVE_MAX);
+    if (!st)
+        st = take_keys(&t, err);
+    arena_fini(&t.work);
+    arena_fini(&t.late);
+    return st ? st : store_identity(s, err);
+}
+
 enum ocop_status reply_apply(struct ocop_store *s, const Ocop__Sync__SyncReply *reply,
                              struct arena *a, struct ocop_sync_summary *sum,
                              struct reply_result *result, struct ocop_error *err)

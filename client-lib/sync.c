@@ -446,8 +446,9 @@ static enum ocop_status look_on(struct run *r, const Ocop__Sync__SyncReply *repl
         return OCOP_OK;
     if (result->failed)
         return err_set(err, result->failed, "%s", result->text);
-    /* What was recorded while the request was on its way goes with the next one. */
-    bool unsent = r->set_bytes == 0 && count[OUTBOX_READY] > 0;
+    /* What was recorded while the request was on its way goes with the next one; so do new keys. */
+    bool unsent =
+        r->set_bytes == 0 && (count[OUTBOX_READY] > 0 || (r->s->me.rekeying && !r->rekeying));
     if (!r->more || result->progress || unsent)
         return OCOP_OK;
     is_busy(r, 0);
@@ -460,13 +461,15 @@ static enum ocop_status look_on(struct run *r, const Ocop__Sync__SyncReply *repl
 /* The server refused. By which keys does it know this device? New ones that it does not take are
  * left for another time; it may have them already, by a request whose reply was lost; and another
  * process of this device may have changed them meanwhile. @return there is something to try */
-static bool other_keys(struct run *r, enum ocop_status said)
+static bool other_keys(struct run *r, const Ocop__Sync__SyncReply *reply, enum ocop_status said)
 {
     struct ocop_store *s = r->s;
 
-    if (r->rekeying) {
-        r->keep_keys = true;
-        env_log(s->env, ENV_WARN, "keys_not_taken", "status=%s", err_name(said));
+    if (r->rekeying) { /* one that is revoked or suspended may have had its new keys taken before */
+        r->keep_keys = !reply || !reply->rekeyed_from || client_begin(s, NULL) != OCOP_OK ||
+                       client_end(s, reply_take_keys(s, reply, &r->arena, NULL), NULL) != OCOP_OK;
+        if (r->keep_keys)
+            env_log(s->env, ENV_WARN, "keys_not_taken", "status=%s", err_name(said));
         return true;
     }
     if (said != OCOP_ENOTENROLLED && said != OCOP_EAUTH)
@@ -503,7 +506,7 @@ static enum ocop_status take_reply(struct run *r, struct ocop_error *err)
     st = sync_reply_status(reply, &said);
     if (st == OCOP_EBUSY)
         is_busy(r, reply->retry_after_ms);
-    if (st && st != OCOP_EBUSY && other_keys(r, st))
+    if (st && st != OCOP_EBUSY && other_keys(r, reply->sync, st))
         return OCOP_OK;
     if ((st == OCOP_ENOTENROLLED || st == OCOP_EAUTH) && may_show(r))
         return OCOP_OK;
@@ -639,6 +642,7 @@ static enum ocop_status tell_wiped(struct run *r, struct ocop_error *err)
     (void)pthread_mutex_lock(&s->lock);
     arena_reset(&r->arena);
     sync.has_wiped = sync.wiped = 1;
+    r->rekeying = false;
     st = store_meta_set_int(s, "exchange", s->me.exchange += UNSTORED_MAX, err);
     if (!st)
         st = seal_request(r, &r->arena, &sync, err);

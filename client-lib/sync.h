@@ -64,6 +64,12 @@ OCOP_MUST_USE enum ocop_status reply_apply(struct ocop_store *s, const Ocop__Syn
                                            struct arena *a, struct ocop_sync_summary *sum,
                                            struct reply_result *result, struct ocop_error *err);
 
+/** Take only what a reply says of this device's keys; where it says that all else is refused. In a
+ *  transaction (reply.c). */
+OCOP_MUST_USE enum ocop_status reply_take_keys(struct ocop_store *s,
+                                               const Ocop__Sync__SyncReply *reply, struct arena *a,
+                                               struct ocop_error *err);
+
 /** What the officer sees of a record = base + changes over it; written to its row (pending.c). */
 OCOP_MUST_USE enum ocop_status pending_show(struct ocop_store *s, uint32_t kind,
                                             const struct id *record, struct arena *a,

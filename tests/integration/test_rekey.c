@@ -324,6 +324,63 @@ static void a_suspended_device_changes_no_keys(void **state)
     holds(w, 1);
 }
 
+/* Its new keys were taken, the reply was lost, and the office had its say meanwhile: it is told
+ * that, by the keys that it is known by, and its work is put aside. */
+static void a_device_revoked_after_its_keys_were_taken_is_told_so(void **state)
+{
+    struct world *w = *state;
+    struct id replica;
+    static const struct {
+        enum device_state state;
+        enum ocop_status want;
+    } cases[] = {{DEVICE_SUSPENDED, OCOP_ESUSPENDED}, {DEVICE_REVOKED, OCOP_EREVOKED}};
+    for (size_t i = 0; i < 2; i++) {
+        ask(w, 1);
+        w->links[1].drop_reply = 1;
+        assert_int_equal(ocop_sync(w->stores[1], NULL, NULL, NULL), OCOP_ETIMEOUT);
+        world_replica(w, 1, &replica);
+        assert_int_equal(registry_begin(w->registry, NULL), OCOP_OK);
+        assert_int_equal(
+            device_state_set(w->registry, &w->keys, &replica, cases[i].state, "mất máy", NULL),
+            OCOP_OK);
+        assert_int_equal(registry_commit(w->registry, NULL), OCOP_OK);
+        world_inspect(w, 1, "pass");
+        assert_int_equal(ocop_sync(w->stores[1], NULL, NULL, NULL), cases[i].want);
+        same_keys(w, 1);
+        assert_int_equal(world_count(w, "SELECT count(*) FROM quarantine"), 1);
+        if (i > 0)
+            continue;
+        struct kept_aside aside;
+        assert_int_equal(registry_begin(w->registry, NULL), OCOP_OK);
+        assert_int_equal(
+            device_state_set(w->registry, &w->keys, &replica, DEVICE_ACTIVE, "tìm thấy", NULL),
+            OCOP_OK);
+        assert_int_equal(device_take_aside(w->registry, &replica, &aside, NULL), OCOP_OK);
+        assert_int_equal(registry_commit(w->registry, NULL), OCOP_OK);
+        world_sync(w, 1);
+        holds(w, 1);
+    }
+}
+
+/* The keys are made while a sync runs: it takes them in its turn. */
+static bool rekeys_meanwhile(void *user, const struct ocop_sync_summary *so_far, const char *doing)
+{
+    struct world *w = user;
+    (void)doing;
+    if (so_far->round_trips == 0)
+        ask(w, 1);
+    return true;
+}
+
+static void keys_made_during_a_sync_are_changed_by_it(void **state)
+{
+    struct world *w = *state;
+    struct ocop_sync_options options = {.progress = rekeys_meanwhile, .user = w};
+    assert_int_equal(ocop_sync(w->stores[1], &options, NULL, NULL), OCOP_OK);
+    same_keys(w, 1);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM replica_sign_keys"), 2);
+}
+
 /* --- restores ------------------------------------------------------------------------------------
  */
 
@@ -491,6 +548,8 @@ int main(void)
         T(the_old_keys_enrol_nobody),
         T(new_keys_need_the_old_signature_and_their_own),
         T(a_suspended_device_changes_no_keys),
+        T(a_device_revoked_after_its_keys_were_taken_is_told_so),
+        T(keys_made_during_a_sync_are_changed_by_it),
         T(a_registry_of_before_knows_the_device_by_its_new_keys),
         T(a_registry_without_the_device_takes_it_with_all_its_keys),
         T(all_replicas_of_a_device_have_the_new_keys),

@@ -56,7 +56,9 @@ static void device_check(struct device *d)
         if (status.version < d->cursor)
             sim_fail(s, "backwards", "the cursor of device %u went from %" PRIu64 " to %" PRIu64,
                      d->index, d->cursor, status.version);
-        if (d->store->me.seq < d->seq)
+        /* What was sealed by a key of before, and nobody took, is sealed again. */
+        if (d->store->me.seq < d->seq &&
+            memcmp(d->channel_key, d->store->me.channel.public_key, CHANNEL_KEY_LEN) == 0)
             sim_fail(s, "backwards", "the sequence of device %u went from %" PRIu64 " to %" PRIu64,
                      d->index, d->seq, d->store->me.seq);
     }
@@ -64,6 +66,9 @@ static void device_check(struct device *d)
     d->lineage = lineage;
     d->cursor = status.version;
     d->seq = d->store->me.seq;
+    d->sim->figures.rekeyed +=
+        memcmp(d->channel_key, d->store->me.channel.public_key, CHANNEL_KEY_LEN) != 0;
+    memcpy(d->channel_key, d->store->me.channel.public_key, CHANNEL_KEY_LEN);
     if (s->registry && !s->server.disk.dead && !d->unknown &&
         id_eq(&lineage, &s->registry->lineage))
         CHECK(store_sealed_each(d->store, acknowledged_is_there, d, NULL) != OCOP_EDAMAGED);
@@ -101,7 +106,7 @@ static void revocations(struct sim *s)
         if (!d->used || !d->revoked)
             continue;
         CHECK(registry_replica(s->registry, &d->replica, &info, NULL) == OCOP_OK);
-        if (info.known && !info.revoked)
+        if (info.known && (info.state == DEVICE_ACTIVE || info.state == DEVICE_SUSPENDED))
             d->revoked = false;
     }
 }
@@ -126,6 +131,7 @@ static void quiesce(struct sim *s)
     revocations(s);
     for (unsigned i = 0; i < SIM_RECORDED_MAX; i++)
         net_repeat(s, i); /* what was still on its way arrives */
+    office_resumes(s);
     for (unsigned round = 0; !quiet; round++) {
         if (round == ROUNDS_MAX)
             sim_fail(s, "quiet", "after %d rounds there is still something to say", ROUNDS_MAX);
@@ -376,16 +382,21 @@ static void not_unseen(struct oracle *o, const struct entry *e, const struct sub
     }
 }
 
-/* Nothing of a revoked device is taken in. */
-static void not_revoked(const struct oracle *o, const struct entry *e, uint64_t version)
+/* Nothing is taken in of a device that may not send, as the log had it by then. */
+static void may_send(const struct oracle *o, const struct entry *e, uint64_t version)
 {
     const struct kept *who = oracle_record(o, KIND_REPLICA, &e->set.replica);
-    for (const struct path *p = who ? who->paths : NULL; p; p = p->next)
-        for (const struct told *t = p->number == REPLICA_STATE ? p->now : NULL; t; t = t->before)
-            if (t->version < version && span_eq(t->value.bytes, span_str("revoked")))
-                sim_fail(o->sim, "revoked",
-                         "version %" PRIu64 " is of a device that was revoked at %" PRIu64, version,
-                         t->version);
+    const struct told *state = NULL;
+    for (const struct path *p = who ? who->paths : NULL; p && !state; p = p->next)
+        for (state = p->number == REPLICA_STATE ? p->now : NULL;
+             state && state->version >= version;)
+            state = state->before;
+    if (!state || span_eq(state->value.bytes, span_str("active")) ||
+        span_eq(state->value.bytes, span_str("wipe")))
+        return;
+    sim_fail(o->sim, "revoked", "version %" PRIu64 " is of a device that was %.*s at %" PRIu64,
+             version, (int)state->value.bytes.len, (const char *)state->value.bytes.p,
+             state->version);
 }
 
 static void change_check(struct oracle *o, uint64_t version, uint32_t index)
@@ -450,7 +461,7 @@ static void log_check(struct oracle *o)
         const struct field *type = who ? kept_get(who, 10, span_of(NULL, 0)) : NULL;
         if (!type || !span_eq(type->bytes, span_str("device")))
             continue;
-        not_revoked(o, e, v);
+        may_send(o, e, v);
         for (uint32_t i = 0; i < e->set.changes.count; i++)
             change_check(o, v, i);
     }

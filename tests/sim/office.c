@@ -277,25 +277,98 @@ static void changes_units(struct sim *s)
         s->units[s->unit_count++] = fresh;
 }
 
-static void revokes(struct sim *s)
+/* --- devices and keys --------------------------------------------------------------------------
+ */
+
+/* Whether or not it is known that it was written: then it may have been. */
+static enum ocop_status judges(struct sim *s, struct device *d, enum device_state state)
 {
-    struct device *d = device_drawn(s);
     struct ocop_error err = {0};
-    if (!d || id_is_zero(&d->replica) || !server_up(s))
-        return;
+    struct kept_aside aside;
     enum ocop_status st = registry_begin(s->registry, &err);
     if (st == OCOP_OK)
-        st = device_state_set(s->registry, &s->keys, &d->replica, DEVICE_REVOKED, "lost", &err);
+        st = device_state_set(s->registry, &s->keys, &d->replica, state, "lost", &err);
+    if (st == OCOP_OK && state == DEVICE_ACTIVE)
+        st = device_take_aside(s->registry, &d->replica, &aside, &err);
     if (st == OCOP_OK)
         st = registry_commit(s->registry, &err);
     if (st != OCOP_OK)
         registry_rollback(s->registry);
-    sim_trace(s, "device %u is revoked: %s", d->index, err_name(st));
-    s->figures.revoked += st == OCOP_OK;
+    sim_trace(s, "device %u is to be %s: %s", d->index, device_state_names[state], err_name(st));
+    return st;
+}
+
+/* A copy may be the same replica, or one with the same keys. */
+static void family_is(struct sim *s, const struct device *d, bool gone)
+{
+    for (unsigned i = 0; i < SIM_DEVICES_MAX; i++) {
+        struct device *of = &s->devices[i];
+        if (of->family != d->family)
+            continue;
+        of->revoked = of->revoked || gone;
+        of->suspended = true;
+    }
+}
+
+static void revokes(struct sim *s)
+{
+    static const enum device_state ends[] = {DEVICE_REVOKED, DEVICE_WIPE, DEVICE_WIPE_NOW};
+    struct device *d = device_drawn(s);
+    if (!d || id_is_zero(&d->replica) || !server_up(s))
+        return;
+    enum device_state end = ends[chance_below(&s->chance, 3)];
+    enum ocop_status st = judges(s, d, end);
+    s->figures.revoked += st == OCOP_OK && end == DEVICE_REVOKED;
+    s->figures.wiped += st == OCOP_OK && end != DEVICE_REVOKED;
     if (st == OCOP_OK || s->server.disk.dead || st == OCOP_EDB)
-        for (unsigned i = 0; i < SIM_DEVICES_MAX; i++) /* a copy may be the same replica */
-            if (s->devices[i].family == d->family)
-                s->devices[i].revoked = true;
+        family_is(s, d, true);
+}
+
+static void suspends(struct sim *s)
+{
+    struct device *d = device_drawn(s);
+    if (!d || id_is_zero(&d->replica) || !server_up(s))
+        return;
+    enum ocop_status st = judges(s, d, d->suspended ? DEVICE_ACTIVE : DEVICE_SUSPENDED);
+    s->figures.suspended += st == OCOP_OK;
+    if (st == OCOP_OK || s->server.disk.dead || st == OCOP_EDB)
+        family_is(s, d, false);
+}
+
+void office_resumes(struct sim *s)
+{
+    for (unsigned i = 0; i < SIM_DEVICES_MAX; i++) {
+        struct device *d = &s->devices[i];
+        struct replica_info info;
+        if (!d->used || id_is_zero(&d->replica))
+            continue;
+        CHECK(registry_replica(s->registry, &d->replica, &info, NULL) == OCOP_OK);
+        if (info.known && info.state == DEVICE_SUSPENDED)
+            CHECK(judges(s, d, DEVICE_ACTIVE) == OCOP_OK);
+        d->suspended = false;
+    }
+}
+
+/* Keys that devices learn of as they come; none of the old ones is over before the end. */
+static void rotates(struct sim *s)
+{
+    enum { LIFETIME_YEARS = 100 };
+    const int64_t keep_ms = LIFETIME_YEARS * INT64_C(31557600000);
+    char path[DISK_PATH_MAX + 40];
+    struct ocop_error err = {0};
+    bool channel = chance_percent(&s->chance, 50);
+    if (channel ? s->rotations + 1 >= SERVER_CHANNEL_KEYS_MAX
+                : s->keys.retired_count + 1 >= KEYS_RETIRED_MAX)
+        return;
+    s->rotations += channel;
+    if (channel)
+        keys_new_channel(&s->keys, &s->server.env, keep_ms);
+    else
+        keys_new_sign(&s->keys, &s->server.env);
+    snprintf(path, sizeof path, "%s.keys", s->registry_path);
+    CHECK(keys_save(path, &s->keys, &err) == OCOP_OK);
+    s->figures.rotated++;
+    sim_trace(s, "the registry has a new %s key", channel ? "channel" : "signing");
 }
 
 void office_acts(struct sim *s)
@@ -313,8 +386,12 @@ void office_acts(struct sim *s)
         changes_scope(s);
     else if (what < 94 && (s->faults & FAULT_SCOPE))
         changes_units(s);
-    else if (what < 97 && (s->faults & FAULT_REVOKE))
+    else if (what < 96 && (s->faults & FAULT_REVOKE))
         revokes(s);
+    else if (what < 98 && (s->faults & FAULT_REVOKE))
+        suspends(s);
+    else if (what < 100)
+        rotates(s);
     arena_reset(&s->work);
 }
 

@@ -72,8 +72,10 @@ void oracle_scopes(struct oracle *o)
         s->replica = k->id;
         s->next = o->scopes;
         o->scopes = s;
-        if (!state || !span_eq(state->bytes, span_str("active")))
-            continue;
+        if (!state || !(span_eq(state->bytes, span_str("active")) ||
+                        span_eq(state->bytes, span_str("suspended")) ||
+                        span_eq(state->bytes, span_str("wipe"))))
+            continue; /* one that waits keeps its scope, one that is to be wiped sends first */
         for (const struct path *p = k->paths; p; p = p->next) {
             struct id unit;
             if (p->number == SCOPE_UNITS && p->now->value.op == FIELD_SET &&

@@ -139,6 +139,10 @@ void sim_run(const struct sim_options *options, struct sim_figures *sum)
     sum->forks += s->figures.forks;
     sum->scopes += s->figures.scopes;
     sum->revoked += s->figures.revoked;
+    sum->suspended += s->figures.suspended;
+    sum->wiped += s->figures.wiped;
+    sum->rekeyed += s->figures.rekeyed;
+    sum->rotated += s->figures.rotated;
     sum->strange += s->figures.strange;
     sim_close(s);
     if (memory_total() != s->held)

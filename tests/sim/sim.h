@@ -51,7 +51,7 @@ struct sim_options {
 /* What a run covered. */
 struct sim_figures {
     uint64_t seeds, ms, exchanges, crashes, cases, changes, restores, forks, scopes, revoked,
-        strange;
+        strange, suspended, wiped, rekeyed, rotated;
 };
 
 /* What a machine has of the heap, and the most it had. */
@@ -66,7 +66,8 @@ struct node {
     int64_t skew_ms;
     struct disk disk;
     struct memory memory;
-    bool newer; /* its program is a version ahead, see newer.c */
+    bool wiping; /* its store may be wiped by the call that runs */
+    bool newer;  /* its program is a version ahead, see newer.c */
 };
 
 /* What a device submitted, as its officer knows it. */
@@ -115,13 +116,15 @@ struct device {
     bool used, enrolled, busy; /* busy: a sync is on its way */
     bool unknown;              /* a restored registry said so: it is invited anew */
     unsigned scope;
-    bool revoked;
+    bool revoked;    /* or wiped: it comes no more */
+    bool suspended;  /* it was, and perhaps is */
     unsigned family; /* copies of one store belong together */
     bool tainted;    /* it is a copy, has one, or was an older self */
     struct draft_seen *drafts;
     /* What may never go back, see check.c. */
     struct id replica, lineage;
     uint64_t seq, cursor;
+    uint8_t channel_key[CHANNEL_KEY_LEN];
     uint64_t looked; /* operations of its disk when it was last looked at */
     char code[600];  /* invitation */
 };
@@ -175,6 +178,7 @@ struct sim {
     struct node server;
     struct registry *registry; /* NULL: down */
     struct server_keys keys;
+    unsigned rotations; /* of its channel key: the first is to be accepted to the end */
     char registry_path[DISK_PATH_MAX + 32];
     struct id lineage;
     uint64_t version; /* last seen: never goes back within a lineage */
@@ -208,6 +212,9 @@ void sim_close(struct sim *s);
 _Noreturn void sim_fail(struct sim *s, const char *what, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void sim_trace(struct sim *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/** Whoever is suspended goes on. */
+void office_resumes(struct sim *s);
 
 /** Bring the registry up if it is down. False when that failed (a fault met the opening). */
 bool server_up(struct sim *s);

@@ -332,11 +332,24 @@ static void discards(struct device *d)
             d->sim->submissions.v[i].dropped = true;
 }
 
+/* A device whose store is not, and was not, another's too: whose copies would have the old keys,
+ * and be nobody's. */
+static void rekeys(struct device *d)
+{
+    struct sim *s = d->sim;
+    if (d->tainted || d->revoked)
+        return;
+    enum ocop_status st = ocop_rekey_device(d->store, NULL);
+    sim_trace(s, "device %u makes new keys: %s", d->index, err_name(st));
+    for (unsigned i = 0; i < SIM_COPIES_MAX; i++)
+        s->copies[i].used = s->copies[i].used && s->copies[i].device != d->index;
+}
+
 void officer_acts(struct sim *s, struct device *d)
 {
     static void (*const acts[])(struct device *) = {
-        creates, creates, amends,        amends,        amends, amends,  amends,   amends,
-        adds,    voids,   submits_draft, submits_draft, adds,   resends, discards, amends};
+        creates, creates,       amends,        amends, amends,  amends,   amends, amends, adds,
+        voids,   submits_draft, submits_draft, adds,   resends, discards, amends, rekeys};
     if (!device_up(d) || !d->enrolled)
         return;
     acts[chance_below(&s->chance, sizeof acts / sizeof *acts)](d);
@@ -367,7 +380,10 @@ static bool may_return(struct device *d, enum ocop_status st)
     case OCOP_EIO:
         return s->faults & (FAULT_CRASH | FAULT_DISK);
     case OCOP_EREVOKED:
+    case OCOP_EWIPED:
         return d->revoked;
+    case OCOP_ESUSPENDED:
+        return d->suspended;
     case OCOP_ENOTENROLLED:
         return s->restores > 0 || d->revoked; /* a copy of a revoked device continues nobody */
     default:
@@ -402,8 +418,9 @@ enum ocop_status device_sync(struct sim *s, struct device *d, struct ocop_sync_s
     enum ocop_status st = d->enrolled ? OCOP_OK : enrol(d, &err);
     if (st == OCOP_OK)
         st = ocop_sync(d->store, &options, &mine, &err);
+    d->node.wiping = d->revoked;
     call_end(&d->node, &call);
-    d->busy = false;
+    d->node.wiping = d->busy = false;
     sim_trace(s, "device %u syncs: %s %s (%u trips, %u pushed, %u refused, %u cases, %u pulled)%s",
               d->index, err_name(st), st ? err.text : "", mine.round_trips, mine.pushed,
               mine.refused, mine.in_case, mine.pulled, mine.forked ? " forked" : "");
