@@ -54,7 +54,7 @@ link() { # name symbols what-is-linked-whole...
     echo "{ global: $symbols; local: *; };" >"$out/$name.map"
     # shellcheck disable=SC2086
     $clang -shared -fuse-ld=lld -o "$out/$name" -Wl,-soname,"$name" -Wl,--version-script="$out/$name.map" \
-        -Wl,--gc-sections -Wl,-z,max-page-size=$PAGE_BYTES -Wl,-z,relro,-z,now,-z,defs,-z,noexecstack \
+        -Wl,--gc-sections -Wl,--icf=safe -Wl,-O2 -Wl,-z,max-page-size=$PAGE_BYTES -Wl,-z,relro,-z,now,-z,defs,-z,noexecstack \
         -Wl,--build-id -Wl,--hash-style=gnu ${NDK:+-Wl,--pack-dyn-relocs=android} "$@" "$out/tree/libproto.a" $parts -lm ${NDK:--lpthread}
     cp "$out/$name" "$out/$name.debug"
     "$strip" --strip-unneeded "$out/$name"
