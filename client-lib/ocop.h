@@ -283,6 +283,12 @@ OCOP_API OCOP_MUST_USE enum ocop_status ocop_load(struct ocop_store *store,
                                                   const struct ocop_id *id, ProtobufCMessage **out,
                                                   struct ocop_error *err);
 
+/** The same as packed bytes: for a binding, which would pack the message again. *out is freed with
+ *  ocop_text_free, *desc is what ocop_descriptor gives for its kind. */
+OCOP_API OCOP_MUST_USE enum ocop_status
+ocop_load_packed(struct ocop_store *store, const struct ocop_id *id, char **out, size_t *len,
+                 const ProtobufCMessageDescriptor **desc, struct ocop_error *err);
+
 /* --- JSON ------------------------------------------------------------------------------------ */
 
 /** A record as JSON with protobuf's canonical names; *out is freed with ocop_text_free.

@@ -678,39 +678,70 @@ enum ocop_status ocop_resend(struct ocop_store *s, const struct ocop_id *id, str
     return st ? st : client_write_end(s, resend(s, id, err), err);
 }
 
-static enum ocop_status load(struct ocop_store *s, const struct ocop_id *id, ProtobufCMessage **out,
+/* Between client_read and client_read_end, in whose arena the record is. */
+static enum ocop_status load(struct ocop_store *s, const struct ocop_id *id, struct record *r,
                              struct ocop_error *err)
 {
-    struct record r = {0};
     struct standing b;
     uint32_t kind = 0;
     uint64_t version;
     enum ocop_status st;
 
-    memcpy(r.id.b, id->b, ID_LEN);
-    st = store_record_kind(s, &r.id, &kind, err);
-    r.k = kind_by_number(kind);
-    if (!st && !r.k)
+    memset(r, 0, sizeof *r);
+    memcpy(r->id.b, id->b, ID_LEN);
+    st = store_record_kind(s, &r->id, &kind, err);
+    r->k = kind_by_number(kind);
+    if (!st && !r->k)
         st = err_set(err, OCOP_ENOTFOUND, "there is no such record on this device");
     if (!st)
-        st = store_record(s, kind, &r.id, &s->arena, &r.f, &version, err);
+        st = store_record(s, kind, &r->id, &s->arena, &r->f, &version, err);
     if (!st)
-        st = standing_read(s, r.k, &r.id, &b, err);
-    if (!st)
-        st = standing_see(s, &r, &b, err);
-    return st ? st : record_write(&r, out, err);
+        st = standing_read(s, r->k, &r->id, &b, err);
+    return st ? st : standing_see(s, r, &b, err);
 }
 
 enum ocop_status ocop_load(struct ocop_store *s, const struct ocop_id *id, ProtobufCMessage **out,
                            struct ocop_error *err)
 {
+    struct record r;
     enum ocop_status st;
 
     *out = NULL;
     st = client_read(s, err);
     if (st)
         return st;
-    st = load(s, id, out, err);
+    st = load(s, id, &r, err);
+    if (!st)
+        st = record_write(&r, out, err);
+    client_read_end(s);
+    return st;
+}
+
+enum ocop_status ocop_load_packed(struct ocop_store *s, const struct ocop_id *id, char **out,
+                                  size_t *len, const ProtobufCMessageDescriptor **desc,
+                                  struct ocop_error *err)
+{
+    struct record r;
+    struct buf packed;
+    enum ocop_status st;
+
+    *out = NULL;
+    *len = 0;
+    *desc = NULL;
+    st = client_read(s, err);
+    if (st)
+        return st;
+    buf_init(&packed, 0);
+    st = load(s, id, &r, err);
+    if (!st)
+        st = record_packed(&r, &packed, err);
+    if (!st) {
+        *out = (char *)packed.p;
+        *len = packed.len;
+        *desc = r.k->desc;
+    } else {
+        buf_fini(&packed);
+    }
     client_read_end(s);
     return st;
 }
@@ -726,7 +757,9 @@ static enum ocop_status submit_draft(struct ocop_store *s, const struct ocop_id 
     if (!st && !b.draft)
         st = err_set(err, OCOP_ENOTFOUND, "the record has no draft");
     if (!st)
-        st = load(s, id, &m, err); /* the row shows the draft */
+        st = load(s, id, &r, err); /* the row shows the draft */
+    if (!st)
+        st = record_write(&r, &m, err);
     if (!st)
         st = standing_is_new(&b) ? submit(s, m, err) : amend(s, m, reason, err);
     ocop_free(m);

@@ -24,6 +24,9 @@ OCOP_MUST_USE enum ocop_status record_read(const ProtobufCMessage *m, struct are
 /** And back, with what it carries; *out is freed with ocop_free. */
 OCOP_MUST_USE enum ocop_status record_write(const struct record *r, ProtobufCMessage **out,
                                             struct ocop_error *err);
+/** The same packed; the caller's to buf_fini, also when it fails. */
+OCOP_MUST_USE enum ocop_status record_packed(const struct record *r, struct buf *out,
+                                             struct ocop_error *err);
 /** Put one field in its place, over one of the same path. */
 OCOP_MUST_USE enum ocop_status record_put(struct record *r, const struct field *v, struct arena *a,
                                           struct ocop_error *err);

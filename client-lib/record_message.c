@@ -63,28 +63,28 @@ enum ocop_status record_read(const ProtobufCMessage *m, struct arena *a, struct 
     return st;
 }
 
+enum ocop_status record_packed(const struct record *r, struct buf *out, struct ocop_error *err)
+{
+    enum ocop_status st;
+
+    buf_init(out, MIB(1));
+    st = record_pack(&r->id, &r->f, out, err);
+    if (r->seen.len) { /* its length stands before it already */
+        buf_varint(out, (uint64_t)FIELD_SEEN << 3 | PACKED_BYTES);
+        buf_put(out, r->seen.p, r->seen.len);
+    }
+    return !st && out->failed ? err_nomem(err) : st;
+}
+
 enum ocop_status record_write(const struct record *r, ProtobufCMessage **out,
                               struct ocop_error *err)
 {
     struct buf packed;
-    enum ocop_status st;
+    enum ocop_status st = record_packed(r, &packed, err);
 
-    *out = NULL;
-    buf_init(&packed, MIB(1));
-    st = record_pack(&r->id, &r->f, &packed, err);
-    if (r->seen.len) { /* its length stands before it already */
-        buf_varint(&packed, (uint64_t)FIELD_SEEN << 3 | PACKED_BYTES);
-        buf_put(&packed, r->seen.p, r->seen.len);
-    }
-    if (!st && packed.failed)
-        st = err_nomem(err);
-    if (!st) {
-        *out = protobuf_c_message_unpack(r->k->desc, NULL, packed.len, packed.p);
-        if (!*out)
-            st = err_nomem(err);
-    }
+    *out = st ? NULL : protobuf_c_message_unpack(r->k->desc, NULL, packed.len, packed.p);
     buf_fini(&packed);
-    return st;
+    return st || *out ? st : err_nomem(err);
 }
 
 void ocop_free(ProtobufCMessage *m)

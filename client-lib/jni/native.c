@@ -237,17 +237,23 @@ static jbyteArray load(JNIEnv *env, jclass c, jlong h, jbyteArray kind, jbyteArr
     struct border b;
     struct ocop_id room;
     const struct ocop_id *i;
-    ProtobufCMessage *m = NULL;
+    const ProtobufCMessageDescriptor *desc = NULL;
     const char *k;
+    char *packed = NULL;
+    size_t len = 0;
+    jbyteArray out;
 
     (void)c;
     border_begin(&b, env);
     k = border_text(&b, kind);
     i = border_id(&b, id, &room);
-    BORDER_CALL(&b, ocop_load(store_of(h), i, &m, &b.err));
-    if (m && m->descriptor != ocop_descriptor(k)) /* Java would read it as something else */
+    BORDER_CALL(&b, ocop_load_packed(store_of(h), i, &packed, &len, &desc, &b.err));
+    if (packed && desc != ocop_descriptor(k)) /* Java would read it as something else */
         border_fail(&b, OCOP_ENOTFOUND, "the record of this id is of another kind");
-    return give(&b, m);
+    out = border_out(&b, packed, len);
+    ocop_text_free(packed);
+    border_end(&b);
+    return out;
 }
 
 /* --- JSON ------------------------------------------------------------------------------------ */

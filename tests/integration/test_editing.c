@@ -365,6 +365,32 @@ static void a_loaded_record_under_an_id_of_its_own_is_a_new_record(void **state)
     assert_int_equal(world_count(w, "SELECT count(*) FROM inspection"), 2);
 }
 
+static void a_record_loaded_packed_is_the_message_packed(void **state)
+{
+    struct world *w = *state;
+    struct ocop_id id = shared_inspection(w), none = ocop_new_key(w->stores[1]);
+    ProtobufCMessage *m = load(w, 1, id);
+    size_t len = 0, m_len = protobuf_c_message_get_packed_size(m);
+    uint8_t *m_packed = malloc(m_len);
+    char *packed = NULL;
+    const ProtobufCMessageDescriptor *desc = NULL;
+
+    assert_int_equal(protobuf_c_message_pack(m, m_packed), m_len);
+    assert_int_equal(ocop_load_packed(w->stores[1], &id, &packed, &len, &desc, NULL), OCOP_OK);
+    assert_ptr_equal(desc, ocop_descriptor("inspection"));
+    assert_int_equal(len, m_len);
+    assert_memory_equal(packed, m_packed, len);
+    ocop_text_free(packed);
+    free(m_packed);
+    ocop_free(m);
+    assert_int_equal(ocop_load_packed(w->stores[1], &none, &packed, &len, &desc, NULL),
+                     OCOP_ENOTFOUND);
+    assert_null(packed);
+    assert_null(desc);
+    assert_int_equal(len, 0);
+    assert_null(ocop_descriptor("replica"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -382,6 +408,7 @@ int main(void)
         T(a_message_whose_memory_of_loading_was_altered_is_refused),
         T(a_message_made_by_hand_is_the_whole_record),
         T(a_loaded_record_under_an_id_of_its_own_is_a_new_record),
+        T(a_record_loaded_packed_is_the_message_packed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
