@@ -297,7 +297,7 @@ enum ocop_status lost_fork(struct taking *t, const struct id *from, uint64_t seq
 }
 
 /* The last set that the registry and this store have alike, as far as the registry told; *told is
- * false when none of what it told is known here. */
+ * false when it has more than it told, and none of that is known here. */
 static enum ocop_status common_of(struct taking *t, const Ocop__Sync__Known *k,
                                   const struct id *replica, uint64_t *common, bool *told,
                                   struct ocop_error *err)
@@ -316,7 +316,24 @@ static enum ocop_status common_of(struct taking *t, const Ocop__Sync__Known *k,
             *told = true;
         }
     }
+    *told = *told || k->n_chain >= k->chain_seq;
     return OCOP_OK;
+}
+
+/* What was sealed and not acknowledged may be another set than the registry's of that number: the
+ * last one up to *seq that was. */
+static enum ocop_status acknowledged_below(struct taking *t, uint64_t *seq, struct ocop_error *err)
+{
+    uint64_t acked = 0;
+    enum ocop_status st = OCOP_OK;
+
+    for (; !st && *seq > 0 && !acked; *seq -= !acked) {
+        uint8_t hash[HASH_LEN];
+        bool found;
+        st = store_sealed_acked(t->s, &t->s->me.replica, *seq, &found, &acked, hash, err);
+        acked = found ? acked : 0;
+    }
+    return st;
 }
 
 static const Ocop__Sync__Known *known_of(const Ocop__Sync__SyncReply *r, const struct id *replica)
@@ -354,7 +371,9 @@ enum ocop_status lost_known(struct taking *t, struct ocop_error *err)
         st = common_of(t, k, &line.v[i], &common, &told, err);
     if (st || (i == 0 && told && common == k->acked_seq))
         return st;
-    if (i == 0 && !told && r->fork_seq)
-        common = r->fork_seq - 1; /* it parted further back than was told */
-    return lost_fork(t, &line.v[i], common + 1, err);
+    if (i == 0 && !told && r->fork_seq) { /* it parted further back than was told */
+        common = r->fork_seq - 1;
+        st = acknowledged_below(t, &common, err);
+    }
+    return st ? st : lost_fork(t, &line.v[i], common + 1, err);
 }

@@ -172,6 +172,28 @@ static void a_copy_whose_set_was_lost_and_replaced_sends_it_again(void **state)
 }
 
 /* The same, with a further set that does not continue what the registry has. */
+/* A copy from before the first set, whose own first set is sealed when it hears of another history:
+ * the registry looks at no set then, and does not know that it has another of that number. */
+static void an_old_copy_sends_its_work_once_after_a_restore(void **state)
+{
+    struct world *w = *state;
+    struct ocop_id id = world_inspect(w, 1, "pass");
+    world_sync(w, 1);
+    world_sync(w, 0);
+    world_copy(w, 0, 2);
+    world_amend(w, 0, id, "score=71");
+    world_sync(w, 0);
+    world_backup(w);
+    world_restore(w);
+    world_amend(w, 0, id, "score=72");
+    world_sync(w, 0);
+    world_amend(w, 2, id, "lot_code=L7");
+    struct ocop_sync_summary s = world_sync(w, 2);
+    assert_true(s.forked);
+    assert_int_equal(s.pushed, 1);
+    assert_string_equal(world_value(w, "inspection", id, "lot_code"), "\"L7\"");
+}
+
 static void a_set_that_does_not_continue_the_chain_is_no_loss(void **state)
 {
     struct world *w = *state;
@@ -816,6 +838,7 @@ int main(void)
         T(a_file_that_was_put_back_by_hand_is_noticed),
         T(of_two_copies_of_a_store_neither_loses_a_record),
         T(a_copy_whose_set_was_lost_and_replaced_sends_it_again),
+        T(an_old_copy_sends_its_work_once_after_a_restore),
         T(a_set_that_does_not_continue_the_chain_is_no_loss),
         T(what_is_sent_again_overwrites_nothing_that_it_had_not_seen),
         T(a_case_shows_as_base_what_the_officer_saw_last),
