@@ -159,7 +159,7 @@ $(B)/tests/procs/test_kills: $(B)/obj/tests/procs/kills_compare.o
 $(B)/tests/unit/test_socket_errors: WRAP := -Wl,--wrap=nn_recvmsg -Wl,--wrap=nanosleep
 $(B)/tests/unit/test_questions: WRAP := -Wl,--wrap=sqlite3_step
 # What can fail is wrapped: see tests/fault/fault.c.
-WRAPPED := malloc calloc realloc fsync rename link write nn_socket nn_setsockopt nn_connect nn_sendmsg nn_recvmsg
+WRAPPED := malloc calloc realloc fsync rename link write pread pwrite mkdir nn_socket nn_setsockopt nn_connect nn_sendmsg nn_recvmsg
 $(B)/tests/fault/test_faults: $(call obj,$(FAULT_C) $(TEST_LIB_C)) $(CLIENT_A) $(SERVER_A) $(PROTO_A)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -o $@ $^ $(WRAPPED:%=-Wl,--wrap=%) -lcmocka $(SERVER_LIBS)
@@ -185,10 +185,10 @@ SIM_WRAPPED := $(addprefix crypto_,scalarmult_curve25519 scalarmult_curve25519_b
 $(SIM): $(call obj,$(SIM_C) tests/lib/stories.c) $(CLIENT_A) $(SERVER_A) $(PROTO_A)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -o $@ $^ $(SIM_WRAPPED:%=-Wl,--wrap=%) $(SERVER_LIBS)
-$(B)/bench/%: $(B)/obj/bench/%.o $(call obj,$(filter-out bench/bench_%.c,$(BENCH_C)) $(CIPHER_TEST_C)) \
-		$(CLIENT_A) $(SERVER_A) $(PROTO_A)
+$(B)/bench/%: $(B)/obj/bench/%.o $(call obj,$(filter-out bench/bench_%.c,$(BENCH_C)) $(CIPHER_TEST_C) \
+		tests/lib/line.c tests/lib/port.c) $(CLIENT_A) $(SERVER_A) $(PROTO_A)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(WRAP) -o $@ $^ $(SERVER_LIBS)
+	$(CC) $(CFLAGS) $(WRAP) -o $@ $^ -lcmocka $(SERVER_LIBS)
 
 include client-lib/java/build.mk
 

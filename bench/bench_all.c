@@ -26,10 +26,19 @@ static const struct {
     const char *name;
     void (*measure)(struct world *w);
 } parts[] = {
-    {"insert", measure_insert},       {"update", measure_update}, {"ingest", measure_ingest},
-    {"pull", measure_pull},           {"many", measure_many},     {"save", measure_save},
-    {"readback", measure_readback},   {"day", measure_day},       {"idle", measure_idle},
-    {"strangers", measure_strangers}, {"curve", curve},           {"large", large},
+    {"insert", measure_insert},
+    {"update", measure_update},
+    {"ingest", measure_ingest},
+    {"pull", measure_pull},
+    {"many", measure_many},
+    {"save", measure_save},
+    {"readback", measure_readback},
+    {"day", measure_day},
+    {"idle", measure_idle},
+    {"files", measure_files},
+    {"strangers", measure_strangers},
+    {"curve", curve},
+    {"large", large},
 };
 
 static bool wanted(int argc, char **argv, const char *name)

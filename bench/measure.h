@@ -34,6 +34,7 @@ void measure_readback(struct world *w);
 void measure_save(struct world *w);
 void measure_day(struct world *w);
 void measure_idle(struct world *w);
+void measure_files(struct world *w);
 void measure_strangers(struct world *w);
 void measure_curve(void); /* in a registry of its own */
 void measure_large(void); /* in registries of its own */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "device_keys.h"
+#include "files.h"
 #include "sync.h"
 
 struct check {
@@ -35,6 +36,11 @@ static void found(struct check *c, const char *format, ...)
         c->each(c->user, line);
 }
 
+static void found_line(void *self, const char *line)
+{
+    found(self, "%s", line);
+}
+
 static void found_in_file(void *self, const char *line)
 {
     found(self, "file: %s", line);
@@ -48,6 +54,7 @@ static const struct {
     {"outbox", "it was not sent yet and stands nowhere else; look at its record, discard it and "
                "make it again"},
     {"sealed", "the registry has it if it was acknowledged; else enter it again"},
+    {"file", "whether its content is here and was sent is asked again by the next sync"},
     {"searched", "a search may miss records; a store that is enrolled anew makes the index again"},
     {"counter", "compare with the papers before the next number is given"},
     {"", "the registry has it; a store that is enrolled anew receives it"},
@@ -275,6 +282,8 @@ static enum ocop_status check_all(struct check *c, struct ocop_error *err)
         st = store_sums(c->s, found_row, c, &c->words, &c->all, err);
     if (!st)
         st = check_search(c, err);
+    if (!st)
+        st = files_check(c->s, found_line, c, err);
     client_read_end(c->s);
     return st;
 }

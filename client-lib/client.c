@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "files.h"
 #include "frame.h"
 #include "invitation.h"
 #include "record_api.h"
@@ -210,8 +211,9 @@ void ocop_cancel(struct ocop_store *s)
 
 /* --- open and close -------------------------------------------------------------------------- */
 
-enum ocop_status ocop_open(const char *path, const struct ocop_options *options,
-                           struct ocop_store **out, struct ocop_error *err)
+/* Changes nothing of a store that is there, unless it is to be upgraded or a wipe to be ended. */
+static enum ocop_status open_store(const char *path, const struct ocop_options *options,
+                                   struct ocop_store **out, struct ocop_error *err)
 {
     static const struct ocop_options none = {.must_exist = false};
     const struct ocop_options *o = options ? options : &none;
@@ -237,7 +239,7 @@ enum ocop_status ocop_open(const char *path, const struct ocop_options *options,
     if (!st)
         st = store_identity(s, err);
     if (!st && s->me.wiped == WIPED_BEGUN)
-        st = store_wipe_finish(s, err);
+        st = wipe_finish(s, err);
     if (st) {
         s->link = NULL; /* not ours unless the store is */
         ocop_close(s);
@@ -246,6 +248,16 @@ enum ocop_status ocop_open(const char *path, const struct ocop_options *options,
     id_source_init(&s->ids, s->env);
     *out = s;
     return OCOP_OK;
+}
+
+enum ocop_status ocop_open(const char *path, const struct ocop_options *options,
+                           struct ocop_store **out, struct ocop_error *err)
+{
+    enum ocop_status st = open_store(path, options, out, err);
+
+    if (!st)
+        files_tidy(*out);
+    return st;
 }
 
 enum ocop_status client_open_again(struct ocop_store *s, struct ocop_store **out,
@@ -260,7 +272,7 @@ enum ocop_status client_open_again(struct ocop_store *s, struct ocop_store **out
     o.vfs = store_vfs(s);
     o.key = store_secret(s).p;
     o.key_len = store_secret(s).len;
-    st = ocop_open(store_path(s), &o, out, err); /* only reads: it waits for nobody */
+    st = open_store(store_path(s), &o, out, err); /* only reads: it waits for nobody */
     client_leave(s);
     return st;
 }
@@ -304,6 +316,7 @@ void ocop_close(struct ocop_store *s)
     channel_key_wipe(&s->me.channel);
     sign_key_wipe(&s->me.next_sign);
     channel_key_wipe(&s->me.next_channel);
+    content_key_wipe(s->me.file_key);
     (void)pthread_cond_destroy(&s->idle);
     (void)pthread_mutex_destroy(&s->lock);
     free(s);

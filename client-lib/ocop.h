@@ -289,6 +289,128 @@ OCOP_API OCOP_MUST_USE enum ocop_status
 ocop_load_packed(struct ocop_store *store, const struct ocop_id *id, char **out, size_t *len,
                  const ProtobufCMessageDescriptor **desc, struct ocop_error *err);
 
+/* --- files: photos, signatures, documents ---------------------------------------------------- */
+
+/** A content to be attached to a record: of a file, of memory, or of an open descriptor. */
+struct ocop_attachment {
+    const char *path;  /**< a file; or NULL and ... */
+    const void *bytes; /**< ... `len` bytes; or both NULL and ... */
+    size_t len;
+    int fd;                 /**< ... what is read from here, to its end; stays open */
+    const char *name;       /**< for people, no path; NULL: that of `path` */
+    const char *role;       /**< of code list attachment_role: photo, signature, document,
+                                 laboratory_report, other */
+    const char *media_type; /**< what it is said to be, such as "image/jpeg"; must be what its
+                               content tells. NULL: nothing is said */
+    const char *caption;    /**< may be NULL */
+    int64_t taken_ms;       /**< by the device's clock; 0: not known */
+    bool has_place;         /**< are these two known? */
+    int32_t lat_e6, lon_e6;
+};
+
+/**
+ * Attach a photo, a signature or a document to a record: a new record of kind "attachment" that
+ * names it, and a copy of the content in the folder FILE.blobs beside the store, encrypted with a
+ * key of the store. After OCOP_OK both survive power loss, and the source may go. Of a record that
+ * is a draft the attachment is one too, and is submitted or discarded with it. The same content
+ * twice is kept once.
+ *
+ * What it is (its media type) is told from its first bytes. A photo must be an image, a signature
+ * too (SVG among them).
+ *
+ * @param record an inspection, a sample, an environmental check, a producer, a product, ...
+ * @param out    the attachment's id
+ * @return OCOP_OK
+ *         OCOP_EINVAL    ("path", "bytes", "fd") empty, or no file; ("name") no text, or a path;
+ *                        ("media_type") not what it is said to be; ("role") it cannot be one
+ *         OCOP_ELIMIT    ("path", "bytes", "fd") larger than one file may be; ("record", "store")
+ *                        more than its files, or all, may have; ("name"); or the disk is full
+ *         OCOP_ENOTFOUND ("path") no such file; or no such record
+ *         OCOP_EBUSY     ("path", "fd") it changed while it was read
+ *         OCOP_EIO       it cannot be read, or the copy not be written
+ *         OCOP_ESTATE    the record is voided
+ *         OCOP_EPERM     as ocop_save
+ *         On failure nothing is stored.
+ *
+ * Blocks for the disk, never for the network; while it copies, other calls go on.
+ */
+OCOP_API OCOP_MUST_USE enum ocop_status ocop_attach(struct ocop_store *store,
+                                                    const struct ocop_id *record,
+                                                    const struct ocop_attachment *what,
+                                                    struct ocop_id *out, struct ocop_error *err);
+
+enum ocop_file_state {
+    OCOP_FILE_DRAFT = 1,    /**< stays on this device, as its draft does */
+    OCOP_FILE_WAITING = 2,  /**< here, and not whole at the registry yet */
+    OCOP_FILE_STORED = 3,   /**< here, and whole at the registry */
+    OCOP_FILE_ABSENT = 4,   /**< only its record is here */
+    OCOP_FILE_FETCHING = 5, /**< asked for, and not whole here yet */
+};
+
+struct ocop_file {
+    struct ocop_id id, record;                      /**< the attachment, and what it belongs to */
+    const char *role, *caption, *media_type, *name; /**< "" when there is none */
+    uint64_t size;                                  /**< bytes */
+    uint8_t hash[32];                               /**< BLAKE2b-256 */
+    enum ocop_file_state state;
+    bool here;        /**< ocop_file_read gives it */
+    uint64_t done;    /**< bytes that have travelled */
+    int64_t tried_ms; /**< when they last did; 0: never */
+    const char
+        *text; /**< all this in a line: "here, not at the registry yet (43 of 120 KiB, ...)" */
+};
+
+struct ocop_file_list {
+    struct ocop_file *files;
+    size_t count;
+    bool more;
+};
+
+/** What is attached to a record, or (NULL) to any, newest first; without what is voided.
+ *  @param out free with ocop_file_list_free */
+OCOP_API OCOP_MUST_USE enum ocop_status ocop_files(struct ocop_store *store,
+                                                   const struct ocop_id *record,
+                                                   struct ocop_file_list **out,
+                                                   struct ocop_error *err);
+OCOP_API void ocop_file_list_free(struct ocop_file_list *list);
+
+/**
+ * Read of an attachment's content, from byte `at`: a stream is this call again and again.
+ *
+ * @param got bytes read; less than `len` only at the end
+ * @return OCOP_OK; OCOP_ENOTFOUND no such attachment, or its content is not on this device;
+ *         OCOP_EDAMAGED it is not what was written; OCOP_EIO
+ */
+OCOP_API OCOP_MUST_USE enum ocop_status ocop_file_read(struct ocop_store *store,
+                                                       const struct ocop_id *attachment,
+                                                       uint64_t at, void *out, size_t len,
+                                                       size_t *got, struct ocop_error *err);
+
+/** Ask for the content of an attachment: the next sync fetches it, if the registry has it. Nothing
+ * when it is here. @return OCOP_OK; OCOP_ENOTFOUND no such attachment; OCOP_ELIMIT ("store") more
+ * than all files may have */
+OCOP_API OCOP_MUST_USE enum ocop_status
+ocop_fetch(struct ocop_store *store, const struct ocop_id *attachment, struct ocop_error *err);
+
+/** How much files may take; kept in the store. */
+struct ocop_file_limits {
+    uint64_t file_bytes;   /**< one file; at first 16 MiB, at most 64 MiB */
+    uint64_t record_bytes; /**< all files of one record; at first 64 MiB */
+    uint64_t store_bytes;  /**< all files on this device; at first 4 GiB */
+};
+OCOP_API OCOP_MUST_USE enum ocop_status ocop_get_file_limits(struct ocop_store *store,
+                                                             struct ocop_file_limits *out,
+                                                             struct ocop_error *err);
+/** @return OCOP_ELIMIT, OCOP_EINVAL err names the member. What is there already stays. */
+OCOP_API OCOP_MUST_USE enum ocop_status ocop_set_file_limits(struct ocop_store *store,
+                                                             const struct ocop_file_limits *limits,
+                                                             struct ocop_error *err);
+
+/** Remove what a killed program left in the folder of files, and contents that nothing names. Done
+ * by itself when there is need.  @param removed how many */
+OCOP_API OCOP_MUST_USE enum ocop_status ocop_files_sweep(struct ocop_store *store,
+                                                         unsigned *removed, struct ocop_error *err);
+
 /* --- JSON ------------------------------------------------------------------------------------ */
 
 /** A record as JSON with protobuf's canonical names; *out is freed with ocop_text_free.
@@ -424,11 +546,20 @@ struct ocop_sync_summary {
     int retry_after_ms; /**< not 0: the server is busy, and the next sync is to come after this */
     unsigned busy;      /**< times that the server was busy and this sync waited and came back */
     bool forked;        /**< the store took a new replica id */
+    unsigned files_sent, files_received; /**< contents that are whole at the other end now */
+    unsigned files_left;                 /**< that were to go, and are not */
 };
 
 /** Where a sync is. Return false to cancel. Called on the caller's thread, holding nothing. */
 typedef bool (*ocop_progress_fn)(void *user, const struct ocop_sync_summary *so_far,
                                  const char *doing);
+
+/** Zero sends all. */
+enum ocop_files_policy {
+    OCOP_FILES_ALL = 0,
+    OCOP_FILES_UNMETERED = 1, /**< none when the network is metered */
+    OCOP_FILES_NONE = 2
+};
 
 struct ocop_sync_options {
     int connect_timeout_ms;    /**< 0: 10,000 */
@@ -443,6 +574,14 @@ struct ocop_sync_options {
     /** Send what waits and hear of it, and stop; with nothing to send, do nothing. For the store of
      * an officer who had this device before: each officer has a store of his own. */
     bool send_only;
+    /** Which contents go after the records, up and down: the smallest first, and what was cut goes
+     * on where it was cut. Of all that may, those up to `file_bytes_max` (0: any), of this record
+     * or attachment (NULL: any), until `files_bytes_max` bytes of them were sent and asked for (0:
+     * no limit). */
+    enum ocop_files_policy files;
+    bool metered; /**< what goes over this network costs; see OCOP_FILES_UNMETERED */
+    uint64_t file_bytes_max, files_bytes_max;
+    const struct ocop_id *files_of;
 };
 
 /**

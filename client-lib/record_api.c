@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "files.h"
 #include "rights.h"
 #include "sync.h"
 #include "text.h"
@@ -35,7 +36,7 @@ static enum ocop_status put_int(struct record *r, uint32_t number, int64_t i, st
 
 /* --- new ------------------------------------------------------------------------------------- */
 
-static enum ocop_status need_enrolled(const struct ocop_store *s, struct ocop_error *err)
+enum ocop_status record_need_enrolled(const struct ocop_store *s, struct ocop_error *err)
 {
     if (s->me.wiped)
         return wipe_status(s, err);
@@ -114,7 +115,7 @@ enum ocop_status ocop_new(struct ocop_store *s, const char *kind, ProtobufCMessa
     st = client_read(s, err);
     if (st)
         return st;
-    st = need_enrolled(s, err);
+    st = record_need_enrolled(s, err);
     if (!st)
         st = device_roles(s, &roles, err);
     if (!st && !(rights_of(r.k)->create & roles))
@@ -137,7 +138,7 @@ out:
 
 /* --- checks ---------------------------------------------------------------------------------- */
 
-static bool is_voided(const struct fields *f)
+bool record_voided(const struct fields *f)
 {
     const struct field *v = scalar(f, FIELD_VOIDED);
 
@@ -281,7 +282,7 @@ static enum ocop_status drop_changes(struct ocop_store *s, const struct kind *k,
     if (!st && found)
         st = store_record_put(s, k->number, id, &base, version, err);
     else if (!st)
-        st = store_record_delete(s, k->number, id, err);
+        st = attach_delete(s, k, id, err);
     return st ? st : store_base_delete(s, id, err);
 }
 
@@ -292,7 +293,7 @@ static enum ocop_status take(struct ocop_store *s, const ProtobufCMessage *m,
                              enum rules_stage stage, struct record *r, struct standing *b,
                              struct ocop_error *err)
 {
-    enum ocop_status st = need_enrolled(s, err);
+    enum ocop_status st = record_need_enrolled(s, err);
 
     if (!st)
         st = record_read(m, &s->arena, r, err);
@@ -300,7 +301,7 @@ static enum ocop_status take(struct ocop_store *s, const ProtobufCMessage *m,
         st = standing_read(s, r->k, &r->id, b, err);
     if (st)
         return st;
-    if (is_voided(&b->f))
+    if (record_voided(&b->f))
         return err_set(err, OCOP_ESTATE, "the record is voided; it cannot be changed any more");
     if (standing_is_new(b))
         st = put_origin(s, r, err);
@@ -313,8 +314,8 @@ static enum ocop_status take(struct ocop_store *s, const ProtobufCMessage *m,
     return st;
 }
 
-static enum ocop_status save(struct ocop_store *s, const ProtobufCMessage *m,
-                             struct ocop_error *err)
+enum ocop_status record_api_save(struct ocop_store *s, const ProtobufCMessage *m,
+                                 struct ocop_error *err)
 {
     struct record r;
     struct standing b;
@@ -342,7 +343,7 @@ enum ocop_status ocop_save(struct ocop_store *s, const ProtobufCMessage *record,
 {
     enum ocop_status st = client_write(s, err);
 
-    return st ? st : client_write_end(s, save(s, record, err), err);
+    return st ? st : client_write_end(s, record_api_save(s, record, err), err);
 }
 
 /* --- submit ---------------------------------------------------------------------------------- */
@@ -392,8 +393,8 @@ static enum ocop_status give_numbers(struct ocop_store *s, struct record *r, str
     return st;
 }
 
-static enum ocop_status submit(struct ocop_store *s, const ProtobufCMessage *m,
-                               struct ocop_error *err)
+enum ocop_status record_api_submit(struct ocop_store *s, const ProtobufCMessage *m,
+                                   struct ocop_error *err)
 {
     struct record r;
     struct standing b;
@@ -416,7 +417,7 @@ static enum ocop_status submit(struct ocop_store *s, const ProtobufCMessage *m,
         st = store_change(s, &b, &c, OUTBOX_READY, false, err);
     if (!st)
         st = store_record_put(s, r.k->number, &r.id, &r.f, b.version, err);
-    return st;
+    return st || r.k->number == KIND_ATTACHMENT ? st : attach_submit(s, &r.id, err);
 }
 
 enum ocop_status ocop_submit(struct ocop_store *s, const ProtobufCMessage *record,
@@ -424,7 +425,7 @@ enum ocop_status ocop_submit(struct ocop_store *s, const ProtobufCMessage *recor
 {
     enum ocop_status st = client_write(s, err);
 
-    return st ? st : client_write_end(s, submit(s, record, err), err);
+    return st ? st : client_write_end(s, record_api_submit(s, record, err), err);
 }
 
 /* --- amend, add, void ------------------------------------------------------------------------ */
@@ -479,11 +480,11 @@ enum ocop_status ocop_amend(struct ocop_store *s, const ProtobufCMessage *record
 }
 
 /* The record that an id names, as it stands. */
-static enum ocop_status find_standing(struct ocop_store *s, const struct ocop_id *id,
-                                      struct record *r, struct standing *b, struct ocop_error *err)
+enum ocop_status record_standing(struct ocop_store *s, const struct ocop_id *id, struct record *r,
+                                 struct standing *b, struct ocop_error *err)
 {
     uint32_t kind = 0;
-    enum ocop_status st = need_enrolled(s, err);
+    enum ocop_status st = record_need_enrolled(s, err);
 
     memset(r, 0, sizeof *r);
     if (!st)
@@ -541,13 +542,13 @@ static enum ocop_status add(struct ocop_store *s, const struct ocop_id *id, cons
     struct change c;
     struct field v;
     const struct field_rule *rule;
-    enum ocop_status st = find_standing(s, id, &r, &b, err);
+    enum ocop_status st = record_standing(s, id, &r, &b, err);
 
     if (!st && reason && *reason)
         st = check_reason(reason, err);
     if (!st)
         st = need_submitted(&b, err);
-    if (!st && is_voided(&b.f))
+    if (!st && record_voided(&b.f))
         st = err_set(err, OCOP_ESTATE, "the record is voided; it cannot be changed any more");
     if (st)
         return st;
@@ -591,13 +592,13 @@ static enum ocop_status void_record(struct ocop_store *s, const struct ocop_id *
     struct record r;
     struct standing b;
     struct change c;
-    enum ocop_status st = find_standing(s, id, &r, &b, err);
+    enum ocop_status st = record_standing(s, id, &r, &b, err);
 
     if (st)
         return st;
     if (standing_is_new(&b))
         return drop_changes(s, r.k, &r.id, &b, b.refused ? OUTBOX_REFUSED : OUTBOX_DRAFT, err);
-    if (is_voided(&b.f))
+    if (record_voided(&b.f))
         return err_set(err, OCOP_ESTATE, "the record is voided already");
     st = check_reason(reason, err);
     r.f = b.f;
@@ -620,18 +621,18 @@ enum ocop_status ocop_void(struct ocop_store *s, const struct ocop_id *id, const
 {
     enum ocop_status st = client_write(s, err);
 
-    return st ? st : client_write_end(s, void_record(s, id, reason, err), err);
+    return st ? st : files_swept(s, client_write_end(s, void_record(s, id, reason, err), err));
 }
 
 /* --- discard, resend, load ------------------------------------------------------------------- */
 
-static enum ocop_status discard(struct ocop_store *s, const struct ocop_id *id,
-                                struct ocop_error *err)
+enum ocop_status record_api_discard(struct ocop_store *s, const struct ocop_id *id,
+                                    struct ocop_error *err)
 {
     struct record r;
     struct standing b;
     bool refused = false;
-    enum ocop_status st = find_standing(s, id, &r, &b, err);
+    enum ocop_status st = record_standing(s, id, &r, &b, err);
 
     for (size_t i = 0; !st && i < b.rows.count; i++)
         refused = refused || b.rows.v[i].state == OUTBOX_REFUSED;
@@ -647,7 +648,7 @@ enum ocop_status ocop_discard(struct ocop_store *s, const struct ocop_id *id,
 {
     enum ocop_status st = client_write(s, err);
 
-    return st ? st : client_write_end(s, discard(s, id, err), err);
+    return st ? st : files_swept(s, client_write_end(s, record_api_discard(s, id, err), err));
 }
 
 static enum ocop_status resend(struct ocop_store *s, const struct ocop_id *id,
@@ -656,7 +657,7 @@ static enum ocop_status resend(struct ocop_store *s, const struct ocop_id *id,
     struct record r;
     struct standing b;
     unsigned count = 0;
-    enum ocop_status st = find_standing(s, id, &r, &b, err);
+    enum ocop_status st = record_standing(s, id, &r, &b, err);
 
     for (size_t i = 0; !st && i < b.rows.count; i++) {
         if (b.rows.v[i].state != OUTBOX_REFUSED)
@@ -746,13 +747,13 @@ enum ocop_status ocop_load_packed(struct ocop_store *s, const struct ocop_id *id
     return st;
 }
 
-static enum ocop_status submit_draft(struct ocop_store *s, const struct ocop_id *id,
-                                     const char *reason, struct ocop_error *err)
+enum ocop_status record_api_submit_draft(struct ocop_store *s, const struct ocop_id *id,
+                                         const char *reason, struct ocop_error *err)
 {
     ProtobufCMessage *m = NULL;
     struct record r;
     struct standing b;
-    enum ocop_status st = find_standing(s, id, &r, &b, err);
+    enum ocop_status st = record_standing(s, id, &r, &b, err);
 
     if (!st && !b.draft)
         st = err_set(err, OCOP_ENOTFOUND, "the record has no draft");
@@ -761,7 +762,7 @@ static enum ocop_status submit_draft(struct ocop_store *s, const struct ocop_id 
     if (!st)
         st = record_write(&r, &m, err);
     if (!st)
-        st = standing_is_new(&b) ? submit(s, m, err) : amend(s, m, reason, err);
+        st = standing_is_new(&b) ? record_api_submit(s, m, err) : amend(s, m, reason, err);
     ocop_free(m);
     return st;
 }
@@ -771,5 +772,5 @@ enum ocop_status ocop_submit_draft(struct ocop_store *s, const struct ocop_id *i
 {
     enum ocop_status st = client_write(s, err);
 
-    return st ? st : client_write_end(s, submit_draft(s, id, reason, err), err);
+    return st ? st : client_write_end(s, record_api_submit_draft(s, id, reason, err), err);
 }

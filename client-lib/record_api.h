@@ -38,6 +38,31 @@ OCOP_MUST_USE enum ocop_status record_see(struct record *r, const struct seen *s
 OCOP_MUST_USE enum ocop_status record_seen(const struct record *r, struct arena *a, bool *known,
                                            struct seen *out, struct ocop_error *err);
 
+/* --- what ocop_save and the others do (record_api.c); inside a transaction -------------------- */
+
+OCOP_MUST_USE enum ocop_status record_need_enrolled(const struct ocop_store *s,
+                                                    struct ocop_error *err);
+OCOP_MUST_USE enum ocop_status record_api_save(struct ocop_store *s, const ProtobufCMessage *m,
+                                               struct ocop_error *err);
+OCOP_MUST_USE enum ocop_status record_api_submit(struct ocop_store *s, const ProtobufCMessage *m,
+                                                 struct ocop_error *err);
+OCOP_MUST_USE enum ocop_status record_api_submit_draft(struct ocop_store *s,
+                                                       const struct ocop_id *id, const char *reason,
+                                                       struct ocop_error *err);
+OCOP_MUST_USE enum ocop_status record_api_discard(struct ocop_store *s, const struct ocop_id *id,
+                                                  struct ocop_error *err);
+bool record_voided(const struct fields *f);
+
+/* --- attachments follow their record (attach.c); inside a transaction ------------------------- */
+
+/** The record was submitted: so are the attachments that were drafts with it. */
+OCOP_MUST_USE enum ocop_status attach_submit(struct ocop_store *s, const struct id *record,
+                                             struct ocop_error *err);
+/** Delete the row of a record that was a draft, or refused; with it go its attachments, and the
+ *  contents that nothing names any more. */
+OCOP_MUST_USE enum ocop_status attach_delete(struct ocop_store *s, const struct kind *k,
+                                             const struct id *record, struct ocop_error *err);
+
 /* --- what stands (standing.c) ---------------------------------------------------------------- */
 
 /* A record before the change at hand: without its draft. */
@@ -56,6 +81,10 @@ struct standing {
 OCOP_MUST_USE enum ocop_status standing_read(struct ocop_store *s, const struct kind *k,
                                              const struct id *id, struct standing *out,
                                              struct ocop_error *err);
+/** The record that an id names, of whatever kind, as it stands. OCOP_ENOTFOUND. */
+OCOP_MUST_USE enum ocop_status record_standing(struct ocop_store *s, const struct ocop_id *id,
+                                               struct record *r, struct standing *b,
+                                               struct ocop_error *err);
 /** Not submitted, as far as the officer is concerned. */
 bool standing_is_new(const struct standing *b);
 /** Let a loaded record carry what its officer sees. */

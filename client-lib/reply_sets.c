@@ -76,6 +76,8 @@ enum ocop_status taking_lineage(struct taking *t, struct ocop_error *err)
             st = store_meta_set_int(t->s, "seen", 0, err);
         if (!st)
             st = store_cases_forget(t->s, err); /* those that stand are told again */
+        if (!st)
+            st = store_files_doubt(t->s, err);
     }
     t->s->me.lineage = lineage;
     return st ? st : store_meta_set(t->s, "lineage", id_span(&lineage), err);

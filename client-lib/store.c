@@ -28,6 +28,7 @@ const struct sum_table store_summed[] = {
     {"unseen", "record", "record, kind"},
     {"counter", "name", "name, value"},
     {"searched", "kind", "kind, n"},
+    {"file", "hash", "hash, size, here, central, wanted, done, tried_ms"},
     {NULL, NULL, NULL},
 };
 
@@ -210,6 +211,8 @@ enum ocop_status store_identity(struct ocop_store *s, struct ocop_error *err)
         return status;
     memset(me, 0, sizeof *me);
     me->budget = SET_SEALED_BYTES_START;
+    me->files = (struct ocop_file_limits){FILE_BYTES_DEFAULT, RECORD_FILES_BYTES_DEFAULT,
+                                          STORE_FILES_BYTES_DEFAULT};
     (void)snprintf(me->rule_set, sizeof me->rule_set, "ocop-26-2026");
     for (;;) {
         status = step(s, st, &row, err);

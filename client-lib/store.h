@@ -8,6 +8,7 @@
 
 #include "bounds.h"
 #include "changeset.h"
+#include "content.h"
 #include "link.h"
 #include "merge.h"
 #include "noise.h"
@@ -66,6 +67,8 @@ struct identity {
     int64_t certificate_until_ms;           /* 0: without an end */
     char state_reason[OCOP_ERROR_TEXT_MAX]; /* what the server last said of this device's state */
     int64_t last_sync_ms, skew_ms;
+    uint8_t file_key[CONTENT_KEY_LEN]; /* of the contents beside the store; zero: none yet */
+    struct ocop_file_limits files;
 };
 
 /* The code lists, and the roles of the officer; read once and again after a sync. */
@@ -94,7 +97,8 @@ struct ocop_store {
     pthread_cond_t idle; /* signalled when `busy` ends */
     bool busy;           /* an exchange is running; it holds the lock only now and then */
     bool closing, broken;
-    bool stale; /* `me` is not what is stored: read it before it is used */
+    bool files_loose; /* contents that nothing names lie in the folder */
+    bool stale;       /* `me` is not what is stored: read it before it is used */
     atomic_bool cancel;
     struct db *db; /* store.c */
     const struct env *env;
@@ -416,6 +420,64 @@ OCOP_MUST_USE enum ocop_status store_unseen_sweep(struct ocop_store *s, struct a
 OCOP_MUST_USE enum ocop_status store_unknown_records(struct ocop_store *s, struct arena *a,
                                                      struct outbox_row **out, size_t *count,
                                                      struct ocop_error *err);
+
+/* --- files (store_files.c) ------------------------------------------------------------------- */
+
+/* What is known of one content. */
+struct file_row {
+    uint8_t hash[FILE_HASH_LEN];
+    uint64_t size, done; /* bytes, and of them those that have travelled */
+    bool here, central;  /* whole in the folder; whole at the registry */
+    bool wanted;         /* to be fetched */
+    int64_t tried_ms;    /* 0: never */
+};
+OCOP_MUST_USE enum ocop_status store_file(struct ocop_store *s, const uint8_t hash[FILE_HASH_LEN],
+                                          bool *found, struct file_row *out,
+                                          struct ocop_error *err);
+OCOP_MUST_USE enum ocop_status store_file_put(struct ocop_store *s, const struct file_row *row,
+                                              struct ocop_error *err);
+OCOP_MUST_USE enum ocop_status
+store_file_delete(struct ocop_store *s, const uint8_t hash[FILE_HASH_LEN], struct ocop_error *err);
+/** All that are here. */
+OCOP_MUST_USE enum ocop_status store_files_here(struct ocop_store *s, struct arena *a,
+                                                struct file_row **out, size_t *count,
+                                                struct ocop_error *err);
+/** What is to be sent, its record being acknowledged, or (`down`) to be fetched; smallest first. Of
+ * a record or an attachment, or (NULL) all. */
+OCOP_MUST_USE enum ocop_status store_files_moving(struct ocop_store *s, bool down,
+                                                  const struct id *of, struct arena *a,
+                                                  struct file_row **out, size_t *count,
+                                                  struct ocop_error *err);
+/** The registry is another one than that which said what it holds. */
+OCOP_MUST_USE enum ocop_status store_files_doubt(struct ocop_store *s, struct ocop_error *err);
+/** Does an attachment on this device name it? */
+OCOP_MUST_USE enum ocop_status store_file_named(struct ocop_store *s,
+                                                const uint8_t hash[FILE_HASH_LEN], bool *out,
+                                                struct ocop_error *err);
+/** Bytes of what is attached to the record, and of all that is here, each content once and this one
+ *  not; and how many attachments the record has. */
+OCOP_MUST_USE enum ocop_status store_file_bytes(struct ocop_store *s, const struct id *record,
+                                                const uint8_t hash[FILE_HASH_LEN],
+                                                uint64_t *of_record, uint64_t *of_store,
+                                                uint64_t *count, struct ocop_error *err);
+
+/* An attachment with what is known of its content. */
+struct attachment_row {
+    struct id id, record;
+    const char *role, *caption, *media_type, *name; /* "" when there is none */
+    int state;                                      /* enum ocop_record_state */
+    bool drafted;                                   /* there is a draft of it */
+    struct file_row file;
+};
+/** Of one record, or (NULL) all, newest first; voided ones are not among them. */
+OCOP_MUST_USE enum ocop_status store_attachments(struct ocop_store *s, const struct id *record,
+                                                 size_t max, struct arena *a,
+                                                 struct attachment_row **out, size_t *count,
+                                                 struct ocop_error *err);
+/** One of them, voided or not. OCOP_ENOTFOUND. */
+OCOP_MUST_USE enum ocop_status store_attachment(struct ocop_store *s, const struct id *id,
+                                                struct arena *a, struct attachment_row *out,
+                                                struct ocop_error *err);
 
 /* --- find, status, check --------------------------------------------------------------------- */
 

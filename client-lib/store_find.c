@@ -26,6 +26,8 @@ static const struct columns {
     [KIND_SAMPLE] = {"t.taken_ms", "coalesce(t.sample_code, t.place)", "t.producer_id",
                      "t.product_id", true},
     [KIND_ENVIRONMENTAL_CHECK] = {"t.checked_date", "t.minutes_no", "t.producer_id", NULL, false},
+    [KIND_ATTACHMENT] = {"t.recorded_ms", "coalesce(t.caption, t.file_name, t.role)", NULL, NULL,
+                         true},
 };
 
 #define FIND_HEAD                                                                                  \

@@ -48,6 +48,10 @@ static const struct {
     {"budget", MEMBER(budget), META_INT},
     {"last_sync_ms", MEMBER(last_sync_ms), META_INT},
     {"skew_ms", MEMBER(skew_ms), META_INT},
+    {"file_key", MEMBER(file_key), META_EXACT},
+    {"file_bytes", MEMBER(files.file_bytes), META_INT},
+    {"record_file_bytes", MEMBER(files.record_bytes), META_INT},
+    {"store_file_bytes", MEMBER(files.store_bytes), META_INT},
 };
 
 static bool identity_take(struct identity *me, size_t i, struct span v)

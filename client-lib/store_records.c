@@ -12,8 +12,9 @@
 #define CLAMP_SUMS                                                                                 \
     "UPDATE sums SET sum = sum + (SELECT ?1 - version + 3 * (min(born, ?1) - born) FROM @ "        \
     "WHERE n = row / 64) WHERE row IN (SELECT n * 64 + # FROM @ WHERE version > ?1)"
+/* Only a hostile server gives records of two kinds one id: the first of them stands for both. */
 #define UNSEEN_MARK                                                                                \
-    "INSERT INTO unseen (record, kind, sum) SELECT id, $, row_sum(id, $) FROM @ "                  \
+    "INSERT OR IGNORE INTO unseen (record, kind, sum) SELECT id, $, row_sum(id, $) FROM @ "        \
     "WHERE ?1 OR id NOT IN (SELECT record FROM own)"
 
 enum ocop_status store_record(struct ocop_store *s, uint32_t kind, const struct id *id,

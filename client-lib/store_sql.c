@@ -14,6 +14,24 @@
 #define BASE_SUM(version, fields, departed)                                                        \
     "sum = row_sum(record, kind, " version ", born, " fields ", " departed ")"
 
+#define FILE_COLUMNS "hash, size, here, central, wanted, done, tried_ms"
+#define ATTACHMENT_STATE STATE_OF("t.id")
+#define ATTACHMENT_COLUMNS                                                                         \
+    "SELECT t.id, t.record_id, t.role, t.caption, t.media_type, t.file_name, t.hash, t.size, "     \
+    "coalesce(f.here, 0), coalesce(f.central, 0), coalesce(f.wanted, 0), coalesce(f.done, 0), "    \
+    "coalesce(f.tried_ms, 0), " ATTACHMENT_STATE ", "                                              \
+    "EXISTS (SELECT 1 FROM outbox WHERE record = t.id AND state = 1) "                             \
+    "FROM attachment AS t LEFT JOIN file AS f ON f.hash = t.hash "
+/* A record's are looked up by their index. */
+#define OF_RECORD_OR_ALL                                                                           \
+    "WHERE (?1 IS NULL OR t.n IN (SELECT n FROM attachment WHERE record_id = ?1)) "                \
+    "AND t.voided IS NOT 1 ORDER BY t.n DESC LIMIT ?2"
+
+/* Of a record, or of one attachment. */
+#define OF_RECORD_OR_ANY                                                                           \
+    "(?1 IS NULL OR EXISTS (SELECT 1 FROM attachment AS t WHERE t.hash = f.hash "                  \
+    "AND (t.record_id = ?1 OR t.id = ?1)))"
+
 static const char *const questions[Q_COUNT] = {
     [Q_DATA_VERSION] = "PRAGMA data_version",
     [Q_META] = "SELECT value FROM meta WHERE key = ?1",
@@ -120,6 +138,30 @@ static const char *const questions[Q_COUNT] = {
                  "(SELECT count(*) FROM sample) + (SELECT count(*) FROM environmental_check) + "
                  "(SELECT count(*) FROM unknown_kind), "
                  "(SELECT count(*) FROM cases WHERE resolution IS NULL)",
+    [Q_FILE_GET] = "SELECT " FILE_COLUMNS " FROM file WHERE hash = ?1",
+    [Q_FILE_PUT] = "INSERT INTO file (" FILE_COLUMNS ", sum) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, "
+                   "row_sum(?1, ?2, ?3, ?4, ?5, ?6, ?7)) ON CONFLICT (hash) DO UPDATE SET "
+                   "size = excluded.size, here = excluded.here, central = excluded.central, "
+                   "wanted = excluded.wanted, done = excluded.done, tried_ms = excluded.tried_ms, "
+                   "sum = excluded.sum",
+    [Q_FILE_DELETE] = "DELETE FROM file WHERE hash = ?1",
+    [Q_FILES_HERE] = "SELECT " FILE_COLUMNS " FROM file WHERE here = 1 ORDER BY size, hash",
+    [Q_FILES_TO_SEND] = "SELECT " FILE_COLUMNS " FROM file AS f WHERE here = 1 AND central = 0 "
+                        "AND " OF_RECORD_OR_ANY " AND (EXISTS (SELECT 1 FROM attachment AS t "
+                        "WHERE t.hash = f.hash AND NOT EXISTS (SELECT 1 FROM outbox "
+                        "WHERE record = t.id)) OR NOT EXISTS (SELECT 1 FROM attachment AS t "
+                        "WHERE t.hash = f.hash)) ORDER BY size, hash LIMIT ?2",
+    [Q_FILES_TO_FETCH] = "SELECT " FILE_COLUMNS " FROM file AS f WHERE here = 0 AND wanted = 1 "
+                         "AND " OF_RECORD_OR_ANY " ORDER BY size, hash LIMIT ?2",
+    [Q_FILES_DOUBT] = "UPDATE file SET central = 0, done = 0, sum = row_sum(hash, size, here, 0, "
+                      "wanted, 0, tried_ms) WHERE here = 1 AND central = 1",
+    [Q_FILE_NAMED] = "SELECT EXISTS (SELECT 1 FROM attachment WHERE hash = ?1)",
+    [Q_FILE_BYTES] = "SELECT (SELECT coalesce(sum(size), 0) FROM (SELECT DISTINCT hash, size FROM "
+                     "attachment WHERE record_id = ?1 AND hash <> ?2 AND voided IS NOT 1)), "
+                     "(SELECT coalesce(sum(size), 0) FROM file WHERE here = 1 AND hash <> ?2), "
+                     "(SELECT count(*) FROM attachment WHERE record_id = ?1 AND voided IS NOT 1)",
+    [Q_ATTACHMENTS] = ATTACHMENT_COLUMNS OF_RECORD_OR_ALL,
+    [Q_ATTACHMENT_ONE] = ATTACHMENT_COLUMNS "WHERE t.id = ?1",
 };
 
 enum ocop_status store_ask(struct ocop_store *s, enum question q, sqlite3_stmt **out,

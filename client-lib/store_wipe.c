@@ -17,7 +17,7 @@
 static const char sql_secure[] = "PRAGMA secure_delete = ON";
 static const char sql_keys[] = "DELETE FROM meta WHERE key IN ('sign_secret', 'certificate', "
                                "'certificate_first', 'next_sign_secret', 'next_channel_secret', "
-                               "'rekeying')";
+                               "'rekeying', 'file_key')";
 static const char sql_meta[] = "DELETE FROM meta WHERE key NOT IN (" KEPT ")";
 static const char sql_last[] = "DELETE FROM meta WHERE key NOT IN ('wiped', 'state_reason')";
 static const char sql_forget[] = "DELETE FROM meta";

@@ -8,6 +8,7 @@
 #include "frame.h"
 #include "record_api.h"
 #include "text.h"
+#include "travel.h"
 
 enum { CONNECT_MS = 10000, EXCHANGE_MS = 60000, REQUEST_ROOM = 1024, BUSY_DOUBLINGS = 4 };
 enum { DAY_MS = 24 * 3600 * 1000 };
@@ -45,7 +46,8 @@ struct run {
     bool connected;
     bool more;
     char wipe_reason[OCOP_ERROR_TEXT_MAX];
-    bool wipe;        /* ordered, and nothing is to be waited for */
+    bool wipe;        /* ordered, and no change is to be waited for ... */
+    bool wipe_now;    /* ... nor a file */
     bool wiped;       /* it was before; the server may not know yet */
     bool numbered;    /* the number of its first request is stored */
     bool show, shown; /* the certificate: in the next request; in one of this sync */
@@ -437,6 +439,7 @@ static enum ocop_status look_on(struct run *r, const Ocop__Sync__SyncReply *repl
     if (reply->wipe && (reply->wipe->now || (unacked == 0 && count[OUTBOX_READY] == 0))) {
         const char *reason = reply->wipe->reason ? reply->wipe->reason : "";
         r->wipe = true;
+        r->wipe_now = reply->wipe->now;
         r->more = false;
         (void)snprintf(r->wipe_reason, sizeof r->wipe_reason, "%.*s",
                        (int)text_cut(reason, sizeof r->wipe_reason - 1), reason);
@@ -681,6 +684,19 @@ static enum ocop_status wipe(struct run *r, struct ocop_error *err)
     return st;
 }
 
+/* After the records, never before: what names a content is there when it comes. */
+static enum ocop_status files(struct run *r, const char *server, struct ocop_error *err)
+{
+    const struct ocop_sync_options *o = r->options;
+    struct travel_options t = {server, r->link, o, r->sum, false};
+
+    t.up_only = o->send_only || r->wipe;
+    if (o->files == OCOP_FILES_NONE || (o->files == OCOP_FILES_UNMETERED && o->metered) ||
+        (o->max_round_trips && r->sum->round_trips >= o->max_round_trips))
+        return OCOP_OK;
+    return travel_files(r->s, &t, err);
+}
+
 /* Without the lock; `busy` is set. */
 static enum ocop_status exchange(struct run *r, const char *server, struct ocop_error *err)
 {
@@ -689,7 +705,8 @@ static enum ocop_status exchange(struct run *r, const char *server, struct ocop_
     enum ocop_status st = tell(r, "connecting", err);
 
     (void)pthread_mutex_lock(&r->s->lock);
-    r->sum->complete = r->options->send_only && !r->wiped && nothing_to_push(r);
+    r->sum->complete =
+        r->options->send_only && !r->wiped && nothing_to_push(r) && !travel_waits(r->s);
     (void)pthread_mutex_unlock(&r->s->lock);
     if (st || r->sum->complete)
         return st;
@@ -704,6 +721,8 @@ static enum ocop_status exchange(struct run *r, const char *server, struct ocop_
         if (st == OCOP_EBUSY && come_back(r, err))
             st = wait_busy(r, err);
     }
+    if (!st && !r->more && !r->wipe_now && !r->wiped)
+        st = files(r, server, err); /* a wipe that is not at once waits for them */
     if (!st && r->wiped)
         st = r->link->connect(r->link, timeout, &r->s->cancel, err);
     if (!st && (r->wipe || r->wiped))

@@ -39,6 +39,8 @@ OCOP_MUST_USE enum ocop_status client_server_key(struct ocop_store *s,
  * it (wipe.c). */
 OCOP_MUST_USE enum ocop_status wipe_store(struct ocop_store *s, const char *reason,
                                           struct ocop_error *err);
+/** What is left of one that was begun: the files, whose key is gone, and the rows. */
+OCOP_MUST_USE enum ocop_status wipe_finish(struct ocop_store *s, struct ocop_error *err);
 /** OCOP_EWIPED with what was said of it. */
 enum ocop_status wipe_status(const struct ocop_store *s, struct ocop_error *err);
 

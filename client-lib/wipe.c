@@ -2,6 +2,7 @@
  * SQL. */
 #include <stdio.h>
 
+#include "files.h"
 #include "record_api.h"
 #include "sync.h"
 #include "text.h"
@@ -16,6 +17,13 @@ static enum ocop_status lost_count(struct ocop_store *s, unsigned count[6], unsi
                : count[OUTBOX_DRAFT] + count[OUTBOX_READY] + count[OUTBOX_SEALED] +
                      count[OUTBOX_REFUSED];
     return st;
+}
+
+enum ocop_status wipe_finish(struct ocop_store *s, struct ocop_error *err)
+{
+    enum ocop_status st = files_clear(s, err);
+
+    return st ? st : store_wipe_finish(s, err);
 }
 
 enum ocop_status wipe_store(struct ocop_store *s, const char *reason, struct ocop_error *err)
@@ -34,7 +42,7 @@ enum ocop_status wipe_store(struct ocop_store *s, const char *reason, struct oco
     st = store_wipe_begin(s, text, lost, err);
     device_codes_forget(s);
     device_scope_forget(s);
-    return st ? st : store_wipe_finish(s, err);
+    return st ? st : wipe_finish(s, err);
 }
 
 enum ocop_status wipe_status(const struct ocop_store *s, struct ocop_error *err)

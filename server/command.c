@@ -151,6 +151,15 @@ static const struct command commands[] = {
      2,
      command_show,
      {{"--json", NULL, "for programs"}, {"--csv", NULL, "for spreadsheets"}}},
+    {"files",
+     "[list|verify|sweep]",
+     "list attachments and where each file is; read them all; remove those that nothing names",
+     0,
+     1,
+     command_files,
+     {{"--missing", NULL, "only those whose file is not whole here"},
+      {"--device", "NUMBER", "only those of this device"},
+      {"--json", NULL, "for programs"}}},
     {"log",
      "[show RECORD]",
      "list change-sets, or tell the story of one record",
@@ -384,6 +393,16 @@ static enum ocop_status take_settings(struct invocation *in, const struct given 
 
 /* --- for the commands --- */
 
+/* Where contents are kept, when the settings say so: a file system that several machines share. */
+static enum ocop_status blobs_place(const struct invocation *in, struct registry *r,
+                                    struct ocop_error *err)
+{
+    const char *path = in->config.value[CONFIG_BLOBS];
+
+    r->officer_blobs_max = (uint64_t)MIB(1) * config_officer_files(&in->config);
+    return *path ? content_dir_init(&r->blobs, path, NULL, in->env, err) : OCOP_OK;
+}
+
 enum ocop_status command_open(const struct invocation *in, struct registry **out,
                               struct ocop_error *err)
 {
@@ -395,8 +414,13 @@ enum ocop_status command_open(const struct invocation *in, struct registry **out
         return err_set(err, OCOP_ENOTFOUND, "there is no registry %.200s; `ocopd init` makes one",
                        path);
     enum ocop_status st = registry_open(path, false, in->env, NULL, out, &e);
-    if (st != OCOP_OK)
+    if (st == OCOP_OK)
+        st = blobs_place(in, *out, &e);
+    if (st != OCOP_OK) {
+        registry_close(*out);
+        *out = NULL;
         return err_set(err, st, "%.250s", e.text);
+    }
     if (id_is_zero(&(*out)->self)) {
         registry_close(*out);
         *out = NULL;

@@ -90,6 +90,7 @@ enum ocop_status command_wipe(const struct invocation *in, struct ocop_error *er
 enum ocop_status command_suspend(const struct invocation *in, struct ocop_error *err);
 enum ocop_status command_resume(const struct invocation *in, struct ocop_error *err);
 enum ocop_status command_show(const struct invocation *in, struct ocop_error *err);
+enum ocop_status command_files(const struct invocation *in, struct ocop_error *err);
 enum ocop_status command_log(const struct invocation *in, struct ocop_error *err);
 enum ocop_status command_export(const struct invocation *in, struct ocop_error *err);
 enum ocop_status command_cases(const struct invocation *in, struct ocop_error *err);

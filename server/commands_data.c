@@ -8,6 +8,7 @@
 #include "evidence_make.h"
 #include "import.h"
 #include "show.h"
+#include "show_files.h"
 
 static void print_result(FILE *out, const struct import_result *result, bool dry_run)
 {
@@ -77,6 +78,8 @@ enum ocop_status command_show(const struct invocation *in, struct ocop_error *er
         st = show_find(r, k->number, in->operands[1], &id, err);
     if (st == OCOP_OK && k && in->operand_count == 2)
         st = show_record(r, k->number, &id, json, in->out, err);
+    if (st == OCOP_OK && k && in->operand_count == 2 && !json)
+        st = show_attached(r, &id, in->out, err);
     registry_close(r);
     return st;
 }

@@ -5,10 +5,12 @@
 #include <unistd.h>
 
 #include "backup.h"
+#include "blobs_copy.h"
 #include "command.h"
 #include "query.h"
 #include "readback.h"
 #include "replay.h"
+#include "show_files.h"
 #include "text.h"
 
 static void remove_scratch(const char *folder, const char *file)
@@ -68,6 +70,26 @@ enum ocop_status command_status(const struct invocation *in, struct ocop_error *
     return st;
 }
 
+/* All that is named is read. What has not come yet is no damage. */
+static enum ocop_status verify_files(const struct invocation *in, struct registry *r,
+                                     struct ocop_error *err)
+{
+    struct files_found found;
+    enum ocop_status st = files_verify(r, in->out, &found, err);
+
+    if (st != OCOP_OK || found.read + found.orphaned == 0)
+        return st;
+    fprintf(in->out,
+            "files: of %llu attachments %llu are not here, %llu damaged; %llu named by none\n",
+            (unsigned long long)found.read, (unsigned long long)found.missing,
+            (unsigned long long)found.damaged, (unsigned long long)found.orphaned);
+    return found.damaged ? err_set(err, OCOP_EDAMAGED,
+                                   "%llu files are not what their devices sent; put them back from "
+                                   "the folder of files of a backup",
+                                   (unsigned long long)found.damaged)
+                         : OCOP_OK;
+}
+
 enum ocop_status command_verify(const struct invocation *in, struct ocop_error *err)
 {
     struct registry *r = NULL;
@@ -108,6 +130,8 @@ enum ocop_status command_verify(const struct invocation *in, struct ocop_error *
                 (unsigned long long)replayed.sets);
     if (st == OCOP_OK)
         st = readback_forget(r, err); /* what was found is mended */
+    if (st == OCOP_OK)
+        st = verify_files(in, r, err);
     keys_wipe(&keys);
     registry_close(r);
     return st;
@@ -142,10 +166,25 @@ enum ocop_status command_rebuild(const struct invocation *in, struct ocop_error 
     return st;
 }
 
+static void say_copied(FILE *out, const struct blobs_copied *c)
+{
+    if (c->copied + c->before + c->missing + c->damaged == 0)
+        return;
+    fprintf(
+        out,
+        "files: %llu copied (%llu KiB), %llu there before, %llu not here, %llu damaged and left "
+        "out\n",
+        (unsigned long long)c->copied, (unsigned long long)(c->bytes / 1024),
+        (unsigned long long)c->before, (unsigned long long)c->missing,
+        (unsigned long long)c->damaged);
+}
+
 enum ocop_status command_backup(const struct invocation *in, struct ocop_error *err)
 {
     const char *to = command_value(in, "--to");
     struct backup_result result;
+    struct content_dir files;
+    struct blobs_copied copied;
     struct registry *r = NULL;
 
     if (!to)
@@ -157,6 +196,12 @@ enum ocop_status command_backup(const struct invocation *in, struct ocop_error *
         fprintf(in->out, "backup %s: version %llu, %lld bytes%s\n", to,
                 (unsigned long long)result.version, (long long)result.bytes,
                 command_has(in, "--with-keys") ? ", keys beside it" : ", without the keys");
+    if (st == OCOP_OK)
+        st = blobs_of_backup(to, in->env, &files, err);
+    if (st == OCOP_OK)
+        st = blobs_copy(r, &r->blobs, &files, &copied, err);
+    if (st == OCOP_OK)
+        say_copied(in->out, &copied);
     registry_close(r);
     return st;
 }
@@ -165,6 +210,9 @@ enum ocop_status command_restore(const struct invocation *in, struct ocop_error 
 {
     const char *from = command_value(in, "--from");
     struct backup_result result;
+    struct content_dir files;
+    struct blobs_copied copied;
+    struct registry *r = NULL;
     char moved[BACKUP_PATH_MAX];
 
     if (!from)
@@ -186,5 +234,13 @@ enum ocop_status command_restore(const struct invocation *in, struct ocop_error 
                 result.ledger_bad);
     if (result.before_unread)
         fputs("the registry before cannot be read: revoke again what it had revoked\n", in->out);
-    return OCOP_OK;
+    st = command_open(in, &r, err);
+    if (st == OCOP_OK)
+        st = blobs_of_backup(from, in->env, &files, err);
+    if (st == OCOP_OK)
+        st = blobs_copy(r, &files, &r->blobs, &copied, err);
+    if (st == OCOP_OK)
+        say_copied(in->out, &copied);
+    registry_close(r);
+    return st;
 }

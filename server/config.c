@@ -38,6 +38,11 @@ const struct config_setting config_settings[CONFIG_COUNT] = {
         {"certificate_days", "OCOPD_CERTIFICATE_DAYS", "0", "DAYS",
          "how long the certificate of a device lasts, by which a restored registry knows it; it "
          "is renewed while the device syncs; 0: without an end"},
+    [CONFIG_BLOBS] =
+        {"blobs", "OCOPD_BLOBS", "", "DIR",
+         "where the files of attachments are kept; else beside the registry, DB.blobs"},
+    [CONFIG_OFFICER_FILES] = {"officer_files", "OCOPD_OFFICER_FILES", "20480", "MIB",
+                              "MiB of files that one officer may have here; 0: any"},
 };
 
 static const char *const levels[] = {"debug", "info", "warn", "error"};
@@ -114,6 +119,8 @@ static enum ocop_status check_value(enum config_key key, const char *value, stru
         return check_number(name, value, 1, QUEUE_BYTES_MAX / KIB(1), err);
     if (key == CONFIG_WORKERS && strcmp(value, "auto") != 0)
         return check_number(name, value, 0, CREW_THREADS_MAX, err);
+    if (key == CONFIG_OFFICER_FILES)
+        return check_number(name, value, 0, 1 << 30, err);
     if (key == CONFIG_READBACK)
         return check_number(name, value, 0, READBACK_ONE_IN_MAX, err);
     if (key == CONFIG_CERTIFICATE_DAYS)
@@ -273,6 +280,11 @@ int config_readback(const struct config *c)
 int config_certificate_days(const struct config *c)
 {
     return (int)strtol(c->value[CONFIG_CERTIFICATE_DAYS], NULL, 10);
+}
+
+uint64_t config_officer_files(const struct config *c)
+{
+    return strtoull(c->value[CONFIG_OFFICER_FILES], NULL, 10);
 }
 
 void config_listen(const struct config *c, char storage[CONFIG_VALUE_MAX],

@@ -19,6 +19,8 @@ enum config_key {
     CONFIG_WORKERS,
     CONFIG_READBACK,
     CONFIG_CERTIFICATE_DAYS,
+    CONFIG_BLOBS,
+    CONFIG_OFFICER_FILES,
     CONFIG_COUNT
 };
 enum config_source { CONFIG_DEFAULT, CONFIG_FILE, CONFIG_ENV, CONFIG_FLAG };
@@ -71,6 +73,8 @@ int config_workers(const struct config *c);
 
 /** One set in so many is read back; 0: none. */
 int config_readback(const struct config *c);
+/** MiB of files that one officer may have here; 0: any. */
+uint64_t config_officer_files(const struct config *c);
 
 /** How long a device's certificate lasts; 0: without an end. */
 int config_certificate_days(const struct config *c);

@@ -9,6 +9,7 @@
 
 #include <sodium.h>
 
+#include "blobs.h"
 #include "bounds.h"
 #include "cache.h"
 #include "certificate.h"
@@ -116,8 +117,10 @@ static void work_open(void *works, size_t i)
     size_t fields = REQUEST_FIELDS_MAX;
     if (few_fields(&ocop__sync__request__descriptor, message, &fields))
         w->request = ocop__sync__request__unpack(&from_arena, message.len, message.p);
-    if (!w->request || (!w->request->enrol && !w->request->sync))
+    if (!w->request || (!w->request->enrol && !w->request->sync && !w->request->files))
         w->job->status = err_set(&w->err, OCOP_EPROTO, "the request is not well formed");
+    else if (!w->request->enrol && !w->request->sync)
+        w->writes = blobs_writes(w->request->files);
     else
         w->writes = w->request->enrol
                         ? enrol_well_formed(w->request->enrol)
@@ -661,6 +664,12 @@ static enum ocop_status sync_answer(struct work *w, const Ocop__Sync__SyncReques
     return replica_answer(w, &replica, &info, in, reply);
 }
 
+static enum ocop_status files_answer(struct work *w)
+{
+    return blobs_answer(w->r, w->keys, w->sender, w->request->files, &w->arena, &w->reply.files,
+                        &w->err);
+}
+
 static enum ocop_status enrol(struct work *w)
 {
     const Ocop__Sync__EnrolRequest *in = w->request->enrol;
@@ -688,7 +697,9 @@ static enum ocop_status answer(struct work *w)
     enum ocop_status st = w->writes ? registry_savepoint(w->r, &w->err) : OCOP_OK;
     if (st != OCOP_OK)
         return st;
-    st = w->request->enrol ? enrol(w) : sync_answer(w, w->request->sync);
+    st = w->request->enrol  ? enrol(w)
+         : w->request->sync ? sync_answer(w, w->request->sync)
+                            : files_answer(w);
     if (w->writes && w->heard && stands(w, st)) {
         enum ocop_status noted = contact_write(w->r, &w->contact, &w->err);
         st = noted != OCOP_OK ? noted : st;

@@ -8,7 +8,7 @@
 #include "migrate.h"
 #include "sum.h"
 
-enum { NAME_BYTES = 160 };
+enum { NAME_BYTES = 160, FILES_PAGE = 64 };
 enum { COPY_STEP_PAGES = 256, COPY_BUSY_TRIES = 600, COPY_BUSY_MS = 50 };
 
 static const char *const sql_undecided =
@@ -32,6 +32,15 @@ static const char *const sql_invitation_revoke =
     " AND revoked_ms = 0";
 static const char *const sql_invitation_there =
     "SELECT count(*) FROM invitation WHERE " INVITATION_ID " = ?1";
+static const char *const sql_files =
+    "SELECT a.id, a.record_id, coalesce(a.role, ''), coalesce(a.media_type, ''),"
+    " coalesce(a.caption, ''), coalesce(o.name, ''), a.size, a.hash, coalesce(p.number, 0),"
+    " coalesce(l.received_ms, 0), a.n FROM attachment AS a LEFT JOIN log AS l ON l.version = a.born"
+    " LEFT JOIN replica AS p ON p.id = l.replica LEFT JOIN officer AS o ON o.id = a.officer_id"
+    " WHERE (?1 IS NULL OR a.n IN (SELECT n FROM attachment WHERE record_id = ?1))"
+    " AND length(a.hash) = 32 AND a.n > ?2 ORDER BY a.n LIMIT ?3";
+static const char *const sql_file_named =
+    "SELECT EXISTS (SELECT 1 FROM attachment WHERE hash = ?1)";
 static const char *const sql_integrity = "PRAGMA integrity_check(1)";
 static const char *const sql_backup_made =
     "INSERT INTO backup (made_ms, version, path, sum) VALUES (?1, ?2, ?3, row_sum(?1, ?2, ?3))";
@@ -44,6 +53,7 @@ static const char *const sql_copy_own =
     "INSERT INTO main.contact SELECT * FROM source.contact;"
     "INSERT INTO main.quarantine SELECT * FROM source.quarantine;"
     "INSERT INTO main.backup SELECT * FROM source.backup;"
+    "INSERT INTO main.brought SELECT * FROM source.brought;"
     "INSERT OR IGNORE INTO main.meta SELECT * FROM source.meta WHERE key = 'number_floor';"
     "COMMIT";
 static const char *const sql_invitations_used =
@@ -65,6 +75,71 @@ static enum ocop_status prepare(sqlite3 *db, const char *sql, sqlite3_stmt **out
     if (sqlite3_prepare_v2(db, sql, -1, out, NULL) != SQLITE_OK)
         return db_error(db, err, "prepare a question");
     return OCOP_OK;
+}
+
+static const char *text_at(sqlite3_stmt *s, int at)
+{
+    const char *text = (const char *)sqlite3_column_text(s, at);
+    return text ? text : "";
+}
+
+static void read_file(sqlite3_stmt *s, struct query_file *f)
+{
+    *f = (struct query_file){.role = text_at(s, 2),
+                             .media_type = text_at(s, 3),
+                             .caption = text_at(s, 4),
+                             .officer = text_at(s, 5),
+                             .size = (uint64_t)sqlite3_column_int64(s, 6),
+                             .device = (uint32_t)sqlite3_column_int64(s, 8),
+                             .received_ms = sqlite3_column_int64(s, 9)};
+    memcpy(f->hash, sqlite3_column_blob(s, 7), FILE_HASH_LEN);
+    (void)id_from(span_of(sqlite3_column_blob(s, 0), (size_t)sqlite3_column_bytes(s, 0)), &f->id);
+    (void)id_from(span_of(sqlite3_column_blob(s, 1), (size_t)sqlite3_column_bytes(s, 1)),
+                  &f->record);
+}
+
+/* Page by page: what is done for each may take long, and a question that stays open keeps the
+ * registry's log from being emptied. */
+enum ocop_status query_files(struct registry *r, const struct id *record, query_file_fn fn,
+                             void *self, struct ocop_error *err)
+{
+    sqlite3_stmt *s = NULL;
+    sqlite3_int64 last = 0;
+    int code = SQLITE_ROW, rows = FILES_PAGE;
+    enum ocop_status st = prepare(r->db, sql_files, &s, err);
+    for (; st == OCOP_OK && rows == FILES_PAGE; sqlite3_reset(s)) {
+        if (record)
+            sqlite3_bind_blob(s, 1, record->b, ID_LEN, SQLITE_STATIC);
+        sqlite3_bind_int64(s, 2, last);
+        sqlite3_bind_int64(s, 3, FILES_PAGE);
+        for (rows = 0; st == OCOP_OK && (code = sqlite3_step(s)) == SQLITE_ROW; rows++) {
+            struct query_file f;
+            read_file(s, &f);
+            last = sqlite3_column_int64(s, 10);
+            st = fn(self, &f, err);
+        }
+        if (st == OCOP_OK && code != SQLITE_DONE)
+            st = db_error(r->db, err, "list attachments");
+    }
+    sqlite3_finalize(s);
+    return st;
+}
+
+enum ocop_status query_file_named(struct registry *r, const uint8_t hash[FILE_HASH_LEN], bool *out,
+                                  struct ocop_error *err)
+{
+    sqlite3_stmt *s = NULL;
+    enum ocop_status st = prepare(r->db, sql_file_named, &s, err);
+    *out = false;
+    if (st != OCOP_OK)
+        return st;
+    sqlite3_bind_blob(s, 1, hash, FILE_HASH_LEN, SQLITE_STATIC);
+    if (sqlite3_step(s) == SQLITE_ROW)
+        *out = sqlite3_column_int(s, 0) != 0;
+    else
+        st = db_error(r->db, err, "look for an attachment");
+    sqlite3_finalize(s);
+    return st;
 }
 
 /* Records of a kind that fulfil a condition, oldest first. */

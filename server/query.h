@@ -55,6 +55,25 @@ OCOP_MUST_USE enum ocop_status query_invitations(struct registry *r, query_invit
 OCOP_MUST_USE enum ocop_status query_invitation_revoke(struct registry *r, const char *id,
                                                        int64_t now_ms, struct ocop_error *err);
 
+/* An attachment, and who made it. */
+struct query_file {
+    struct id id, record;
+    const char *role, *media_type, *caption, *officer; /* "" when there is none */
+    uint64_t size;
+    uint8_t hash[FILE_HASH_LEN];
+    uint32_t device;     /* its number; 0: none */
+    int64_t received_ms; /* when the record came */
+};
+typedef enum ocop_status (*query_file_fn)(void *self, const struct query_file *file,
+                                          struct ocop_error *err);
+/** Of a record, or (NULL) all, oldest first; voided ones too. */
+OCOP_MUST_USE enum ocop_status query_files(struct registry *r, const struct id *record,
+                                           query_file_fn fn, void *self, struct ocop_error *err);
+/** Does any attachment name it? */
+OCOP_MUST_USE enum ocop_status query_file_named(struct registry *r,
+                                                const uint8_t hash[FILE_HASH_LEN], bool *out,
+                                                struct ocop_error *err);
+
 /** SQLite's own check of the whole file, and the schema. @return OCOP_EDAMAGED with the first
  * finding and what to do */
 OCOP_MUST_USE enum ocop_status query_integrity(struct registry *r, struct ocop_error *err);

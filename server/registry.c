@@ -113,6 +113,7 @@ const struct sum_table registry_summed[] = {
      "replica, last_ms, skew_ms, waiting, schema, refused, exchange, program"},
     {"quarantine", "replica", "replica, hash, received_ms, signature, body, seq"},
     {"backup", "path", "made_ms, version, path"},
+    {"brought", "hash", "hash, officer, at_ms"},
     {NULL, NULL, NULL},
 };
 
@@ -152,7 +153,11 @@ enum ocop_status registry_open(const char *path, bool create, const struct env *
     p->data_version = -1;
     snprintf(p->r.path, sizeof p->r.path, "%s", path);
     id_source_init(&p->r.ids, env);
-    enum ocop_status st = db_open(path, create, false, vfs, &p->r.db, err);
+    char blobs[sizeof p->r.path + 8];
+    snprintf(blobs, sizeof blobs, "%s.blobs", p->r.path);
+    enum ocop_status st = content_dir_init(&p->r.blobs, blobs, NULL, env, err);
+    if (st == OCOP_OK)
+        st = db_open(path, create, false, vfs, &p->r.db, err);
     if (st == OCOP_OK)
         st = registry_prepare(&p->r, err);
     if (st != OCOP_OK) {

@@ -8,6 +8,7 @@
 #include <sqlite3.h>
 
 #include "changeset.h"
+#include "content.h"
 #include "lineage.h"
 #include "merge.h"
 #include "row.h"
@@ -35,6 +36,8 @@ struct registry {
     int64_t guesses_noted_ms;
     char ledger[1100]; /* see ledger.h; set by who opens it for people; "": none is kept */
     char path[1024];
+    struct content_dir blobs;   /* the contents of attachments */
+    uint64_t officer_blobs_max; /* bytes of one officer's; 0: no limit */
 };
 
 /** Open, lock nothing, migrate. `create`: make an empty database (no genesis, see genesis.h).

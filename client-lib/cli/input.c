@@ -12,9 +12,9 @@
 enum { INPUT_BYTES_MAX = 1024 * 1024, CANDIDATES_MAX = 1000 };
 
 const char *const input_kinds[] = {
-    "unit",      "officer",   "producer",   "product", "certificate",
-    "checklist", "code_list", "inspection", "sample",  "environmental_check",
-    NULL};
+    "unit",       "officer",   "producer",   "product", "certificate",
+    "checklist",  "code_list", "inspection", "sample",  "environmental_check",
+    "attachment", NULL};
 
 enum ocop_status input_kind(const char *name, struct ocop_error *err)
 {

@@ -26,7 +26,8 @@ static const struct {
                       "else $OCOP_KEY_FILE, else the key itself in $OCOP_KEY; 64 hexadecimal "
                       "digits, or a passphrase of 16 bytes or more"},
     [OPT_NEW_KEY_FILE] = {"new-key-file", 0, "FILE", "the file of the new key, as --key-file"},
-    [OPT_NAME] = {"name", 'n', "NAME", "what the office shall call this device"},
+    [OPT_NAME] = {"name", 'n', "NAME",
+                  "what the office shall call this device; of attach, what the file is called"},
     [OPT_JSON_FROM] = {"json", 'j', "FILE", "fields as a JSON object, - for stdin"},
     [OPT_SET] = {"set", 'S', "FIELD=VALUE",
                  "one field over the JSON; may be repeated; \"FIELD=\" clears; a list's element is "
@@ -57,12 +58,19 @@ static const struct {
                     "then send what waits in this store, of the officer who had the device before"},
     [OPT_PATIENCE] = {"patience", 0, "SECONDS",
                       "how long to wait for a busy server, which says when to come back; else 0"},
+    [OPT_ROLE] = {"role", 0, "ROLE",
+                  "photo, signature, document, laboratory_report or other; else photo for an image "
+                  "and document for all else"},
+    [OPT_CAPTION] = {"caption", 0, "TEXT", "what is to be seen"},
+    [OPT_PLACE] = {"place", 0, "LAT,LON", "where, in degrees such as 12.4489,107.6301"},
+    [OPT_SWEEP] = {"sweep", 0, NULL, "first remove files that no record names any more"},
+    [OPT_NO_FILES] = {"no-files", 0, NULL, "records only; files wait for another sync"},
     [OPT_ROOT_KEY] = {"root-key", 0, "HEX", "the registry's root key as its office published it"},
     [OPT_HELP] = {"help", 'h', NULL, "print this help"},
 };
 
-#define HAS(option) (UINT32_C(1) << (option))
-_Static_assert(OPT_COUNT <= 32, "the options of a command are bits of 32");
+#define HAS(option) (UINT64_C(1) << (option))
+_Static_assert(OPT_COUNT <= 64, "the options of a command are bits of 64");
 
 enum {
     O_FIELDS = HAS(OPT_JSON_FROM) | HAS(OPT_SET),
@@ -77,7 +85,7 @@ enum {
 struct command {
     const char *name, *usage, *summary;
     command_fn *run;
-    uint32_t options; /* beside O_ALL */
+    uint64_t options; /* beside O_ALL */
     int words_min, words_max;
     bool no_store; /* it needs none, or makes it */
 };
@@ -114,7 +122,7 @@ static const struct command commands[] = {
     {"sync", "", "Send and receive until nothing is left; Ctrl-C stops it and loses nothing.",
      sync_run,
      HAS(OPT_JSON) | HAS(OPT_CSV) | HAS(OPT_STRICT) | HAS(OPT_TIMEOUT) | HAS(OPT_CONNECT_TIMEOUT) |
-         HAS(OPT_ROUND_TRIPS) | HAS(OPT_PATIENCE) | HAS(OPT_FORMER),
+         HAS(OPT_ROUND_TRIPS) | HAS(OPT_PATIENCE) | HAS(OPT_FORMER) | HAS(OPT_NO_FILES),
      0, 0, false},
     {"status", "[ID]", "Show the state of the store, or of one record.", view_status,
      HAS(OPT_JSON) | HAS(OPT_CSV), 0, 1, false},
@@ -132,6 +140,18 @@ static const struct command commands[] = {
      sync_rekey_device, 0, 0, 0, false},
     {"export", "KIND|all", "Write all records of a kind or, as JSON, of all kinds.", export_run,
      HAS(OPT_JSON) | HAS(OPT_CSV) | HAS(OPT_OUTPUT), 1, 1, false},
+    {"attach", "ID FILE",
+     "Attach a photo, a signature or a document to a record. Prints the attachment's id; the file "
+     "is "
+     "copied and may go. - reads it from stdin.",
+     file_attach, HAS(OPT_ROLE) | HAS(OPT_CAPTION) | HAS(OPT_NAME) | HAS(OPT_PLACE), 2, 2, false},
+    {"files", "[ID]", "List what is attached, to one record or all, and where each file is.",
+     file_list, HAS(OPT_JSON) | HAS(OPT_CSV) | HAS(OPT_SWEEP), 0, 1, false},
+    {"fetch", "ID",
+     "Write the file of an attachment, to stdout or --output; what is not here is first fetched "
+     "from "
+     "the registry.",
+     file_fetch, HAS(OPT_OUTPUT), 1, 1, false},
     {"resend", "ID", "Send a refused change again as it is, its cause being gone.", record_resend,
      0, 1, 1, false},
     {"verify-evidence", "FILE",
@@ -334,7 +354,7 @@ static void help_command(const struct command *c, struct out *o)
 
 enum { LONG_BASE = 256 }; /* above every letter */
 
-static int option_of(int got, uint32_t allowed)
+static int option_of(int got, uint64_t allowed)
 {
     for (int i = 0; i < OPT_COUNT; i++)
         if (allowed & HAS(i) && (got == LONG_BASE + i || (got && got == options[i].letter)))
@@ -350,7 +370,7 @@ struct getopt_tables {
 };
 
 /* `out` is zero. */
-static void make_tables(uint32_t allowed, bool top, struct getopt_tables *out)
+static void make_tables(uint64_t allowed, bool top, struct getopt_tables *out)
 {
     char *letter = out->letters;
     size_t n = 0;
@@ -375,7 +395,7 @@ static void make_tables(uint32_t allowed, bool top, struct getopt_tables *out)
 
 /* The options of argv, from behind its first word; `optind` is that of the first word behind them.
  * *version is set by --version, which only the top has. */
-static enum ocop_status read_options(struct session *s, int argc, char **argv, uint32_t allowed,
+static enum ocop_status read_options(struct session *s, int argc, char **argv, uint64_t allowed,
                                      bool *version, struct ocop_error *err)
 {
     struct getopt_tables tables = {0};

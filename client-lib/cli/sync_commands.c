@@ -135,6 +135,9 @@ static void summary_members(const struct ocop_sync_summary *v, struct members *m
     members_number(m, "busy", v->busy);
     members_number(m, "retryAfterMs", v->retry_after_ms);
     members_truth(m, "forked", v->forked);
+    members_number(m, "filesSent", v->files_sent);
+    members_number(m, "filesReceived", v->files_received);
+    members_number(m, "filesLeft", v->files_left);
 }
 
 static void summary_text(const struct ocop_sync_summary *v, struct out *o)
@@ -144,13 +147,21 @@ static void summary_text(const struct ocop_sync_summary *v, struct out *o)
         const char *name;
         uint64_t n;
         bool always;
-    } rows[] = {
-        {"pushed:", v->pushed, true},          {"  applied:", v->applied, false},
-        {"  equal already:", v->equal, false}, {"  waiting:", v->waiting, false},
-        {"  refused:", v->refused, false},     {"  in a case:", v->in_case, false},
-        {"received:", v->pulled, true},        {"departed:", v->departed, false},
-        {"left to push:", v->left, false},     {"round trips:", v->round_trips, true},
-        {"bytes sent:", v->bytes_sent, true},  {"bytes received:", v->bytes_received, true}};
+    } rows[] = {{"pushed:", v->pushed, true},
+                {"  applied:", v->applied, false},
+                {"  equal already:", v->equal, false},
+                {"  waiting:", v->waiting, false},
+                {"  refused:", v->refused, false},
+                {"  in a case:", v->in_case, false},
+                {"received:", v->pulled, true},
+                {"departed:", v->departed, false},
+                {"left to push:", v->left, false},
+                {"files sent:", v->files_sent, false},
+                {"files received:", v->files_received, false},
+                {"files left:", v->files_left, false},
+                {"round trips:", v->round_trips, true},
+                {"bytes sent:", v->bytes_sent, true},
+                {"bytes received:", v->bytes_received, true}};
     char text[24];
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -250,6 +261,7 @@ enum ocop_status sync_run(struct session *s, struct ocop_error *err)
     options.connect_timeout_ms = connect_s * 1000;
     options.exchange_timeout_ms = exchange_s * 1000;
     options.max_round_trips = (unsigned)round_trips;
+    options.files = s->value[OPT_NO_FILES] ? OCOP_FILES_NONE : OCOP_FILES_ALL;
     if (isatty(STDERR_FILENO)) {
         options.progress = show_progress;
         options.user = &progress;

@@ -50,6 +50,23 @@
 #define ARENA_CHANGE_MAX MIB(64) /* applying one change */
 #define ARENA_SAVE_MAX MIB(4)
 
+/* Files: photos, signatures, documents. */
+#define FILE_HASH_LEN 32
+#define FILE_NAME_BYTES_MAX 255
+#define ATTACHED_BYTES_MAX MIB(64) /* what a record may say; settings allow less */
+#define FILE_CHUNK_BYTES KIB(15)   /* by which it is kept and travels: four fit a request */
+#define FILE_CHUNKS_MAX 4370       /* of one file */
+#define FILE_BYTES_DEFAULT MIB(16) /* one file, of one record, and on one device */
+#define RECORD_FILES_BYTES_DEFAULT MIB(64)
+#define STORE_FILES_BYTES_DEFAULT MIB(4096)
+#define FILE_HAVE_BYTES_MAX 547    /* a bit for each chunk */
+#define FILES_ASKED_MAX 64         /* in one request */
+#define FILE_CHUNKS_SENT_MAX 32    /* in one request, of small files */
+#define FILE_CHUNKS_REPLY_MAX 16   /* in one reply */
+#define FILES_HASHED_ENOUGH MIB(8) /* in one request: others are hashed with the next */
+#define RECORD_FILES_MAX 200       /* attachments of one record that one device makes */
+#define FILES_DISK_SPARE MIB(64)   /* that files leave free on the disk, for the records */
+
 /* A bundle of evidence. */
 #define EVIDENCE_BYTES_MAX MIB(64)     /* the file */
 #define EVIDENCE_INFLATED_MAX MIB(128) /* the cap of the decompression bomb */
@@ -87,6 +104,12 @@
 #define SCOPE_UNITS_MAX 64   /* units named in one device's scope */
 #define SCOPE_RECORDS_MAX 64 /* and single records */
 
+_Static_assert(FILE_HAVE_BYTES_MAX == (FILE_CHUNKS_MAX + 7) / 8, "a bit for each chunk");
+_Static_assert(4 * (FILE_CHUNK_BYTES + 64) + 3072 < REQUEST_BYTES_MAX, "four chunks fit a request");
+_Static_assert(FILE_CHUNKS_REPLY_MAX *(FILE_CHUNK_BYTES + 64) + 4096 < REPLY_BYTES_MAX,
+               "chunks fit a reply");
+_Static_assert(FILE_CHUNKS_MAX == (ATTACHED_BYTES_MAX + FILE_CHUNK_BYTES - 1) / FILE_CHUNK_BYTES,
+               "the largest file has so many chunks");
 _Static_assert(SET_SEALED_BYTES_MAX + 2048 < REQUEST_BYTES_MAX, "a full set fits one request");
 _Static_assert(RECORD_BYTES_MAX < SET_SEALED_BYTES_MAX, "a record fits a set");
 _Static_assert(PAGE_BYTES_DEFAULT < REPLY_BYTES_MAX, "a page fits a reply");

@@ -352,7 +352,7 @@ enum ocop_status rules_permit(const struct kind *k, const struct change *c, unsi
 {
     bool office = roles & (ROLE_REGISTRAR | ROLE_ADMINISTRATOR | ROLE_REGISTRY | ROLE_RECONCILER);
     bool field_record = k->number == KIND_INSPECTION || k->number == KIND_SAMPLE ||
-                        k->number == KIND_ENVIRONMENTAL_CHECK;
+                        k->number == KIND_ENVIRONMENTAL_CHECK || k->number == KIND_ATTACHMENT;
     char text[160];
     if (c->case_id.len && !(rights_of(k)->resolve & roles))
         return deny(k, NULL, "only central staff may resolve a case", err);

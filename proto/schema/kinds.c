@@ -437,6 +437,21 @@ static struct field_rule registry_fields[] = {
     COMMON(0), TEXT(10, FIELD_REQUIRED | FIELD_LABEL, 200), RANGE(11, FIELD_REQUIRED, 1, 10000),
     LIST(12, MERGE_HOLD, 0, lineage, LIST_ITEMS_MAX), END};
 
+/* What it is the content of is not amended: another content is another attachment. */
+static struct field_rule attachment_fields[] = {
+    COMMON(FIELD_REQUIRED),
+    REF(ATTACHMENT_RECORD, FIELD_REQUIRED | FIELD_FIXED, 0),
+    CODE(ATTACHMENT_ROLE, FIELD_REQUIRED, "attachment_role"),
+    TEXT(ATTACHMENT_CAPTION, LABEL, 500),
+    MOMENT(ATTACHMENT_TAKEN_MS, FIELD_FIXED),
+    RANGE(ATTACHMENT_LAT_E6, FIELD_FIXED, -90000000, 90000000),
+    RANGE(ATTACHMENT_LON_E6, FIELD_FIXED, -180000000, 180000000),
+    TEXT(ATTACHMENT_MEDIA_TYPE, FIELD_REQUIRED | FIELD_FIXED, 100),
+    RANGE(ATTACHMENT_SIZE, FIELD_REQUIRED | FIELD_FIXED, 1, ATTACHED_BYTES_MAX),
+    BYTES(ATTACHMENT_HASH, FIELD_REQUIRED | FIELD_FIXED, FILE_HASH_LEN),
+    TEXT(ATTACHMENT_FILE_NAME, FIELD_FIXED | SEEN, FILE_NAME_BYTES_MAX),
+    END};
+
 static struct kind kinds[] = {
 #define KIND(number, name, title, message, fields, orders, reference, local, day)                  \
     {                                                                                              \
@@ -471,6 +486,8 @@ static struct kind kinds[] = {
          true, 0),
     KIND(KIND_REGISTRY, "registry", "Sổ đăng ký", ocop__registry__descriptor, registry_fields, NULL,
          true, true, 0),
+    KIND(KIND_ATTACHMENT, "attachment", "Tệp đính kèm", ocop__attachment__descriptor,
+         attachment_fields, NULL, false, false, 0),
 };
 enum { KIND_COUNT = sizeof kinds / sizeof *kinds };
 _Static_assert(KIND_COUNT == KIND_COUNT_PLUS_1 - 1, "every kind number has its row");

@@ -21,6 +21,7 @@ enum kind_number {
     KIND_ENVIRONMENTAL_CHECK,
     KIND_REPLICA,
     KIND_REGISTRY,
+    KIND_ATTACHMENT,
     KIND_COUNT_PLUS_1
 };
 
@@ -34,6 +35,20 @@ enum common_field {
     FIELD_VOIDED = 6,
     FIELD_VOID_REASON = 7,
     FIELD_KIND_FIRST = 10
+};
+
+/* Of an attachment, whose content is looked for by them. */
+enum attachment_field {
+    ATTACHMENT_RECORD = 10,
+    ATTACHMENT_ROLE,
+    ATTACHMENT_CAPTION,
+    ATTACHMENT_TAKEN_MS,
+    ATTACHMENT_LAT_E6,
+    ATTACHMENT_LON_E6,
+    ATTACHMENT_MEDIA_TYPE,
+    ATTACHMENT_SIZE,
+    ATTACHMENT_HASH,
+    ATTACHMENT_FILE_NAME
 };
 
 enum merge_rule { MERGE_HOLD, MERGE_LAST, MERGE_UNION, MERGE_CENTRAL };

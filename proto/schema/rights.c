@@ -33,6 +33,7 @@ static const struct rights kinds[] = {
      GREEN | SETTLE, SETTLE},
     {KIND_REPLICA, 0, SELF, SELF, SELF, SELF, SELF},
     {KIND_REGISTRY, 0, SELF, SELF, SELF, SELF, SELF},
+    {KIND_ATTACHMENT, READ_FIELD, FIELD | SETTLE, FIELD | SETTLE, SETTLE, FIELD | SETTLE, SETTLE},
 };
 enum { KINDS = sizeof kinds / sizeof *kinds };
 _Static_assert(KINDS == KIND_COUNT_PLUS_1 - 1, "every kind has its row");

@@ -9,7 +9,7 @@
 enum reading {
     READ_LISTS = 1,    /* units, officers by name, checklists, code lists */
     READ_MASTER = 2,   /* producers, products, certificates */
-    READ_FIELD = 4,    /* inspections, environmental checks, and whose a sample is */
+    READ_FIELD = 4,    /* inspections, environmental checks, attachments, whose a sample is */
     READ_SAMPLES = 8,  /* samples as a laboratory receives them: under their code alone */
     READ_CONTACTS = 16 /* telephone numbers and addresses of officers */
 };

@@ -179,11 +179,45 @@ CREATE VIEW unit_successors AS
         (SELECT value FROM json_each(e.value) WHERE key = 'extent') AS extent
     FROM unit AS t, json_each(t.successors) AS e;
 
+CREATE TABLE attachment (
+    n INTEGER PRIMARY KEY,
+    id BLOB NOT NULL UNIQUE CHECK (length(id) = 16),
+    version INTEGER NOT NULL,
+    born INTEGER NOT NULL,
+    anchor BLOB,
+    versions BLOB,
+    extra BLOB,
+    unit_id BLOB,
+    officer_id BLOB,
+    recorded_ms INTEGER,
+    rule_set TEXT,
+    voided INTEGER,
+    void_reason TEXT,
+    record_id BLOB,
+    role TEXT,
+    caption TEXT,
+    taken_ms INTEGER,
+    lat_e6 INTEGER,
+    lon_e6 INTEGER,
+    media_type TEXT,
+    size INTEGER,
+    hash BLOB,
+    file_name TEXT
+) STRICT;
+
 CREATE TABLE backup (
     made_ms INTEGER NOT NULL,
     version INTEGER NOT NULL,
     path TEXT NOT NULL
 , sum INTEGER NOT NULL DEFAULT 0) STRICT;
+
+CREATE TABLE brought (
+    hash BLOB NOT NULL,                -- BLAKE2b-256 of a content that is here whole
+    officer BLOB NOT NULL,             -- who sent it, or proved to have it
+    at_ms INTEGER NOT NULL,
+    sum INTEGER NOT NULL,
+    PRIMARY KEY (hash, officer)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE cases (
     id BLOB PRIMARY KEY,
@@ -700,6 +734,14 @@ CREATE TABLE waiting (
     kind INTEGER NOT NULL, change BLOB NOT NULL DEFAULT x'',
     PRIMARY KEY (version, idx)
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX attachment_feed ON attachment (anchor, version, id);
+
+CREATE INDEX attachment_hash ON attachment (hash);
+
+CREATE INDEX attachment_record ON attachment (record_id);
+
+CREATE INDEX attachment_version ON attachment (version);
 
 CREATE INDEX cases_closed ON cases (closed_version) WHERE closed_version IS NOT NULL;
 

@@ -179,6 +179,32 @@ CREATE VIEW unit_successors AS
         (SELECT value FROM json_each(e.value) WHERE key = 'extent') AS extent
     FROM unit AS t, json_each(t.successors) AS e;
 
+CREATE TABLE attachment (
+    n INTEGER PRIMARY KEY,
+    id BLOB NOT NULL UNIQUE CHECK (length(id) = 16),
+    version INTEGER NOT NULL,
+    born INTEGER NOT NULL,
+    anchor BLOB,
+    versions BLOB,
+    extra BLOB,
+    unit_id BLOB,
+    officer_id BLOB,
+    recorded_ms INTEGER,
+    rule_set TEXT,
+    voided INTEGER,
+    void_reason TEXT,
+    record_id BLOB,
+    role TEXT,
+    caption TEXT,
+    taken_ms INTEGER,
+    lat_e6 INTEGER,
+    lon_e6 INTEGER,
+    media_type TEXT,
+    size INTEGER,
+    hash BLOB,
+    file_name TEXT
+) STRICT;
+
 CREATE TABLE base (
     record BLOB PRIMARY KEY,
     kind INTEGER NOT NULL,
@@ -331,6 +357,17 @@ CREATE TABLE environmental_check (
     answers TEXT,
     notes TEXT
 , facility TEXT, plan_no TEXT, recommendations TEXT) STRICT;
+
+CREATE TABLE file (
+    hash BLOB PRIMARY KEY,             -- BLAKE2b-256
+    size INTEGER NOT NULL,
+    here INTEGER NOT NULL,             -- 1: all of it is in the folder
+    central INTEGER NOT NULL,          -- 1: the registry has said that it holds all of it
+    wanted INTEGER NOT NULL,           -- 1: to be fetched from the registry
+    done INTEGER NOT NULL,             -- bytes that have travelled, either way
+    tried_ms INTEGER NOT NULL,         -- when they last did, or were to; 0: never
+    sum INTEGER NOT NULL
+) STRICT;
 
 CREATE TABLE inspection (
     n INTEGER PRIMARY KEY,
@@ -653,6 +690,14 @@ CREATE TABLE unseen (
     sum INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+CREATE INDEX attachment_day ON attachment (recorded_ms);
+
+CREATE INDEX attachment_hash ON attachment (hash);
+
+CREATE INDEX attachment_record ON attachment (record_id);
+
+CREATE INDEX attachment_unit ON attachment (unit_id);
+
 CREATE INDEX cases_other ON cases (other) WHERE other IS NOT NULL;
 
 CREATE INDEX cases_record ON cases (record);
@@ -676,6 +721,10 @@ CREATE INDEX environmental_check_minutes_no ON environmental_check (minutes_no) 
 CREATE INDEX environmental_check_producer ON environmental_check (producer_id);
 
 CREATE INDEX environmental_check_unit ON environmental_check (unit_id, checked_date);
+
+CREATE INDEX file_to_fetch ON file (size, hash) WHERE here = 0 AND wanted = 1;
+
+CREATE INDEX file_to_send ON file (size, hash) WHERE here = 1 AND central = 0;
 
 CREATE INDEX inspection_day ON inspection (inspected_date);
 

@@ -9,6 +9,7 @@
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "test.h"
@@ -242,10 +243,16 @@ int __real_fsync(int fd);
 int __real_rename(const char *from, const char *to);
 int __real_link(const char *from, const char *to);
 ssize_t __real_write(int fd, const void *p, size_t len);
+ssize_t __real_pread(int fd, void *p, size_t len, off_t at);
+ssize_t __real_pwrite(int fd, const void *p, size_t len, off_t at);
+int __real_mkdir(const char *path, mode_t mode);
 int __wrap_fsync(int fd);
 int __wrap_rename(const char *from, const char *to);
 int __wrap_link(const char *from, const char *to);
 ssize_t __wrap_write(int fd, const void *p, size_t len);
+ssize_t __wrap_pread(int fd, void *p, size_t len, off_t at);
+ssize_t __wrap_pwrite(int fd, const void *p, size_t len, off_t at);
+int __wrap_mkdir(const char *path, mode_t mode);
 
 static bool file_fails(void)
 {
@@ -274,6 +281,21 @@ int __wrap_link(const char *from, const char *to)
 ssize_t __wrap_write(int fd, const void *p, size_t len)
 {
     return file_fails() ? -1 : __real_write(fd, p, len);
+}
+
+ssize_t __wrap_pread(int fd, void *p, size_t len, off_t at)
+{
+    return file_fails() ? -1 : __real_pread(fd, p, len, at);
+}
+
+ssize_t __wrap_pwrite(int fd, const void *p, size_t len, off_t at)
+{
+    return file_fails() ? -1 : __real_pwrite(fd, p, len, at);
+}
+
+int __wrap_mkdir(const char *path, mode_t mode)
+{
+    return file_fails() ? -1 : __real_mkdir(path, mode);
 }
 
 /* --- nanomsg ---------------------------------------------------------------------------------- */

@@ -10,7 +10,7 @@ enum fault_kind {
     FAULT_ALLOC, /* ours, SQLite's and jansson's */
     FAULT_IO,    /* a read, write, truncation, sync, opening or removal by SQLite fails */
     FAULT_FULL,  /* the disk is full: writes and truncations fail, the rest works */
-    FAULT_FILE,  /* fsync, rename, link and write of our own */
+    FAULT_FILE,  /* fsync, rename, link, mkdir, reads and writes of our own */
     FAULT_LINK   /* calls of nanomsg */
 };
 enum { FAULT_KINDS = FAULT_LINK + 1 };

@@ -29,7 +29,7 @@ enum { ROUNDS_MAX = 1000000 }; /* an act that never ends; a backup makes every m
 struct scene {
     struct world w;
     ProtobufCMessage *record;
-    struct ocop_id id;
+    struct ocop_id id, attached, wanted;
     struct id case_id, other; /* the replica of device OTHER */
     unsigned submitted;       /* inspections that a call acknowledged */
     struct buf text;
@@ -182,6 +182,67 @@ static void voided(struct scene *s, enum ocop_status st)
     ocop_free(m);
 }
 
+enum { PHOTO_BYTES = 40000 };
+
+/* A photo that there was none like before. */
+static const uint8_t *photo(struct scene *s)
+{
+    static uint8_t bytes[PHOTO_BYTES] = {0xff, 0xd8, 0xff};
+    memcpy(bytes + 100, &s->number, sizeof s->number);
+    return bytes;
+}
+
+static enum ocop_status attach(struct scene *s, struct ocop_error *err)
+{
+    const struct ocop_attachment a = {.bytes = photo(s), .len = PHOTO_BYTES, .role = "photo"};
+    return ocop_attach(s->w.stores[0], &s->id, &a, &s->attached, err);
+}
+
+static size_t files_of(struct scene *s)
+{
+    struct ocop_error err = {0};
+    struct ocop_file_list *list;
+    must(ocop_files(s->w.stores[0], &s->id, &list, &err), &err);
+    size_t count = list->count;
+    ocop_file_list_free(list);
+    return count;
+}
+
+static enum ocop_status read_attached(struct scene *s, struct ocop_error *err)
+{
+    static uint8_t bytes[PHOTO_BYTES + 1];
+    size_t got;
+    enum ocop_status st =
+        ocop_file_read(s->w.stores[0], &s->attached, 0, bytes, sizeof bytes, &got, err);
+    if (st == OCOP_OK) {
+        assert_int_equal(got, PHOTO_BYTES);
+        assert_memory_equal(bytes, photo(s), PHOTO_BYTES);
+    } else {
+        assert_int_equal(got, 0);
+    }
+    return st;
+}
+
+/* Both the record and its content, or neither; and nothing that lies about for good. */
+static void attached(struct scene *s, enum ocop_status st)
+{
+    struct ocop_error err = {0};
+    unsigned removed, findings;
+    assert_int_equal(files_of(s), st == OCOP_OK);
+    if (st != OCOP_OK)
+        must(attach(s, &err), &err);
+    must(read_attached(s, &err), &err);
+    must(ocop_files_sweep(s->w.stores[0], &removed, &err), &err);
+    must(ocop_check(s->w.stores[0], NULL, NULL, &findings, &err), &err);
+    assert_int_equal(findings, 0);
+}
+
+static void attach_new(struct scene *s)
+{
+    submit_new(s);
+    attached(s, OCOP_EDB);
+}
+
 static enum ocop_status find(struct scene *s, struct ocop_error *err)
 {
     struct ocop_list *list = NULL;
@@ -219,6 +280,52 @@ static enum ocop_status sync_0(struct scene *s, struct ocop_error *err)
     if (st == OCOP_OK)
         assert_true(summary.complete);
     return st;
+}
+
+/* One content to go up, one to come down. */
+static void files_to_exchange(struct scene *s)
+{
+    struct ocop_error err = {0};
+    struct ocop_sync_summary summary;
+    const struct ocop_sync_options records = {.files = OCOP_FILES_NONE};
+    attach_new(s);
+    struct ocop_id record = world_inspect(&s->w, 1, "pass");
+    s->submitted++;
+    s->number++;
+    const struct ocop_attachment a = {.bytes = photo(s), .len = PHOTO_BYTES, .role = "photo"};
+    must(ocop_attach(s->w.stores[1], &record, &a, &s->wanted, &err), &err);
+    world_sync(&s->w, 1);
+    must(ocop_sync(s->w.stores[0], &records, &summary, &err), &err);
+    must(ocop_fetch(s->w.stores[0], &s->wanted, &err), &err);
+    s->number--;
+}
+
+static void print_finding(void *self, const char *finding)
+{
+    (void)self;
+    print_error("%s\n", finding);
+}
+
+/* Whatever failed, nothing is half there, and the next sync brings the rest. */
+static void files_synced(struct scene *s, enum ocop_status st)
+{
+    struct ocop_error err = {0};
+    struct ocop_file_list *list;
+    unsigned findings;
+    (void)st;
+    must(ocop_check(s->w.stores[0], print_finding, NULL, &findings, &err), &err);
+    assert_int_equal(findings, 0);
+    must(read_attached(s, &err), &err);
+    assert_int_equal(world_sync(&s->w, 0).files_left, 0);
+    must(ocop_files(s->w.stores[0], NULL, &list, &err), &err);
+    assert_int_equal(list->files[0].state, OCOP_FILE_STORED);
+    for (size_t i = 0; i < list->count; i++)
+        must(content_check(&s->w.registry->blobs, list->files[i].hash, list->files[i].size, &err),
+             &err);
+    ocop_file_list_free(list);
+    s->number++;
+    s->attached = s->wanted;
+    must(read_attached(s, &err), &err);
 }
 
 static void synced(struct scene *s, enum ocop_status st)
@@ -621,10 +728,13 @@ static const struct act acts[] = {
     {"amend", submit_new, amend, amended},
     {"void", submit_new, void_it, voided},
     {"find", NULL, find, nothing},
+    {"attach", submit_new, attach, attached},
+    {"read a file", attach_new, read_attached, nothing},
     {"sync", work_to_exchange, sync_0, synced},
     {"change keys", new_keys, sync_other, keys_changed},
     {"suspend", one_other, suspend, suspended},
     {"wipe", to_be_wiped, sync_other, wiped},
+    {"sync files", files_to_exchange, sync_0, files_synced},
     {"resolve", contradict, resolve, resolved},
     {"backup", no_backup, backup, backed_up},
     {"restore", have_backup, restore, restored},

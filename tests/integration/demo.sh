@@ -138,6 +138,21 @@ expect "state of the inspection" "$(status_of an "$inspection")" accepted
 binh list inspection
 expect "inspections that Bình sees" "$(binh list inspection --csv | tail -n +2 | wc -l)" 2
 
+say "A photo: its record goes first, then the file in chunks; Bình fetches it"
+{ printf '\377\330\377'; head -c 100000 /dev/urandom; } >"$dir/photo.jpg"
+photo=$(an attach "$inspection" "$dir/photo.jpg" --caption "Khu rang")
+an files "$inspection"
+an sync --no-files >/dev/null
+office files --missing
+expect "files that the centre waits for" "$(office files --missing | wc -l)" 1
+an sync | grep files
+office show inspection "$inspection" | grep attached
+expect "files that the centre waits for" "$(office files --missing | wc -l)" 0
+binh sync >/dev/null
+binh fetch "$photo" --output "$dir/fetched.jpg"
+expect "the photo that Bình has" "$(cksum <"$dir/fetched.jpg")" "$(cksum <"$dir/photo.jpg")"
+office files verify
+
 say "Without a network again: both amend the conclusion of An's inspection, differently"
 an amend "$inspection" --set conclusion=fail --reason "Kết quả kiểm nghiệm không đạt"
 binh amend "$inspection" --set conclusion=conditional --reason "Cho khắc phục trong 30 ngày"

@@ -287,12 +287,15 @@ static const struct {
     {"discard", PRODUCT_ID, ALL},
     {"sync", "",
      ALL " --json --csv --strict --timeout --connect-timeout --max-round-trips --patience"
-         " --former"},
+         " --former --no-files"},
     {"status", "", ALL " --json --csv"},
     {"check", "", ALL},
     {"rekey", "", ALL " --new-key-file"},
     {"rekey-device", "", ALL},
     {"export", "product", ALL " --json --csv --output"},
+    {"attach", PRODUCT_ID " photo.jpg", ALL " --role --caption --name --place"},
+    {"files", "", ALL " --json --csv --sweep"},
+    {"fetch", PRODUCT_ID, ALL " --output"},
     {"resend", PRODUCT_ID, ALL},
     {"verify-evidence", "bundle", ALL " --json --root-key"},
 };

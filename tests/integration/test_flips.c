@@ -47,6 +47,7 @@ static struct field bytes(uint32_t number, struct span s)
  * producer. */
 static struct id create_some(struct world *w)
 {
+    static const uint8_t hash[FILE_HASH_LEN] = {1};
     const struct field here = bytes(FIELD_UNIT, id_span(&w->commune));
     const struct field of = bytes(11, id_span(&w->product)), by = bytes(10, id_span(&w->producer));
     const struct field day = bytes(13, span_str("2025-07-01"));
@@ -68,17 +69,22 @@ static struct id create_some(struct world *w)
     struct field taken = {.number = 14, .op = FIELD_SET, .type = VALUE_INT, .i = 1751328000000};
     struct field sample[] = {
         here, by, of, taken, bytes(23, span_str("1.5")), bytes(24, span_str("kg"))};
+    struct field size = {.number = 17, .op = FIELD_SET, .type = VALUE_INT, .i = 4096};
+    struct field photo[] = {here,
+                            bytes(10, id_span(&w->producer)),
+                            bytes(11, span_str("photo")),
+                            bytes(16, span_str("image/jpeg")),
+                            size,
+                            bytes(18, span_of(hash, sizeof hash))};
     struct field unknown[] = {here, bytes(12, span_str("later"))};
     const struct {
         uint32_t kind;
         struct field *v;
         size_t count;
     } records[] = {
-        {KIND_CERTIFICATE, certificate, 8},
-        {KIND_CHECKLIST, checklist, 4},
-        {KIND_ENVIRONMENTAL_CHECK, check, 5},
-        {KIND_SAMPLE, sample, 6},
-        {77, unknown, 2},
+        {KIND_CERTIFICATE, certificate, 8},   {KIND_CHECKLIST, checklist, 4},
+        {KIND_ENVIRONMENTAL_CHECK, check, 5}, {KIND_SAMPLE, sample, 6},
+        {KIND_ATTACHMENT, photo, 6},          {77, unknown, 2},
         {KIND_PRODUCER, producer, 3},
     };
     struct id id = {{0}};
@@ -132,6 +138,11 @@ static void fill_by_devices(struct world *w)
     must(device_state_set(w->registry, &w->keys, &replica, DEVICE_REVOKED, "mất máy", &err), &err);
     must(registry_commit(w->registry, &err), &err);
     assert_int_equal(ocop_sync(w->stores[1], NULL, &summary, &err), OCOP_EREVOKED);
+    assert_int_equal(sqlite3_exec(w->registry->db,
+                                  "INSERT INTO brought SELECT hash, id, 7, row_sum(hash, id, 7) "
+                                  "FROM attachment",
+                                  NULL, NULL, NULL),
+                     SQLITE_OK);
     world_backup(w);
 }
 
@@ -158,6 +169,7 @@ static void fill_store(struct world *w)
     }
     must(store_stub_put(s, KIND_PRODUCER, &w->product, span_str("ngoài xã"), &err), &err);
     must(store_unseen_mark(s, true, &err), &err);
+    must(store_file_put(s, &(struct file_row){{1}, 4096, 0, false, true, false, 7}, &err), &err);
     must(store_commit(s, &err), &err);
     /* A draft over a record that the registry has. */
     ProtobufCMessage *m = NULL;

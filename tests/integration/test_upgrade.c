@@ -537,7 +537,7 @@ static void the_schema_before_the_newest_has_its_files(void **state)
     (void)state;
     arena_init(&a, MIB(64));
     for (const struct migration *m = migrations; m->number; m++)
-        before = m[1].number ? m->number : before;
+        before = m->number < newest() ? m->number : before;
     for (size_t i = 0; i < sizeof files / sizeof *files && newest() > SCHEMAS_TOGETHER; i++)
         assert_true(file_read(arena_printf(&a, "%s/%04d-%s.z", golden, before, files[i]), &a).len >
                     0);

@@ -60,6 +60,7 @@ struct line {
     uint8_t *request;
     size_t request_len;
     bool stop;
+    int64_t free_us[2]; /* of a line that is shared: when its last byte has left, each way */
 
     int listener, wake, port;
     char address[PORT_ADDRESS_MAX];
@@ -153,8 +154,9 @@ static void pair_open(struct line *l)
 /* --- what passes ----------------------------------------------------------------------------- */
 
 /* False: the connection is cut here. */
-static bool enqueue(struct line *l, struct way *w, const uint8_t *bytes, size_t len)
+static bool enqueue(struct line *l, struct pair *p, int i, const uint8_t *bytes, size_t len)
 {
+    struct way *w = &p->way[i];
     const struct line_options *o = &l->options;
     struct segment *s = malloc(sizeof *s + len);
     const int64_t now = now_us();
@@ -162,11 +164,14 @@ static bool enqueue(struct line *l, struct way *w, const uint8_t *bytes, size_t 
         return false;
     *s = (struct segment){.len = len};
     memcpy(s->bytes, bytes, len);
-    if (w->free_us < now)
-        w->free_us = now;
+    int64_t *free_us = o->shared ? &l->free_us[i] : &w->free_us; /* when the line is free again */
+    if (*free_us < now)
+        *free_us = now;
     if (o->bytes_per_s)
-        w->free_us += (int64_t)len * 1000000 / o->bytes_per_s;
-    if (drawn(l, o->loss_percent)) {
+        *free_us += (int64_t)len * 1000000 / o->bytes_per_s;
+    if (w->free_us < *free_us)
+        w->free_us = *free_us;
+    if (drawn(l, o->loss_percent)) { /* holds up its own connection alone */
         w->free_us += o->stall_ms * 1000;
         l->counts.stalls++;
     }
@@ -212,8 +217,8 @@ static bool pass_request(struct line *l, struct pair *p, size_t len)
         return false;
     l->counts.requests++;
     for (unsigned i = 0; ok && i < l->options.repeats; i++)
-        ok = enqueue(l, &p->way[0], p->whole, len);
-    return ok && enqueue(l, &p->way[0], p->earlier, p->earlier_len);
+        ok = enqueue(l, p, 0, p->whole, len);
+    return ok && enqueue(l, p, 0, p->earlier, p->earlier_len);
 }
 
 /* Requests are gathered, since they are to be repeated whole. */
@@ -222,7 +227,7 @@ static bool gather(struct line *l, struct pair *p, const uint8_t *bytes, size_t 
     size_t n;
     bool ok = grow(&p->whole, &p->whole_len, bytes, len);
     while (ok && (n = whole_len(p, p->way[0].passed == 0)) > 0) {
-        ok = p->way[0].passed == 0 ? enqueue(l, &p->way[0], p->whole, n) : pass_request(l, p, n);
+        ok = p->way[0].passed == 0 ? enqueue(l, p, 0, p->whole, n) : pass_request(l, p, n);
         p->way[0].passed += (int64_t)n;
         p->whole_len -= n;
         memmove(p->whole, p->whole + n, p->whole_len);
@@ -243,7 +248,7 @@ static bool pass(struct line *l, struct pair *p, int i, const uint8_t *bytes, si
     w->passed += (int64_t)len;
     *(i == 0 ? &l->counts.up : &l->counts.down) += len;
     pthread_cond_broadcast(&l->came);
-    return (len == 0 || enqueue(l, w, bytes, len)) && !(cut > 0 && w->passed >= cut);
+    return (len == 0 || enqueue(l, p, i, bytes, len)) && !(cut > 0 && w->passed >= cut);
 }
 
 /* What came is passed on; a cut comes behind what is under way already. */

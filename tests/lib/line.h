@@ -3,6 +3,7 @@
 #ifndef TEST_LINE_H
 #define TEST_LINE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,7 +18,8 @@ enum line_kind {
 /* Zero: a perfect line. */
 struct line_options {
     enum line_kind kind;
-    int64_t bytes_per_s;   /* each way */
+    int64_t bytes_per_s;   /* each way; of each connection, or ... */
+    bool shared;           /* ... of all together, as on a real line */
     int delay_ms;          /* each way */
     unsigned loss_percent; /* of segments: sent again stall_ms later, with all behind them */
     int stall_ms;

@@ -28,6 +28,7 @@ static const ProtobufCMessageDescriptor *const messages[] = {
     &ocop__code_list__descriptor,   &ocop__inspection__descriptor,
     &ocop__sample__descriptor,      &ocop__environmental_check__descriptor,
     &ocop__replica__descriptor,     &ocop__registry__descriptor,
+    &ocop__attachment__descriptor,
 };
 
 static void every_kind_has_its_message_and_number(void **state)

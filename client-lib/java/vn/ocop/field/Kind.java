@@ -7,6 +7,7 @@ import com.google.protobuf.Parser;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
+import vn.ocop.field.records.Attachment;
 import vn.ocop.field.records.Certificate;
 import vn.ocop.field.records.Checklist;
 import vn.ocop.field.records.CodeList;
@@ -63,6 +64,10 @@ public final class Kind<T extends MessageLite> {
             new Kind<>(
                     "environmental_check", EnvironmentalCheck.class, EnvironmentalCheck.parser());
 
+    /** What is recorded of a photo, a signature or a document; its content is a file. */
+    public static final Kind<Attachment> ATTACHMENT =
+            new Kind<>("attachment", Attachment.class, Attachment.parser());
+
     private static final List<Kind<?>> ALL =
             Collections.unmodifiableList(
                     Arrays.<Kind<?>>asList(
@@ -75,7 +80,8 @@ public final class Kind<T extends MessageLite> {
                             CODE_LIST,
                             INSPECTION,
                             SAMPLE,
-                            ENVIRONMENTAL_CHECK));
+                            ENVIRONMENTAL_CHECK,
+                            ATTACHMENT));
 
     private final String name;
     private final Class<T> records;

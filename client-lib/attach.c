@@ -1,0 +1,451 @@
+/* ocop_attach: a content becomes one of this store's, and an attachment of a record. First it is
+ * copied and made safe beside the store, with no lock held; then the record that names it is saved
+ * in one transaction. Cut short anywhere, there is either both or, swept later, neither. Knows no
+ * SQL. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "files.h"
+#include "media.h"
+#include "record_api.h"
+#include "records.pb-c.h"
+#include "text.h"
+
+enum { READ_BYTES = 64 * 1024 };
+
+/* Where the content comes from, and what is told of it. */
+struct source {
+    const struct ocop_attachment *what;
+    const char *field; /* that errors are about */
+    int fd;            /* -1: it is in memory */
+    bool ours;         /* to be closed */
+    struct stat before;
+    uint64_t limit; /* bytes */
+    char name[FILE_NAME_BYTES_MAX + 1];
+    uint8_t head[MEDIA_HEAD_BYTES];
+    size_t head_len;
+    const char *media_type;
+};
+
+/* --- the name -------------------------------------------------------------------------------- */
+
+/* A name is for people. What opens a file elsewhere must not be led astray by it. */
+static enum ocop_status check_name(struct source *src, struct ocop_error *err)
+{
+    const struct ocop_attachment *a = src->what;
+    const char *slash = a->path ? strrchr(a->path, '/') : NULL;
+    const char *name = a->name ? a->name : a->path ? (slash ? slash + 1 : a->path) : "";
+    struct span n = span_str(name);
+
+    if (n.len > FILE_NAME_BYTES_MAX)
+        return err_field(err, OCOP_ELIMIT, "name", "has %zu bytes, the limit is %d", n.len,
+                         FILE_NAME_BYTES_MAX);
+    if (!text_is_utf8(n) || !text_is_printable(n) || memchr(name, '\n', n.len) ||
+        memchr(name, '\t', n.len))
+        return err_field(err, OCOP_EINVAL, "name",
+                         "the file's name holds bytes that are no text; give it another name");
+    if (memchr(name, '/', n.len) || memchr(name, '\\', n.len) || strcmp(name, ".") == 0 ||
+        strcmp(name, "..") == 0)
+        return err_field(err, OCOP_EINVAL, "name", "a name is wanted, not a path");
+    memcpy(src->name, name, n.len + 1);
+    return OCOP_OK;
+}
+
+/* --- the content ----------------------------------------------------------------------------- */
+
+static enum ocop_status too_large(const struct source *src, struct ocop_error *err)
+{
+    return err_field(err, OCOP_ELIMIT, src->field,
+                     "is larger than the %llu KiB that one file may have on this device",
+                     (unsigned long long)(src->limit / 1024));
+}
+
+static enum ocop_status open_source(struct source *src, struct ocop_error *err)
+{
+    const struct ocop_attachment *a = src->what;
+
+    src->fd = -1;
+    src->field = a->path ? "path" : a->bytes ? "bytes" : "fd";
+    if (a->bytes)
+        return a->len > src->limit ? too_large(src, err) : OCOP_OK;
+    src->ours = a->path != NULL;
+    /* Nothing that waits for somebody at its other end. */
+    src->fd = a->path ? open(a->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : a->fd;
+    if (src->fd < 0 || fstat(src->fd, &src->before) != 0)
+        return err_field(err, errno == ENOENT || errno == ENOTDIR ? OCOP_ENOTFOUND : OCOP_EIO,
+                         src->field, "%.200s cannot be opened: %m", a->path ? a->path : "it");
+    if (!S_ISREG(src->before.st_mode) && (a->path || S_ISDIR(src->before.st_mode)))
+        return err_field(err, OCOP_EINVAL, src->field, "is not a file");
+    return S_ISREG(src->before.st_mode) && (uint64_t)src->before.st_size > src->limit
+               ? too_large(src, err)
+               : OCOP_OK;
+}
+
+static void close_source(struct source *src)
+{
+    if (src->ours && src->fd >= 0)
+        (void)close(src->fd);
+}
+
+static enum ocop_status take_bytes(struct source *src, struct content_writer *w, struct span bytes,
+                                   struct ocop_error *err)
+{
+    size_t head = sizeof src->head - src->head_len;
+
+    if (bytes.len > src->limit - w->size)
+        return too_large(src, err);
+    head = head < bytes.len ? head : bytes.len;
+    memcpy(src->head + src->head_len, bytes.p, head);
+    src->head_len += head;
+    return content_write(w, bytes, err);
+}
+
+/* A file is another one when it was written to meanwhile: half of a photo is none. */
+static enum ocop_status check_unchanged(const struct source *src, uint64_t size,
+                                        struct ocop_error *err)
+{
+    struct stat now;
+    const struct stat *then = &src->before;
+
+    if (src->fd < 0 || !S_ISREG(then->st_mode))
+        return OCOP_OK;
+    if (fstat(src->fd, &now) == 0 && now.st_size == then->st_size &&
+        now.st_mtim.tv_sec == then->st_mtim.tv_sec &&
+        now.st_mtim.tv_nsec == then->st_mtim.tv_nsec && (uint64_t)now.st_size == size)
+        return OCOP_OK;
+    return err_field(err, OCOP_EBUSY, src->field,
+                     "the file changed while it was read; attach it when it is complete");
+}
+
+static enum ocop_status read_source(struct source *src, struct content_writer *w,
+                                    struct ocop_error *err)
+{
+    uint8_t part[READ_BYTES];
+    enum ocop_status st = OCOP_OK;
+
+    if (src->fd < 0)
+        return take_bytes(src, w, span_of(src->what->bytes, src->what->len), err);
+    while (!st) {
+        ssize_t n = read(src->fd, part, sizeof part);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return err_field(err, OCOP_EIO, src->field, "cannot be read: %m");
+        if (n == 0)
+            break;
+        st = take_bytes(src, w, span_of(part, (size_t)n), err);
+    }
+    return st ? st : check_unchanged(src, w->size, err);
+}
+
+static enum ocop_status check_content(struct source *src, uint64_t size, struct ocop_error *err)
+{
+    const struct ocop_attachment *a = src->what;
+
+    if (size == 0)
+        return err_field(err, OCOP_EINVAL, src->field, "the file is empty");
+    src->media_type = media_type(span_of(src->head, src->head_len));
+    if (a->media_type && strcmp(a->media_type, src->media_type) != 0)
+        return err_field(err, OCOP_EINVAL, "media_type", "it is said to be %.60s and is %s",
+                         a->media_type, src->media_type);
+    if (!media_fits(a->role, src->media_type))
+        return err_field(err, OCOP_EINVAL, "role", "a file of type %s cannot be a %.60s",
+                         src->media_type, a->role);
+    return OCOP_OK;
+}
+
+/* --- the record ------------------------------------------------------------------------------ */
+
+/* What it is attached to, as it stands; inside a transaction. */
+static enum ocop_status check_record(struct ocop_store *s, const struct ocop_id *record,
+                                     struct record *r, struct standing *b, struct ocop_error *err)
+{
+    enum ocop_status st = record_standing(s, record, r, b, err);
+
+    if (st)
+        return st;
+    if (r->k->reference || r->k->number == KIND_ATTACHMENT)
+        return err_field(err, OCOP_EINVAL, "record", "nothing is attached to a record of kind %s",
+                         r->k->name);
+    if (!b->there && !b->draft && !b->refused)
+        return err_field(err, OCOP_ENOTFOUND, "record", "there is no such record on this device");
+    if (record_voided(&b->f))
+        return err_field(err, OCOP_ESTATE, "record", "the record is voided");
+    return OCOP_OK;
+}
+
+static enum ocop_status check_room(struct ocop_store *s, const struct id *record,
+                                   const uint8_t hash[FILE_HASH_LEN], uint64_t size,
+                                   struct ocop_error *err)
+{
+    const struct ocop_file_limits *most = &s->me.files;
+    uint64_t of_record, of_store, count;
+    enum ocop_status st = store_file_bytes(s, record, hash, &of_record, &of_store, &count, err);
+
+    if (st)
+        return st;
+    if (count >= RECORD_FILES_MAX)
+        return err_field(err, OCOP_ELIMIT, "record", "it has %d attachments already, the most",
+                         RECORD_FILES_MAX);
+    if (of_record + size > most->record_bytes)
+        return err_field(err, OCOP_ELIMIT, "record",
+                         "its files have %llu KiB already; with this one it would be more than the "
+                         "%llu KiB that one record may have",
+                         (unsigned long long)(of_record / 1024),
+                         (unsigned long long)(most->record_bytes / 1024));
+    if (of_store + size > most->store_bytes)
+        return err_field(err, OCOP_ELIMIT, "store",
+                         "the files on this device have %llu KiB already, the limit is %llu KiB; "
+                         "sync them first",
+                         (unsigned long long)(of_store / 1024),
+                         (unsigned long long)(most->store_bytes / 1024));
+    return OCOP_OK;
+}
+
+static ProtobufCBinaryData copy_of(const void *p, size_t len, struct arena *a)
+{
+    return (ProtobufCBinaryData){len, (uint8_t *)arena_dup(a, p, len)};
+}
+
+/* The message that an app would have filled in, so that it passes where all records pass. */
+static enum ocop_status fill_in(struct ocop_store *s, const struct source *src,
+                                const struct content_writer *w, const struct record *of,
+                                Ocop__Attachment *m, struct ocop_error *err)
+{
+    const struct ocop_attachment *a = src->what;
+    /* The row shows the draft, which may have given the record its unit. */
+    const struct field *unit;
+    struct fields f;
+    uint64_t version;
+    struct id id = id_next(&s->ids, s->env);
+    enum ocop_status st = store_record(s, of->k->number, &of->id, &s->arena, &f, &version, err);
+
+    if (st)
+        return st;
+    unit = fields_find(&f, FIELD_UNIT, span_of(NULL, 0));
+    m->has_id = m->has_record_id = m->has_hash = m->has_size = 1;
+    m->id = copy_of(id.b, ID_LEN, &s->arena);
+    m->record_id = copy_of(of->id.b, ID_LEN, &s->arena);
+    m->hash = copy_of(w->hash, FILE_HASH_LEN, &s->arena);
+    m->size = (int64_t)w->size;
+    m->has_unit_id = unit && unit->op == FIELD_SET;
+    if (m->has_unit_id)
+        m->unit_id = copy_of(unit->bytes.p, unit->bytes.len, &s->arena);
+    m->role = (char *)(uintptr_t)a->role;
+    m->caption = (char *)(uintptr_t)(a->caption && *a->caption ? a->caption : NULL);
+    m->media_type = (char *)(uintptr_t)src->media_type;
+    m->file_name = (char *)(uintptr_t)(*src->name ? src->name : NULL);
+    m->has_taken_ms = a->taken_ms != 0;
+    m->taken_ms = a->taken_ms;
+    m->has_lat_e6 = m->has_lon_e6 = a->has_place;
+    m->lat_e6 = a->lat_e6;
+    m->lon_e6 = a->lon_e6;
+    return m->id.data && m->record_id.data && m->hash.data && (!m->has_unit_id || m->unit_id.data)
+               ? OCOP_OK
+               : err_nomem(err);
+}
+
+static enum ocop_status note_file(struct ocop_store *s, const struct content_writer *w,
+                                  struct ocop_error *err)
+{
+    struct file_row row = {.size = w->size, .here = true};
+    bool known;
+    enum ocop_status st = store_file(s, w->hash, &known, &row, err);
+
+    memcpy(row.hash, w->hash, FILE_HASH_LEN);
+    row.here = true;
+    row.wanted = false;
+    return st ? st : store_file_put(s, &row, err);
+}
+
+/* Inside a transaction. A record that is a draft has drafts attached: they go when it goes. */
+static enum ocop_status record_it(struct ocop_store *s, const struct ocop_id *record,
+                                  const struct source *src, const struct content_writer *w,
+                                  struct ocop_id *out, struct ocop_error *err)
+{
+    Ocop__Attachment m = OCOP__ATTACHMENT__INIT;
+    struct record r;
+    struct standing b;
+    enum ocop_status st = check_record(s, record, &r, &b, err);
+
+    if (!st)
+        st = check_room(s, &r.id, w->hash, w->size, err);
+    if (!st)
+        st = fill_in(s, src, w, &r, &m, err);
+    if (!st)
+        st = note_file(s, w, err);
+    if (!st)
+        st = standing_is_new(&b) ? record_api_save(s, &m.base, err)
+                                 : record_api_submit(s, &m.base, err);
+    if (!st)
+        memcpy(out->b, m.id.data, ID_LEN);
+    return st;
+}
+
+/* --- the call -------------------------------------------------------------------------------- */
+
+/* Before anything is read: may it be, and where does it go? */
+static enum ocop_status prepare(struct ocop_store *s, const struct ocop_id *record,
+                                struct source *src, struct content_dir *d, struct ocop_error *err)
+{
+    static const uint8_t none[FILE_HASH_LEN];
+    struct record r;
+    struct standing b;
+    enum ocop_status st = client_write(s, err);
+
+    if (st)
+        return st;
+    src->limit = s->me.files.file_bytes;
+    st = check_record(s, record, &r, &b, err);
+    if (!st)
+        st = check_room(s, &r.id, none, 1, err);
+    if (!st)
+        st = files_dir(s, true, d, err);
+    return client_write_end(s, st, err);
+}
+
+static enum ocop_status copy(struct source *src, const struct content_dir *d,
+                             struct content_writer *w, struct ocop_error *err)
+{
+    uint64_t expected = src->what->bytes ? src->what->len : 0;
+    enum ocop_status st = open_source(src, err);
+
+    if (!st && src->fd >= 0 && S_ISREG(src->before.st_mode))
+        expected = (uint64_t)src->before.st_size;
+    if (!st)
+        st = content_room(d, expected, err);
+    if (!st)
+        st = content_begin(d, w, err);
+    if (!st)
+        st = read_source(src, w, err);
+    if (!st)
+        st = check_content(src, w->size, err);
+    if (!st)
+        st = content_seal(w, err);
+    close_source(src);
+    return st;
+}
+
+static enum ocop_status keep(struct ocop_store *s, const struct ocop_id *record,
+                             const struct source *src, const struct content_dir *d,
+                             struct content_writer *w, struct ocop_id *out, struct ocop_error *err)
+{
+    uint8_t hash[FILE_HASH_LEN];
+    bool fresh = false;
+    enum ocop_status st = client_write(s, err);
+
+    if (st)
+        return st;
+    memcpy(hash, w->hash, sizeof hash);
+    st = record_it(s, record, src, w, out, err);
+    /* Last: nothing is to be undone but when the commit fails. */
+    if (!st)
+        st = content_place(w, &fresh, err);
+    st = client_end(s, st, err);
+    if (st && fresh && content_remove(d, hash, NULL) != OCOP_OK)
+        s->files_loose = true;
+    client_leave(s);
+    return st;
+}
+
+enum ocop_status ocop_attach(struct ocop_store *s, const struct ocop_id *record,
+                             const struct ocop_attachment *what, struct ocop_id *out,
+                             struct ocop_error *err)
+{
+    struct source src = {.what = what, .fd = -1};
+    struct content_dir d = {.keyed = false};
+    struct content_writer w = {.fd = -1};
+    enum ocop_status st = OCOP_OK;
+
+    memset(out, 0, sizeof *out);
+    if (!what->role || !*what->role)
+        return err_field(err, OCOP_EINVAL, "role", "is missing");
+    st = check_name(&src, err);
+    if (!st)
+        st = prepare(s, record, &src, &d, err);
+    if (!st)
+        st = copy(&src, &d, &w, err);
+    if (!st)
+        st = keep(s, record, &src, &d, &w, out, err);
+    content_abandon(&w);
+    files_dir_fini(&d);
+    if (st)
+        memset(out, 0, sizeof *out);
+    return st;
+}
+
+/* --- attachments follow their record --------------------------------------------------------- */
+
+/* Those of a record that are drafts, or were refused. */
+static enum ocop_status each_of(struct ocop_store *s, const struct id *record,
+                                enum ocop_status (*fn)(struct ocop_store *s,
+                                                       const struct attachment_row *row,
+                                                       struct ocop_error *err),
+                                struct ocop_error *err)
+{
+    struct attachment_row *rows;
+    size_t count;
+    enum ocop_status st =
+        store_attachments(s, record, RECORD_FILES_MAX + 1, &s->arena, &rows, &count, err);
+
+    for (size_t i = count; !st && i > 0; i--) /* oldest first */
+        st = fn(s, &rows[i - 1], err);
+    return st;
+}
+
+static enum ocop_status submit_one(struct ocop_store *s, const struct attachment_row *row,
+                                   struct ocop_error *err)
+{
+    struct ocop_id id;
+
+    memcpy(id.b, row->id.b, ID_LEN);
+    return row->drafted ? record_api_submit_draft(s, &id, NULL, err) : OCOP_OK;
+}
+
+enum ocop_status attach_submit(struct ocop_store *s, const struct id *record,
+                               struct ocop_error *err)
+{
+    return each_of(s, record, submit_one, err);
+}
+
+static enum ocop_status discard_one(struct ocop_store *s, const struct attachment_row *row,
+                                    struct ocop_error *err)
+{
+    struct ocop_id id;
+
+    memcpy(id.b, row->id.b, ID_LEN);
+    return row->drafted || row->state == OCOP_REFUSED ? record_api_discard(s, &id, err) : OCOP_OK;
+}
+
+/* The content that was discarded with its last name. */
+static enum ocop_status forget_content(struct ocop_store *s, const uint8_t hash[FILE_HASH_LEN],
+                                       struct ocop_error *err)
+{
+    bool named;
+    enum ocop_status st = store_file_named(s, hash, &named, err);
+
+    if (st || named)
+        return st;
+    s->files_loose = true;
+    return store_file_delete(s, hash, err);
+}
+
+enum ocop_status attach_delete(struct ocop_store *s, const struct kind *k, const struct id *record,
+                               struct ocop_error *err)
+{
+    struct attachment_row row;
+    enum ocop_status st;
+
+    if (k->number != KIND_ATTACHMENT) {
+        st = each_of(s, record, discard_one, err);
+        return st ? st : store_record_delete(s, k->number, record, err);
+    }
+    st = store_attachment(s, record, &s->arena, &row, err);
+    if (!st)
+        st = store_record_delete(s, k->number, record, err);
+    return st ? st : forget_content(s, row.file.hash, err);
+}

@@ -1,0 +1,282 @@
+/* attach, files, fetch: photos, signatures and documents. Knows neither where they lie nor what
+ * they hold. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "input.h"
+#include "table.h"
+
+enum { PART_BYTES = 64 * 1024 };
+
+/* --- attach ---------------------------------------------------------------------------------- */
+
+/* Degrees with at most six decimals, as millionths: exact, which a double would not be. */
+static bool degrees(const char **text, int32_t most, int32_t *out)
+{
+    char *end;
+    double v;
+
+    errno = 0;
+    v = strtod(*text, &end);
+    if (errno || end == *text || !(v >= -most && v <= most))
+        return false;
+    *out = (int32_t)(v * 1e6 + (v < 0 ? -0.5 : 0.5));
+    *text = end;
+    return true;
+}
+
+static enum ocop_status read_place(struct session *s, struct ocop_attachment *a,
+                                   struct ocop_error *err)
+{
+    const char *text = s->value[OPT_PLACE];
+
+    if (!text)
+        return OCOP_OK;
+    a->has_place = degrees(&text, 90, &a->lat_e6) && *text++ == ',' &&
+                   degrees(&text, 180, &a->lon_e6) && !*text;
+    return a->has_place ? OCOP_OK
+                        : command_usage(s, err, "\"%s\" is no place such as 12.4489,107.6301",
+                                        s->value[OPT_PLACE]);
+}
+
+/* Without --role a photo is tried first: the library knows what is an image. */
+static enum ocop_status attach(struct session *s, const struct ocop_id *record,
+                               struct ocop_attachment *a, struct ocop_id *out,
+                               struct ocop_error *err)
+{
+    enum ocop_status st;
+
+    a->role = s->value[OPT_ROLE] ? s->value[OPT_ROLE] : "photo";
+    st = ocop_attach(s->store, record, a, out, err);
+    if (st != OCOP_EINVAL || strcmp(err->field, "role") != 0 || s->value[OPT_ROLE] || !a->path)
+        return st;
+    a->role = "document";
+    return ocop_attach(s->store, record, a, out, err);
+}
+
+enum ocop_status file_attach(struct session *s, struct ocop_error *err)
+{
+    struct ocop_attachment a = {.fd = STDIN_FILENO};
+    struct ocop_id record, id;
+    char text[OCOP_ID_TEXT_LEN + 1];
+    enum ocop_status st = input_record(s->store, NULL, s->words[0], &record, err);
+
+    a.path = strcmp(s->words[1], "-") == 0 ? NULL : s->words[1];
+    a.name = s->value[OPT_NAME];
+    a.caption = s->value[OPT_CAPTION];
+    if (!a.path && !s->value[OPT_ROLE])
+        return command_usage(s, err, "say with --role what stdin is");
+    if (!st)
+        st = read_place(s, &a, err);
+    if (!st)
+        st = attach(s, &record, &a, &id, err);
+    if (!st)
+        out_printf(&s->out, "%s\n", ocop_id_text(id, text));
+    return st;
+}
+
+/* --- files ----------------------------------------------------------------------------------- */
+
+static const char *const state_names[] = {[OCOP_FILE_DRAFT] = "draft",
+                                          [OCOP_FILE_WAITING] = "waiting",
+                                          [OCOP_FILE_STORED] = "stored",
+                                          [OCOP_FILE_ABSENT] = "absent",
+                                          [OCOP_FILE_FETCHING] = "fetching"};
+
+enum { CELLS = 10 };
+static const char *const titles[CELLS] = {"id",   "record_id", "role",  "media_type", "size",
+                                          "name", "caption",   "state", "done",       "text"};
+
+/* The cells of a line, in the order of `titles`; the texts they need are in `room`. */
+struct line {
+    char id[OCOP_ID_TEXT_LEN + 1], record[OCOP_ID_TEXT_LEN + 1], size[24], done[24];
+    const char *cells[CELLS];
+};
+
+static void line_fill(const struct ocop_file *f, struct line *l)
+{
+    (void)snprintf(l->size, sizeof l->size, "%" PRIu64, f->size);
+    (void)snprintf(l->done, sizeof l->done, "%" PRIu64, f->done);
+    const char *cells[CELLS] = {ocop_id_text(f->id, l->id),
+                                ocop_id_text(f->record, l->record),
+                                f->role,
+                                f->media_type,
+                                l->size,
+                                f->name,
+                                f->caption,
+                                state_names[f->state],
+                                l->done,
+                                f->text};
+    memcpy(l->cells, cells, sizeof cells);
+}
+
+static void print_json(const struct ocop_file_list *list, struct out *o)
+{
+    struct line l;
+
+    out_str(o, "[");
+    for (size_t i = 0; i < list->count; i++) {
+        line_fill(&list->files[i], &l);
+        out_str(o, i ? ",\n {" : "\n {");
+        for (size_t c = 0; c < CELLS; c++) {
+            out_printf(o, "%s\"%s\": ", c ? ", " : "", titles[c]);
+            if (l.cells[c] == l.size || l.cells[c] == l.done)
+                out_str(o, l.cells[c]);
+            else
+                out_json(o, l.cells[c]);
+        }
+        out_str(o, "}");
+    }
+    out_str(o, list->count ? "\n]\n" : "]\n");
+}
+
+static void print_csv(const struct ocop_file_list *list, struct out *o)
+{
+    struct line l;
+
+    for (size_t c = 0; c < CELLS; c++)
+        out_printf(o, "%s%s", c ? "," : "", titles[c]);
+    out_str(o, "\r\n");
+    for (size_t i = 0; i < list->count; i++) {
+        line_fill(&list->files[i], &l);
+        for (size_t c = 0; c < CELLS; c++) {
+            out_str(o, c ? "," : "");
+            out_csv(o, l.cells[c], l.cells[c] != l.size && l.cells[c] != l.done);
+        }
+        out_str(o, "\r\n");
+    }
+}
+
+static void print_table(const struct ocop_file_list *list, struct out *o)
+{
+    struct table t = {.columns = 5};
+    struct line l;
+
+    for (size_t i = 0; i < list->count; i++) {
+        const struct ocop_file *f = &list->files[i];
+        line_fill(f, &l);
+        table_row(&t, (const char *const[]){l.id, f->role, f->media_type,
+                                            *f->caption ? f->caption : f->name, f->text});
+    }
+    table_print(&t, 0, o);
+    table_fini(&t);
+}
+
+enum ocop_status file_list(struct session *s, struct ocop_error *err)
+{
+    struct ocop_file_list *list = NULL;
+    struct ocop_id record;
+    unsigned removed = 0;
+    enum ocop_status st = OCOP_OK;
+
+    if (s->value[OPT_SWEEP])
+        st = ocop_files_sweep(s->store, &removed, err);
+    if (removed)
+        command_note("%u files removed that no record names", removed);
+    if (!st && s->word_count)
+        st = input_record(s->store, NULL, s->words[0], &record, err);
+    if (!st)
+        st = ocop_files(s->store, s->word_count ? &record : NULL, &list, err);
+    if (st)
+        return st;
+    if (s->value[OPT_JSON])
+        print_json(list, &s->out);
+    else if (s->value[OPT_CSV])
+        print_csv(list, &s->out);
+    else
+        print_table(list, &s->out);
+    if (list->more)
+        command_note("there are more");
+    ocop_file_list_free(list);
+    return OCOP_OK;
+}
+
+/* --- fetch ----------------------------------------------------------------------------------- */
+
+/* To a new name first: what is there is replaced by all of it or not at all. */
+static enum ocop_status write_file(struct session *s, const struct ocop_id *id, FILE *f,
+                                   const char *path, struct ocop_error *err)
+{
+    char *part = malloc(PART_BYTES);
+    uint64_t at = 0;
+    size_t got = PART_BYTES;
+    enum ocop_status st = part ? OCOP_OK : command_fail(err, OCOP_ENOMEM, NULL, "out of memory");
+
+    while (!st && got == PART_BYTES) {
+        st = ocop_file_read(s->store, id, at, part, PART_BYTES, &got, err);
+        if (!st && fwrite(part, 1, got, f) != got)
+            st = command_fail(err, OCOP_EIO, NULL, "%s cannot be written: %m", path);
+        at += got;
+    }
+    if (!st && fflush(f) != 0)
+        st = command_fail(err, OCOP_EIO, NULL, "%s cannot be written: %m", path);
+    free(part);
+    return st;
+}
+
+static enum ocop_status write_to(struct session *s, const struct ocop_id *id, const char *path,
+                                 struct ocop_error *err)
+{
+    struct out name = {0};
+    FILE *f;
+    enum ocop_status st;
+
+    out_printf(&name, "%s.part", path);
+    f = fopen(out_text(&name), "wbx");
+    if (!f) {
+        st = command_fail(err, OCOP_EIO, NULL, "%s cannot be made: %m", out_text(&name));
+        out_fini(&name);
+        return st;
+    }
+    st = write_file(s, id, f, path, err);
+    if (fclose(f) != 0 && !st)
+        st = command_fail(err, OCOP_EIO, NULL, "%s cannot be written: %m", path);
+    if (!st && rename(out_text(&name), path) != 0)
+        st = command_fail(err, OCOP_EIO, NULL, "%s cannot be written: %m", path);
+    if (st)
+        (void)remove(out_text(&name));
+    out_fini(&name);
+    return st;
+}
+
+/* What is not here is asked for, and nothing else of files travels with it. */
+static enum ocop_status bring(struct session *s, const struct ocop_id *id, struct ocop_error *err)
+{
+    struct ocop_sync_options options = {.files_of = id};
+    struct ocop_sync_summary sum;
+    char byte;
+    size_t got;
+    enum ocop_status st = ocop_file_read(s->store, id, 0, &byte, 1, &got, err);
+
+    if (st != OCOP_ENOTFOUND)
+        return st;
+    st = ocop_fetch(s->store, id, err);
+    if (!st)
+        st = ocop_sync(s->store, &options, &sum, err);
+    if (!st && sum.files_received == 0)
+        st = command_fail(err, OCOP_ENOTFOUND, NULL,
+                          "the registry does not have the file yet, or not for this device");
+    return st;
+}
+
+enum ocop_status file_fetch(struct session *s, struct ocop_error *err)
+{
+    const char *path = s->value[OPT_OUTPUT];
+    struct ocop_id id;
+    enum ocop_status st = input_record(s->store, "attachment", s->words[0], &id, err);
+
+    if (!st && !(path && strcmp(path, "-") != 0) && isatty(STDOUT_FILENO))
+        return command_usage(s, err, "a file is not for a terminal; give --output FILE");
+    if (!st)
+        st = bring(s, &id, err);
+    if (st)
+        return st;
+    if (path && strcmp(path, "-") != 0)
+        return write_to(s, &id, path, err);
+    return write_file(s, &id, stdout, "stdout", err);
+}

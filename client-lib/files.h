@@ -1,0 +1,28 @@
+/* The contents of a store: the folder beside its file, and what keeps the two in step. */
+#ifndef CLIENT_FILES_H
+#define CLIENT_FILES_H
+
+#include "store.h"
+
+/** The folder of the store's contents, with its key. In a transaction that writes, the key is made
+ *  when there is none yet; else OCOP_ENOTFOUND. End with files_dir_fini. */
+OCOP_MUST_USE enum ocop_status files_dir(struct ocop_store *s, bool make_key,
+                                         struct content_dir *out, struct ocop_error *err);
+void files_dir_fini(struct content_dir *d);
+
+/** At opening: what a killed program left half written goes, and with it what is named by
+ *  nothing. What cannot be removed now is removed later. */
+void files_tidy(struct ocop_store *s);
+/** What was discarded may have left contents that nothing names. Gives `st` back: what cannot be
+ *  removed now is removed later. */
+OCOP_MUST_USE enum ocop_status files_swept(struct ocop_store *s, enum ocop_status st);
+/** For a wipe: all of them, and the folder. */
+OCOP_MUST_USE enum ocop_status files_clear(struct ocop_store *s, struct ocop_error *err);
+
+/** Hold the rows of table file and the folder against each other; inside a transaction that reads.
+ *  `found` gets a line for each finding. */
+OCOP_MUST_USE enum ocop_status files_check(struct ocop_store *s,
+                                           void (*found)(void *self, const char *line), void *self,
+                                           struct ocop_error *err);
+
+#endif

@@ -1,0 +1,183 @@
+/* A folder of contents, each kept once and named by its hash: DIR/ab/abcdef... What is being
+ * written has a name in DIR/new until it is whole, on the disk and known by its hash. Knows no
+ * database.
+ *
+ * A device's contents are encrypted with a key of its store, in blocks of FILE_CHUNK_BYTES that
+ * each carry their nonce and tag: without the store they are noise, and a store that is wiped makes
+ * them so. Without a key they are kept as they are. */
+#ifndef DATA_CONTENT_H
+#define DATA_CONTENT_H
+
+#include <limits.h>
+#include <sys/types.h>
+
+#include "bounds.h"
+#include "env.h"
+#include "err.h"
+#include "span.h"
+
+enum { CONTENT_KEY_LEN = 32, CONTENT_NAME_LEN = 2 * FILE_HASH_LEN };
+
+struct content_dir {
+    char path[PATH_MAX - 160]; /* room for what lies in it */
+    const struct env *env;
+    bool keyed;
+    uint8_t key[CONTENT_KEY_LEN]; /* wiped by its owner */
+};
+
+/** "abcdef...": out has room for CONTENT_NAME_LEN + 1. Returns out. */
+const char *content_name(const uint8_t hash[FILE_HASH_LEN], char *out);
+/** And back; false when it is no such name. */
+bool content_named(const char *name, uint8_t hash[FILE_HASH_LEN]);
+
+void content_key_wipe(uint8_t key[CONTENT_KEY_LEN]);
+
+/** Nothing is made yet. `key`: CONTENT_KEY_LEN bytes, or NULL. OCOP_ELIMIT the path is too long. */
+OCOP_MUST_USE enum ocop_status content_dir_init(struct content_dir *d, const char *path,
+                                                const uint8_t *key, const struct env *env,
+                                                struct ocop_error *err);
+
+/* A content that is being written. */
+struct content_writer {
+    const struct content_dir *d;
+    int fd; /* -1: none */
+    char path[PATH_MAX];
+    uint64_t size;
+    uint8_t *block; /* of FILE_CHUNK_BYTES, and as much again to encrypt it */
+    size_t held;    /* bytes in it */
+    void *hashing;
+    uint8_t hash[FILE_HASH_LEN]; /* after content_seal */
+};
+
+/** Begin: makes the folder when there is none. What others leave lying in it is not touched.
+ *  On failure nothing is left. End by content_place or content_abandon. */
+OCOP_MUST_USE enum ocop_status content_begin(const struct content_dir *d, struct content_writer *w,
+                                             struct ocop_error *err);
+OCOP_MUST_USE enum ocop_status content_write(struct content_writer *w, struct span bytes,
+                                             struct ocop_error *err);
+/** All was written: it is on the disk, and w->hash and w->size are known. */
+OCOP_MUST_USE enum ocop_status content_seal(struct content_writer *w, struct ocop_error *err);
+/** Give it its name, for good: it survives power loss from here on. To be called while who sweeps
+ * is kept out. *fresh: there was none of this name. The writer is at its end either way. */
+OCOP_MUST_USE enum ocop_status content_place(struct content_writer *w, bool *fresh,
+                                             struct ocop_error *err);
+/** No error when nothing was begun. */
+void content_abandon(struct content_writer *w);
+
+/* --- a content that comes in chunks (content_part.c) ------------------------------------------ */
+
+/* What is known of a content on its way; the numbers travel. */
+enum file_code {
+    FILE_PART = 0,    /* these chunks are there; the others are wanted */
+    FILE_WHOLE = 1,   /* all of it is there, and this device has shown to have it */
+    FILE_PROVE = 2,   /* it is there: prove to have it, by the nonce */
+    FILE_UNNAMED = 3, /* no attachment that is there, and may be seen, names it */
+    FILE_NO_ROOM = 4,
+    FILE_ABSENT = 5, /* asked for, and not there */
+    FILE_BAD = 6     /* a chunk was none of it, or the whole has another hash: it begins again */
+};
+
+/* In DIR/part: chunks in any order, and behind them a bit for each that is there. */
+struct content_part {
+    const struct content_dir *d;
+    int fd; /* -1: none */
+    uint8_t hash[FILE_HASH_LEN];
+    uint64_t size;
+    uint32_t chunks, count; /* in all; there */
+    uint8_t have[FILE_HAVE_BYTES_MAX];
+    char path[PATH_MAX];
+};
+
+uint32_t content_chunks(uint64_t size);
+/** 0 when there is no such chunk. */
+size_t content_chunk_len(uint64_t size, uint32_t index);
+
+/** Open what there is, or `make` it. OCOP_ENOTFOUND there is none; OCOP_ELIMIT the disk is full.
+ * End by content_part_close or _finish. */
+OCOP_MUST_USE enum ocop_status content_part_open(const struct content_dir *d,
+                                                 const uint8_t hash[FILE_HASH_LEN], uint64_t size,
+                                                 bool make, struct content_part *p,
+                                                 struct ocop_error *err);
+void content_part_close(struct content_part *p);
+static inline bool content_part_has(const struct content_part *p, uint32_t index)
+{
+    return index < p->chunks && (p->have[index / 8] >> (index % 8) & 1);
+}
+/** Bytes that are there. */
+uint64_t content_part_bytes(const struct content_part *p);
+/** OCOP_EINVAL there is no such chunk, or not of this length. One that is there stays. */
+OCOP_MUST_USE enum ocop_status content_part_put(struct content_part *p, uint32_t index,
+                                                struct span bytes, struct ocop_error *err);
+/** All chunks are there: it becomes a content, when its hash is right. Else it is gone:
+ * OCOP_EDAMAGED. It is closed either way. */
+OCOP_MUST_USE enum ocop_status content_part_finish(struct content_part *p, struct ocop_error *err);
+OCOP_MUST_USE enum ocop_status content_part_remove(const struct content_dir *d,
+                                                   const uint8_t hash[FILE_HASH_LEN], uint64_t size,
+                                                   struct ocop_error *err);
+
+/** BLAKE2b of the content, keyed: only who has all of it can tell. */
+OCOP_MUST_USE enum ocop_status content_proof(const struct content_dir *d,
+                                             const uint8_t hash[FILE_HASH_LEN],
+                                             const uint8_t nonce[FILE_HASH_LEN],
+                                             uint8_t out[FILE_HASH_LEN], struct ocop_error *err);
+
+/* What content.c and content_part.c share. */
+
+/** Where a content lies, and in which folder. */
+void content_path(const struct content_dir *d, const uint8_t hash[FILE_HASH_LEN],
+                  char out[PATH_MAX], char folder[PATH_MAX]);
+/** Make DIR and in it `name`, when there is none. */
+OCOP_MUST_USE enum ocop_status content_folder(const struct content_dir *d, const char *name,
+                                              struct ocop_error *err);
+OCOP_MUST_USE enum ocop_status content_folder_sync(const char *path, struct ocop_error *err);
+/** OCOP_EIO, or OCOP_ENOMEM, by errno. */
+enum ocop_status content_failed(struct ocop_error *err, const char *doing, const char *path);
+/** Bytes of a whole block in the folder. */
+size_t content_block_room(const struct content_dir *d);
+/** One block as it is stored; `room` has content_block_room bytes. */
+struct span content_block_seal(const struct content_dir *d, uint64_t index, struct span plain,
+                               uint8_t *room);
+/** One block, plain; *len is 0 behind the last. `end`: where the blocks end in the file. `block`
+ * has room for it plain and sealed. OCOP_EDAMAGED. */
+OCOP_MUST_USE enum ocop_status content_block_read(const struct content_dir *d, int fd,
+                                                  uint64_t index, uint64_t end, uint8_t *block,
+                                                  size_t *len, struct ocop_error *err);
+
+/** Bytes that a content of this size takes in the folder. */
+uint64_t content_stored_size(const struct content_dir *d, uint64_t size);
+/** Is there one of this hash and size? What it holds is not looked at. */
+OCOP_MUST_USE enum ocop_status content_there(const struct content_dir *d,
+                                             const uint8_t hash[FILE_HASH_LEN], uint64_t size,
+                                             bool *out, struct ocop_error *err);
+/** Read from `at`; *got is less than `len` only at its end. OCOP_ENOTFOUND; OCOP_EDAMAGED it is not
+ *  what was written; OCOP_EIO. */
+OCOP_MUST_USE enum ocop_status content_read(const struct content_dir *d,
+                                            const uint8_t hash[FILE_HASH_LEN], uint64_t at,
+                                            void *out, size_t len, size_t *got,
+                                            struct ocop_error *err);
+/** Read all of it: OCOP_EDAMAGED when it has not this hash and size. */
+OCOP_MUST_USE enum ocop_status content_check(const struct content_dir *d,
+                                             const uint8_t hash[FILE_HASH_LEN], uint64_t size,
+                                             struct ocop_error *err);
+/** Remove it; no error when there is none. */
+OCOP_MUST_USE enum ocop_status content_remove(const struct content_dir *d,
+                                              const uint8_t hash[FILE_HASH_LEN],
+                                              struct ocop_error *err);
+
+/** Every content, in no order. Does `fn` fail, so does the walk. */
+typedef enum ocop_status content_fn(void *self, const uint8_t hash[FILE_HASH_LEN],
+                                    struct ocop_error *err);
+OCOP_MUST_USE enum ocop_status content_each(const struct content_dir *d, content_fn *fn, void *self,
+                                            struct ocop_error *err);
+/** Remove what nobody is writing any more: who did was killed. *found: how many. */
+OCOP_MUST_USE enum ocop_status content_tidy(const struct content_dir *d, unsigned *found,
+                                            struct ocop_error *err);
+/** Remove all, and the folder. */
+OCOP_MUST_USE enum ocop_status content_clear(const struct content_dir *d, struct ocop_error *err);
+
+/** May `size` bytes more be written, so that FILES_DISK_SPARE stay free? OCOP_ELIMIT says how many
+ * are missing. */
+OCOP_MUST_USE enum ocop_status content_room(const struct content_dir *d, uint64_t size,
+                                            struct ocop_error *err);
+
+#endif

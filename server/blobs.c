@@ -1,0 +1,403 @@
+/* Answers about contents. What a record says is in the registry; what there is of its content, in
+ * the folder; only who has brought or proved what stands in a table of its own. Keeps no session:
+ * each answer follows from these three. */
+#include "blobs.h"
+
+#include <sodium.h>
+
+#include "cache.h"
+#include "feed.h"
+#include "registry_stmts.h"
+#include "rights.h"
+
+/* One request while it is being answered. */
+struct asked {
+    struct registry *r;
+    const struct server_keys *keys;
+    struct arena *a;
+    struct ocop_error *err;
+    struct id replica;
+    struct replica_info info;
+    unsigned reading;
+    Ocop__Sync__FilesReply *reply;
+    size_t state_room;
+    uint64_t hashed; /* bytes, in this request */
+};
+
+/* A content that the request is about. */
+struct subject {
+    const uint8_t *hash;
+    uint64_t size;
+    bool named; /* by an attachment of this officer, who may send it */
+};
+
+/* --- who asks -------------------------------------------------------------------------------- */
+
+static enum ocop_status may_ask(struct asked *q, const uint8_t *sender,
+                                const Ocop__Sync__FilesRequest *in)
+{
+    unsigned roles = 0;
+    enum ocop_status st = registry_replica_by_channel(q->r, sender, &q->replica, q->err);
+    if (st == OCOP_ENOTFOUND)
+        return err_set(q->err, OCOP_ENOTENROLLED, "this device is not enrolled here");
+    if (st == OCOP_OK)
+        st = registry_replica(q->r, &q->replica, &q->info, q->err);
+    if (st != OCOP_OK)
+        return st;
+    if (q->info.revoked)
+        return err_set(q->err, OCOP_EREVOKED, "this device was revoked");
+    /* One that shall wipe its store brings what it has first. */
+    if (q->info.state != DEVICE_ACTIVE && q->info.state != DEVICE_WIPE)
+        return err_set(q->err, OCOP_ESUSPENDED, "this device may send and fetch no files now");
+    if (in->n_asks > FILES_ASKED_MAX || in->n_chunks > FILE_CHUNKS_SENT_MAX)
+        return err_set(q->err, OCOP_ELIMIT, "more files or chunks in one request than %d and %d",
+                       FILES_ASKED_MAX, FILE_CHUNKS_SENT_MAX);
+    st = cache_roles(q->r, &q->info.officer, env_now_ms(q->r->env), &roles, q->err);
+    q->reading = rights_reading(roles);
+    return st;
+}
+
+/* --- what the registry knows ------------------------------------------------------------------ */
+
+static enum ocop_status is_named(struct asked *q, struct subject *s)
+{
+    sqlite3_stmt *st = registry_stmt(q->r, SQL_FILE_OF_OFFICER, q->err);
+    if (!st)
+        return OCOP_EDB;
+    sqlite3_bind_blob(st, 1, s->hash, FILE_HASH_LEN, SQLITE_STATIC);
+    sqlite3_bind_blob(st, 2, q->info.officer.b, ID_LEN, SQLITE_STATIC);
+    sqlite3_bind_int64(st, 3, (sqlite3_int64)s->size);
+    enum ocop_status status =
+        registry_row(q->r, st, "looking for an attachment", &s->named, q->err);
+    sqlite3_reset(st);
+    return status;
+}
+
+static enum ocop_status has_brought(struct asked *q, const struct subject *s, bool *out)
+{
+    sqlite3_stmt *st = registry_stmt(q->r, SQL_BROUGHT, q->err);
+    if (!st)
+        return OCOP_EDB;
+    sqlite3_bind_blob(st, 1, s->hash, FILE_HASH_LEN, SQLITE_STATIC);
+    sqlite3_bind_blob(st, 2, q->info.officer.b, ID_LEN, SQLITE_STATIC);
+    enum ocop_status status = registry_row(q->r, st, "looking who brought a file", out, q->err);
+    sqlite3_reset(st);
+    return status;
+}
+
+static enum ocop_status note_brought(struct asked *q, const struct subject *s)
+{
+    sqlite3_stmt *st = registry_stmt(q->r, SQL_BROUGHT_SET, q->err);
+    if (!st)
+        return OCOP_EDB;
+    sqlite3_bind_blob(st, 1, s->hash, FILE_HASH_LEN, SQLITE_STATIC);
+    sqlite3_bind_blob(st, 2, q->info.officer.b, ID_LEN, SQLITE_STATIC);
+    sqlite3_bind_int64(st, 3, env_now_ms(q->r->env));
+    return registry_done(q->r, st, "noting who brought a file", q->err);
+}
+
+/* Does an officer's whole say more than he may have here? */
+static enum ocop_status over_budget(struct asked *q, bool *out)
+{
+    *out = false;
+    if (!q->r->officer_blobs_max)
+        return OCOP_OK;
+    sqlite3_stmt *st = registry_stmt(q->r, SQL_FILE_BYTES_OF, q->err);
+    bool row;
+    if (!st)
+        return OCOP_EDB;
+    sqlite3_bind_blob(st, 1, q->info.officer.b, ID_LEN, SQLITE_STATIC);
+    enum ocop_status status = registry_row(q->r, st, "adding up an officer's files", &row, q->err);
+    *out =
+        status == OCOP_OK && row && (uint64_t)sqlite3_column_int64(st, 0) > q->r->officer_blobs_max;
+    sqlite3_reset(st);
+    return status;
+}
+
+/* May the device see one of the attachments through which the content is to be had? */
+static enum ocop_status is_readable(struct asked *q, const struct subject *s, bool *out)
+{
+    sqlite3_stmt *st = registry_stmt(q->r, SQL_FILE_READABLE, q->err);
+    enum ocop_status status = st ? OCOP_OK : OCOP_EDB;
+    *out = false;
+    if (!st || !rights_kind_readable(kind_by_number(KIND_ATTACHMENT), q->reading))
+        return status;
+    sqlite3_bind_blob(st, 1, s->hash, FILE_HASH_LEN, SQLITE_STATIC);
+    sqlite3_bind_int64(st, 2, (sqlite3_int64)s->size);
+    for (bool row = true; status == OCOP_OK && row && !*out;) {
+        struct id id = {{0}}, unit = {{0}}, officer = {{0}};
+        status = registry_row(q->r, st, "looking for an attachment", &row, q->err);
+        if (status != OCOP_OK || !row)
+            break;
+        (void)id_from(span_of(sqlite3_column_blob(st, 0), (size_t)sqlite3_column_bytes(st, 0)),
+                      &id);
+        (void)id_from(span_of(sqlite3_column_blob(st, 1), (size_t)sqlite3_column_bytes(st, 1)),
+                      &unit);
+        (void)id_from(span_of(sqlite3_column_blob(st, 2), (size_t)sqlite3_column_bytes(st, 2)),
+                      &officer);
+        *out = id_eq(&officer, &q->info.officer);
+        if (!*out)
+            status = scope_has(q->r, &q->replica, &unit, out, q->err);
+        if (status == OCOP_OK && !*out)
+            status = scope_has_record(q->r, &q->replica, &id, out, q->err);
+    }
+    sqlite3_reset(st);
+    return status;
+}
+
+/* --- what is said ----------------------------------------------------------------------------- */
+
+static ProtobufCBinaryData copy(struct asked *q, const void *p, size_t len)
+{
+    ProtobufCBinaryData d = {len, (uint8_t *)arena_dup(q->a, p, len)};
+    if (!d.data)
+        d.len = 0;
+    return d;
+}
+
+/* One state for each content: what is said last holds. */
+static enum ocop_status say(struct asked *q, const struct subject *s, enum file_code code,
+                            Ocop__Sync__FileState **out)
+{
+    Ocop__Sync__FileState *f = NULL;
+    for (size_t i = 0; i < q->reply->n_states && !f; i++)
+        if (memcmp(q->reply->states[i]->hash.data, s->hash, FILE_HASH_LEN) == 0)
+            f = q->reply->states[i];
+    if (!f) {
+        CHECK(q->reply->n_states < q->state_room);
+        f = arena_alloc(q->a, sizeof *f);
+        if (!f)
+            return err_nomem(q->err);
+        ocop__sync__file_state__init(f);
+        f->hash = copy(q, s->hash, FILE_HASH_LEN);
+        if (!f->hash.data)
+            return err_nomem(q->err);
+        q->reply->states[q->reply->n_states++] = f;
+    }
+    f->has_hash = f->has_code = 1;
+    f->code = code;
+    f->has_have = f->has_nonce = 0;
+    if (out)
+        *out = f;
+    return OCOP_OK;
+}
+
+static enum ocop_status say_part(struct asked *q, const struct subject *s,
+                                 const struct content_part *p)
+{
+    Ocop__Sync__FileState *f;
+    enum ocop_status st = say(q, s, FILE_PART, &f);
+    if (st != OCOP_OK || p->count == 0)
+        return st;
+    f->has_have = 1;
+    f->have = copy(q, p->have, (p->chunks + 7) / 8);
+    return f->have.data ? OCOP_OK : err_nomem(q->err);
+}
+
+/* What only this device is asked with, and nobody can foresee: the same each time, so that nothing
+ * is to be remembered. */
+static void nonce_of(const struct asked *q, const struct subject *s, uint8_t out[FILE_HASH_LEN])
+{
+    static const char label[] = "ocop file nonce";
+    crypto_generichash_state h;
+    crypto_generichash_init(&h, q->keys->channel[0].secret, CHANNEL_KEY_LEN, FILE_HASH_LEN);
+    crypto_generichash_update(&h, (const uint8_t *)label, sizeof label);
+    crypto_generichash_update(&h, q->replica.b, ID_LEN);
+    crypto_generichash_update(&h, s->hash, FILE_HASH_LEN);
+    crypto_generichash_final(&h, out, FILE_HASH_LEN);
+}
+
+static enum ocop_status say_prove(struct asked *q, const struct subject *s)
+{
+    Ocop__Sync__FileState *f;
+    uint8_t nonce[FILE_HASH_LEN];
+    enum ocop_status st = say(q, s, FILE_PROVE, &f);
+    if (st != OCOP_OK)
+        return st;
+    nonce_of(q, s, nonce);
+    f->has_nonce = 1;
+    f->nonce = copy(q, nonce, sizeof nonce);
+    return f->nonce.data ? OCOP_OK : err_nomem(q->err);
+}
+
+/* --- sent up ---------------------------------------------------------------------------------- */
+
+/* May so much more be hashed for this request? What is not is asked for again. */
+static bool may_hash(struct asked *q, uint64_t size)
+{
+    if (q->hashed && q->hashed + size > FILES_HASHED_ENOUGH)
+        return false;
+    q->hashed += size;
+    return true;
+}
+
+/* The content is here; its bearer may have read its hash somewhere. */
+static enum ocop_status whole_answer(struct asked *q, const struct subject *s,
+                                     const Ocop__Sync__FileAsk *ask)
+{
+    uint8_t nonce[FILE_HASH_LEN], right[FILE_HASH_LEN];
+    bool brought;
+    enum ocop_status st = has_brought(q, s, &brought);
+    if (st != OCOP_OK || brought)
+        return st != OCOP_OK ? st : say(q, s, FILE_WHOLE, NULL);
+    if (!ask || ask->proof.len != FILE_HASH_LEN || !may_hash(q, s->size))
+        return say_prove(q, s);
+    nonce_of(q, s, nonce);
+    st = content_proof(&q->r->blobs, s->hash, nonce, right, q->err);
+    if (st != OCOP_OK)
+        return st;
+    if (sodium_memcmp(right, ask->proof.data, FILE_HASH_LEN) != 0)
+        return say_prove(q, s);
+    st = note_brought(q, s);
+    return st != OCOP_OK ? st : say(q, s, FILE_WHOLE, NULL);
+}
+
+/* All chunks are there: is it what it is named by? Closes the part. */
+static enum ocop_status completed(struct asked *q, const struct subject *s, struct content_part *p)
+{
+    if (!may_hash(q, s->size)) { /* the device asks again */
+        enum ocop_status said = say_part(q, s, p);
+        content_part_close(p);
+        return said;
+    }
+    enum ocop_status st = content_part_finish(p, q->err);
+    if (st == OCOP_EDAMAGED)
+        return say(q, s, FILE_BAD, NULL);
+    if (st == OCOP_OK)
+        st = note_brought(q, s);
+    return st != OCOP_OK ? st : say(q, s, FILE_WHOLE, NULL);
+}
+
+static bool is_of(const Ocop__Sync__Chunk *c, const struct subject *s)
+{
+    return c->hash.len == FILE_HASH_LEN && memcmp(c->hash.data, s->hash, FILE_HASH_LEN) == 0;
+}
+
+/* Take in what chunks of it the request has, and say what is there. */
+static enum ocop_status part_answer(struct asked *q, const struct subject *s,
+                                    const Ocop__Sync__FilesRequest *in)
+{
+    struct content_part p;
+    bool any = false;
+    for (size_t i = 0; i < in->n_chunks && !any; i++)
+        any = is_of(in->chunks[i], s);
+    enum ocop_status st = content_part_open(&q->r->blobs, s->hash, s->size, any, &p, q->err);
+    if (st == OCOP_ENOTFOUND)
+        return say(q, s, FILE_PART, NULL);
+    for (size_t i = 0; st == OCOP_OK && i < in->n_chunks; i++) {
+        const Ocop__Sync__Chunk *c = in->chunks[i];
+        if (is_of(c, s))
+            st = content_part_put(&p, c->index, span_of(c->data.data, c->data.len), q->err);
+    }
+    if (st == OCOP_OK && p.count == p.chunks)
+        return completed(q, s, &p);
+    if (st == OCOP_OK)
+        st = say_part(q, s, &p);
+    else if (st == OCOP_EINVAL || st == OCOP_ELIMIT)
+        st = say(q, s, st == OCOP_EINVAL ? FILE_BAD : FILE_NO_ROOM, NULL);
+    content_part_close(&p);
+    return st;
+}
+
+static enum ocop_status up_answer(struct asked *q, struct subject *s,
+                                  const Ocop__Sync__FileAsk *ask,
+                                  const Ocop__Sync__FilesRequest *in)
+{
+    bool there = false, too_much;
+    enum ocop_status st = is_named(q, s);
+    if (st != OCOP_OK || !s->named)
+        return st != OCOP_OK ? st : say(q, s, FILE_UNNAMED, NULL);
+    st = content_there(&q->r->blobs, s->hash, s->size, &there, q->err);
+    if (st != OCOP_OK || there)
+        return st != OCOP_OK ? st : whole_answer(q, s, ask);
+    st = over_budget(q, &too_much);
+    if (st != OCOP_OK || too_much)
+        return st != OCOP_OK ? st : say(q, s, FILE_NO_ROOM, NULL);
+    return part_answer(q, s, in);
+}
+
+/* --- sent down -------------------------------------------------------------------------------- */
+
+static enum ocop_status give_chunk(struct asked *q, const struct subject *s, uint32_t index)
+{
+    Ocop__Sync__Chunk *c = arena_alloc(q->a, sizeof *c);
+    size_t len = content_chunk_len(s->size, index), got;
+    uint8_t *bytes = arena_alloc(q->a, len);
+    if (!c || !bytes)
+        return err_nomem(q->err);
+    enum ocop_status st = content_read(&q->r->blobs, s->hash, (uint64_t)index * FILE_CHUNK_BYTES,
+                                       bytes, len, &got, q->err);
+    if (st != OCOP_OK)
+        return st;
+    ocop__sync__chunk__init(c);
+    c->has_hash = c->has_index = c->has_data = 1;
+    c->hash = copy(q, s->hash, FILE_HASH_LEN);
+    c->index = index;
+    c->data = (ProtobufCBinaryData){got, bytes};
+    q->reply->chunks[q->reply->n_chunks++] = c;
+    return c->hash.data ? OCOP_OK : err_nomem(q->err);
+}
+
+static enum ocop_status down_answer(struct asked *q, const struct subject *s,
+                                    const Ocop__Sync__FileAsk *ask)
+{
+    bool readable, there;
+    enum ocop_status st = is_readable(q, s, &readable);
+    readable = readable && q->info.state == DEVICE_ACTIVE;
+    if (st != OCOP_OK || !readable)
+        return st != OCOP_OK ? st : say(q, s, FILE_UNNAMED, NULL);
+    st = content_there(&q->r->blobs, s->hash, s->size, &there, q->err);
+    if (st != OCOP_OK || !there)
+        return st != OCOP_OK ? st : say(q, s, FILE_ABSENT, NULL);
+    for (uint32_t i = 0; st == OCOP_OK && i < ask->count; i++) {
+        if (q->reply->n_chunks == FILE_CHUNKS_REPLY_MAX ||
+            !content_chunk_len(s->size, ask->from + i))
+            break;
+        st = give_chunk(q, s, ask->from + i);
+    }
+    return st != OCOP_OK ? st : say(q, s, FILE_WHOLE, NULL);
+}
+
+/* --- the whole -------------------------------------------------------------------------------- */
+
+bool blobs_writes(const Ocop__Sync__FilesRequest *in)
+{
+    for (size_t i = 0; i < in->n_asks; i++)
+        if (in->asks[i]->proof.len)
+            return true;
+    return in->n_chunks > 0;
+}
+
+static enum ocop_status ask_answer(struct asked *q, const Ocop__Sync__FileAsk *ask,
+                                   const Ocop__Sync__FilesRequest *in)
+{
+    struct subject s = {.hash = ask->hash.data, .size = ask->size};
+    if (ask->hash.len != FILE_HASH_LEN || ask->size == 0 || ask->size > ATTACHED_BYTES_MAX)
+        return err_set(q->err, OCOP_EPROTO, "a file of no hash or size");
+    return ask->count ? down_answer(q, &s, ask) : up_answer(q, &s, ask, in);
+}
+
+enum ocop_status blobs_answer(struct registry *r, const struct server_keys *keys,
+                              const uint8_t *sender, const Ocop__Sync__FilesRequest *in,
+                              struct arena *a, Ocop__Sync__FilesReply **out, struct ocop_error *err)
+{
+    struct asked q = {.r = r, .keys = keys, .a = a, .err = err};
+    enum ocop_status st = may_ask(&q, sender, in);
+    *out = NULL;
+    if (st != OCOP_OK)
+        return st;
+    q.state_room = in->n_asks;
+    q.reply = arena_alloc(a, sizeof *q.reply);
+    if (!q.reply)
+        return err_nomem(err);
+    ocop__sync__files_reply__init(q.reply);
+    q.reply->states = arena_calloc(a, in->n_asks + 1, sizeof *q.reply->states);
+    q.reply->chunks = arena_calloc(a, FILE_CHUNKS_REPLY_MAX, sizeof *q.reply->chunks);
+    if (!q.reply->states || !q.reply->chunks)
+        return err_nomem(err);
+    for (size_t i = 0; st == OCOP_OK && i < in->n_asks; i++)
+        st = ask_answer(&q, in->asks[i], in);
+    if (st == OCOP_OK)
+        *out = q.reply;
+    return st;
+}

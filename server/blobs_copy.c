@@ -1,0 +1,84 @@
+/* Contents are named by what they are, so a copy is what the other folder lacks, and may be cut
+ * short and begun again. Knows no backup but the folder of its contents. */
+#include "blobs_copy.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "query.h"
+
+struct copying {
+    const struct content_dir *from, *to;
+    struct blobs_copied *out;
+};
+
+enum ocop_status blobs_of_backup(const char *backup, const struct env *env, struct content_dir *out,
+                                 struct ocop_error *err)
+{
+    const char *slash = strrchr(backup, '/');
+    char path[PATH_MAX];
+
+    if ((size_t)snprintf(path, sizeof path, "%.*sblobs", slash ? (int)(slash - backup + 1) : 0,
+                         backup) >= sizeof path)
+        return err_set(err, OCOP_ELIMIT, "the path of the backup is too long");
+    return content_dir_init(out, path, NULL, env, err);
+}
+
+/* OCOP_EDAMAGED, OCOP_ENOTFOUND: there is nothing to be copied. */
+static enum ocop_status pour(const struct content_dir *from, const struct query_file *f,
+                             struct content_writer *w, struct ocop_error *err)
+{
+    uint8_t *part = malloc(MIB(1));
+    size_t got = MIB(1);
+    enum ocop_status st = part ? OCOP_OK : err_nomem(err);
+
+    for (uint64_t at = 0; st == OCOP_OK && got == MIB(1); at += got) {
+        st = content_read(from, f->hash, at, part, MIB(1), &got, err);
+        if (st == OCOP_OK)
+            st = content_write(w, span_of(part, got), err);
+    }
+    free(part);
+    if (st == OCOP_OK)
+        st = content_seal(w, err);
+    if (st == OCOP_OK && (w->size != f->size || memcmp(w->hash, f->hash, FILE_HASH_LEN) != 0))
+        st = err_set(err, OCOP_EDAMAGED, "the content is not what was written");
+    return st;
+}
+
+static enum ocop_status copy_one(void *self, const struct query_file *f, struct ocop_error *err)
+{
+    struct copying *c = self;
+    struct content_writer w = {.fd = -1};
+    bool there, fresh = false;
+    enum ocop_status st = content_there(c->to, f->hash, f->size, &there, err);
+
+    if (st == OCOP_OK && there)
+        c->out->before++;
+    if (st != OCOP_OK || there)
+        return st;
+    st = content_there(c->from, f->hash, f->size, &there, err);
+    if (st == OCOP_OK && !there)
+        c->out->missing++;
+    if (st != OCOP_OK || !there)
+        return st;
+    st = content_begin(c->to, &w, err);
+    if (st == OCOP_OK)
+        st = pour(c->from, f, &w, err);
+    if (st == OCOP_OK)
+        st = content_place(&w, &fresh, err);
+    content_abandon(&w);
+    c->out->copied += fresh;
+    c->out->bytes += fresh ? f->size : 0;
+    c->out->damaged += st == OCOP_EDAMAGED;
+    return st == OCOP_EDAMAGED ? OCOP_OK : st;
+}
+
+enum ocop_status blobs_copy(struct registry *r, const struct content_dir *from,
+                            const struct content_dir *to, struct blobs_copied *out,
+                            struct ocop_error *err)
+{
+    struct copying c = {from, to, out};
+
+    *out = (struct blobs_copied){0};
+    return query_files(r, NULL, copy_one, &c, err);
+}

@@ -1,0 +1,26 @@
+/* Contents into a backup and back. */
+#ifndef SERVER_BLOBS_COPY_H
+#define SERVER_BLOBS_COPY_H
+
+#include "registry.h"
+
+struct blobs_copied {
+    uint64_t copied, bytes; /* now */
+    uint64_t before;        /* were there already */
+    uint64_t missing;       /* are at neither end: on their way, or lost */
+    uint64_t damaged;       /* are not what they are named by: not copied */
+};
+
+/** The folder of the contents of all backups in the folder of `backup`: "/backups/blobs" for
+ *  "/backups/monday.db". What one backup brought there the next need not. OCOP_ELIMIT. */
+OCOP_MUST_USE enum ocop_status blobs_of_backup(const char *backup, const struct env *env,
+                                               struct content_dir *out, struct ocop_error *err);
+
+/** Copy each content that an attachment names and `to` lacks, read and held against its hash. What
+ *  cannot be read is counted and holds up nothing. @return OCOP_EIO, OCOP_ENOMEM, OCOP_EDB of `to`
+ */
+OCOP_MUST_USE enum ocop_status blobs_copy(struct registry *r, const struct content_dir *from,
+                                          const struct content_dir *to, struct blobs_copied *out,
+                                          struct ocop_error *err);
+
+#endif

@@ -1,0 +1,602 @@
+/* ocop_attach and what an app sees of it: contents taken in whole or not at all, limits, bad input
+ * of every kind, drafts, a killed program, a wipe, a check. With a real registry and no socket. */
+#include "test.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "records.pb-c.h"
+#include "store.h"
+#include "world.h"
+
+static const uint8_t jpeg[] = {0xff, 0xd8, 0xff, 0xe0, 'J', 'F', 'I', 'F', 1, 2, 3};
+
+static void must(enum ocop_status st, const struct ocop_error *err)
+{
+    if (st != OCOP_OK)
+        fail_msg("%s %s: %s", err_name(st), err->field, err->text);
+}
+
+static int open_world(void **state)
+{
+    struct world *w = calloc(1, sizeof *w);
+    world_open(w);
+    world_enrol(w, 1);
+    world_sync(w, 1);
+    *state = w;
+    return 0;
+}
+
+static int close_world(void **state)
+{
+    world_close(*state);
+    free(*state);
+    return 0;
+}
+
+/* --- what the tests share --------------------------------------------------------------------- */
+
+/* A photo of `len` bytes that differs by `seed`, in memory. */
+static struct ocop_attachment photo(uint8_t *room, size_t len, uint8_t seed)
+{
+    memset(room, seed, len);
+    memcpy(room, jpeg, sizeof jpeg);
+    return (struct ocop_attachment){.bytes = room, .len = len, .role = "photo"};
+}
+
+static enum ocop_status try_attach(struct world *w, struct ocop_id record,
+                                   const struct ocop_attachment *a, struct ocop_id *out,
+                                   struct ocop_error *err)
+{
+    *err = (struct ocop_error){0};
+    return ocop_attach(w->stores[1], &record, a, out, err);
+}
+
+static struct ocop_id attach(struct world *w, struct ocop_id record,
+                             const struct ocop_attachment *a)
+{
+    struct ocop_error err;
+    struct ocop_id out;
+    must(try_attach(w, record, a, &out, &err), &err);
+    return out;
+}
+
+/* Files in the folder of device 1: those with their name, or those that are being written. */
+static unsigned in_folder(struct world *w, bool whole)
+{
+    char path[512], below[800];
+    unsigned count = 0;
+    snprintf(path, sizeof path, "%s/1.ocop.blobs", w->dir);
+    DIR *dir = opendir(path);
+    for (struct dirent *e; dir && (e = readdir(dir));) {
+        if (e->d_name[0] == '.' || (strcmp(e->d_name, "new") != 0) != whole)
+            continue;
+        snprintf(below, sizeof below, "%s/%s", path, e->d_name);
+        DIR *inner = opendir(below);
+        for (struct dirent *f; inner && (f = readdir(inner));)
+            count += f->d_name[0] != '.';
+        closedir(inner);
+    }
+    if (dir)
+        closedir(dir);
+    return count;
+}
+
+static size_t count_files(struct world *w, const struct ocop_id *record)
+{
+    struct ocop_error err = {0};
+    struct ocop_file_list *list;
+    must(ocop_files(w->stores[1], record, &list, &err), &err);
+    const size_t count = list->count;
+    ocop_file_list_free(list);
+    return count;
+}
+
+static enum ocop_file_state state_of(struct world *w, struct ocop_id id, char text[200])
+{
+    struct ocop_error err = {0};
+    struct ocop_file_list *list;
+    enum ocop_file_state state = 0;
+    must(ocop_files(w->stores[1], NULL, &list, &err), &err);
+    for (size_t i = 0; i < list->count; i++)
+        if (memcmp(&list->files[i].id, &id, sizeof id) == 0) {
+            state = list->files[i].state;
+            snprintf(text, 200, "%s", list->files[i].text);
+        }
+    ocop_file_list_free(list);
+    return state;
+}
+
+static void expect_content(struct world *w, struct ocop_id id, const void *bytes, size_t len)
+{
+    struct ocop_error err = {0};
+    uint8_t *read = malloc(len + 1);
+    size_t got;
+    must(ocop_file_read(w->stores[1], &id, 0, read, len + 1, &got, &err), &err);
+    assert_int_equal(got, len);
+    assert_memory_equal(read, bytes, len);
+    free(read);
+}
+
+static void found(void *self, const char *line)
+{
+    snprintf(self, 400, "%s", line);
+}
+
+/* How many findings `ocop check` has; the last of them in `line`. */
+static unsigned check(struct world *w, char line[400])
+{
+    struct ocop_error err = {0};
+    unsigned findings;
+    line[0] = 0;
+    must(ocop_check(w->stores[1], found, line, &findings, &err), &err);
+    return findings;
+}
+
+static void reopen(struct world *w)
+{
+    struct ocop_error err = {0};
+    struct ocop_options options = {.link = &w->links[1]};
+    char path[128];
+    ocop_close(w->stores[1]);
+    snprintf(path, sizeof path, "%s/1.ocop", w->dir);
+    must(ocop_open(path, &options, &w->stores[1], &err), &err);
+}
+
+static struct ocop_id draft(struct world *w)
+{
+    struct ocop_error err = {0};
+    ProtobufCMessage *m;
+    struct ocop_id id;
+    char unit[80], text[ID_TEXT_LEN + 1];
+    must(ocop_new(w->stores[1], "inspection", &m, &err), &err);
+    snprintf(unit, sizeof unit, "unit_id=%s", id_text(w->commune, text));
+    must(ocop_set_text(w->stores[1], &m, unit, &err), &err);
+    snprintf(unit, sizeof unit, "producer_id=%s", id_text(w->producer, text));
+    must(ocop_set_text(w->stores[1], &m, unit, &err), &err);
+    must(ocop_set_text(w->stores[1], &m, "inspection_type=planned", &err), &err);
+    must(ocop_set_text(w->stores[1], &m, "conclusion=pass", &err), &err);
+    must(ocop_save(w->stores[1], m, &err), &err);
+    memcpy(id.b, ((Ocop__Inspection *)m)->id.data, ID_LEN);
+    ocop_free(m);
+    return id;
+}
+
+/* --- what becomes of a content ------------------------------------------------------------------
+ */
+
+static void a_photo_becomes_a_record_that_names_its_content(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    ProtobufCMessage *m;
+    uint8_t bytes[40000];
+    char text[200], line[400];
+    struct ocop_id record = world_inspect(w, 1, "pass");
+    struct ocop_attachment a = photo(bytes, sizeof bytes, 1);
+    a.name = "ảnh bếp.jpg";
+    a.caption = "Khu sơ chế";
+    a.taken_ms = 1785900000000;
+    a.has_place = true;
+    a.lat_e6 = 12448900;
+    a.lon_e6 = 107630100;
+    struct ocop_id id = attach(w, record, &a);
+    must(ocop_load(w->stores[1], &id, &m, &err), &err);
+    const Ocop__Attachment *r = (Ocop__Attachment *)m;
+    assert_memory_equal(r->record_id.data, record.b, ID_LEN);
+    assert_memory_equal(r->unit_id.data, w->commune.b, ID_LEN);
+    assert_string_equal(r->role, "photo");
+    assert_string_equal(r->media_type, "image/jpeg");
+    assert_string_equal(r->file_name, "ảnh bếp.jpg");
+    assert_string_equal(r->caption, "Khu sơ chế");
+    assert_int_equal(r->size, sizeof bytes);
+    assert_int_equal(r->taken_ms, 1785900000000);
+    assert_int_equal(r->lat_e6, 12448900);
+    uint8_t hash[HASH_LEN];
+    hash_bytes(span_of(bytes, sizeof bytes), hash);
+    assert_memory_equal(r->hash.data, hash, HASH_LEN);
+    ocop_free(m);
+    expect_content(w, id, bytes, sizeof bytes);
+    assert_int_equal(state_of(w, id, text), OCOP_FILE_WAITING);
+    assert_string_equal(text, "here, not at the registry yet (40 KiB, never tried)");
+    assert_int_equal(check(w, line), 0);
+    reopen(w);
+    expect_content(w, id, bytes, sizeof bytes);
+    assert_int_equal(world_sync(w, 1).applied, 2);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM attachment WHERE size = 40000"), 1);
+    assert_string_equal(world_value(w, "attachment", id, "caption"), "\"Khu sơ chế\"");
+}
+
+static void a_file_and_a_descriptor_are_taken_as_bytes_are(void **state)
+{
+    struct world *w = *state;
+    uint8_t bytes[100000];
+    char path[160];
+    struct ocop_attachment a = photo(bytes, sizeof bytes, 2);
+    struct ocop_id record = world_inspect(w, 1, "pass");
+    int ends[2];
+    snprintf(path, sizeof path, "%s/bếp.jpg", w->dir);
+    FILE *f = fopen(path, "wb");
+    assert_int_equal(fwrite(bytes, 1, sizeof bytes, f), sizeof bytes);
+    fclose(f);
+    struct ocop_attachment file = {.path = path, .role = "photo", .media_type = "image/jpeg"};
+    struct ocop_id first = attach(w, record, &file);
+    struct ocop_attachment open = {.fd = openat(AT_FDCWD, path, O_RDONLY), .role = "photo"};
+    struct ocop_id second = attach(w, record, &open);
+    close(open.fd);
+    remove(path); /* the source may go */
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(write(ends[1], bytes, 50000), 50000);
+    close(ends[1]);
+    struct ocop_id third =
+        attach(w, record, &(struct ocop_attachment){.fd = ends[0], .role = "photo"});
+    close(ends[0]);
+    expect_content(w, first, bytes, sizeof bytes);
+    expect_content(w, second, bytes, sizeof bytes);
+    expect_content(w, third, bytes, 50000);
+    expect_content(w, attach(w, record, &a), bytes, sizeof bytes);
+    assert_int_equal(in_folder(w, true), 2); /* the same content is kept once */
+    assert_int_equal(count_files(w, &record), 4);
+}
+
+static void an_attachment_of_a_draft_is_one_until_the_record_is_submitted(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    uint8_t bytes[1000];
+    char text[200], line[400];
+    struct ocop_attachment a = photo(bytes, sizeof bytes, 3);
+    struct ocop_id record = draft(w), id = attach(w, record, &a);
+    assert_int_equal(state_of(w, id, text), OCOP_FILE_DRAFT);
+    assert_int_equal(world_sync(w, 1).pushed, 0);
+    must(ocop_submit_draft(w->stores[1], &record, NULL, &err), &err);
+    assert_int_equal(state_of(w, id, text), OCOP_FILE_WAITING);
+    assert_int_equal(world_sync(w, 1).applied, 2);
+    /* And one that is discarded takes them with it, the content too, unless another names it. */
+    struct ocop_id other = draft(w), gone = attach(w, other, &a);
+    must(ocop_discard(w->stores[1], &other, &err), &err);
+    assert_int_equal(state_of(w, gone, text), 0);
+    assert_int_equal(in_folder(w, true), 1);
+    other = draft(w);
+    a = photo(bytes, sizeof bytes, 4);
+    attach(w, other, &a);
+    assert_int_equal(in_folder(w, true), 2);
+    must(ocop_void(w->stores[1], &other, NULL, &err), &err);
+    assert_int_equal(in_folder(w, true), 1);
+    assert_int_equal(check(w, line), 0);
+    photo(bytes, sizeof bytes, 3);
+    expect_content(w, id, bytes, sizeof bytes);
+}
+
+/* --- bad input ----------------------------------------------------------------------------------
+ */
+
+struct bad {
+    struct ocop_attachment a;
+    enum ocop_status status;
+    const char *field, *text;
+};
+
+static void expect_bad(struct world *w, struct ocop_id record, const struct bad *b)
+{
+    struct ocop_error err;
+    struct ocop_id out;
+    enum ocop_status st = try_attach(w, record, &b->a, &out, &err);
+    if (st != b->status || strcmp(err.field, b->field) != 0 || !strstr(err.text, b->text))
+        fail_msg("%s, \"%s\": %s", err_name(st), err.field, err.text);
+}
+
+static void what_is_wrong_with_a_file_is_named_and_nothing_is_kept(void **state)
+{
+    struct world *w = *state;
+    static uint8_t large[(17 << 20)];
+    uint8_t bytes[1000];
+    char folder[128], empty[128], gone[128], fifo[128], long_name[300], line[400];
+    struct ocop_id record = world_inspect(w, 1, "pass");
+    const unsigned before = in_folder(w, true);
+    snprintf(folder, sizeof folder, "%s", w->dir);
+    snprintf(empty, sizeof empty, "%s/empty.jpg", w->dir);
+    snprintf(gone, sizeof gone, "%s/gone.jpg", w->dir);
+    snprintf(fifo, sizeof fifo, "%s/fifo.jpg", w->dir);
+    fclose(fopen(empty, "wb"));
+    assert_int_equal(mkfifo(fifo, 0600), 0);
+    memset(long_name, 'x', sizeof long_name - 1);
+    long_name[sizeof long_name - 1] = 0;
+    photo(large, sizeof large, 5);
+    const struct ocop_attachment good = photo(bytes, sizeof bytes, 5);
+#define GOOD(...)                                                                                  \
+    {                                                                                              \
+        .bytes = bytes, .len = sizeof bytes, .role = "photo", __VA_ARGS__                          \
+    }
+    const struct bad cases[] = {
+        {{.path = empty, .role = "photo"}, OCOP_EINVAL, "path", "is empty"},
+        {{.bytes = bytes, .len = 0, .role = "photo"}, OCOP_EINVAL, "bytes", "is empty"},
+        {{.path = gone, .role = "photo"}, OCOP_ENOTFOUND, "path", "cannot be opened"},
+        {{.path = folder, .role = "photo"}, OCOP_EINVAL, "path", "is not a file"},
+        {{.path = fifo, .role = "photo"}, OCOP_EINVAL, "path", "is not a file"},
+        {{.fd = 987, .role = "photo"}, OCOP_EIO, "fd", "cannot be opened"},
+        {{.bytes = large, .len = sizeof large, .role = "photo"}, OCOP_ELIMIT, "bytes", "16384 KiB"},
+        {{.bytes = "Biên bản", .len = 11, .role = "photo"}, OCOP_EINVAL, "role", "text/plain"},
+        {{.bytes = "\x7f"
+                   "ELF",
+          .len = 4,
+          .role = "signature"},
+         OCOP_EINVAL,
+         "role",
+         "cannot be"},
+        {GOOD(.media_type = "image/png"), OCOP_EINVAL, "media_type", "is image/jpeg"},
+        {GOOD(.name = "../../etc/passwd"), OCOP_EINVAL, "name", "not a path"},
+        {GOOD(.name = "a\\b.jpg"), OCOP_EINVAL, "name", "not a path"},
+        {GOOD(.name = ".."), OCOP_EINVAL, "name", "not a path"},
+        {GOOD(.name = "a\nb.jpg"), OCOP_EINVAL, "name", "another name"},
+        {GOOD(.name = "a\x1b[2J.jpg"), OCOP_EINVAL, "name", "another name"},
+        {GOOD(.name = "\xc3\x28.jpg"), OCOP_EINVAL, "name", "another name"},
+        {GOOD(.name = long_name), OCOP_ELIMIT, "name", "299 bytes"},
+        {GOOD(.caption = "a\x01"), OCOP_EINVAL, "caption", "control characters"},
+        {{.bytes = bytes, .len = sizeof bytes, .role = ""}, OCOP_EINVAL, "role", "missing"},
+        {{.bytes = bytes, .len = sizeof bytes, .role = "selfie"}, OCOP_EINVAL, "role", "selfie"},
+        {GOOD(.has_place = true, .lat_e6 = 91000000), OCOP_EINVAL, "lat_e6", "allowed"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        expect_bad(w, record, &cases[i]);
+    struct ocop_id nowhere = {{9}}, unit, voided = world_inspect(w, 1, "pass");
+    struct ocop_error err = {0};
+    memcpy(unit.b, w->commune.b, ID_LEN);
+    expect_bad(w, nowhere, &(struct bad){good, OCOP_ENOTFOUND, "", "no such record"});
+    expect_bad(w, unit, &(struct bad){good, OCOP_EINVAL, "record", "kind unit"});
+    must(ocop_void(w->stores[1], &voided, "ghi nhầm", &err), &err);
+    expect_bad(w, voided, &(struct bad){good, OCOP_ESTATE, "record", "voided"});
+    assert_int_equal(in_folder(w, true), before);
+    assert_int_equal(in_folder(w, false), 0);
+    assert_int_equal(count_files(w, &record), 0);
+    assert_int_equal(check(w, line), 0);
+}
+
+/* Its last byte is written while the copy is made, as a camera does that is not done yet. */
+struct camera {
+    const char *path;
+    atomic_bool stop;
+};
+
+static void *write_on(void *self)
+{
+    struct camera *c = self;
+    while (!atomic_load(&c->stop)) {
+        FILE *f = fopen(c->path, "ab");
+        fputc('x', f);
+        fclose(f);
+    }
+    return NULL;
+}
+
+static void a_file_that_is_written_to_is_not_taken(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err;
+    struct ocop_id out, record = world_inspect(w, 1, "pass");
+    static uint8_t bytes[8 << 20];
+    char path[128];
+    pthread_t thread;
+    struct camera camera = {.path = path};
+    enum ocop_status st = OCOP_OK;
+    snprintf(path, sizeof path, "%s/camera.jpg", w->dir);
+    photo(bytes, sizeof bytes, 6);
+    FILE *f = fopen(path, "wb");
+    assert_int_equal(fwrite(bytes, 1, sizeof bytes, f), sizeof bytes);
+    fclose(f);
+    atomic_init(&camera.stop, false);
+    assert_int_equal(pthread_create(&thread, NULL, write_on, &camera), 0);
+    /* It is taken only when not one byte came while it was read. */
+    for (int i = 0; i < 1000 && st == OCOP_OK; i++)
+        st = try_attach(w, record, &(struct ocop_attachment){.path = path, .role = "photo"}, &out,
+                        &err);
+    atomic_store(&camera.stop, true);
+    pthread_join(thread, NULL);
+    assert_int_equal(st, OCOP_EBUSY);
+    assert_string_equal(err.field, "path");
+    assert_int_equal(in_folder(w, false), 0);
+}
+
+static void limits_name_the_file_the_record_or_the_store(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    uint8_t bytes[3000];
+    struct ocop_file_limits limits;
+    struct ocop_id record = world_inspect(w, 1, "pass"), other = world_inspect(w, 1, "pass");
+    must(ocop_get_file_limits(w->stores[1], &limits, &err), &err);
+    assert_int_equal(limits.file_bytes, FILE_BYTES_DEFAULT);
+    limits = (struct ocop_file_limits){2000, 3500, 5000};
+    must(ocop_set_file_limits(w->stores[1], &limits, &err), &err);
+    reopen(w); /* they are the store's */
+    struct ocop_attachment a = photo(bytes, 2001, 7);
+    expect_bad(w, record, &(struct bad){a, OCOP_ELIMIT, "bytes", "one file"});
+    a = photo(bytes, 2000, 7);
+    attach(w, record, &a);
+    attach(w, record, &a); /* it is there once */
+    a = photo(bytes, 1600, 8);
+    expect_bad(w, record, &(struct bad){a, OCOP_ELIMIT, "record", "one record"});
+    attach(w, other, &a);
+    a = photo(bytes, 1500, 9);
+    expect_bad(w, other, &(struct bad){a, OCOP_ELIMIT, "store", "sync them first"});
+    struct ocop_file_limits bad = {0, 1, 1};
+    assert_int_equal(ocop_set_file_limits(w->stores[1], &bad, &err), OCOP_ELIMIT);
+    assert_string_equal(err.field, "file_bytes");
+    bad = (struct ocop_file_limits){10, 9, 10};
+    assert_int_equal(ocop_set_file_limits(w->stores[1], &bad, &err), OCOP_EINVAL);
+    assert_string_equal(err.field, "record_bytes");
+    bad = (struct ocop_file_limits){10, 20, 19};
+    assert_int_equal(ocop_set_file_limits(w->stores[1], &bad, &err), OCOP_EINVAL);
+    assert_string_equal(err.field, "store_bytes");
+}
+
+/* --- a program that is killed, a disk that fails, a store that is wiped
+ * --------------------------- */
+
+/* A child is killed at any moment of it: afterwards there are both, the record and the content, or
+ * neither, and nothing lies about. */
+static void a_killed_program_leaves_both_or_neither(void **state)
+{
+    struct world *w = *state;
+    static uint8_t bytes[2 << 20];
+    char path[128], line[400], text[200];
+    struct ocop_error err = {0};
+    unsigned kept = 0, killed = 0;
+    struct ocop_id record = world_inspect(w, 1, "pass");
+    struct ocop_attachment a = photo(bytes, sizeof bytes, 10);
+    ocop_close(w->stores[1]);
+    w->stores[1] = NULL;
+    snprintf(path, sizeof path, "%s/1.ocop", w->dir);
+    for (unsigned n = 0; n < 25; n++) {
+        pid_t child = fork();
+        assert_true(child >= 0);
+        if (child == 0) {
+            struct ocop_store *s;
+            struct ocop_id out;
+            memset(bytes + 100, (int)n, sizeof bytes - 100);
+            if (ocop_open(path, NULL, &s, NULL) != OCOP_OK)
+                _exit(1);
+            _exit(ocop_attach(s, &record, &a, &out, NULL) == OCOP_OK ? 0 : 1);
+        }
+        const struct timespec later = {0, (long)n * 700000};
+        nanosleep(&later, NULL);
+        kill(child, SIGKILL);
+        int status;
+        assert_int_equal(waitpid(child, &status, 0), child);
+        killed += WIFSIGNALED(status);
+        must(ocop_open(path, &(struct ocop_options){.link = &w->links[1]}, &w->stores[1], &err),
+             &err);
+        unsigned removed;
+        must(ocop_files_sweep(w->stores[1], &removed, &err), &err);
+        kept = (unsigned)count_files(w, &record);
+        assert_int_equal(in_folder(w, true), kept);
+        assert_int_equal(in_folder(w, false), 0);
+        assert_int_equal(check(w, line), 0);
+        if (n < 24) {
+            ocop_close(w->stores[1]);
+            w->stores[1] = NULL;
+        }
+    }
+    assert_true(killed > 0);
+    (void)text;
+}
+
+static void what_was_left_half_written_goes_when_the_store_is_opened(void **state)
+{
+    struct world *w = *state;
+    uint8_t bytes[1000];
+    char path[200], line[400];
+    struct ocop_attachment a = photo(bytes, sizeof bytes, 11);
+    attach(w, world_inspect(w, 1, "pass"), &a);
+    snprintf(path, sizeof path, "%s/1.ocop.blobs/new/0123", w->dir);
+    fclose(fopen(path, "wb"));
+    snprintf(path, sizeof path, "%s/1.ocop.blobs/ab", w->dir);
+    assert_int_equal(mkdir(path, 0700), 0);
+    snprintf(path, sizeof path, "%s/1.ocop.blobs/ab/ab%062d", w->dir, 0);
+    fclose(fopen(path, "wb"));
+    assert_int_equal(check(w, line), 1);
+    assert_non_null(strstr(line, "no record names it"));
+    reopen(w);
+    assert_int_equal(in_folder(w, false), 0);
+    assert_int_equal(in_folder(w, true), 1);
+    assert_int_equal(check(w, line), 0);
+}
+
+static void a_content_that_is_gone_or_altered_is_found(void **state)
+{
+    struct world *w = *state;
+    uint8_t bytes[20000], b;
+    char path[512], name[CONTENT_NAME_LEN + 1], line[400];
+    struct ocop_error err = {0};
+    struct ocop_attachment a = photo(bytes, sizeof bytes, 12);
+    uint8_t hash[HASH_LEN];
+    size_t got;
+    struct ocop_id id = attach(w, world_inspect(w, 1, "pass"), &a);
+    hash_bytes(span_of(bytes, sizeof bytes), hash);
+    content_name(hash, name);
+    snprintf(path, sizeof path, "%s/1.ocop.blobs/%.2s/%s", w->dir, name, name);
+    int fd = open(path, O_RDWR);
+    assert_int_equal(pread(fd, &b, 1, 500), 1);
+    b ^= 1;
+    assert_int_equal(pwrite(fd, &b, 1, 500), 1);
+    close(fd);
+    assert_int_equal(check(w, line), 1);
+    assert_non_null(strstr(line, "not what was written; it was not sent yet"));
+    assert_int_equal(ocop_file_read(w->stores[1], &id, 0, bytes, 100, &got, &err), OCOP_EDAMAGED);
+    remove(path);
+    assert_int_equal(check(w, line), 1);
+    assert_non_null(strstr(line, "not here; it was not sent yet"));
+    assert_int_equal(ocop_file_read(w->stores[1], &id, 0, bytes, 100, &got, &err), OCOP_ENOTFOUND);
+    attach(w, world_inspect(w, 1, "pass"), &a); /* attached again, it is there again */
+    assert_int_equal(check(w, line), 0);
+}
+
+static void a_wiped_store_keeps_no_content_and_not_its_key(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    struct ocop_sync_summary summary;
+    uint8_t bytes[1000], none[CONTENT_KEY_LEN] = {0};
+    char path[128];
+    struct ocop_attachment a = photo(bytes, sizeof bytes, 13);
+    attach(w, world_inspect(w, 1, "pass"), &a);
+    struct id replica = w->stores[1]->me.replica;
+    must(registry_begin(w->registry, &err), &err);
+    must(device_state_set(w->registry, &w->keys, &replica, DEVICE_WIPE, "mất máy", &err), &err);
+    must(registry_commit(w->registry, &err), &err);
+    assert_int_equal(ocop_sync(w->stores[1], NULL, &summary, &err), OCOP_EWIPED);
+    snprintf(path, sizeof path, "%s/1.ocop.blobs", w->dir);
+    assert_int_equal(access(path, F_OK), -1);
+    assert_memory_equal(w->stores[1]->me.file_key, none, sizeof none);
+}
+
+/* Others see the record; the content is not on their device. */
+static void another_device_sees_the_record_and_that_the_file_is_not_here(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    struct ocop_file_list *list;
+    uint8_t bytes[2000];
+    size_t got;
+    struct ocop_attachment a = photo(bytes, sizeof bytes, 14);
+    struct ocop_id record = world_inspect(w, 1, "pass"), id = attach(w, record, &a);
+    world_sync(w, 1);
+    world_enrol(w, 2);
+    world_sync(w, 2);
+    must(ocop_files(w->stores[2], &record, &list, &err), &err);
+    assert_int_equal(list->count, 1);
+    assert_memory_equal(&list->files[0].id, &id, sizeof id);
+    assert_int_equal(list->files[0].state, OCOP_FILE_ABSENT);
+    assert_string_equal(list->files[0].text, "its record is here, the file is not (2 KiB)");
+    ocop_file_list_free(list);
+    assert_int_equal(ocop_file_read(w->stores[2], &id, 0, bytes, 10, &got, &err), OCOP_ENOTFOUND);
+    assert_int_equal(ocop_files(w->stores[2], NULL, &list, &err), OCOP_OK);
+    ocop_file_list_free(list);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_world, close_world)
+    const struct CMUnitTest tests[] = {
+        TEST(a_photo_becomes_a_record_that_names_its_content),
+        TEST(a_file_and_a_descriptor_are_taken_as_bytes_are),
+        TEST(an_attachment_of_a_draft_is_one_until_the_record_is_submitted),
+        TEST(what_is_wrong_with_a_file_is_named_and_nothing_is_kept),
+        TEST(a_file_that_is_written_to_is_not_taken),
+        TEST(limits_name_the_file_the_record_or_the_store),
+        TEST(a_killed_program_leaves_both_or_neither),
+        TEST(what_was_left_half_written_goes_when_the_store_is_opened),
+        TEST(a_content_that_is_gone_or_altered_is_found),
+        TEST(a_wiped_store_keeps_no_content_and_not_its_key),
+        TEST(another_device_sees_the_record_and_that_the_file_is_not_here),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

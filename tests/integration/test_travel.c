@@ -1,0 +1,625 @@
+/* Contents between devices and the centre: what is cut goes on where it was cut, what is there is
+ * not sent again but proved, and who may not have it does not get it. With a real registry and no
+ * socket.
+ */
+#include "test.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "blobs.h"
+#include "records.pb-c.h"
+#include "store.h"
+#include "world.h"
+
+enum { CHUNK = FILE_CHUNK_BYTES };
+
+static const uint8_t jpeg[] = {0xff, 0xd8, 0xff, 0xe0};
+
+static void must(enum ocop_status st, const struct ocop_error *err)
+{
+    if (st != OCOP_OK)
+        fail_msg("%s %s: %s", err_name(st), err->field, err->text);
+}
+
+static int open_world(void **state)
+{
+    struct world *w = calloc(1, sizeof *w);
+    world_open(w);
+    world_enrol(w, 0);
+    world_enrol(w, 1);
+    world_sync(w, 0);
+    world_sync(w, 1);
+    *state = w;
+    return 0;
+}
+
+static int close_world(void **state)
+{
+    world_close(*state);
+    free(*state);
+    return 0;
+}
+
+/* --- what the tests share --------------------------------------------------------------------- */
+
+/* A photo that no other seed makes, and its hash. */
+struct photo {
+    uint8_t bytes[40 * CHUNK];
+    size_t len;
+    uint8_t hash[HASH_LEN];
+    struct ocop_id id;
+};
+
+static struct photo *photo(size_t len, unsigned seed)
+{
+    struct photo *p = calloc(1, sizeof *p);
+    assert_non_null(p);
+    for (size_t i = 0; i < len; i++)
+        p->bytes[i] = (uint8_t)((i + seed * 7919) * 2654435761u >> 11);
+    memcpy(p->bytes, jpeg, sizeof jpeg);
+    p->len = len;
+    hash_bytes(span_of(p->bytes, len), p->hash);
+    return p;
+}
+
+static void attach(struct world *w, unsigned n, struct ocop_id record, struct photo *p)
+{
+    struct ocop_error err = {0};
+    struct ocop_attachment a = {.bytes = p->bytes, .len = p->len, .role = "photo"};
+    must(ocop_attach(w->stores[n], &record, &a, &p->id, &err), &err);
+}
+
+static struct ocop_sync_summary sync(struct world *w, unsigned n, const struct ocop_sync_options *o)
+{
+    struct ocop_error err = {0};
+    struct ocop_sync_summary sum;
+    must(ocop_sync(w->stores[n], o, &sum, &err), &err);
+    return sum;
+}
+
+static const struct ocop_file *file_of(struct ocop_file_list *list, struct ocop_id id)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (memcmp(&list->files[i].id, &id, sizeof id) == 0)
+            return &list->files[i];
+    fail_msg("no such attachment");
+    return NULL;
+}
+
+static enum ocop_file_state state_of(struct world *w, unsigned n, struct ocop_id id, char text[200])
+{
+    struct ocop_error err = {0};
+    struct ocop_file_list *list;
+    must(ocop_files(w->stores[n], NULL, &list, &err), &err);
+    const struct ocop_file *f = file_of(list, id);
+    enum ocop_file_state state = f->state;
+    if (text)
+        snprintf(text, 200, "%s", f->text);
+    ocop_file_list_free(list);
+    return state;
+}
+
+static bool at_centre(struct world *w, const struct photo *p)
+{
+    struct ocop_error err = {0};
+    enum ocop_status st = content_check(&w->registry->blobs, p->hash, p->len, &err);
+    assert_true(st == OCOP_OK || st == OCOP_ENOTFOUND);
+    return st == OCOP_OK;
+}
+
+static void expect_here(struct world *w, unsigned n, const struct photo *p)
+{
+    struct ocop_error err = {0};
+    uint8_t *bytes = malloc(p->len + 1);
+    size_t got;
+    must(ocop_file_read(w->stores[n], &p->id, 0, bytes, p->len + 1, &got, &err), &err);
+    assert_int_equal(got, p->len);
+    assert_memory_equal(bytes, p->bytes, p->len);
+    free(bytes);
+}
+
+static void fetch(struct world *w, unsigned n, struct ocop_id id)
+{
+    struct ocop_error err = {0};
+    must(ocop_fetch(w->stores[n], &id, &err), &err);
+}
+
+/* --- up ------------------------------------------------------------------------------------------
+ */
+
+static void a_content_follows_its_record_and_is_sent_once(void **state)
+{
+    struct world *w = *state;
+    char text[200];
+    struct photo *p = photo(10 * CHUNK + 77, 1);
+    attach(w, 1, world_inspect(w, 1, "pass"), p);
+    assert_false(at_centre(w, p));
+    struct ocop_sync_summary sum = world_sync(w, 1);
+    assert_int_equal(sum.files_sent, 1);
+    assert_int_equal(sum.files_left, 0);
+    assert_true(at_centre(w, p));
+    assert_int_equal(state_of(w, 1, p->id, text), OCOP_FILE_STORED);
+    assert_string_equal(text, "here and at the registry (151 KiB)");
+    expect_here(w, 1, p);
+    sum = world_sync(w, 1);
+    assert_int_equal(sum.round_trips, 1);
+    assert_int_equal(sum.files_sent, 0);
+    free(p);
+}
+
+/* A draft stays; what the registry refuses has no content there. */
+static void nothing_travels_before_its_record(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    ProtobufCMessage *m;
+    struct ocop_id record;
+    struct photo *p = photo(2 * CHUNK, 2);
+    must(ocop_new(w->stores[1], "inspection", &m, &err), &err);
+    memcpy(record.b, ((Ocop__Inspection *)m)->id.data, ID_LEN);
+    must(ocop_save(w->stores[1], m, &err), &err);
+    ocop_free(m);
+    attach(w, 1, record, p);
+    struct ocop_sync_summary sum = world_sync(w, 1);
+    assert_int_equal(sum.round_trips, 1);
+    assert_int_equal(sum.files_left, 0);
+    assert_false(at_centre(w, p));
+    assert_int_equal(state_of(w, 1, p->id, NULL), OCOP_FILE_DRAFT);
+    free(p);
+}
+
+/* Every exchange is cut once, its request or its reply: what came before is not sent again. */
+static void what_is_cut_goes_on_at_the_chunk(void **state)
+{
+    struct world *w = *state;
+    for (int reply = 0; reply < 2; reply++) {
+        struct photo *p = photo(30 * CHUNK + 5, 3 + (unsigned)reply);
+        attach(w, 1, world_inspect(w, 1, "pass"), p);
+        uint64_t sent = 0, done = 0;
+        unsigned syncs = 0;
+        for (bool whole = false; !whole; syncs++) {
+            struct ocop_error err = {0};
+            struct ocop_sync_summary sum;
+            assert_true(syncs < 40);
+            *(reply ? &w->links[1].drop_reply : &w->links[1].drop_request) = reply && syncs ? 3 : 4;
+            enum ocop_status st = ocop_sync(w->stores[1], NULL, &sum, &err);
+            sent += sum.bytes_sent;
+            whole = st == OCOP_OK && sum.files_left == 0;
+            assert_true(st == OCOP_OK || st == OCOP_ETIMEOUT);
+            struct ocop_file_list *list;
+            must(ocop_files(w->stores[1], NULL, &list, &err), &err);
+            const struct ocop_file *f = file_of(list, p->id);
+            assert_true(f->done >= done && (syncs == 0 || f->tried_ms > 0));
+            done = f->done;
+            ocop_file_list_free(list);
+        }
+        assert_true(at_centre(w, p));
+        assert_true(syncs > 5);
+        /* Each sync sends its records' request, and one of chunks in vain at the most. */
+        assert_true(sent < p->len + syncs * (4 * CHUNK + 2000));
+        if (reply)
+            assert_true(sent < p->len + syncs * 4000); /* what arrived is not sent again */
+        w->links[1].drop_reply = w->links[1].drop_request = 0;
+        free(p);
+    }
+}
+
+static void repeated_exchanges_of_chunks_change_nothing(void **state)
+{
+    struct world *w = *state;
+    struct photo *p = photo(9 * CHUNK, 5), *q = photo(9 * CHUNK, 6);
+    struct ocop_id record = world_inspect(w, 1, "pass");
+    w->links[1].repeat = true;
+    attach(w, 1, record, p);
+    assert_int_equal(world_sync(w, 1).files_sent, 1);
+    attach(w, 1, record, q);
+    assert_int_equal(world_sync(w, 1).files_sent, 1);
+    world_sync(w, 0);
+    w->links[0].repeat = true;
+    fetch(w, 0, p->id);
+    assert_int_equal(world_sync(w, 0).files_received, 1);
+    expect_here(w, 0, p);
+    assert_true(at_centre(w, p) && at_centre(w, q));
+    free(p);
+    free(q);
+}
+
+static void the_smallest_goes_first_and_budgets_and_policies_hold(void **state)
+{
+    struct world *w = *state;
+    struct ocop_id record = world_inspect(w, 1, "pass"), other = world_inspect(w, 1, "pass");
+    struct photo *large = photo(20 * CHUNK, 7), *small = photo(1000, 8), *middle = photo(CHUNK, 9);
+    attach(w, 1, record, large);
+    attach(w, 1, record, middle);
+    attach(w, 1, other, small);
+    sync(w, 1, &(struct ocop_sync_options){.files = OCOP_FILES_NONE});
+    struct ocop_sync_summary sum =
+        sync(w, 1, &(struct ocop_sync_options){.files = OCOP_FILES_UNMETERED, .metered = true});
+    assert_int_equal(sum.round_trips, 1);
+    sum = sync(w, 1, &(struct ocop_sync_options){.files_of = &other});
+    assert_int_equal(sum.files_sent, 1);
+    assert_true(at_centre(w, small) && !at_centre(w, middle) && !at_centre(w, large));
+    sum = sync(w, 1, &(struct ocop_sync_options){.file_bytes_max = 2 * CHUNK});
+    assert_int_equal(sum.files_sent, 1);
+    assert_true(at_centre(w, middle) && !at_centre(w, large));
+    sum = sync(w, 1, &(struct ocop_sync_options){.files_bytes_max = 8 * CHUNK});
+    assert_int_equal(sum.files_sent, 0);
+    assert_int_equal(sum.files_left, 1);
+    char text[200];
+    assert_int_equal(state_of(w, 1, large->id, text), OCOP_FILE_WAITING);
+    assert_non_null(strstr(text, "(120 of 300 KiB, last tried "));
+    sum = sync(w, 1, &(struct ocop_sync_options){.files = OCOP_FILES_UNMETERED});
+    assert_true(sum.files_sent == 1 && at_centre(w, large));
+    assert_true(sum.bytes_sent < 14 * CHUNK); /* the first eight chunks are there */
+    free(large);
+    free(small);
+    free(middle);
+}
+
+static void many_small_files_share_requests(void **state)
+{
+    struct world *w = *state;
+    struct ocop_id record = world_inspect(w, 1, "pass");
+    enum { MANY = 60 };
+    struct photo *v[MANY];
+    for (unsigned i = 0; i < MANY; i++)
+        attach(w, 1, record, v[i] = photo(500 + i, 100 + i));
+    struct ocop_sync_summary sum = world_sync(w, 1);
+    assert_int_equal(sum.files_sent, MANY);
+    assert_true(sum.round_trips < 8);
+    for (unsigned i = 0; i < MANY; i++) {
+        assert_true(at_centre(w, v[i]));
+        free(v[i]);
+    }
+}
+
+/* --- who has what
+ * ---------------------------------------------------------------------------------- */
+
+static void a_content_that_is_there_is_proved_and_not_sent_again(void **state)
+{
+    struct world *w = *state;
+    struct photo *p = photo(30 * CHUNK, 10), *again = photo(30 * CHUNK, 10);
+    attach(w, 1, world_inspect(w, 1, "pass"), p);
+    world_sync(w, 1);
+    attach(w, 0, world_inspect(w, 0, "pass"), again);
+    struct ocop_sync_summary sum = world_sync(w, 0);
+    assert_int_equal(sum.files_sent, 1);
+    assert_true(sum.bytes_sent < 4000);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM brought"), 2);
+    assert_int_equal(state_of(w, 0, again->id, NULL), OCOP_FILE_STORED);
+    free(p);
+    free(again);
+}
+
+/* Who has heard of a hash makes an attachment of it, and gets nothing by that: neither to send,
+ * since he has nothing, nor to fetch. */
+static void a_hash_that_was_heard_of_opens_nothing(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    struct photo *p = photo(3 * CHUNK, 11);
+    Ocop__Attachment claim = OCOP__ATTACHMENT__INIT;
+    struct id other = id_next(&w->registry->ids, w->registry->env), id;
+    /* An attachment in the other commune, which neither device sees; its content is at the centre.
+     */
+    struct field v[] = {
+        {.number = FIELD_UNIT, .op = FIELD_SET, .bytes = id_span(&w->other_commune)},
+        {.number = FIELD_OFFICER, .op = FIELD_SET, .bytes = id_span(&w->producer)},
+        {.number = 10, .op = FIELD_SET, .bytes = id_span(&w->producer)},
+        {.number = 11, .op = FIELD_SET, .bytes = span_str("photo")},
+        {.number = 16, .op = FIELD_SET, .bytes = span_str("image/jpeg")},
+        {.number = 17, .op = FIELD_SET, .type = VALUE_INT, .i = (int64_t)p->len},
+        {.number = 18, .op = FIELD_SET, .bytes = span_of(p->hash, HASH_LEN)}};
+    for (size_t i = 0; i < sizeof v / sizeof *v; i++)
+        v[i].type = v[i].number == 17 ? VALUE_INT : VALUE_BYTES;
+    world_import(
+        w,
+        &(struct change){
+            .kind = KIND_ATTACHMENT, .verb = VERB_CREATE, .record = other, .fields = {v, 7}},
+        1);
+    struct content_writer writer;
+    bool fresh;
+    must(content_begin(&w->registry->blobs, &writer, &err), &err);
+    must(content_write(&writer, span_of(p->bytes, p->len), &err), &err);
+    must(content_seal(&writer, &err), &err);
+    must(content_place(&writer, &fresh, &err), &err);
+    assert_int_equal(sqlite3_exec(w->registry->db,
+                                  "INSERT INTO brought SELECT hash, officer_id, 1, row_sum(hash, "
+                                  "officer_id, 1) FROM attachment",
+                                  NULL, NULL, NULL),
+                     SQLITE_OK);
+    /* The claim: an attachment of his own record that names the hash. */
+    struct ocop_id record = world_inspect(w, 1, "pass");
+    id = id_next(&w->registry->ids, w->registry->env);
+    claim.has_id = claim.has_unit_id = claim.has_record_id = claim.has_size = claim.has_hash = 1;
+    claim.id = (ProtobufCBinaryData){ID_LEN, id.b};
+    claim.unit_id = (ProtobufCBinaryData){ID_LEN, w->commune.b};
+    claim.record_id = (ProtobufCBinaryData){ID_LEN, record.b};
+    claim.role = (char *)(uintptr_t) "photo";
+    claim.media_type = (char *)(uintptr_t) "image/jpeg";
+    claim.size = (int64_t)p->len;
+    claim.hash = (ProtobufCBinaryData){HASH_LEN, p->hash};
+    must(ocop_submit(w->stores[1], &claim.base, &err), &err);
+    assert_int_equal(world_sync(w, 1).applied, 2);
+    memcpy(p->id.b, id.b, ID_LEN);
+    fetch(w, 1, p->id);
+    struct ocop_sync_summary sum = world_sync(w, 1);
+    assert_int_equal(sum.files_received, 0);
+    assert_int_equal(sum.files_left, 1);
+    assert_true(sum.bytes_received < 2000);
+    world_sync(w, 0); /* nor does anybody get it through the claim */
+    fetch(w, 0, p->id);
+    assert_int_equal(world_sync(w, 0).files_received, 0);
+    free(p);
+}
+
+/* --- down
+ * ------------------------------------------------------------------------------------------ */
+
+static void what_is_seen_may_be_fetched_and_goes_on_where_it_was_cut(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    char text[200];
+    struct photo *p = photo(38 * CHUNK + 1, 12);
+    attach(w, 1, world_inspect(w, 1, "pass"), p);
+    world_sync(w, 1);
+    world_sync(w, 0);
+    assert_int_equal(state_of(w, 0, p->id, NULL), OCOP_FILE_ABSENT);
+    fetch(w, 0, p->id);
+    assert_int_equal(state_of(w, 0, p->id, NULL), OCOP_FILE_FETCHING);
+    struct ocop_sync_summary sum;
+    w->links[0].drop_reply = 3;
+    assert_int_equal(ocop_sync(w->stores[0], NULL, &sum, &err), OCOP_ETIMEOUT);
+    assert_int_equal(state_of(w, 0, p->id, text), OCOP_FILE_FETCHING);
+    assert_non_null(strstr(text, "(240 of 571 KiB"));
+    sum = world_sync(w, 0);
+    assert_int_equal(sum.files_received, 1);
+    assert_true(sum.bytes_received < 24 * CHUNK); /* the first sixteen are here */
+    expect_here(w, 0, p);
+    assert_int_equal(state_of(w, 0, p->id, NULL), OCOP_FILE_STORED);
+    unsigned findings;
+    must(ocop_check(w->stores[0], NULL, NULL, &findings, &err), &err);
+    assert_int_equal(findings, 0);
+    free(p);
+}
+
+/* The centre's file is damaged: nothing of it takes the place of a content, and the others come. */
+static void a_content_with_another_hash_is_never_taken(void **state)
+{
+    struct world *w = *state;
+    struct photo *bad = photo(2 * CHUNK, 13), *good = photo(3 * CHUNK, 14);
+    struct ocop_id record = world_inspect(w, 1, "pass");
+    char path[512], name[CONTENT_NAME_LEN + 1];
+    struct ocop_error err = {0};
+    uint8_t bytes[10];
+    size_t got;
+    attach(w, 1, record, bad);
+    attach(w, 1, record, good);
+    world_sync(w, 1);
+    world_sync(w, 0);
+    content_name(bad->hash, name);
+    snprintf(path, sizeof path, "%s/registry.db.blobs/%.2s/%s", w->dir, name, name);
+    int fd = open(path, O_RDWR);
+    assert_int_equal(pwrite(fd, "x", 1, CHUNK + 9), 1);
+    close(fd);
+    fetch(w, 0, bad->id);
+    fetch(w, 0, good->id);
+    struct ocop_sync_summary sum = world_sync(w, 0);
+    assert_int_equal(sum.files_received, 1);
+    assert_int_equal(sum.files_left, 1);
+    expect_here(w, 0, good);
+    assert_int_equal(ocop_file_read(w->stores[0], &bad->id, 0, bytes, 10, &got, &err),
+                     OCOP_ENOTFOUND);
+    free(bad);
+    free(good);
+}
+
+/* --- what a device may send
+ * ------------------------------------------------------------------------ */
+
+static enum ocop_status ask(struct world *w, unsigned n, const Ocop__Sync__FilesRequest *in,
+                            Ocop__Sync__FilesReply **out, struct ocop_error *err)
+{
+    must(registry_begin(w->registry, err), err);
+    enum ocop_status st = blobs_answer(w->registry, &w->keys, w->stores[n]->me.channel.public_key,
+                                       in, &w->arena, out, err);
+    must(registry_commit(w->registry, err), err);
+    return st;
+}
+
+/* One chunk of one file. @return enum file_code, or minus a status */
+static int send_chunk(struct world *w, unsigned n, const struct photo *p, uint64_t size,
+                      uint32_t index, struct span data)
+{
+    struct ocop_error err = {0};
+    Ocop__Sync__FilesRequest in = OCOP__SYNC__FILES_REQUEST__INIT;
+    Ocop__Sync__FilesReply *out;
+    Ocop__Sync__FileAsk a = OCOP__SYNC__FILE_ASK__INIT, *asks[] = {&a};
+    Ocop__Sync__Chunk c = OCOP__SYNC__CHUNK__INIT, *chunks[] = {&c};
+    a.hash = c.hash = (ProtobufCBinaryData){HASH_LEN, (uint8_t *)(uintptr_t)p->hash};
+    a.size = size;
+    c.index = index;
+    c.data = (ProtobufCBinaryData){data.len, (uint8_t *)(uintptr_t)data.p};
+    in.asks = asks;
+    in.n_asks = 1;
+    in.chunks = chunks;
+    in.n_chunks = data.len > 0;
+    enum ocop_status st = ask(w, n, &in, &out, &err);
+    return st == OCOP_OK ? (int)out->states[0]->code : -(int)st;
+}
+
+static void bad_chunks_are_refused_one_by_one(void **state)
+{
+    struct world *w = *state;
+    struct photo *p = photo(3 * CHUNK + 10, 15), *unknown = photo(CHUNK, 16);
+    const struct span one = span_of(p->bytes, CHUNK), last = span_of(p->bytes + 3 * CHUNK, 10);
+    attach(w, 1, world_inspect(w, 1, "pass"), p);
+    sync(w, 1, &(struct ocop_sync_options){.files = OCOP_FILES_NONE});
+    assert_int_equal(send_chunk(w, 1, unknown, CHUNK, 0, one), FILE_UNNAMED);
+    assert_int_equal(send_chunk(w, 0, p, p->len, 0, one), FILE_UNNAMED);     /* another's */
+    assert_int_equal(send_chunk(w, 1, p, p->len + 1, 0, one), FILE_UNNAMED); /* not its size */
+    assert_int_equal(send_chunk(w, 1, p, 0, 0, one), -OCOP_EPROTO);
+    assert_int_equal(send_chunk(w, 1, p, ATTACHED_BYTES_MAX + 1, 0, one), -OCOP_EPROTO);
+    assert_int_equal(send_chunk(w, 1, p, p->len, 4, one), FILE_BAD); /* there is none */
+    assert_int_equal(send_chunk(w, 1, p, p->len, UINT32_MAX, one), FILE_BAD);
+    assert_int_equal(send_chunk(w, 1, p, p->len, 0, last), FILE_BAD); /* of the wrong length */
+    assert_int_equal(send_chunk(w, 1, p, p->len, 3, one), FILE_BAD);
+    assert_int_equal(send_chunk(w, 1, p, p->len, 3, last), FILE_PART); /* out of order is fine */
+    assert_int_equal(send_chunk(w, 1, p, p->len, 1, one), FILE_PART);  /* with a wrong content */
+    assert_int_equal(send_chunk(w, 1, p, p->len, 0, one), FILE_PART);
+    assert_int_equal(send_chunk(w, 1, p, p->len, 2, span_of(p->bytes + 2 * CHUNK, CHUNK)),
+                     FILE_BAD);
+    assert_false(at_centre(w, p));
+    assert_int_equal(world_count(w, "SELECT count(*) FROM brought"), 0);
+    assert_int_equal(world_sync(w, 1).files_sent, 1); /* it began again, and comes whole */
+    assert_true(at_centre(w, p));
+    free(p);
+    free(unknown);
+}
+
+static void set_state(struct world *w, unsigned n, enum device_state state)
+{
+    struct ocop_error err = {0};
+    struct id replica = w->stores[n]->me.replica;
+    must(registry_begin(w->registry, &err), &err);
+    must(device_state_set(w->registry, &w->keys, &replica, state, "mất máy", &err), &err);
+    must(registry_commit(w->registry, &err), &err);
+}
+
+static void who_is_over_budget_or_revoked_sends_nothing_and_loses_nothing(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    struct photo *p = photo(3 * CHUNK, 17);
+    attach(w, 1, world_inspect(w, 1, "pass"), p);
+    w->registry->officer_blobs_max = 2 * CHUNK;
+    struct ocop_sync_summary sum = world_sync(w, 1);
+    assert_int_equal(sum.files_left, 1);
+    assert_int_equal(state_of(w, 1, p->id, NULL), OCOP_FILE_WAITING);
+    set_state(w, 1, DEVICE_SUSPENDED);
+    assert_int_equal(send_chunk(w, 1, p, p->len, 0, span_of(p->bytes, CHUNK)), -OCOP_ESUSPENDED);
+    set_state(w, 1, DEVICE_ACTIVE);
+    w->registry->officer_blobs_max = 0;
+    assert_int_equal(world_sync(w, 1).files_sent, 1);
+    uint8_t stranger[CHANNEL_KEY_LEN] = {1};
+    Ocop__Sync__FilesRequest in = OCOP__SYNC__FILES_REQUEST__INIT;
+    Ocop__Sync__FilesReply *out;
+    must(registry_begin(w->registry, &err), &err);
+    assert_int_equal(blobs_answer(w->registry, &w->keys, stranger, &in, &w->arena, &out, &err),
+                     OCOP_ENOTENROLLED);
+    must(registry_commit(w->registry, &err), &err);
+    free(p);
+}
+
+/* A wipe that is not at once waits for contents as it waits for records. */
+static void a_device_that_is_to_be_wiped_brings_its_contents_first(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    struct ocop_sync_summary sum;
+    struct photo *p = photo(12 * CHUNK, 20), *lost = photo(CHUNK, 21);
+    attach(w, 1, world_inspect(w, 1, "pass"), p);
+    set_state(w, 1, DEVICE_WIPE);
+    w->links[1].drop_request = 3;
+    assert_int_equal(ocop_sync(w->stores[1], NULL, &sum, &err), OCOP_ETIMEOUT);
+    expect_here(w, 1, p);
+    assert_int_equal(ocop_sync(w->stores[1], NULL, &sum, &err), OCOP_EWIPED);
+    assert_true(at_centre(w, p));
+    attach(w, 0, world_inspect(w, 0, "pass"), lost);
+    set_state(w, 0, DEVICE_WIPE_NOW);
+    assert_int_equal(ocop_sync(w->stores[0], NULL, &sum, &err), OCOP_EWIPED);
+    assert_false(at_centre(w, lost));
+    free(p);
+    free(lost);
+}
+
+/* What the registry before it had said counts no more: each content is asked about again. */
+static void a_restored_registry_gets_what_it_lacks(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    struct photo *early = photo(3 * CHUNK, 24), *late = photo(5 * CHUNK, 25);
+    attach(w, 1, world_inspect(w, 1, "pass"), early);
+    world_sync(w, 1);
+    world_backup(w);
+    attach(w, 1, world_inspect(w, 1, "pass"), late);
+    world_sync(w, 1);
+    must(content_clear(&w->registry->blobs, &err), &err);
+    world_restore(w);
+    assert_int_equal(world_sync(w, 1).files_sent, 2);
+    assert_true(at_centre(w, early) && at_centre(w, late));
+    free(early);
+    free(late);
+}
+
+/* The store of who had the device before sends its contents too, and fetches none. */
+static void what_only_sends_sends_contents(void **state)
+{
+    struct world *w = *state;
+    struct photo *p = photo(3 * CHUNK, 22), *other = photo(CHUNK, 23);
+    attach(w, 0, world_inspect(w, 0, "pass"), other);
+    world_sync(w, 0);
+    world_sync(w, 1);
+    attach(w, 1, world_inspect(w, 1, "pass"), p);
+    sync(w, 1, &(struct ocop_sync_options){.files = OCOP_FILES_NONE});
+    fetch(w, 1, other->id);
+    struct ocop_sync_summary sum = sync(w, 1, &(struct ocop_sync_options){.send_only = true});
+    assert_true(sum.files_sent == 1 && sum.files_received == 0);
+    assert_true(at_centre(w, p));
+    sum = sync(w, 1, &(struct ocop_sync_options){.send_only = true});
+    assert_int_equal(sum.round_trips, 0);
+    free(p);
+    free(other);
+}
+
+/* One content that its device has lost holds up nothing behind it. */
+static void a_content_that_is_gone_blocks_no_other(void **state)
+{
+    struct world *w = *state;
+    struct photo *gone = photo(CHUNK, 18), *good = photo(3 * CHUNK, 19);
+    struct ocop_id record = world_inspect(w, 1, "pass");
+    char path[512], name[CONTENT_NAME_LEN + 1];
+    attach(w, 1, record, gone);
+    attach(w, 1, record, good);
+    content_name(gone->hash, name);
+    snprintf(path, sizeof path, "%s/1.ocop.blobs/%.2s/%s", w->dir, name, name);
+    assert_int_equal(remove(path), 0);
+    struct ocop_sync_summary sum = world_sync(w, 1);
+    assert_int_equal(sum.files_sent, 1);
+    assert_int_equal(sum.files_left, 1);
+    assert_true(at_centre(w, good));
+    free(gone);
+    free(good);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_world, close_world)
+    const struct CMUnitTest tests[] = {
+        TEST(a_content_follows_its_record_and_is_sent_once),
+        TEST(nothing_travels_before_its_record),
+        TEST(what_is_cut_goes_on_at_the_chunk),
+        TEST(repeated_exchanges_of_chunks_change_nothing),
+        TEST(the_smallest_goes_first_and_budgets_and_policies_hold),
+        TEST(many_small_files_share_requests),
+        TEST(a_content_that_is_there_is_proved_and_not_sent_again),
+        TEST(a_hash_that_was_heard_of_opens_nothing),
+        TEST(what_is_seen_may_be_fetched_and_goes_on_where_it_was_cut),
+        TEST(a_content_with_another_hash_is_never_taken),
+        TEST(bad_chunks_are_refused_one_by_one),
+        TEST(who_is_over_budget_or_revoked_sends_nothing_and_loses_nothing),
+        TEST(a_device_that_is_to_be_wiped_brings_its_contents_first),
+        TEST(a_restored_registry_gets_what_it_lacks),
+        TEST(what_only_sends_sends_contents),
+        TEST(a_content_that_is_gone_blocks_no_other),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,263 @@
+/* Photos, signatures and documents as a person meets them: the built programs, a server and its
+ * devices. */
+#include "test.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "line.h"
+#include "office.h"
+
+static int open_office(void **state)
+{
+    static struct office o;
+    office_open(&o);
+    office_serve(&o, NULL, NULL);
+    office_enrol(&o, "lan", "Lan", "24664");
+    *state = &o;
+    return 0;
+}
+
+static int close_office(void **state)
+{
+    office_close(*state);
+    return 0;
+}
+
+/* A file in the office's folder that begins as `head` does. */
+static const char *make_file(struct office *o, const char *name, const char *head, size_t len)
+{
+    static char path[PROCESS_PATH_MAX];
+    uint64_t noise = len; /* that no zlib makes smaller */
+    FILE *f = fopen(office_path(o, name, path), "wb");
+    assert_non_null(f);
+    fputs(head, f);
+    for (size_t i = strlen(head); i < len; i++)
+        fputc((int)((noise = noise * 6364136223846793005u + 1442695040888963407u) >> 56), f);
+    assert_int_equal(fclose(f), 0);
+    return path;
+}
+
+static void expect_same(struct office *o, const char *a, const char *b)
+{
+    char command[3 * PROCESS_PATH_MAX], one[PROCESS_PATH_MAX], two[PROCESS_PATH_MAX];
+    snprintf(command, sizeof command, "cmp %s %s", office_path(o, a, one), office_path(o, b, two));
+    assert_int_equal(system(command), 0);
+}
+
+static void a_photo_is_attached_listed_and_written_out_again(void **state)
+{
+    struct office *o = *state;
+    char record[40], id[40], path[PROCESS_PATH_MAX];
+    office_record(o, "lan", "inspection", 0, "sạch", record);
+    office_expect(o, 0,
+                  DEVICE(o, "lan", "attach", record, make_file(o, "bếp.jpg", "\xff\xd8\xff", 50000),
+                         "--caption", "Khu sơ chế", "--place", "12.4489,107.6301"),
+                  "-");
+    snprintf(id, sizeof id, "%.36s", o->out);
+    office_expect(o, 0, DEVICE(o, "lan", "files", record), "Khu sơ chế  here, not at the registry");
+    office_expect(o, 0, DEVICE(o, "lan", "files", "--json"), "\"media_type\": \"image/jpeg\"");
+    office_expect(o, 0, DEVICE(o, "lan", "files", "--csv"), ",photo,image/jpeg,50000,bếp.jpg,");
+    office_expect(o, 0, DEVICE(o, "lan", "show", id), "12.4489");
+    office_expect(o, 0, DEVICE(o, "lan", "find", "--text", "so che"), id);
+    office_expect(o, 0, DEVICE(o, "lan", "fetch", id, "--output", office_path(o, "ra.jpg", path)),
+                  "");
+    expect_same(o, "bếp.jpg", "ra.jpg");
+    office_expect(o, 0, DEVICE(o, "lan", "fetch", "Khu sơ chế", "--output", path), "");
+    office_expect(o, 0, DEVICE(o, "lan", "sync"), "complete:        yes");
+    office_expect(o, 0, OFFICE(o, "show", "attachment", id), "Khu sơ chế");
+    office_expect(o, 0, DEVICE(o, "lan", "check"), "");
+}
+
+static void without_a_role_an_image_is_a_photo_and_the_rest_a_document(void **state)
+{
+    struct office *o = *state;
+    char record[40];
+    static const char *const signature[] = {"attach", NULL, "-", "--role", "signature", NULL};
+    const char *args[6];
+    office_record(o, "lan", "inspection", 0, "giấy tờ", record);
+    office_expect(o, 0,
+                  DEVICE(o, "lan", "attach", record, make_file(o, "phieu.pdf", "%PDF-1.7\n", 3000)),
+                  "-");
+    memcpy(args, signature, sizeof args);
+    args[1] = record;
+    office_expect(o, 0, office_device(o, "lan", "<svg><path d=\"M0 0L9 9\"/></svg>", args), "-");
+    office_expect(o, 0, DEVICE(o, "lan", "files", record), "document   application/pdf");
+    office_expect(o, 0, DEVICE(o, "lan", "files", record), "signature  image/svg+xml");
+    args[3] = NULL;
+    office_expect(o, 1, office_device(o, "lan", "x", args), "say with --role");
+}
+
+static void what_cannot_be_attached_is_one_line_and_its_exit_code(void **state)
+{
+    struct office *o = *state;
+    char record[40], path[PROCESS_PATH_MAX];
+    static const struct {
+        const char *name, *head;
+        size_t len;
+        const char *option, *value;
+        int code;
+        const char *says;
+    } cases[] = {
+        {"empty.jpg", "", 0, "--role", "photo", 2, "path: the file is empty"},
+        {"a.jpg", "Biên bản", 100, "--role", "photo", 2,
+         "role: a file of type application/octet-stream cannot be a photo"},
+        {"b.jpg", "\xff\xd8\xff", 100, "--role", "selfie", 2,
+         "role: \"selfie\" is not in code list"},
+        {"c.jpg", "\xff\xd8\xff", 100, "--name", "../c", 2, "name: a name is wanted, not a path"},
+        {"d.jpg", "\xff\xd8\xff", 100, "--place", "north", 1, "is no place"},
+        {"e.jpg", "\xff\xd8\xff", 100, "--place", "91,0", 1, "is no place"},
+        {"f.jpg", "\xff\xd8\xff", (16 << 20) + 1, "--role", "photo", 2, "path: is larger than"},
+    };
+    office_record(o, "lan", "inspection", 0, "lỗi", record);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *file = make_file(o, cases[i].name, cases[i].head, cases[i].len);
+        office_expect(o, cases[i].code,
+                      DEVICE(o, "lan", "attach", record, file, cases[i].option, cases[i].value),
+                      cases[i].says);
+        assert_ptr_equal(strchr(o->err, '\n'), o->err + strlen(o->err) - 1);
+    }
+    office_expect(o, 3, DEVICE(o, "lan", "attach", record, "/nowhere/x.jpg"), "cannot be opened");
+    office_expect(o, 2, DEVICE(o, "lan", "attach", record, "/tmp"), "is not a file");
+    office_expect(o, 3,
+                  DEVICE(o, "lan", "fetch", record, "--output", office_path(o, "no.jpg", path)),
+                  "no such attachment");
+    office_expect(o, 0, DEVICE(o, "lan", "files", record), "");
+    assert_string_equal(o->out, "");
+}
+
+static void cut(struct office *o, const char *name)
+{
+    struct process p = {0};
+    char out[PROCESS_PATH_MAX], store[PROCESS_PATH_MAX];
+    const char *const args[] = {"--store", office_path(o, name, store), "sync", NULL};
+    process_start(&p, office_path(o, "cut", out), process_ocop(), args, NULL, NULL);
+    if (!process_ended(&p, 1200))
+        process_kill(&p);
+    else
+        process_finish(&p);
+}
+
+/* A photo of 2 MiB over a line of 400 KiB/s, by a program that is killed after a second or so,
+ * again and again: each goes on where the one before it was killed. The server is killed once, too.
+ */
+static void a_killed_sync_goes_on_where_it_was(void **state)
+{
+    struct office *o = *state;
+    char record[40], id[40], address[PORT_ADDRESS_MAX], path[PROCESS_PATH_MAX];
+    struct line_options slow = {
+        .bytes_per_s = 400 << 10, .shared = true, .delay_ms = 20, .seed = 1};
+    struct line *line = line_open(atoi(strrchr(o->listen, ':') + 1), &slow);
+    unsigned cuts = 0;
+    memcpy(address, o->address, sizeof address);
+    snprintf(o->address, sizeof o->address, "%s", line_address(line));
+    office_enrol(o, "minh", "Minh", "24664");
+    office_record(o, "minh", "inspection", 0, "ảnh lớn", record);
+    office_expect(
+        o, 0, DEVICE(o, "minh", "attach", record, make_file(o, "lon.jpg", "\xff\xd8\xff", 2 << 20)),
+        "-");
+    snprintf(id, sizeof id, "%.36s", o->out);
+    const uint64_t before = line_counts(line).bytes;
+    do {
+        cut(o, "minh");
+        if (++cuts == 2) {
+            process_kill(&o->server);
+            office_serve(o, NULL, NULL);
+        }
+        assert_true(cuts < 40);
+        office_expect(o, 0, DEVICE(o, "minh", "files", record), "KiB");
+    } while (!strstr(o->out, "here and at the registry"));
+    if (cuts < 4)
+        fail_msg("cut %u times only; %llu bytes", cuts,
+                 (unsigned long long)(line_counts(line).bytes - before));
+    /* Of each that was killed at most what was on its way came to nothing. */
+    const uint64_t sent = line_counts(line).bytes - before;
+    if (sent > (2 << 20) + cuts * (uint64_t)(300 << 10))
+        fail_msg("%llu bytes for 2 MiB, cut %u times", (unsigned long long)sent, cuts);
+    office_expect(o, 0, OFFICE(o, "show", "inspection", record), "whole, 2048 KiB");
+    office_expect(o, 0, OFFICE(o, "files", "--missing"), "");
+    office_expect(o, 0, DEVICE(o, "lan", "sync"), "complete:        yes");
+    office_expect(o, 0, DEVICE(o, "lan", "fetch", id, "--output", office_path(o, "den.jpg", path)),
+                  "");
+    expect_same(o, "lon.jpg", "den.jpg");
+    office_expect(o, 0, OFFICE(o, "files", "verify"), " 0 damaged; 0 contents orphaned");
+    memcpy(o->address, address, sizeof address);
+    line_close(line);
+}
+
+static void the_office_sees_what_is_on_its_way_and_what_is_damaged(void **state)
+{
+    struct office *o = *state;
+    char record[40], command[6 * PROCESS_PATH_MAX];
+    office_record(o, "lan", "inspection", 0, "chờ ảnh", record);
+    office_expect(o, 0,
+                  DEVICE(o, "lan", "attach", record, make_file(o, "cho.jpg", "\xff\xd8\xff", 70000),
+                         "--caption", "Chờ"),
+                  "-");
+    office_expect(o, 0, DEVICE(o, "lan", "sync", "--no-files"), "complete:        yes");
+    office_expect(o, 0, OFFICE(o, "files", "--missing"), "0 of 69 KiB, nothing came yet");
+    office_expect(o, 0, OFFICE(o, "show", "inspection", record), "Chờ: 0 of 69 KiB");
+    office_expect(o, 0, OFFICE(o, "files", "verify"), "missing\tattachment");
+    office_expect(o, 0, DEVICE(o, "lan", "sync"), "files sent:");
+    office_expect(o, 0, OFFICE(o, "files", "--missing"), "");
+    assert_string_equal(o->out, "");
+    office_expect(o, 0, OFFICE(o, "files", "--json"), "\"state\":\"whole\"");
+    snprintf(command, sizeof command,
+             "f=$(find %s.blobs -type f -size -70k | head -n 1) && printf x | "
+             "dd of=$f bs=1 seek=9 conv=notrunc 2>/dev/null && mkdir -p %s.blobs/ab && cp $f "
+             "%s.blobs/ab/ab%062d",
+             o->db, o->db, o->db, 0);
+    assert_int_equal(system(command), 0);
+    office_expect(o, 1, OFFICE(o, "files", "verify"), "damaged\tattachment");
+    office_expect(o, 1, OFFICE(o, "files", "verify"), "orphaned\tab0");
+    office_expect(o, 0, OFFICE(o, "files", "sweep"), "1 contents removed");
+    office_expect(o, 1, OFFICE(o, "files", "verify"), "; 0 contents orphaned");
+    office_expect(o, 1, OFFICE(o, "files", "all"), "files takes list, verify or sweep");
+}
+
+/* The folder of a backup holds the contents of all backups in it, each once; a restore takes from
+ * there what it lacks, and so does a repair. */
+static void backups_hold_contents_and_the_next_only_what_is_new(void **state)
+{
+    struct office *o = *state;
+    char record[40], id[40], path[2][PROCESS_PATH_MAX], db[PROCESS_PATH_MAX], command[400];
+    snprintf(command, sizeof command, "rm -rf %s.blobs/ab && mkdir %s/backups", o->db, o->dir);
+    assert_int_equal(system(command), 0);
+    office_record(o, "lan", "inspection", 0, "sao lưu", record);
+    office_expect(
+        o, 0, DEVICE(o, "lan", "attach", record, make_file(o, "sao.jpg", "\xff\xd8\xff", 40000)),
+        "-");
+    snprintf(id, sizeof id, "%.36s", o->out);
+    office_expect(o, 0, DEVICE(o, "lan", "sync"), "files sent:      1");
+    office_expect(
+        o, 0, OFFICE(o, "backup", "--with-keys", "--to", office_path(o, "backups/1.db", path[0])),
+        " 0 there before, 0 not here, 1 damaged and left out");
+    office_expect(
+        o, 0, DEVICE(o, "lan", "attach", record, make_file(o, "sau.jpg", "\xff\xd8\xff", 30000)),
+        "-");
+    office_expect(o, 0, DEVICE(o, "lan", "sync"), "files sent:      1");
+    office_expect(o, 0, OFFICE(o, "backup", "--to", office_path(o, "backups/2.db", path[1])),
+                  "files: 1 copied (29 KiB)");
+    memcpy(db, o->db, sizeof db);
+    office_path(o, "other.db", o->db);
+    office_expect(o, 0, OFFICE(o, "restore", "--from", path[0]), " 0 there before, 1 not here");
+    office_expect(o, 0, OFFICE(o, "show", "attachment", id), "sao.jpg");
+    office_expect(o, 0, OFFICE(o, "show", "inspection", record), "whole, 40 KiB");
+    memcpy(o->db, db, sizeof db);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_photo_is_attached_listed_and_written_out_again),
+        cmocka_unit_test(without_a_role_an_image_is_a_photo_and_the_rest_a_document),
+        cmocka_unit_test(what_cannot_be_attached_is_one_line_and_its_exit_code),
+        cmocka_unit_test(a_killed_sync_goes_on_where_it_was),
+        cmocka_unit_test(the_office_sees_what_is_on_its_way_and_what_is_damaged),
+        cmocka_unit_test(backups_hold_contents_and_the_next_only_what_is_new),
+    };
+    return cmocka_run_group_tests(tests, open_office, close_office);
+}

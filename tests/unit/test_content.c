@@ -1,0 +1,323 @@
+/* The folder of contents: what is written is there whole under its hash, plain or encrypted, and
+ * nothing else is; and what a file is, told from its first bytes. */
+#include "test.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "buf.h"
+#include "changeset.h"
+#include "content.h"
+#include "media.h"
+
+static const uint8_t key[CONTENT_KEY_LEN] = {7, 7, 7};
+
+struct place {
+    char base[64], path[80];
+    struct content_dir d;
+};
+
+static void must(enum ocop_status st, const struct ocop_error *err)
+{
+    if (st != OCOP_OK)
+        fail_msg("%s %s: %s", err_name(st), err->field, err->text);
+}
+
+static void place_open(struct place *p, bool keyed)
+{
+    struct ocop_error err = {0};
+    snprintf(p->base, sizeof p->base, "/tmp/ocop-content-XXXXXX");
+    assert_non_null(mkdtemp(p->base));
+    snprintf(p->path, sizeof p->path, "%s/blobs", p->base);
+    must(content_dir_init(&p->d, p->path, keyed ? key : NULL, env_system(), &err), &err);
+}
+
+static void place_close(struct place *p)
+{
+    struct ocop_error err = {0};
+    must(content_clear(&p->d, &err), &err);
+    assert_int_equal(rmdir(p->base), 0);
+}
+
+/* Bytes that differ from block to block. */
+static uint8_t *some(size_t len)
+{
+    uint8_t *p = malloc(len ? len : 1);
+    assert_non_null(p);
+    for (size_t i = 0; i < len; i++)
+        p[i] = (uint8_t)(i * 2654435761u >> 13);
+    return p;
+}
+
+static void put(struct place *p, const uint8_t *bytes, size_t len, uint8_t hash[FILE_HASH_LEN],
+                bool *fresh)
+{
+    struct ocop_error err = {0};
+    struct content_writer w;
+    must(content_begin(&p->d, &w, &err), &err);
+    for (size_t at = 0, n; at < len; at += n) { /* in parts that fit no block */
+        n = len - at < 1000 ? len - at : 1000;
+        must(content_write(&w, span_of(bytes + at, n), &err), &err);
+    }
+    must(content_seal(&w, &err), &err);
+    memcpy(hash, w.hash, FILE_HASH_LEN);
+    must(content_place(&w, fresh, &err), &err);
+}
+
+static void file_of(const struct place *p, const uint8_t hash[FILE_HASH_LEN], char *out,
+                    size_t room)
+{
+    char name[CONTENT_NAME_LEN + 1];
+    content_name(hash, name);
+    snprintf(out, room, "%s/%.2s/%s", p->path, name, name);
+}
+
+static void what_is_put_is_there_under_its_hash(void **state)
+{
+    static const size_t sizes[] = {1,
+                                   1000,
+                                   FILE_CHUNK_BYTES - 1,
+                                   FILE_CHUNK_BYTES,
+                                   FILE_CHUNK_BYTES + 1,
+                                   3 * FILE_CHUNK_BYTES,
+                                   5 * FILE_CHUNK_BYTES + 77};
+    (void)state;
+    for (int keyed = 0; keyed < 2; keyed++)
+        for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+            struct ocop_error err = {0};
+            struct place p;
+            uint8_t hash[FILE_HASH_LEN], again[FILE_HASH_LEN], real[HASH_LEN];
+            uint8_t *bytes = some(sizes[i]), *read = malloc(sizes[i] + 10);
+            size_t got;
+            bool fresh, there;
+            place_open(&p, keyed);
+            put(&p, bytes, sizes[i], hash, &fresh);
+            assert_true(fresh);
+            hash_bytes(span_of(bytes, sizes[i]), real);
+            assert_memory_equal(hash, real, FILE_HASH_LEN);
+            must(content_there(&p.d, hash, sizes[i], &there, &err), &err);
+            assert_true(there);
+            must(content_there(&p.d, hash, sizes[i] + 1, &there, &err), &err);
+            assert_false(there);
+            must(content_check(&p.d, hash, sizes[i], &err), &err);
+            must(content_read(&p.d, hash, 0, read, sizes[i] + 10, &got, &err), &err);
+            assert_int_equal(got, sizes[i]);
+            assert_memory_equal(read, bytes, sizes[i]);
+            must(content_read(&p.d, hash, sizes[i] / 2, read, 7, &got, &err), &err);
+            assert_int_equal(got, sizes[i] - sizes[i] / 2 < 7 ? sizes[i] - sizes[i] / 2 : 7);
+            assert_memory_equal(read, bytes + sizes[i] / 2, got);
+            must(content_read(&p.d, hash, sizes[i], read, 7, &got, &err), &err);
+            assert_int_equal(got, 0);
+            put(&p, bytes, sizes[i], again, &fresh);
+            assert_false(fresh);
+            assert_memory_equal(hash, again, FILE_HASH_LEN);
+            place_close(&p);
+            free(bytes);
+            free(read);
+        }
+}
+
+static void without_the_key_there_is_only_noise(void **state)
+{
+    struct ocop_error err = {0};
+    struct place p;
+    struct content_dir other;
+    uint8_t hash[FILE_HASH_LEN], block[4096];
+    uint8_t *bytes = some(20000);
+    char path[256];
+    bool fresh;
+    size_t got;
+    (void)state;
+    memset(bytes, 'a', 20000);
+    place_open(&p, true);
+    put(&p, bytes, 20000, hash, &fresh);
+    file_of(&p, hash, path, sizeof path);
+    FILE *f = fopen(path, "rb");
+    assert_non_null(f);
+    assert_int_equal(fread(block, 1, sizeof block, f), sizeof block);
+    fclose(f);
+    for (size_t i = 0; i + 4 <= sizeof block; i++)
+        assert_memory_not_equal(block + i, "aaaa", 4);
+    uint8_t wrong[CONTENT_KEY_LEN] = {1};
+    must(content_dir_init(&other, p.path, wrong, env_system(), &err), &err);
+    assert_int_equal(content_read(&other, hash, 0, block, 100, &got, &err), OCOP_EDAMAGED);
+    assert_int_equal(content_check(&other, hash, 20000, &err), OCOP_EDAMAGED);
+    place_close(&p);
+    free(bytes);
+}
+
+/* Any byte of it, in any block; cut; made longer; and a block in the place of another. */
+static void what_is_not_what_was_written_is_damaged(void **state)
+{
+    (void)state;
+    for (int keyed = 0; keyed < 2; keyed++) {
+        struct ocop_error err = {0};
+        struct place p;
+        const size_t len = 2 * FILE_CHUNK_BYTES + 100;
+        uint8_t hash[FILE_HASH_LEN], b;
+        uint8_t *bytes = some(len);
+        char path[256];
+        bool fresh;
+        place_open(&p, keyed);
+        put(&p, bytes, len, hash, &fresh);
+        file_of(&p, hash, path, sizeof path);
+        int fd = open(path, O_RDWR);
+        assert_true(fd >= 0);
+        const off_t stored = lseek(fd, 0, SEEK_END);
+        assert_int_equal(stored, content_stored_size(&p.d, len));
+        for (off_t at = 0; at < stored; at += 997) {
+            assert_int_equal(pread(fd, &b, 1, at), 1);
+            b ^= 0x10;
+            assert_int_equal(pwrite(fd, &b, 1, at), 1);
+            assert_int_equal(content_check(&p.d, hash, len, &err), OCOP_EDAMAGED);
+            b ^= 0x10;
+            assert_int_equal(pwrite(fd, &b, 1, at), 1);
+        }
+        must(content_check(&p.d, hash, len, &err), &err);
+        assert_int_equal(ftruncate(fd, stored - 1), 0);
+        assert_int_equal(content_check(&p.d, hash, len, &err), OCOP_EDAMAGED);
+        assert_int_equal(ftruncate(fd, stored + 1), 0);
+        assert_int_equal(content_check(&p.d, hash, len, &err), OCOP_EDAMAGED);
+        close(fd);
+        place_close(&p);
+        free(bytes);
+    }
+}
+
+/* One that is being written is left alone, and what a killed program left is not. */
+static void what_nobody_writes_any_more_is_tidied(void **state)
+{
+    struct ocop_error err = {0};
+    struct place p;
+    struct content_writer w;
+    uint8_t hash[FILE_HASH_LEN];
+    char left[128];
+    unsigned found;
+    bool fresh, there;
+    (void)state;
+    place_open(&p, false);
+    must(content_tidy(&p.d, &found, &err), &err);
+    assert_int_equal(found, 0);
+    must(content_begin(&p.d, &w, &err), &err);
+    must(content_write(&w, span_str("nửa"), &err), &err);
+    snprintf(left, sizeof left, "%s/new/left", p.path);
+    int fd = open(left, O_WRONLY | O_CREAT, 0600);
+    assert_true(fd >= 0);
+    close(fd);
+    must(content_tidy(&p.d, &found, &err), &err);
+    assert_int_equal(found, 1);
+    assert_int_equal(access(left, F_OK), -1);
+    must(content_seal(&w, &err), &err);
+    memcpy(hash, w.hash, sizeof hash);
+    must(content_place(&w, &fresh, &err), &err);
+    must(content_there(&p.d, hash, strlen("nửa"), &there, &err), &err);
+    assert_true(there);
+    must(content_remove(&p.d, hash, &err), &err);
+    must(content_remove(&p.d, hash, &err), &err);
+    assert_int_equal(content_check(&p.d, hash, 4, &err), OCOP_ENOTFOUND);
+    place_close(&p);
+}
+
+static void a_disk_that_is_nearly_full_takes_no_more(void **state)
+{
+    struct ocop_error err = {0};
+    struct place p;
+    (void)state;
+    place_open(&p, false);
+    must(content_room(&p.d, 1, &err), &err);
+    assert_int_equal(content_room(&p.d, (uint64_t)1 << 60, &err), OCOP_ELIMIT);
+    assert_non_null(strstr(err.text, "make room"));
+    place_close(&p);
+}
+
+static void a_name_is_a_hash_and_nothing_else(void **state)
+{
+    static const char *const bad[] = {
+        "",
+        "ab",
+        "..",
+        "new",
+        "zz00000000000000000000000000000000000000000000000000000000000000",
+        "AB00000000000000000000000000000000000000000000000000000000000000",
+        "ab000000000000000000000000000000000000000000000000000000000000000"};
+    uint8_t hash[FILE_HASH_LEN], same[FILE_HASH_LEN];
+    char name[CONTENT_NAME_LEN + 1];
+    (void)state;
+    for (size_t i = 0; i < sizeof hash; i++)
+        hash[i] = (uint8_t)(i * 7 + 150);
+    assert_true(content_named(content_name(hash, name), same));
+    assert_memory_equal(hash, same, sizeof hash);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_false(content_named(bad[i], same));
+}
+
+static void a_file_is_what_its_first_bytes_say(void **state)
+{
+#define B(bytes)                                                                                   \
+    {                                                                                              \
+        (const uint8_t *)(bytes), sizeof(bytes) - 1                                                \
+    }
+    static const struct {
+        struct span head;
+        const char *type;
+    } cases[] = {
+        {B("\xff\xd8\xff\xe0\0\x10JFIF"), "image/jpeg"},
+        {B("\xff\xd8"), "application/octet-stream"},
+        {B("\x89PNG\r\n\x1a\n\0\0\0\rIHDR"), "image/png"},
+        {B("GIF89a.."), "image/gif"},
+        {B("RIFF\x10\0\0\0WEBPVP8 "), "image/webp"},
+        {B("RIFF\x10\0\0\0WAVEfmt "), "audio/wav"},
+        {B("\0\0\0\x18"
+           "ftypheic\0\0\0\0"),
+         "image/heic"},
+        {B("\0\0\0\x18"
+           "ftypisom\0\0\0\0"),
+         "video/mp4"},
+        {B("%PDF-1.7\n"), "application/pdf"},
+        {B("PK\3\4\x14\0..............................[Content_Types].xml ... word/document.xml"),
+         "application/vnd.openxmlformats-officedocument.wordprocessingml.document"},
+        {B("PK\3\4\x14\0..............................readme"), "application/zip"},
+        {B("<svg xmlns=\"http://www.w3.org/2000/svg\"><path d=\"M0 0\"/></svg>"), "image/svg+xml"},
+        {B("<?xml version=\"1.0\"?>\n<svg/>"), "image/svg+xml"},
+        {B("\xef\xbb\xbf  <svg/>"), "image/svg+xml"},
+        {B("Biên bản kiểm tra\n"), "text/plain"},
+        {B("\x7f"
+           "ELF\2\1\1"),
+         "application/octet-stream"},
+        {B("MZ\x90\0\3"), "application/octet-stream"},
+        {B("a\0b"), "application/octet-stream"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        assert_string_equal(media_type(cases[i].head), cases[i].type);
+    for (size_t cut = 0; cut < 4; cut++) { /* text whose head ends inside of a character */
+        char head[MEDIA_HEAD_BYTES + 8];
+        memset(head, 'x', sizeof head);
+        memcpy(head + MEDIA_HEAD_BYTES - cut, "ế", 3);
+        assert_string_equal(media_type(span_of(head, sizeof head)), "text/plain");
+    }
+    assert_true(media_fits("photo", "image/jpeg"));
+    assert_false(media_fits("photo", "image/svg+xml"));
+    assert_false(media_fits("photo", "application/pdf"));
+    assert_true(media_fits("signature", "image/svg+xml"));
+    assert_false(media_fits("signature", "text/plain"));
+    assert_true(media_fits("laboratory_report", "application/pdf"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_put_is_there_under_its_hash),
+        cmocka_unit_test(without_the_key_there_is_only_noise),
+        cmocka_unit_test(what_is_not_what_was_written_is_damaged),
+        cmocka_unit_test(what_nobody_writes_any_more_is_tidied),
+        cmocka_unit_test(a_disk_that_is_nearly_full_takes_no_more),
+        cmocka_unit_test(a_name_is_a_hash_and_nothing_else),
+        cmocka_unit_test(a_file_is_what_its_first_bytes_say),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
