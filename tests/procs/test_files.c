@@ -160,7 +160,7 @@ static void a_killed_sync_goes_on_where_it_was(void **state)
         o, 0, DEVICE(o, "minh", "attach", record, make_file(o, "lon.jpg", "\xff\xd8\xff", 2 << 20)),
         "-");
     snprintf(id, sizeof id, "%.36s", o->out);
-    const uint64_t before = line_counts(line).bytes;
+    const uint64_t before = line_counts(line).up;
     do {
         cut(o, "minh");
         if (++cuts == 2) {
@@ -172,9 +172,9 @@ static void a_killed_sync_goes_on_where_it_was(void **state)
     } while (!strstr(o->out, "here and at the registry"));
     if (cuts < 4)
         fail_msg("cut %u times only; %llu bytes", cuts,
-                 (unsigned long long)(line_counts(line).bytes - before));
+                 (unsigned long long)(line_counts(line).up - before));
     /* Of each that was killed at most what was on its way came to nothing. */
-    const uint64_t sent = line_counts(line).bytes - before;
+    const uint64_t sent = line_counts(line).up - before;
     if (sent > (2 << 20) + cuts * (uint64_t)(300 << 10))
         fail_msg("%llu bytes for 2 MiB, cut %u times", (unsigned long long)sent, cuts);
     office_expect(o, 0, OFFICE(o, "show", "inspection", record), "whole, 2048 KiB");
