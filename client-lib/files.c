@@ -373,22 +373,90 @@ enum ocop_status ocop_file_read(struct ocop_store *s, const struct ocop_id *atta
     return st;
 }
 
-static enum ocop_status want(struct ocop_store *s, const struct id *id, struct ocop_error *err)
-{
-    struct attachment_row row;
-    uint64_t of_record, of_store, count;
-    enum ocop_status st = store_attachment(s, id, &s->arena, &row, err);
+/* --- letting go ------------------------------------------------------------------------------ */
 
-    if (st || row.file.here || row.file.wanted)
-        return st;
-    st = store_file_bytes(s, &row.record, row.file.hash, &of_record, &of_store, &count, err);
+/* In a transaction: rows first. A content whose row no longer says that it is here is taken for
+ * whole again, or removed, whichever comes first. */
+static enum ocop_status let_go(struct ocop_store *s, uint64_t most, struct file_row **gone,
+                               size_t *count, struct ocop_error *err)
+{
+    static const uint8_t none[FILE_HASH_LEN];
+    static const struct id nothing;
+    struct file_row *rows;
+    uint64_t of_record, of_store, attached;
+    size_t spare;
+    enum ocop_status st =
+        store_file_bytes(s, &nothing, none, &of_record, &of_store, &attached, err);
+
+    *count = 0;
+    if (!st)
+        st = store_files_spare(s, &s->arena, &rows, &spare, err);
+    *gone = st ? NULL : rows;
+    while (!st && of_store > most && *count < spare) {
+        struct file_row *row = &rows[(*count)++];
+        of_store -= row->size < of_store ? row->size : of_store;
+        row->here = false;
+        st = store_file_put(s, row, err);
+    }
+    return st;
+}
+
+/* After the commit, with the lock: nothing else writes in between. */
+static void remove_gone(struct ocop_store *s, const struct file_row *gone, size_t count)
+{
+    struct content_dir d;
+
+    if (folder(s, &d, NULL) != OCOP_OK)
+        return;
+    for (size_t i = 0; i < count; i++)
+        if (content_remove(&d, gone[i].hash, NULL) != OCOP_OK)
+            env_log(s->env, ENV_WARN, "file_not_removed", "left=1");
+    files_dir_fini(&d);
+}
+
+enum ocop_status ocop_files_keep(struct ocop_store *s, uint64_t bytes, unsigned *removed,
+                                 struct ocop_error *err)
+{
+    struct file_row *gone = NULL;
+    size_t count = 0;
+    enum ocop_status st = client_write(s, err);
+
+    *removed = 0;
     if (st)
         return st;
-    if (of_store + row.file.size > s->me.files.store_bytes)
+    st = client_end(s, let_go(s, bytes, &gone, &count, err), err);
+    if (!st) {
+        remove_gone(s, gone, count);
+        *removed = (unsigned)count;
+    }
+    client_leave(s);
+    return st;
+}
+
+/* --- fetching -------------------------------------------------------------------------------- */
+
+/* In a transaction. *gone: what makes room for it. */
+static enum ocop_status want(struct ocop_store *s, const struct id *id, struct file_row **gone,
+                             size_t *count, struct ocop_error *err)
+{
+    struct attachment_row row;
+    const uint64_t most = s->me.files.store_bytes;
+    uint64_t of_record, of_store, attached;
+    enum ocop_status st = store_attachment(s, id, &s->arena, &row, err);
+
+    *count = 0;
+    if (st || row.file.here || row.file.wanted)
+        return st;
+    st = let_go(s, row.file.size < most ? most - row.file.size : 0, gone, count, err);
+    if (!st)
+        st = store_file_bytes(s, &row.record, row.file.hash, &of_record, &of_store, &attached, err);
+    if (st)
+        return st;
+    if (of_store + row.file.size > most)
         return err_field(err, OCOP_ELIMIT, "store",
-                         "the files on this device have %" PRIu64 " KiB already, the limit is "
-                         "%" PRIu64 " KiB",
-                         of_store / 1024, s->me.files.store_bytes / 1024);
+                         "the files on this device that were not sent yet have %" PRIu64
+                         " KiB, the limit for all is %" PRIu64 " KiB",
+                         of_store / 1024, most / 1024);
     row.file.wanted = true;
     return store_file_put(s, &row.file, err);
 }
@@ -396,9 +464,17 @@ static enum ocop_status want(struct ocop_store *s, const struct id *id, struct o
 enum ocop_status ocop_fetch(struct ocop_store *s, const struct ocop_id *attachment,
                             struct ocop_error *err)
 {
+    struct file_row *gone = NULL;
     struct id id;
+    size_t count = 0;
     enum ocop_status st = client_write(s, err);
 
+    if (st)
+        return st;
     memcpy(id.b, attachment->b, ID_LEN);
-    return st ? st : client_write_end(s, want(s, &id, err), err);
+    st = client_end(s, want(s, &id, &gone, &count, err), err);
+    if (!st)
+        remove_gone(s, gone, count);
+    client_leave(s);
+    return st;
 }

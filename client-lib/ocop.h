@@ -392,6 +392,16 @@ OCOP_API OCOP_MUST_USE enum ocop_status ocop_file_read(struct ocop_store *store,
 OCOP_API OCOP_MUST_USE enum ocop_status
 ocop_fetch(struct ocop_store *store, const struct ocop_id *attachment, struct ocop_error *err);
 
+/**
+ * Let go of files until at most `bytes` of them are here: of those that the registry holds, which
+ * can be fetched again, those that travelled longest ago first. What was not sent stays, however
+ * much that is. ocop_fetch does so by itself when it needs the room.
+ *
+ * @param removed how many went
+ */
+OCOP_API OCOP_MUST_USE enum ocop_status ocop_files_keep(struct ocop_store *store, uint64_t bytes,
+                                                        unsigned *removed, struct ocop_error *err);
+
 /** How much files may take; kept in the store. */
 struct ocop_file_limits {
     uint64_t file_bytes;   /**< one file; at first 16 MiB, at most 64 MiB */

@@ -448,6 +448,10 @@ OCOP_MUST_USE enum ocop_status store_files_moving(struct ocop_store *s, bool dow
                                                   const struct id *of, struct arena *a,
                                                   struct file_row **out, size_t *count,
                                                   struct ocop_error *err);
+/** Those that are here and at the registry, which travelled longest ago first. */
+OCOP_MUST_USE enum ocop_status store_files_spare(struct ocop_store *s, struct arena *a,
+                                                 struct file_row **out, size_t *count,
+                                                 struct ocop_error *err);
 /** The registry is another one than that which said what it holds. */
 OCOP_MUST_USE enum ocop_status store_files_doubt(struct ocop_store *s, struct ocop_error *err);
 /** Does an attachment on this device name it? */

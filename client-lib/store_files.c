@@ -90,15 +90,27 @@ static enum ocop_status get_files(struct ocop_store *s, sqlite3_stmt *st, struct
     return status;
 }
 
-enum ocop_status store_files_here(struct ocop_store *s, struct arena *a, struct file_row **out,
-                                  size_t *count, struct ocop_error *err)
+static enum ocop_status all_files(struct ocop_store *s, enum question q, struct arena *a,
+                                  struct file_row **out, size_t *count, struct ocop_error *err)
 {
     sqlite3_stmt *st = NULL;
-    enum ocop_status status = store_ask(s, Q_FILES_HERE, &st, err);
+    enum ocop_status status = store_ask(s, q, &st, err);
 
     *out = NULL;
     *count = 0;
     return status ? status : get_files(s, st, a, out, count, err);
+}
+
+enum ocop_status store_files_here(struct ocop_store *s, struct arena *a, struct file_row **out,
+                                  size_t *count, struct ocop_error *err)
+{
+    return all_files(s, Q_FILES_HERE, a, out, count, err);
+}
+
+enum ocop_status store_files_spare(struct ocop_store *s, struct arena *a, struct file_row **out,
+                                   size_t *count, struct ocop_error *err)
+{
+    return all_files(s, Q_FILES_SPARE, a, out, count, err);
 }
 
 enum ocop_status store_files_moving(struct ocop_store *s, bool down, const struct id *of,

@@ -153,6 +153,8 @@ static const char *const questions[Q_COUNT] = {
                         "WHERE t.hash = f.hash)) ORDER BY size, hash LIMIT ?2",
     [Q_FILES_TO_FETCH] = "SELECT " FILE_COLUMNS " FROM file AS f WHERE here = 0 AND wanted = 1 "
                          "AND " OF_RECORD_OR_ANY " ORDER BY size, hash LIMIT ?2",
+    [Q_FILES_SPARE] = "SELECT " FILE_COLUMNS " FROM file WHERE here = 1 AND central = 1 "
+                      "ORDER BY tried_ms, hash",
     [Q_FILES_DOUBT] = "UPDATE file SET central = 0, done = 0, sum = row_sum(hash, size, here, 0, "
                       "wanted, 0, tried_ms) WHERE here = 1 AND central = 1",
     [Q_FILE_NAMED] = "SELECT EXISTS (SELECT 1 FROM attachment WHERE hash = ?1)",

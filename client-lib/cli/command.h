@@ -38,6 +38,7 @@ enum opt {
     OPT_CAPTION,
     OPT_PLACE,
     OPT_SWEEP,
+    OPT_KEEP,
     OPT_NO_FILES,
     OPT_ROOT_KEY,
     OPT_FORMER,

@@ -172,12 +172,17 @@ enum ocop_status file_list(struct session *s, struct ocop_error *err)
     struct ocop_file_list *list = NULL;
     struct ocop_id record;
     unsigned removed = 0;
-    enum ocop_status st = OCOP_OK;
+    int keep;
+    enum ocop_status st = input_number(s, OPT_KEEP, 0, 1 << 30, 0, &keep, err);
 
-    if (s->value[OPT_SWEEP])
+    if (!st && s->value[OPT_SWEEP])
         st = ocop_files_sweep(s->store, &removed, err);
     if (removed)
         command_note("%u files removed that no record names", removed);
+    if (!st && s->value[OPT_KEEP])
+        st = ocop_files_keep(s->store, (uint64_t)keep << 20, &removed, err);
+    if (!st && s->value[OPT_KEEP])
+        command_note("%u files let go", removed);
     if (!st && s->word_count)
         st = input_record(s->store, NULL, s->words[0], &record, err);
     if (!st)

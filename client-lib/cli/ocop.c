@@ -64,6 +64,8 @@ static const struct {
     [OPT_CAPTION] = {"caption", 0, "TEXT", "what is to be seen"},
     [OPT_PLACE] = {"place", 0, "LAT,LON", "where, in degrees such as 12.4489,107.6301"},
     [OPT_SWEEP] = {"sweep", 0, NULL, "first remove files that no record names any more"},
+    [OPT_KEEP] = {"keep", 0, "MIB",
+                  "first let go of files that the registry holds until so many MiB are here"},
     [OPT_NO_FILES] = {"no-files", 0, NULL, "records only; files wait for another sync"},
     [OPT_ROOT_KEY] = {"root-key", 0, "HEX", "the registry's root key as its office published it"},
     [OPT_HELP] = {"help", 'h', NULL, "print this help"},
@@ -146,7 +148,7 @@ static const struct command commands[] = {
      "copied and may go. - reads it from stdin.",
      file_attach, HAS(OPT_ROLE) | HAS(OPT_CAPTION) | HAS(OPT_NAME) | HAS(OPT_PLACE), 2, 2, false},
     {"files", "[ID]", "List what is attached, to one record or all, and where each file is.",
-     file_list, HAS(OPT_JSON) | HAS(OPT_CSV) | HAS(OPT_SWEEP), 0, 1, false},
+     file_list, HAS(OPT_JSON) | HAS(OPT_CSV) | HAS(OPT_SWEEP) | HAS(OPT_KEEP), 0, 1, false},
     {"fetch", "ID",
      "Write the file of an attachment, to stdout or --output; what is not here is first fetched "
      "from "

@@ -294,7 +294,7 @@ static const struct {
     {"rekey-device", "", ALL},
     {"export", "product", ALL " --json --csv --output"},
     {"attach", PRODUCT_ID " photo.jpg", ALL " --role --caption --name --place"},
-    {"files", "", ALL " --json --csv --sweep"},
+    {"files", "", ALL " --json --csv --sweep --keep"},
     {"fetch", PRODUCT_ID, ALL " --output"},
     {"resend", PRODUCT_ID, ALL},
     {"verify-evidence", "bundle", ALL " --json --root-key"},

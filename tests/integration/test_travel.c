@@ -560,6 +560,46 @@ static void a_restored_registry_gets_what_it_lacks(void **state)
     free(late);
 }
 
+/* What is fetched makes room for itself, and never at the cost of what was not sent. */
+static void what_was_not_sent_is_never_let_go(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    struct ocop_file_limits limits = {4 * CHUNK, 8 * CHUNK, 8 * CHUNK};
+    struct photo *v[3], *mine = photo(4 * CHUNK, 30);
+    struct ocop_id record = world_inspect(w, 1, "pass");
+    unsigned removed;
+    char line[8];
+    for (unsigned i = 0; i < 3; i++)
+        attach(w, 1, record, v[i] = photo(3 * CHUNK, 31 + i));
+    world_sync(w, 1);
+    must(ocop_set_file_limits(w->stores[0], &limits, &err), &err);
+    world_sync(w, 0);
+    attach(w, 0, world_inspect(w, 0, "pass"), mine);
+    const struct ocop_sync_options of[3] = {
+        {.files_of = &v[0]->id}, {.files_of = &v[1]->id}, {.files_of = &v[2]->id}};
+    for (unsigned i = 0; i < 3; i++) {
+        fetch(w, 0, v[i]->id);
+        assert_int_equal(sync(w, 0, &of[i]).files_received, 1);
+        expect_here(w, 0, v[i]);
+        expect_here(w, 0, mine);
+        if (i > 0)
+            assert_int_equal(state_of(w, 0, v[i - 1]->id, NULL), OCOP_FILE_ABSENT);
+    }
+    must(ocop_files_keep(w->stores[0], 0, &removed, &err), &err);
+    assert_int_equal(removed, 1);
+    expect_here(w, 0, mine);
+    limits = (struct ocop_file_limits){4 * CHUNK, 5 * CHUNK, 6 * CHUNK};
+    must(ocop_set_file_limits(w->stores[0], &limits, &err), &err);
+    assert_int_equal(ocop_fetch(w->stores[0], &v[0]->id, &err), OCOP_ELIMIT);
+    assert_string_equal(err.field, "store");
+    must(ocop_check(w->stores[0], NULL, line, &removed, &err), &err);
+    assert_int_equal(removed, 0);
+    for (unsigned i = 0; i < 3; i++)
+        free(v[i]);
+    free(mine);
+}
+
 /* The store of who had the device before sends its contents too, and fetches none. */
 static void what_only_sends_sends_contents(void **state)
 {
@@ -618,6 +658,7 @@ int main(void)
         TEST(who_is_over_budget_or_revoked_sends_nothing_and_loses_nothing),
         TEST(a_device_that_is_to_be_wiped_brings_its_contents_first),
         TEST(a_restored_registry_gets_what_it_lacks),
+        TEST(what_was_not_sent_is_never_let_go),
         TEST(what_only_sends_sends_contents),
         TEST(a_content_that_is_gone_blocks_no_other),
     };
