@@ -284,9 +284,10 @@ gate_sanitizers() {
         fail 'tests fail'
 }
 
-# The encrypted build, and the SQLite in it, by the tests of test-cipher.
+# The encrypted build, and the SQLite in it, by the tests of test-cipher; with CIPHER_TESTS in the
+# environment, those.
 gate_cipher_sanitizers() {
-    names=$(make -s cipher-tests)
+    names=${CIPHER_TESTS:-$(make -s cipher-tests)}
     # shellcheck disable=SC2046,SC2086
     build build-cipher-san CIPHER=1 OPT='-O1 -g' \
         SAN='-fsanitize=address,undefined -fno-sanitize-recover=all' all \

@@ -67,6 +67,7 @@ static void device_check(struct device *d)
     d->cursor = status.version;
     d->seq = d->store->me.seq;
     d->sim->figures.rekeyed +=
+        d->channel_key[0] && /* or, seldom, a key that begins so */
         memcmp(d->channel_key, d->store->me.channel.public_key, CHANNEL_KEY_LEN) != 0;
     memcpy(d->channel_key, d->store->me.channel.public_key, CHANNEL_KEY_LEN);
     if (s->registry && !s->server.disk.dead && !d->unknown &&
