@@ -63,6 +63,14 @@ static void taken(int64_t bytes)
         now->memory.peak = now->memory.live;
 }
 
+/* What was taken since `before`: linked statically, a C library's functions call each other through
+ * the ones below, and it has been counted. */
+static void taken_since(int64_t before, int64_t bytes)
+{
+    if (total == before)
+        taken(bytes);
+}
+
 /* --- the heap of this program ------------------------------------------------------------------
  */
 
@@ -86,24 +94,26 @@ void *__wrap_malloc(size_t size)
 
 void *__wrap_calloc(size_t count, size_t size)
 {
+    const int64_t so_far = total;
     void *p = __real_calloc(count, size);
-    taken((int64_t)malloc_usable_size(p));
+    taken_since(so_far, (int64_t)malloc_usable_size(p));
     return p;
 }
 
 void *__wrap_realloc(void *p, size_t size)
 {
-    int64_t before = (int64_t)malloc_usable_size(p);
+    const int64_t so_far = total, before = (int64_t)malloc_usable_size(p);
     void *q = __real_realloc(p, size);
     if (q)
-        taken((int64_t)malloc_usable_size(q) - before);
+        taken_since(so_far, (int64_t)malloc_usable_size(q) - before);
     return q;
 }
 
 char *__wrap_strdup(const char *s)
 {
+    const int64_t so_far = total;
     char *p = __real_strdup(s);
-    taken((int64_t)malloc_usable_size(p));
+    taken_since(so_far, (int64_t)malloc_usable_size(p));
     return p;
 }
 
@@ -122,8 +132,9 @@ utf8proc_ssize_t __wrap_utf8proc_map(const uint8_t *in, utf8proc_ssize_t len, ui
 utf8proc_ssize_t __wrap_utf8proc_map(const uint8_t *in, utf8proc_ssize_t len, uint8_t **out,
                                      utf8proc_option_t options)
 {
+    const int64_t so_far = total;
     utf8proc_ssize_t got = __real_utf8proc_map(in, len, out, options);
-    taken((int64_t)malloc_usable_size(*out));
+    taken_since(so_far, (int64_t)malloc_usable_size(*out));
     return got;
 }
 
