@@ -14,7 +14,7 @@ JAVA_JAR := $(J)/ocop-field.jar
 JNI_C := $(wildcard client-lib/jni/*.c)
 JNI_SO := $(B)/libocop_jni.so
 JAVA_TEST := $(B)/tests/procs/test_java
-JAVA_TESTS := $(if $(CIPHER),KeyTest,RecordTest SyncTest SampleTest BorderTest AarTest)
+JAVA_TESTS := $(if $(CIPHER),KeyTest,RecordTest SyncTest FileTest SampleTest BorderTest AarTest)
 I_jni = -Iproto/base -Iclient-lib -isystem $(B)/gen -isystem $(JDK)/include -isystem $(JDK)/include/linux
 
 $(B)/gen/border.pb-c.c $(B)/gen/border.pb-c.h &: client-lib/jni/border.proto

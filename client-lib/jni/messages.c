@@ -53,7 +53,29 @@ void query_of(struct border *b, const Ocop__Field__Query *m, struct ocop_query *
     out->offset = m->offset;
 }
 
-struct ocop_sync_options sync_options_of(const Ocop__Field__SyncOptions *m)
+struct ocop_attachment attachment_of(const Ocop__Field__Attachment *m)
+{
+    struct ocop_attachment a = {.fd = -1};
+
+    if (!m)
+        return a;
+    a.path = m->path;
+    a.bytes = m->has_bytes ? m->bytes.data : NULL;
+    a.len = m->bytes.len;
+    a.fd = m->has_fd ? m->fd : -1;
+    a.name = m->name;
+    a.role = m->role;
+    a.media_type = m->media_type;
+    a.caption = m->caption;
+    a.taken_ms = m->taken_ms;
+    a.has_place = m->has_lat_e6 && m->has_lon_e6;
+    a.lat_e6 = m->lat_e6;
+    a.lon_e6 = m->lon_e6;
+    return a;
+}
+
+struct ocop_sync_options sync_options_of(struct border *b, const Ocop__Field__SyncOptions *m,
+                                         struct ocop_id *files_of)
 {
     struct ocop_sync_options o = {0};
 
@@ -64,6 +86,11 @@ struct ocop_sync_options sync_options_of(const Ocop__Field__SyncOptions *m)
     o.max_round_trips = m->max_round_trips;
     o.patience_ms = m->patience_ms;
     o.send_only = m->send_only;
+    o.files = (enum ocop_files_policy)m->files;
+    o.metered = m->metered;
+    o.file_bytes_max = m->file_bytes_max;
+    o.files_bytes_max = m->files_bytes_max;
+    o.files_of = id_of(b, m->has_files_of, &m->files_of, files_of);
     return o;
 }
 
@@ -89,6 +116,19 @@ Ocop__Field__SyncSummary summary_message(const struct ocop_sync_summary *s)
     m.retry_after_ms = s->retry_after_ms;
     m.busy = s->busy;
     m.forked = s->forked;
+    m.files_sent = s->files_sent;
+    m.files_received = s->files_received;
+    m.files_left = s->files_left;
+    return m;
+}
+
+Ocop__Field__FileLimits file_limits_message(const struct ocop_file_limits *l)
+{
+    Ocop__Field__FileLimits m = OCOP__FIELD__FILE_LIMITS__INIT;
+
+    m.file_bytes = l->file_bytes;
+    m.record_bytes = l->record_bytes;
+    m.store_bytes = l->store_bytes;
     return m;
 }
 
@@ -186,6 +226,46 @@ jbyteArray list_out(struct border *b, const struct ocop_list *list)
         m.items[i] = &items[i];
     }
     m.n_items = list->count;
+    m.more = list->more;
+    return border_message_out(b, &m.base);
+}
+
+static Ocop__Field__FileItem file_message(const struct ocop_file *f)
+{
+    Ocop__Field__FileItem m = OCOP__FIELD__FILE_ITEM__INIT;
+
+    m.id = id_bytes(&f->id);
+    m.record = id_bytes(&f->record);
+    m.role = text(f->role);
+    m.caption = text(f->caption);
+    m.media_type = text(f->media_type);
+    m.name = text(f->name);
+    m.size = f->size;
+    m.hash = bytes(f->hash, sizeof f->hash);
+    m.state = (Ocop__Field__FileState)f->state;
+    m.here = f->here;
+    m.done = f->done;
+    m.tried_ms = f->tried_ms;
+    m.text = text(f->text);
+    return m;
+}
+
+jbyteArray files_out(struct border *b, const struct ocop_file_list *list)
+{
+    Ocop__Field__FileList m = OCOP__FIELD__FILE_LIST__INIT;
+    Ocop__Field__FileItem *files;
+
+    if (b->st)
+        return NULL;
+    files = border_room(b, list->count, sizeof *files);
+    m.files = border_room(b, list->count, sizeof *m.files);
+    if (b->st)
+        return NULL;
+    for (size_t i = 0; i < list->count; i++) {
+        files[i] = file_message(&list->files[i]);
+        m.files[i] = &files[i];
+    }
+    m.n_files = list->count;
     m.more = list->more;
     return border_message_out(b, &m.base);
 }

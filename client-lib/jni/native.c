@@ -256,6 +256,123 @@ static jbyteArray load(JNIEnv *env, jclass c, jlong h, jbyteArray kind, jbyteArr
     return out;
 }
 
+/* --- files ----------------------------------------------------------------------------------- */
+
+static jbyteArray attach(JNIEnv *env, jclass c, jlong h, jbyteArray record, jbyteArray attachment)
+{
+    struct border b;
+    struct ocop_id room, id = {{0}};
+    const struct ocop_id *i;
+    struct ocop_attachment a;
+    jbyteArray out;
+
+    (void)c;
+    border_begin(&b, env);
+    i = border_id(&b, record, &room);
+    a = attachment_of((void *)border_message(&b, &ocop__field__attachment__descriptor, attachment));
+    BORDER_CALL(&b, ocop_attach(store_of(h), i, &a, &id, &b.err));
+    out = border_out(&b, id.b, sizeof id.b);
+    border_end(&b);
+    return out;
+}
+
+static jbyteArray files(JNIEnv *env, jclass c, jlong h, jbyteArray record)
+{
+    struct border b;
+    struct ocop_id room;
+    const struct ocop_id *i;
+    struct ocop_file_list *list = NULL;
+    jbyteArray out;
+
+    (void)c;
+    border_begin(&b, env);
+    i = border_id(&b, record, &room);
+    BORDER_CALL(&b, ocop_files(store_of(h), i, &list, &b.err));
+    out = files_out(&b, list);
+    ocop_file_list_free(list);
+    border_end(&b);
+    return out;
+}
+
+static jbyteArray read_file(JNIEnv *env, jclass c, jlong h, jbyteArray attachment, jlong at,
+                            jint len)
+{
+    struct border b;
+    struct ocop_id room;
+    const struct ocop_id *i;
+    size_t got = 0;
+    void *content;
+    jbyteArray out;
+
+    (void)c;
+    border_begin(&b, env);
+    i = border_id(&b, attachment, &room);
+    if (!b.st && (at < 0 || len < 0))
+        border_fail(&b, OCOP_EINVAL, "a place and a length are not below 0");
+    content = border_room(&b, (size_t)(len < 0 ? 0 : len), 1);
+    BORDER_CALL(&b,
+                ocop_file_read(store_of(h), i, (uint64_t)at, content, (size_t)len, &got, &b.err));
+    out = border_out(&b, content, got);
+    border_end(&b);
+    return out;
+}
+
+static void fetch(JNIEnv *env, jclass c, jlong h, jbyteArray attachment)
+{
+    struct border b;
+    struct ocop_id room;
+    const struct ocop_id *i;
+
+    (void)c;
+    border_begin(&b, env);
+    i = border_id(&b, attachment, &room);
+    BORDER_CALL(&b, ocop_fetch(store_of(h), i, &b.err));
+    border_end(&b);
+}
+
+static jbyteArray file_limits(JNIEnv *env, jclass c, jlong h)
+{
+    struct border b;
+    struct ocop_file_limits limits = {0};
+    Ocop__Field__FileLimits m;
+    jbyteArray out;
+
+    (void)c;
+    border_begin(&b, env);
+    BORDER_CALL(&b, ocop_get_file_limits(store_of(h), &limits, &b.err));
+    m = file_limits_message(&limits);
+    out = border_message_out(&b, &m.base);
+    border_end(&b);
+    return out;
+}
+
+static void set_file_limits(JNIEnv *env, jclass c, jlong h, jbyteArray limits)
+{
+    struct border b;
+    struct ocop_file_limits l = {0};
+    const Ocop__Field__FileLimits *m;
+
+    (void)c;
+    border_begin(&b, env);
+    m = (void *)border_message(&b, &ocop__field__file_limits__descriptor, limits);
+    if (m)
+        l = (struct ocop_file_limits){m->file_bytes, m->record_bytes, m->store_bytes};
+    BORDER_CALL(&b, ocop_set_file_limits(store_of(h), &l, &b.err));
+    border_end(&b);
+}
+
+static jint sweep_files(JNIEnv *env, jclass c, jlong h)
+{
+    struct border b;
+    unsigned removed = 0;
+
+    (void)c;
+    border_begin(&b, env);
+    BORDER_CALL(&b, ocop_files_sweep(store_of(h), &removed, &b.err));
+    border_end(&b);
+    return (jint)removed;
+}
+
 /* --- JSON ------------------------------------------------------------------------------------ */
 
 static jbyteArray to_json(JNIEnv *env, jclass c, jbyteArray kind, jbyteArray record,
@@ -381,13 +498,14 @@ static jbyteArray run_sync(JNIEnv *env, jclass c, jlong h, jbyteArray options, j
     struct called to = {&b, listener};
     struct ocop_sync_summary done = {0};
     struct ocop_sync_options o;
+    struct ocop_id files_of;
     Ocop__Field__SyncSummary m;
     jbyteArray out;
 
     (void)c;
     border_begin(&b, env);
     o = sync_options_of(
-        (void *)border_message(&b, &ocop__field__sync_options__descriptor, options));
+        &b, (void *)border_message(&b, &ocop__field__sync_options__descriptor, options), &files_of);
     o.progress = listener ? progress : NULL;
     o.user = &to;
     BORDER_CALL(&b, ocop_sync(store_of(h), &o, &done, &b.err));
@@ -561,6 +679,13 @@ JNIEXPORT jint JNI_OnLoad(JavaVM *vm, void *reserved)
         METHOD("voidRecord", "(J[B[B)V", void_record),
         METHOD("discard", "(J[B)V", discard),
         METHOD("load", "(J[B[B)[B", load),
+        METHOD("attach", "(J[B[B)[B", attach),
+        METHOD("files", "(J[B)[B", files),
+        METHOD("readFile", "(J[BJI)[B", read_file),
+        METHOD("fetch", "(J[B)V", fetch),
+        METHOD("fileLimits", "(J)[B", file_limits),
+        METHOD("setFileLimits", "(J[B)V", set_file_limits),
+        METHOD("sweepFiles", "(J)I", sweep_files),
         METHOD("toJson", "([B[BZ)[B", to_json),
         METHOD("fromJson", "(J[B[B[B)[B", from_json),
         METHOD("setText", "(J[B[B[B)[B", set_text),

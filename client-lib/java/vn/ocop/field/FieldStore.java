@@ -315,8 +315,101 @@ public final class FieldStore implements AutoCloseable {
         return kind.parse(ask(s -> Native.load(s, kind.utf8, id.toByteArray())));
     }
 
-    // Attachments (photos, signatures, documents) have their place here, between the records and
-    // their texts: ocop.h has no call for them yet.
+    // --- files: photos, signatures, documents ---
+
+    /**
+     * Attach a photo, a signature or a document to a record: a new record of kind attachment, and a
+     * copy of the content beside the store. Once this has returned both survive power loss, and the
+     * source may go. Of a record that is a draft the attachment is one too, and goes with it.
+     *
+     * @param record an inspection, a sample, an environmental check, a producer, a product or a
+     *     certificate
+     * @param attachment a path, bytes or an open descriptor, and what is said of it
+     * @return id of the attachment
+     * @throws OcopException {@link Status#EINVAL}, {@link Status#ELIMIT} {@link
+     *     OcopException#getField} names the member; {@link Status#ENOTFOUND} no such file, or no such
+     *     record; {@link Status#EBUSY} the file changed while it was read; {@link Status#EIO}; {@link
+     *     Status#ESTATE} the record is voided; {@link Status#EPERM} as {@link #save}
+     */
+    @NonNull
+    public ByteString attach(@NonNull ByteString record, @NonNull Attachment attachment)
+            throws OcopException {
+        byte[] a = attachment.toByteArray();
+        byte[] id = ask(s -> Native.attach(s, record.toByteArray(), a));
+        return ByteString.copyFrom(id);
+    }
+
+    /**
+     * What is attached, the newest first; without what is voided.
+     *
+     * @param record null: to any
+     * @return with the state of each
+     * @throws OcopException as every method
+     */
+    @NonNull
+    public FileList files(@Nullable ByteString record) throws OcopException {
+        byte[] r = record == null ? null : record.toByteArray();
+        return Native.message(FileList.parser(), ask(s -> Native.files(s, r)));
+    }
+
+    /**
+     * Read of an attachment's content; a stream is this call again and again.
+     *
+     * @param attachment its id
+     * @param at the first byte
+     * @param len how many
+     * @return fewer only at the end
+     * @throws OcopException {@link Status#ENOTFOUND} no such attachment, or its content is not here;
+     *     {@link Status#EDAMAGED} it is not what was written; {@link Status#EIO}
+     */
+    @NonNull
+    public byte[] readFile(@NonNull ByteString attachment, long at, int len) throws OcopException {
+        return ask(s -> Native.readFile(s, attachment.toByteArray(), at, len));
+    }
+
+    /**
+     * Ask for the content of an attachment: the next sync fetches it, if the registry has it.
+     *
+     * @param attachment its id
+     * @throws OcopException {@link Status#ENOTFOUND}; {@link Status#ELIMIT} more than all files may
+     *     have
+     */
+    public void fetch(@NonNull ByteString attachment) throws OcopException {
+        act(s -> Native.fetch(s, attachment.toByteArray()));
+    }
+
+    /**
+     * How much files may take.
+     *
+     * @return as kept in the store
+     * @throws OcopException as every method
+     */
+    @NonNull
+    public FileLimits fileLimits() throws OcopException {
+        return Native.message(FileLimits.parser(), ask(Native::fileLimits));
+    }
+
+    /**
+     * Say how much files may take. What is there already stays.
+     *
+     * @param limits all three
+     * @throws OcopException {@link Status#ELIMIT}, {@link Status#EINVAL} with the member named
+     */
+    public void setFileLimits(@NonNull FileLimits limits) throws OcopException {
+        byte[] l = limits.toByteArray();
+        act(s -> Native.setFileLimits(s, l));
+    }
+
+    /**
+     * Remove what a killed process left among the files, and contents that nothing names. Done by
+     * itself when there is need.
+     *
+     * @return how many
+     * @throws OcopException as every method
+     */
+    public int sweepFiles() throws OcopException {
+        return ask(Native::sweepFiles);
+    }
 
     // --- JSON ---
 

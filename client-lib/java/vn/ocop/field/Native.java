@@ -49,6 +49,21 @@ final class Native {
 
     static native byte[] load(long store, byte[] kind, byte[] id) throws OcopException;
 
+    static native byte[] attach(long store, byte[] record, byte[] attachment) throws OcopException;
+
+    static native byte[] files(long store, byte[] record) throws OcopException;
+
+    static native byte[] readFile(long store, byte[] attachment, long at, int len)
+            throws OcopException;
+
+    static native void fetch(long store, byte[] attachment) throws OcopException;
+
+    static native byte[] fileLimits(long store) throws OcopException;
+
+    static native void setFileLimits(long store, byte[] limits) throws OcopException;
+
+    static native int sweepFiles(long store) throws OcopException;
+
     static native byte[] toJson(byte[] kind, byte[] record, boolean pretty) throws OcopException;
 
     static native byte[] fromJson(long store, byte[] kind, byte[] base, byte[] json)

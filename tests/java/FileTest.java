@@ -1,0 +1,80 @@
+package vn.ocop.field;
+
+import static org.junit.Assert.assertArrayEquals;
+import static org.junit.Assert.assertEquals;
+import static org.junit.Assert.assertTrue;
+import static vn.ocop.field.Field.fails;
+
+import com.google.protobuf.ByteString;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.Paths;
+import java.util.Arrays;
+import org.junit.Test;
+import vn.ocop.field.records.Inspection;
+
+/** Contents attached to records: in, to the registry and out again. */
+public class FileTest {
+    private static final byte[] PDF = "%PDF-1.4\nbi\u00EAn b\u1EA3n\n%%EOF\n".getBytes(StandardCharsets.UTF_8);
+
+    @Test
+    public void what_is_attached_travels_and_is_read_back() throws Exception {
+        try (FieldStore store = Field.officer()) {
+            Inspection made = Field.inspection(store).build();
+            store.submit(made);
+            ByteString of_bytes = store.attach(made.getId(), Attachment.newBuilder()
+                    .setBytes(ByteString.copyFrom(PDF)).setName("bi\u00EAn b\u1EA3n.pdf").setRole("document")
+                    .setCaption("Trang 1").setLatE6(12_450_000).setLonE6(107_620_000).build());
+            Path file = Paths.get(Field.path() + ".pdf");
+            Files.write(file, (new String(PDF, StandardCharsets.UTF_8) + "2").getBytes(StandardCharsets.UTF_8));
+            store.attach(made.getId(), Attachment.newBuilder()
+                    .setPath(file.toString()).setRole("document").build());
+            FileList there = store.files(made.getId());
+            assertEquals(2, there.getFilesCount());
+            assertEquals(FileState.FILE_WAITING, there.getFiles(0).getState());
+            SyncSummary done = store.sync(SyncOptions.newBuilder().setFilesOf(of_bytes).build(), null);
+            assertEquals(1, done.getFilesSent());
+            assertEquals(1, store.sync().getFilesSent());
+            for (FileItem f : store.files(null).getFilesList()) {
+                assertEquals(f.getText(), FileState.FILE_STORED, f.getState());
+                assertEquals(made.getId(), f.getRecord());
+                assertTrue(f.getHere() && f.getHash().size() == 32);
+            }
+            assertArrayEquals(PDF, store.readFile(of_bytes, 0, 1000));
+            assertArrayEquals(Arrays.copyOfRange(PDF, 5, 9), store.readFile(of_bytes, 5, 4));
+        }
+    }
+
+    @Test
+    public void what_cannot_be_attached_is_named() throws Exception {
+        try (FieldStore store = Field.officer()) {
+            Inspection made = Field.inspection(store).build();
+            store.submit(made);
+            Attachment none = Attachment.newBuilder().setRole("document").build();
+            fails(Status.EIO, () -> store.attach(made.getId(), none)); // no descriptor either
+            fails(Status.EINVAL, () -> store.attach(made.getId(), none.toBuilder()
+                    .setBytes(ByteString.copyFrom(PDF)).setName("x.pdf").setMediaType("image/png").build()));
+            fails(Status.ENOTFOUND, () -> store.attach(made.getId(),
+                    none.toBuilder().setPath(Field.path()).build()));
+            fails(Status.ENOTFOUND, () -> store.fetch(made.getId()));
+            fails(Status.EINVAL, () -> store.readFile(made.getId(), -1, 1));
+        }
+    }
+
+    @Test
+    public void limits_are_kept_and_refused_by_name() throws Exception {
+        try (FieldStore store = Field.officer()) {
+            FileLimits limits = store.fileLimits().toBuilder().setFileBytes(PDF.length - 1).build();
+            store.setFileLimits(limits);
+            assertEquals(limits, store.fileLimits());
+            Inspection made = Field.inspection(store).build();
+            store.submit(made);
+            fails(Status.ELIMIT, () -> store.attach(made.getId(), Attachment.newBuilder()
+                    .setBytes(ByteString.copyFrom(PDF)).setName("x.pdf").setRole("document").build()));
+            fails(Status.ELIMIT, () -> store.setFileLimits(
+                    limits.toBuilder().setFileBytes(1L << 40).build()));
+            assertEquals(0, store.sweepFiles());
+        }
+    }
+}
