@@ -145,8 +145,8 @@ public class RecordTest {
         fails(Status.EINVAL, () -> store.voidRecord(made.getId(), null));
         store.voidRecord(made.getId(), "nhầm cơ sở");
         assertTrue(store.load(Kind.INSPECTION, made.getId()).getVoided());
-        assertEquals(0, store.find(Kind.INSPECTION.query().build()).getItemsCount());
-        Item item = store.find(Kind.INSPECTION.query().setVoidedToo(true).build()).getItems(0);
+        assertEquals(0, store.find(Kind.INSPECTION.query().setState(RecordState.WAITING).build()).getItemsCount());
+        Item item = store.find(Kind.INSPECTION.query().setState(RecordState.WAITING).setVoidedToo(true).build()).getItems(0);
         assertTrue(item.getVoided());
         assertEquals("inspection", item.getKind());
     }
