@@ -330,6 +330,18 @@ static void fetch(JNIEnv *env, jclass c, jlong h, jbyteArray attachment)
     border_end(&b);
 }
 
+static jint keep_files(JNIEnv *env, jclass c, jlong h, jlong bytes)
+{
+    struct border b;
+    unsigned removed = 0;
+
+    (void)c;
+    border_begin(&b, env);
+    BORDER_CALL(&b, ocop_files_keep(store_of(h), (uint64_t)bytes, &removed, &b.err));
+    border_end(&b);
+    return (jint)removed;
+}
+
 static jbyteArray file_limits(JNIEnv *env, jclass c, jlong h)
 {
     struct border b;
@@ -683,6 +695,7 @@ JNIEXPORT jint JNI_OnLoad(JavaVM *vm, void *reserved)
         METHOD("files", "(J[B)[B", files),
         METHOD("readFile", "(J[BJI)[B", read_file),
         METHOD("fetch", "(J[B)V", fetch),
+        METHOD("keepFiles", "(JJ)I", keep_files),
         METHOD("fileLimits", "(J)[B", file_limits),
         METHOD("setFileLimits", "(J[B)V", set_file_limits),
         METHOD("sweepFiles", "(J)I", sweep_files),

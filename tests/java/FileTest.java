@@ -43,6 +43,11 @@ public class FileTest {
             }
             assertArrayEquals(PDF, store.readFile(of_bytes, 0, 1000));
             assertArrayEquals(Arrays.copyOfRange(PDF, 5, 9), store.readFile(of_bytes, 5, 4));
+            assertEquals(2, store.keepFiles(0));
+            fails(Status.ENOTFOUND, () -> store.readFile(of_bytes, 0, 1000));
+            store.fetch(of_bytes);
+            assertEquals(1, store.sync().getFilesReceived());
+            assertArrayEquals(PDF, store.readFile(of_bytes, 0, 1000));
         }
     }
 

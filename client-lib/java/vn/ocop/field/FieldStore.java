@@ -379,6 +379,18 @@ public final class FieldStore implements AutoCloseable {
     }
 
     /**
+     * Let go of files until at most so many bytes of them are here: of those that the registry holds.
+     * What was not sent stays, however much that is.
+     *
+     * @param bytes at most
+     * @return how many went
+     * @throws OcopException as every method
+     */
+    public int keepFiles(long bytes) throws OcopException {
+        return ask(s -> Native.keepFiles(s, bytes));
+    }
+
+    /**
      * How much files may take.
      *
      * @return as kept in the store

@@ -58,6 +58,8 @@ final class Native {
 
     static native void fetch(long store, byte[] attachment) throws OcopException;
 
+    static native int keepFiles(long store, long bytes) throws OcopException;
+
     static native byte[] fileLimits(long store) throws OcopException;
 
     static native void setFileLimits(long store, byte[] limits) throws OcopException;
