@@ -72,6 +72,9 @@ static enum ocop_status open_source(struct source *src, struct ocop_error *err)
     src->field = a->path ? "path" : a->bytes ? "bytes" : "fd";
     if (a->bytes)
         return a->len > src->limit ? too_large(src, err) : OCOP_OK;
+    if (!a->path && a->fd < 0)
+        return err_field(err, OCOP_EINVAL, "fd",
+                         "is no open descriptor, and there is neither a path nor bytes");
     src->ours = a->path != NULL;
     /* Nothing that waits for somebody at its other end. */
     src->fd = a->path ? open(a->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : a->fd;

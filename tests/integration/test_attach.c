@@ -320,6 +320,7 @@ static void what_is_wrong_with_a_file_is_named_and_nothing_is_kept(void **state)
         {{.path = empty, .role = "photo"}, OCOP_EINVAL, "path", "is empty"},
         {{.bytes = bytes, .len = 0, .role = "photo"}, OCOP_EINVAL, "bytes", "is empty"},
         {{.path = gone, .role = "photo"}, OCOP_ENOTFOUND, "path", "cannot be opened"},
+        {{.fd = -1, .role = "photo"}, OCOP_EINVAL, "fd", "no open descriptor"},
         {{.path = folder, .role = "photo"}, OCOP_EINVAL, "path", "is not a file"},
         {{.path = fifo, .role = "photo"}, OCOP_EINVAL, "path", "is not a file"},
         {{.fd = 987, .role = "photo"}, OCOP_EIO, "fd", "cannot be opened"},
