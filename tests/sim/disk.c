@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "err.h"
+#include "sim.h"
 
 enum { SECTOR = 512, VERSIONS_MAX = 4, SIZES_MAX = 64, BUCKETS = 256 };
 
@@ -52,6 +53,22 @@ static struct disk *mounted;
 
 /* --- tracking -------------------------------------------------------------------------------- */
 
+/* What the disk remembers is not the machine's memory. */
+static void *room(size_t size)
+{
+    struct node *n = node_enter(NULL);
+    void *p = calloc(1, size);
+    node_enter(n);
+    return p;
+}
+
+static void give_back(void *p)
+{
+    struct node *n = node_enter(NULL);
+    free(p);
+    node_enter(n);
+}
+
 static int64_t size_of(const char *path)
 {
     struct stat s;
@@ -72,7 +89,7 @@ static void sectors_forget(struct disk_file *f)
         while (f->buckets[i]) {
             struct sector *s = f->buckets[i];
             f->buckets[i] = s->next;
-            free(s);
+            give_back(s);
         }
 }
 
@@ -90,13 +107,13 @@ static struct disk_file *file_track(struct disk *d, const char *path, bool exist
     if (f && f->deleted) {
         /* A new file under the name: the old content cannot come back under it. */
         f->deleted = false;
-        free(f->last);
+        give_back(f->last);
         f->last = NULL;
         file_settled(f, -1);
     }
     if (f)
         return f;
-    f = calloc(1, sizeof *f);
+    f = room(sizeof *f);
     CHECK(f && strlen(path) < sizeof f->path);
     snprintf(f->path, sizeof f->path, "%s", path);
     file_settled(f, existed ? size_of(path) : -1);
@@ -112,8 +129,8 @@ static void file_drop(struct disk *d, struct disk_file *f)
         at = &(*at)->next;
     *at = f->next;
     sectors_forget(f);
-    free(f->last);
-    free(f);
+    give_back(f->last);
+    give_back(f);
 }
 
 static struct sector *sector_find(struct disk_file *f, uint32_t number)
@@ -135,7 +152,7 @@ static void sectors_read(sqlite3_file *real, int64_t number, unsigned count, uin
 
 static void sector_keep(struct disk_file *f, int64_t number, const uint8_t content[SECTOR])
 {
-    struct sector *s = calloc(1, sizeof *s), **bucket = &f->buckets[number % BUCKETS];
+    struct sector *s = room(sizeof *s), **bucket = &f->buckets[number % BUCKETS];
     CHECK(s);
     s->number = (uint32_t)number;
     s->count = 1;
@@ -507,7 +524,7 @@ static void keep_last(struct disk_file *f)
 {
     int64_t size = size_of(f->path);
     int fd = open(f->path, O_RDONLY);
-    f->last = malloc((size_t)size + 1);
+    f->last = room((size_t)size + 1);
     CHECK(fd >= 0 && f->last && read(fd, f->last, (size_t)size) == size);
     f->last_size = (size_t)size;
     close(fd);

@@ -25,8 +25,6 @@ struct node *node_working(void)
 
 /* Twice what any call has taken in worlds as small as these. */
 enum { STORE_CALL_BYTES_MAX = 4 * 1024 * 1024, REGISTRY_CALL_BYTES_MAX = 8 * 1024 * 1024 };
-/* A store that is wiped writes all of its pages, and its cache may be full of them. */
-enum { WIPE_BYTES_MAX = 12 * 1024 * 1024 };
 
 struct call call_begin(struct node *n)
 {
@@ -38,9 +36,7 @@ struct call call_begin(struct node *n)
 void call_end(struct node *n, const struct call *c)
 {
     int64_t took = n->memory.peak - c->live;
-    int limit = n == &n->sim->server ? REGISTRY_CALL_BYTES_MAX
-                : n->wiping          ? WIPE_BYTES_MAX
-                                     : STORE_CALL_BYTES_MAX;
+    int limit = n == &n->sim->server ? REGISTRY_CALL_BYTES_MAX : STORE_CALL_BYTES_MAX;
     n->memory.peak = c->peak > n->memory.peak ? c->peak : n->memory.peak;
     node_enter(c->before);
     if (took > limit)

@@ -66,8 +66,7 @@ struct node {
     int64_t skew_ms;
     struct disk disk;
     struct memory memory;
-    bool wiping; /* its store may be wiped by the call that runs */
-    bool newer;  /* its program is a version ahead, see newer.c */
+    bool newer; /* its program is a version ahead, see newer.c */
 };
 
 /* What a device submitted, as its officer knows it. */

@@ -418,9 +418,8 @@ enum ocop_status device_sync(struct sim *s, struct device *d, struct ocop_sync_s
     enum ocop_status st = d->enrolled ? OCOP_OK : enrol(d, &err);
     if (st == OCOP_OK)
         st = ocop_sync(d->store, &options, &mine, &err);
-    d->node.wiping = d->revoked;
     call_end(&d->node, &call);
-    d->node.wiping = d->busy = false;
+    d->busy = false;
     sim_trace(s, "device %u syncs: %s %s (%u trips, %u pushed, %u refused, %u cases, %u pulled)%s",
               d->index, err_name(st), st ? err.text : "", mine.round_trips, mine.pushed,
               mine.refused, mine.in_case, mine.pulled, mine.forked ? " forked" : "");
