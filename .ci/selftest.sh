@@ -113,6 +113,11 @@ breach sanitizers 'misaligned address' proto/base/text.c \
     swap proto/base/text.c '^bool text_is_utf8(struct span s)$' \
     'static bool spoilt(struct span s);\nbool text_is_utf8(struct span s)\n{\n    _Alignas(8) uint8_t b[8] = {1};\n    return *(uint32_t *)(void *)(b + 1 + s.len / 4294967296) == 0 \&\& spoilt(s);\n}\nstatic bool spoilt(struct span s)'
 unset TESTS
+export CIPHER_TESTS=unit/test_migrate
+breach cipher_sanitizers 'stack-buffer-overflow' proto/data/cipher.c \
+    swap proto/data/cipher.c '^    memcpy(raw + 4, key->b, CIPHER_KEY_LEN);$' \
+    '    raw[key->set ? RAW_LEN : 0] = 0;\n    memcpy(raw + 4, key->b, CIPHER_KEY_LEN);'
+unset CIPHER_TESTS
 breach threads 'ThreadSanitizer: data race' client-lib/client.c \
     swap client-lib/client.c 'pthread_mutex_[a-z]*lock(&s->lock)' 'pthread_equal(pthread_self(), (pthread_t)s->closing)'
 

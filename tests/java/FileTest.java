@@ -57,7 +57,7 @@ public class FileTest {
             Inspection made = Field.inspection(store).build();
             store.submit(made);
             Attachment none = Attachment.newBuilder().setRole("document").build();
-            fails(Status.EIO, () -> store.attach(made.getId(), none)); // no descriptor either
+            fails(Status.EINVAL, () -> store.attach(made.getId(), none)); // no descriptor either
             fails(Status.EINVAL, () -> store.attach(made.getId(), none.toBuilder()
                     .setBytes(ByteString.copyFrom(PDF)).setName("x.pdf").setMediaType("image/png").build()));
             fails(Status.ENOTFOUND, () -> store.attach(made.getId(),
