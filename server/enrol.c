@@ -319,7 +319,7 @@ static enum ocop_status enrol_device(struct registry *r, const struct server_key
                                      const struct invited *invited, struct arena *a,
                                      struct id *replica, struct ocop_error *err)
 {
-    struct replica_info known;
+    struct replica_info known = {.known = false};
     struct device dev = {.officer = invited->officer,
                          .sign_key = span_of(in->sign_key.data, in->sign_key.len),
                          .channel_key = span_of(channel_key, 32),
