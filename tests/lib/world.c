@@ -258,6 +258,8 @@ void world_restore(struct world *w)
 static void device_link(struct world *w, unsigned n)
 {
     struct world_link *l = &w->links[n];
+    buf_fini(&l->last); /* of an earlier device of this number */
+    buf_fini(&l->started);
     *l = (struct world_link){.link = {.connect = world_connect,
                                       .exchange = world_exchange,
                                       .close = world_link_close,
