@@ -30,7 +30,7 @@ struct db {
     struct rows *rows;
     struct buf old_text, new_text;     /* of search; kept for their memory */
     int64_t data_version;              /* SQLite's own, of the file as last asked for */
-    sqlite3_stmt *stmt[QUESTIONS_MAX]; /* by question of store.c */
+    sqlite3_stmt *stmt[QUESTIONS_MAX]; /* by question, see store_sql.h */
     sqlite3_stmt *search[SEARCH_QUESTIONS];
     /* By kind, in this transaction: up to which row the index goes, -1 where nobody has asked; it
      * moved; and rows are put in at once. */

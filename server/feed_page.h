@@ -118,7 +118,7 @@ struct feed {
     bool any_open, late_any;
     const struct id **stubs; /* STUB_SLOTS: references looked at in this page */
     size_t stub_count;
-    uint64_t own_version; /* cache of the last answer of `own` */
+    uint64_t own_version; /* the last answer of feed_own */
     bool own_answer;
 };
 
