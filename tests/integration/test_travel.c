@@ -456,6 +456,36 @@ static int send_chunk(struct world *w, unsigned n, const struct photo *p, uint64
     return st == OCOP_OK ? (int)out->states[0]->code : -(int)st;
 }
 
+static void a_wrong_proof_opens_nothing(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    struct photo *p = photo(3 * CHUNK, 12), *again = photo(3 * CHUNK, 12);
+    const struct ocop_sync_options records = {.files = OCOP_FILES_NONE};
+    uint8_t proof[HASH_LEN];
+    Ocop__Sync__FilesRequest in = OCOP__SYNC__FILES_REQUEST__INIT;
+    Ocop__Sync__FilesReply *out;
+    Ocop__Sync__FileAsk a = OCOP__SYNC__FILE_ASK__INIT, *asks[] = {&a};
+    attach(w, 1, world_inspect(w, 1, "pass"), p);
+    world_sync(w, 1);
+    attach(w, 0, world_inspect(w, 0, "pass"), again);
+    sync(w, 0, &records);
+    memcpy(proof, p->hash, HASH_LEN); /* all that who has heard of it knows */
+    a.hash = (ProtobufCBinaryData){HASH_LEN, p->hash};
+    a.size = p->len;
+    a.has_proof = 1;
+    a.proof = (ProtobufCBinaryData){HASH_LEN, proof};
+    in.asks = asks;
+    in.n_asks = 1;
+    must(ask(w, 0, &in, &out, &err), &err);
+    assert_int_equal(out->states[0]->code, FILE_PROVE);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM brought"), 1);
+    assert_int_equal(world_sync(w, 0).files_sent, 1); /* the right one does */
+    assert_int_equal(world_count(w, "SELECT count(*) FROM brought"), 2);
+    free(p);
+    free(again);
+}
+
 static void bad_chunks_are_refused_one_by_one(void **state)
 {
     struct world *w = *state;
@@ -651,6 +681,7 @@ int main(void)
         TEST(the_smallest_goes_first_and_budgets_and_policies_hold),
         TEST(many_small_files_share_requests),
         TEST(a_content_that_is_there_is_proved_and_not_sent_again),
+        TEST(a_wrong_proof_opens_nothing),
         TEST(a_hash_that_was_heard_of_opens_nothing),
         TEST(what_is_seen_may_be_fetched_and_goes_on_where_it_was_cut),
         TEST(a_content_with_another_hash_is_never_taken),
