@@ -201,7 +201,7 @@ PACKAGES := gcc make pkg-config libsqlite3-dev libprotobuf-c-dev protobuf-c-comp
 	libqrencode-dev
 TEST_PACKAGES := libcmocka-dev patch
 CHECK_PACKAGES := clang clang-format clang-tidy cppcheck llvm-14 libclang-rt-14-dev libstdc++-12-dev \
-	haproxy lld qemu-user gcc-s390x-linux-gnu
+	haproxy lld qemu-user gcc-s390x-linux-gnu gcc-arm-linux-gnueabihf
 CROSS_PACKAGES := qemu-user gcc-aarch64-linux-gnu gcc-arm-linux-gnueabihf gcc-s390x-linux-gnu \
 	musl-tools
 ANDROID_PACKAGES := clang lld llvm-14 patch

@@ -6,7 +6,7 @@ set -eu
 JOBS=${JOBS:-2}
 FUNCTION_LINES_MAX=80 # style asks for about 70; what is longer is two functions
 FILE_LINES_MAX=1000   # twenty screens: beyond it nobody reads a file as one subject
-GATES='format lengths owners header docs cppcheck clang symbols javadoc cipher tidy analyzer sanitizers cipher_sanitizers threads front cross android'
+GATES='format lengths owners header docs cppcheck clang narrow symbols javadoc cipher tidy analyzer sanitizers cipher_sanitizers threads front cross android'
 
 fail() { echo "$gate: $*" >&2; exit 1; }
 
@@ -191,6 +191,14 @@ objects() { find "$1/obj" -name '*.o' | wc -l; }
 gate_clang() {
     build build-clang CC=clang all tests bench-build
     looked "$(objects build-clang)" 100 'files compiled'
+}
+
+# The same where a size has 32 bits, as on many phones: what is cut off shows here first.
+gate_narrow() {
+    build build-narrow OPT=-O1 \
+        CC='arm-linux-gnueabihf-gcc -idirafter /usr/include -idirafter /usr/include/x86_64-linux-gnu' \
+        build-narrow/libproto.a build-narrow/libocop.a build-narrow/libocopd.a
+    looked "$(objects build-narrow)" 90 'files compiled'
 }
 
 # Only ocop_ leaves the library. The generated messages are ocop__.

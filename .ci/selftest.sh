@@ -78,6 +78,8 @@ breach docs 'have no test' docs/testing.md \
 breach cppcheck 'cppcheck has found something' server/log.c \
     add server/log.c 'int f(void); int f(void) { int *p = 0; return *p; }'
 breach clang 'no previous prototype' server/log.c add server/log.c 'int f(void) { return 1; }'
+breach narrow 'may change value' proto/data/content.c \
+    swap proto/data/content.c '(size_t)(at % FILE_CHUNK_BYTES)' 'at % FILE_CHUNK_BYTES'
 breach symbols 'libocop.so exports these' client-lib/check.c add client-lib/check.c \
     '__attribute__((visibility("default"))) void leak(void); void leak(void) {}'
 breach symbols 'exports more than JNI_OnLoad' client-lib/jni/exports.map \

@@ -380,7 +380,7 @@ static enum ocop_status each_block(const struct content_dir *d, const uint8_t ha
     if (!block)
         st = err_nomem(err);
     while (!st && len > 0) {
-        size_t skip = at % FILE_CHUNK_BYTES, got = 0, n;
+        size_t skip = (size_t)(at % FILE_CHUNK_BYTES), got = 0, n;
         st = content_block_read(d, fd, at / FILE_CHUNK_BYTES, INT64_MAX, block, &got, err);
         if (st || got <= skip)
             break;
