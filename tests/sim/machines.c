@@ -464,7 +464,7 @@ void sim_open(struct sim *s, const struct sim_options *options)
     s->power = s->faults & FAULT_POWER;
     s->long_way = chance_percent(&c, 12);
     s->newer_percent = chance_percent(&c, 30) ? 50 : 0;
-    s->narrow_percent = chance_percent(&c, 40) ? 70 : 0;
+    s->narrow_percent = chance_percent(&c, 40) ? (chance_percent(&c, 50) ? 97 : 70) : 0;
     s->net_percent = 3 + chance_below(&c, 30);
     s->step_count = options->steps ? options->steps : 60 + chance_below(&c, 160);
     s->began_ms = s->now_ms =

@@ -357,6 +357,17 @@ void officer_acts(struct sim *s, struct device *d)
     device_reap(d);
 }
 
+/* A day far from any network: more than a set, or a page, holds when they are narrow. */
+static void day_of_work(struct sim *s, struct device *d)
+{
+    for (unsigned n = 5 + chance_below(&s->chance, 12); n > 0; n--) {
+        if (device_up(d) && d->enrolled)
+            creates(d);
+        arena_reset(&s->work);
+        device_reap(d);
+    }
+}
+
 /* --- syncing -----------------------------------------------------------------------------------
  */
 
@@ -570,7 +581,9 @@ void step_take(struct sim *s)
     struct device *d = device_drawn(s);
     unsigned what = chance_below(&s->chance, 100);
     s->now_ms += 1000 + chance_below(&s->chance, 1800000);
-    if (what < 45 && d)
+    if (what < 1 && d)
+        day_of_work(s, d);
+    else if (what < 45 && d)
         officer_acts(s, d);
     else if (what < 72 && d)
         (void)device_sync(s, d, NULL);
