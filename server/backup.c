@@ -658,11 +658,11 @@ enum ocop_status backup_restore(const char *from, const char *path, bool replace
         st = restore_keys(from, path, &keys, err);
     if (st == OCOP_OK)
         st = copy_checked(from, part, env, result, err);
-    if (st == OCOP_OK)
-        st = merge_ledgers(from, path, err);
     if (st != OCOP_OK)
         goto out;
-    st = start_lineage(part, path, &keys, env, result, err);
+    st = merge_ledgers(from, path, err);
+    if (st == OCOP_OK)
+        st = start_lineage(part, path, &keys, env, result, err);
     if (st == OCOP_OK)
         st = flush(part, err);
     if (st == OCOP_OK)

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "backup.h"
 #include "bounds.h"
 #include "ledger.h"
 #include "records.pb-c.h"
@@ -383,6 +384,27 @@ static void two_ledgers_that_grew_apart_are_put_together_line_by_line(void **sta
     assert_int_equal(ledger_last(&l, &first)->state, DEVICE_REVOKED);
     assert_int_equal(ledger_last(&l, &second)->state, DEVICE_ACTIVE);
     ledger_fini(&l);
+}
+
+/* A restore that ends at the ledger has left nothing behind which would stop the next one. */
+static void a_restore_that_cannot_read_a_ledger_can_be_made_again(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    struct backup_result result;
+    char copy[160], path[160], ledger[200], moved[BACKUP_PATH_MAX];
+    world_backup(w);
+    snprintf(copy, sizeof copy, "%s/backup.db", w->dir);
+    snprintf(path, sizeof path, "%s/registry.db", w->dir);
+    snprintf(ledger, sizeof ledger, "%s.ledger", copy);
+    (void)unlink(ledger);
+    assert_int_equal(mkdir(ledger, 0700), 0);
+    world_close_registry(w);
+    assert_int_equal(backup_restore(copy, path, true, env_system(), moved, &result, &err),
+                     OCOP_EIO);
+    assert_int_equal(rmdir(ledger), 0);
+    world_restore(w);
+    world_sync(w, 1);
 }
 
 /* What a power cut left of a line does not spoil the next one. */
@@ -793,6 +815,7 @@ int main(void)
         T(a_revocation_reaches_the_backups),
         T(a_line_of_the_ledger_that_was_changed_counts_for_nothing),
         T(two_ledgers_that_grew_apart_are_put_together_line_by_line),
+        T(a_restore_that_cannot_read_a_ledger_can_be_made_again),
         T(a_line_that_was_cut_short_spoils_no_other),
         T(a_number_that_the_backup_does_not_know_is_given_to_nobody_else),
         T(of_two_devices_with_one_number_the_one_that_comes_back_gets_another),
