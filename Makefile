@@ -295,7 +295,7 @@ fuzz-coverage: deps-check ## how far the committed corpora reach (FUZZ_CORPUS: a
 		SAN='-fprofile-instr-generate -fcoverage-mapping' fuzzers
 	sh .ci/fuzz-coverage.sh build-coverage
 
-faults: deps-test ## fail every allocation, disk operation and file call in turn; takes an hour
+faults: deps-test ## fail every allocation, disk operation and file call in turn; takes hours
 	$(MAKE) -s $(B)/tests/fault/test_faults
 	$(B)/tests/fault/test_faults
 

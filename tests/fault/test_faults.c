@@ -1,7 +1,7 @@
 /* Every allocation, disk operation and file call fails in turn, once and for ever after, under
  * everything that stores: nothing crashes, no status lies, nothing that was acknowledged is lost,
- * and what failed can be done again. `make faults` tries every one; `make test` every
- * FAULT_STRIDE-th. */
+ * and what failed can be done again. `make faults` tries every one; `make test` some, the
+ * steps between them growing (FAULT_GROWTH). */
 #include "test.h"
 
 #include <nanomsg/nn.h>
@@ -15,36 +15,17 @@
 #include "backup.h"
 #include "bounds.h"
 #include "cases.h"
-#include "fault.h"
 #include "ledger.h"
 #include "link.h"
 #include "port.h"
 #include "records.pb-c.h"
 #include "replay.h"
+#include "scene.h"
 #include "world.h"
 
-enum { ROUNDS_MAX = 1000000 }; /* an act that never ends; a backup makes every migration again */
+enum { ROUNDS_MAX = 1000000 }; /* an act that never ends */
 
-/* What an act works on, from one round to the next. */
-struct scene {
-    struct world w;
-    ProtobufCMessage *record;
-    struct ocop_id id, attached, wanted;
-    struct id case_id, other; /* the replica of device OTHER */
-    unsigned submitted;       /* inspections that a call acknowledged */
-    struct buf text;
-    int number;
-};
-
-struct act {
-    const char *name;
-    void (*prepare)(struct scene *s);
-    enum ocop_status (*run)(struct scene *s, struct ocop_error *err);
-    /* Without faults: the promises hold, whatever `st` said; leave all ready for another round. */
-    void (*after)(struct scene *s, enum ocop_status st);
-};
-
-static void must(enum ocop_status st, const struct ocop_error *err)
+void must(enum ocop_status st, const struct ocop_error *err)
 {
     if (st != OCOP_OK)
         fail_msg("%s %s: %s", err_name(st), err->field, err->text);
@@ -592,48 +573,23 @@ static void restored(struct scene *s, enum ocop_status st)
     assert_int_equal(system(command), 0);
 }
 
-static void no_new_files(struct scene *s)
+void no_new_files(struct scene *s)
 {
     char command[200];
     snprintf(command, sizeof command, "rm -f %s/new.*", s->w.dir);
     assert_int_equal(system(command), 0);
 }
 
-/* Migrations run when a file is made: an empty one is of version 0. */
-static enum ocop_status migrate_registry(struct scene *s, struct ocop_error *err)
+/* The registry that the log is replayed into: made by no fault, which upgrade.c is for. */
+static void empty_registry(struct scene *s)
 {
-    struct registry *r = NULL;
-    char path[128];
-    snprintf(path, sizeof path, "%s/new.db", s->w.dir);
-    enum ocop_status st = registry_open(path, true, env_system(), NULL, &r, err);
-    assert_true((st == OCOP_OK) == (r != NULL));
-    registry_close(r);
-    return st;
-}
-
-static enum ocop_status migrate_store(struct scene *s, struct ocop_error *err)
-{
-    struct ocop_store *store = NULL;
-    char path[128];
-    snprintf(path, sizeof path, "%s/new.ocop", s->w.dir);
-    enum ocop_status st = ocop_open(path, NULL, &store, err);
-    assert_true((st == OCOP_OK) == (store != NULL));
-    ocop_close(store);
-    return st;
-}
-
-static void registry_migrated(struct scene *s, enum ocop_status st)
-{
-    struct ocop_error err = {0};
-    (void)st;
-    must(migrate_registry(s, &err), &err);
-}
-
-static void store_migrated(struct scene *s, enum ocop_status st)
-{
-    struct ocop_error err = {0};
-    (void)st;
-    must(migrate_store(s, &err), &err);
+    char empty[128], command[300];
+    no_new_files(s);
+    snprintf(empty, sizeof empty, "%s/empty.db", s->w.dir);
+    if (access(empty, F_OK) != 0)
+        registry_put(empty);
+    snprintf(command, sizeof command, "cp %s %s/new.db", empty, s->w.dir);
+    assert_int_equal(system(command), 0);
 }
 
 static enum ocop_status verify(struct scene *s, struct ocop_error *err)
@@ -687,34 +643,57 @@ static void whole(struct scene *s)
         must(ocop_check(s->w.stores[n], finding, NULL, &findings, &err), &err);
         assert_int_equal(findings, 0);
     }
-    no_new_files(s);
+    empty_registry(s);
     must(verify(s, &err), &err);
 }
 
-static void loop(const struct act *act, enum fault_kind kind, bool forever)
+/* What a process does only once has then been done. */
+static void undisturbed(struct scene *s, const struct act *act)
 {
-    struct scene s = {.number = 0};
-    unsigned round, met = 0;
-    world_open(&s.w);
-    world_enrol(&s.w, 0);
-    world_enrol(&s.w, 1);
-    for (round = 0;; round = next_round(round)) {
+    struct ocop_error err = {0};
+    if (act->prepare)
+        act->prepare(s);
+    must(act->run(s, &err), &err);
+    act->after(s, OCOP_OK);
+}
+
+/* One after the other, until none is met. */
+static unsigned rounds(struct scene *s, const struct act *act, bool (*over)(struct scene *s),
+                       enum fault_kind kind, bool forever)
+{
+    unsigned injected = 1, met = 0;
+    for (unsigned round = 0; injected && !(over && over(s)); round = next_round(round)) {
         struct ocop_error err = {0};
         assert_true(round < ROUNDS_MAX);
         if (act->prepare)
-            act->prepare(&s);
+            act->prepare(s);
         fault_arm(kind, round, forever);
-        enum ocop_status st = act->run(&s, &err);
-        unsigned injected = fault_disarm();
+        enum ocop_status st = act->run(s, &err);
+        injected = fault_disarm();
         if (!is_failure(st) || (!injected && st))
             fail_msg("%s, round %u: %s %s", act->name, round, err_name(st), err.text);
         if (st != OCOP_OK && !err.text[0])
             fail_msg("%s, round %u: %s without a text", act->name, round, err_name(st));
-        after(&s, act, st);
+        after(s, act, st);
         met += injected > 0;
-        if (!injected)
-            break;
     }
+    return met;
+}
+
+static void loop(const struct act *act, const struct staged *staged, enum fault_kind kind,
+                 bool forever)
+{
+    struct scene s = {.number = 0};
+    unsigned met = 0;
+    world_open(&s.w);
+    world_enrol(&s.w, 0);
+    world_enrol(&s.w, 1);
+    if (!staged)
+        undisturbed(&s, act);
+    if (!staged)
+        met = rounds(&s, act, NULL, kind, forever);
+    for (; staged && staged->begin(&s); s.stage++)
+        met += rounds(&s, act, staged->over, kind, forever);
     whole(&s);
     ocop_free(s.record);
     world_close(&s.w);
@@ -738,18 +717,20 @@ static const struct act acts[] = {
     {"resolve", contradict, resolve, resolved},
     {"backup", no_backup, backup, backed_up},
     {"restore", have_backup, restore, restored},
-    {"migrate a registry", no_new_files, migrate_registry, registry_migrated},
-    {"migrate a store", no_new_files, migrate_store, store_migrated},
-    {"verify", no_new_files, verify, nothing},
+    {"verify", empty_registry, verify, nothing},
 };
 
 static void all(enum fault_kind kind)
 {
     const char *only = getenv("FAULT_ACT");
-    for (size_t i = 0; i < sizeof acts / sizeof *acts; i++)
+    enum { COUNT = sizeof acts / sizeof *acts };
+    for (size_t i = 0; i < COUNT + 2; i++) {
+        const struct staged *staged = i < COUNT ? NULL : &migrations_fail[i - COUNT];
+        const struct act *act = staged ? &staged->act : &acts[i];
         for (int forever = 0; forever < 2; forever++)
-            if (!only || strcmp(only, acts[i].name) == 0)
-                loop(&acts[i], kind, forever);
+            if (!only || strcmp(only, act->name) == 0)
+                loop(act, staged, kind, forever);
+    }
 }
 
 static void no_failed_allocation_loses_anything(void **state)
