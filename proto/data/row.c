@@ -1,5 +1,5 @@
-/* Record <-> row, composed from the descriptors. Knows SQLite and the tables of the kinds; knows
- * nothing of merging, scopes or who asks.
+/* Record <-> row, composed from the descriptors: the statements, and writing. Knows SQLite and the
+ * tables of the kinds; knows nothing of merging, scopes or who asks.
  *
  * Column `versions` holds what differs from "set when the record was born": one entry for each
  * field or element that was changed later, and for each that was cleared, in the order of paths:
@@ -10,50 +10,18 @@
  *
  * Column `extra` is an Extra of sync.proto: fields and elements whose number this program does not
  * know, in the order of paths. Their versions are in `versions` like those of any other field. */
-#include "row.h"
+#include "row_impl.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "bounds.h"
 #include "columns.h"
 #include "json.h"
 
-/* Parameters of INSERT and UPDATE. Columns of SELECT stand at the same numbers, n at 0. */
-enum { AT_N, AT_ID, AT_VERSION, AT_BORN, AT_ANCHOR, AT_VERSIONS, AT_EXTRA, AT_FIELDS };
-enum { BY_NUMBER = 64, AT_MAX = AT_FIELDS + BY_NUMBER };
-
-enum operation { OP_INSERT, OP_UPDATE, OP_LOAD, OP_EXISTS, OP_DELETE, OP_TOUCH, OP_COUNT };
-
-enum { ENTRY_CLEARED = 1, ENTRY_KEY = 2 };
-
-/* Fields, elements and markers of one row. More than of a change, since markers gather; checked
- * when writing too, so that what was stored can be loaded. */
-enum { ROW_FIELDS_MAX = 16 * FIELDS_MAX };
-
-struct table {
-    const struct kind *kind; /* NULL: unknown_kind */
-    const char *name;
-    char *columns;
-    int at_end;                            /* one past the last parameter */
-    uint8_t at[BY_NUMBER];                 /* field number -> parameter; 0: goes to `extra` */
-    const struct field_rule *rule[AT_MAX]; /* parameter -> rule */
-    sqlite3_stmt *op[OP_COUNT];
-    sqlite3_stmt *shared_key[BY_NUMBER], *same_key[BY_NUMBER];
-};
-
-struct rows {
-    sqlite3 *db;
-    struct table tables[KIND_COUNT_PLUS_1];  /* by kind's number; 0 is unknown_kind */
-    struct buf versions, extra, lists, text; /* reused by every call */
-    struct field *scratch;
-    size_t scratch_count, scratch_room;
-};
-
 /* --- statements ------------------------------------------------------------------------------ */
 
-static struct table *table_of(struct rows *r, uint32_t kind)
+struct table *rows_table(struct rows *r, uint32_t kind)
 {
     return &r->tables[kind_by_number(kind) ? kind : 0];
 }
@@ -67,10 +35,10 @@ const char *row_table(uint32_t kind)
 
 const char *row_columns(struct rows *r, uint32_t kind)
 {
-    return table_of(r, kind)->columns;
+    return rows_table(r, kind)->columns;
 }
 
-static const char *column_name(const struct table *t, int at)
+const char *rows_column(const struct table *t, int at)
 {
     static const char *const common[AT_FIELDS] = {"n",      "id",       "version", "born",
                                                   "anchor", "versions", "extra"};
@@ -83,7 +51,7 @@ static const char *column_name(const struct table *t, int at)
 static void compose_columns(const struct table *t, struct buf *sql)
 {
     for (int at = AT_N; at < t->at_end; at++)
-        buf_printf(sql, "%s\"%s\"", at == AT_N ? "" : ",", column_name(t, at));
+        buf_printf(sql, "%s\"%s\"", at == AT_N ? "" : ",", rows_column(t, at));
 }
 
 static void compose(const struct table *t, enum operation op, struct buf *sql)
@@ -92,7 +60,7 @@ static void compose(const struct table *t, enum operation op, struct buf *sql)
     case OP_INSERT:
         buf_printf(sql, "INSERT INTO \"%s\" (", t->name);
         for (int at = AT_ID; at < t->at_end; at++)
-            buf_printf(sql, "%s\"%s\"", at == AT_ID ? "" : ",", column_name(t, at));
+            buf_printf(sql, "%s\"%s\"", at == AT_ID ? "" : ",", rows_column(t, at));
         for (int at = AT_ID; at < t->at_end; at++)
             buf_printf(sql, "%s?%d", at == AT_ID ? ") VALUES (" : ",", at);
         buf_str(sql, ") ON CONFLICT (id) DO NOTHING");
@@ -100,7 +68,7 @@ static void compose(const struct table *t, enum operation op, struct buf *sql)
     case OP_UPDATE:
         buf_printf(sql, "UPDATE \"%s\" SET ", t->name);
         for (int at = AT_VERSION; at < t->at_end; at++)
-            buf_printf(sql, "%s\"%s\"=?%d", at == AT_VERSION ? "" : ",", column_name(t, at), at);
+            buf_printf(sql, "%s\"%s\"=?%d", at == AT_VERSION ? "" : ",", rows_column(t, at), at);
         break;
     case OP_LOAD:
         buf_printf(sql, "SELECT %s FROM \"%s\"", t->columns, t->name);
@@ -123,8 +91,8 @@ static void compose(const struct table *t, enum operation op, struct buf *sql)
         buf_printf(sql, " AND kind=?%d", AT_FIELDS);
 }
 
-static enum ocop_status fail(struct rows *r, const struct table *t, const char *doing,
-                             struct ocop_error *err)
+enum ocop_status rows_fail(struct rows *r, const struct table *t, const char *doing,
+                           struct ocop_error *err)
 {
     char text[80];
 
@@ -132,46 +100,51 @@ static enum ocop_status fail(struct rows *r, const struct table *t, const char *
     return db_error(r->db, err, text);
 }
 
-static enum ocop_status prepare(struct rows *r, const struct table *t, sqlite3_stmt **out,
-                                struct ocop_error *err)
+enum ocop_status rows_prepare(struct rows *r, const struct table *t, sqlite3_stmt **out,
+                              struct ocop_error *err)
 {
     if (r->text.failed)
         return err_nomem(err);
     if (sqlite3_prepare_v3(r->db, (const char *)r->text.p, (int)r->text.len,
                            SQLITE_PREPARE_PERSISTENT, out, NULL) != SQLITE_OK)
-        return fail(r, t, "preparing a statement for", err);
+        return rows_fail(r, t, "preparing a statement for", err);
     return OCOP_OK;
 }
 
-/* The statement with `id` bound, and the kind where the table holds several. */
-static enum ocop_status start(struct rows *r, uint32_t kind, enum operation op, const struct id *id,
-                              struct table **table, sqlite3_stmt **stmt, struct ocop_error *err)
+enum ocop_status rows_start(struct rows *r, uint32_t kind, enum operation op, const struct id *id,
+                            struct table **table, sqlite3_stmt **stmt, struct ocop_error *err)
 {
-    struct table *t = table_of(r, kind);
+    struct table *t = rows_table(r, kind);
     enum ocop_status status = OCOP_OK;
 
     *table = t;
     if (!t->op[op]) {
         buf_clear(&r->text);
         compose(t, op, &r->text);
-        status = prepare(r, t, &t->op[op], err);
+        status = rows_prepare(r, t, &t->op[op], err);
     }
     if (status != OCOP_OK)
         return status;
     *stmt = t->op[op];
     if (sqlite3_bind_blob(*stmt, AT_ID, id->b, ID_LEN, SQLITE_STATIC) != SQLITE_OK ||
         (!t->kind && sqlite3_bind_int64(*stmt, AT_FIELDS, kind) != SQLITE_OK))
-        return fail(r, t, "binding", err);
+        return rows_fail(r, t, "binding", err);
     return OCOP_OK;
 }
 
-/* What was bound is borrowed from the caller, so nothing stays bound. */
-static void finish(sqlite3_stmt *stmt)
+void rows_finish(sqlite3_stmt *stmt)
 {
     if (!stmt)
         return;
     (void)sqlite3_reset(stmt);
     (void)sqlite3_clear_bindings(stmt);
+}
+
+struct span rows_span(sqlite3_stmt *stmt, int column)
+{
+    const void *p = sqlite3_column_blob(stmt, column);
+
+    return span_of(p, (size_t)sqlite3_column_bytes(stmt, column));
 }
 
 static bool table_init(struct table *t, const struct kind *k)
@@ -253,11 +226,6 @@ static uint64_t zigzag(uint64_t v)
     return (v << 1) ^ (v >> 63 ? UINT64_MAX : 0);
 }
 
-static uint64_t unzigzag(uint64_t v)
-{
-    return (v >> 1) ^ (v & 1 ? UINT64_MAX : 0);
-}
-
 static void put_version(struct buf *out, const struct field *f, uint64_t born)
 {
     unsigned flags = f->op == FIELD_CLEAR ? ENTRY_CLEARED : 0;
@@ -315,7 +283,7 @@ static enum ocop_status bind_scalar(struct rows *r, const struct table *t, sqlit
         code = sqlite3_bind_text64(stmt, at, bytes, f->bytes.len, SQLITE_STATIC, SQLITE_UTF8);
     else
         code = sqlite3_bind_blob64(stmt, at, bytes, f->bytes.len, SQLITE_STATIC);
-    return code == SQLITE_OK ? OCOP_OK : fail(r, t, "binding", err);
+    return code == SQLITE_OK ? OCOP_OK : rows_fail(r, t, "binding", err);
 }
 
 /* A list's text lies in a buffer that may move while the next list is written. */
@@ -371,7 +339,7 @@ static enum ocop_status bind_fields(struct rows *r, const struct table *t, sqlit
     for (size_t i = 0; status == OCOP_OK && i < list_count; i++)
         if (sqlite3_bind_text64(stmt, lists[i].at, (const char *)r->lists.p + lists[i].from,
                                 lists[i].len, SQLITE_STATIC, SQLITE_UTF8) != SQLITE_OK)
-            status = fail(r, t, "binding", err);
+            status = rows_fail(r, t, "binding", err);
     return status;
 }
 
@@ -393,7 +361,7 @@ static enum ocop_status bind_row(struct rows *r, const struct table *t, sqlite3_
             sqlite3_bind_blob64(stmt, AT_VERSIONS, r->versions.p, r->versions.len, SQLITE_STATIC);
     if (r->extra.len)
         code |= sqlite3_bind_blob64(stmt, AT_EXTRA, r->extra.p, r->extra.len, SQLITE_STATIC);
-    return code == SQLITE_OK ? OCOP_OK : fail(r, t, "binding", err);
+    return code == SQLITE_OK ? OCOP_OK : rows_fail(r, t, "binding", err);
 }
 
 enum ocop_status row_insert(struct rows *r, uint32_t kind, const struct id *id,
@@ -402,7 +370,7 @@ enum ocop_status row_insert(struct rows *r, uint32_t kind, const struct id *id,
 {
     struct table *t;
     sqlite3_stmt *stmt = NULL;
-    enum ocop_status status = start(r, kind, OP_INSERT, id, &t, &stmt, err);
+    enum ocop_status status = rows_start(r, kind, OP_INSERT, id, &t, &stmt, err);
 
     if (n)
         *n = 0;
@@ -411,18 +379,17 @@ enum ocop_status row_insert(struct rows *r, uint32_t kind, const struct id *id,
     if (status != OCOP_OK)
         goto out;
     if (sqlite3_step(stmt) != SQLITE_DONE)
-        status = fail(r, t, "storing in", err);
+        status = rows_fail(r, t, "storing in", err);
     else if (sqlite3_changes(r->db) == 0)
         status = OCOP_ESTATE;
     else if (n)
         *n = sqlite3_last_insert_rowid(r->db);
 out:
-    finish(stmt);
+    rows_finish(stmt);
     return status;
 }
 
-static enum ocop_status not_found(const struct table *t, const struct id *id,
-                                  struct ocop_error *err)
+enum ocop_status rows_not_found(const struct table *t, const struct id *id, struct ocop_error *err)
 {
     char text[ID_TEXT_LEN + 1];
 
@@ -434,9 +401,9 @@ static enum ocop_status alter(struct rows *r, const struct table *t, sqlite3_stm
                               const struct id *id, const char *doing, struct ocop_error *err)
 {
     if (sqlite3_step(stmt) != SQLITE_DONE)
-        return fail(r, t, doing, err);
+        return rows_fail(r, t, doing, err);
     if (sqlite3_changes(r->db) == 0)
-        return not_found(t, id, err);
+        return rows_not_found(t, id, err);
     return OCOP_OK;
 }
 
@@ -446,13 +413,13 @@ enum ocop_status row_update(struct rows *r, uint32_t kind, const struct id *id,
 {
     struct table *t;
     sqlite3_stmt *stmt = NULL;
-    enum ocop_status status = start(r, kind, OP_UPDATE, id, &t, &stmt, err);
+    enum ocop_status status = rows_start(r, kind, OP_UPDATE, id, &t, &stmt, err);
 
     if (status == OCOP_OK)
         status = bind_row(r, t, stmt, f, meta, err);
     if (status == OCOP_OK)
         status = alter(r, t, stmt, id, "storing in", err);
-    finish(stmt);
+    rows_finish(stmt);
     return status;
 }
 
@@ -461,11 +428,11 @@ enum ocop_status row_delete(struct rows *r, uint32_t kind, const struct id *id,
 {
     struct table *t;
     sqlite3_stmt *stmt = NULL;
-    enum ocop_status status = start(r, kind, OP_DELETE, id, &t, &stmt, err);
+    enum ocop_status status = rows_start(r, kind, OP_DELETE, id, &t, &stmt, err);
 
     if (status == OCOP_OK)
         status = alter(r, t, stmt, id, "deleting from", err);
-    finish(stmt);
+    rows_finish(stmt);
     return status;
 }
 
@@ -474,294 +441,33 @@ enum ocop_status row_touch(struct rows *r, uint32_t kind, const struct id *id, u
 {
     struct table *t;
     sqlite3_stmt *stmt = NULL;
-    enum ocop_status status = start(r, kind, OP_TOUCH, id, &t, &stmt, err);
+    enum ocop_status status = rows_start(r, kind, OP_TOUCH, id, &t, &stmt, err);
 
     if (status == OCOP_OK && sqlite3_bind_int64(stmt, AT_VERSION, (int64_t)version) != SQLITE_OK)
-        status = fail(r, t, "binding", err);
+        status = rows_fail(r, t, "binding", err);
     if (status == OCOP_OK)
         status = alter(r, t, stmt, id, "storing in", err);
-    finish(stmt);
+    rows_finish(stmt);
     return status;
 }
 
-/* --- reading --------------------------------------------------------------------------------- */
-
-static struct field *scratch_add(struct rows *r)
-{
-    if (r->scratch_count == r->scratch_room) {
-        size_t room = r->scratch_room ? 2 * r->scratch_room : 256;
-        struct field *grown = realloc(r->scratch, room * sizeof *grown);
-        if (!grown)
-            return NULL;
-        r->scratch = grown;
-        r->scratch_room = room;
-    }
-    return &r->scratch[r->scratch_count++];
-}
-
-static enum ocop_status damaged(const struct table *t, const char *column, struct ocop_error *err)
-{
-    return err_field(err, OCOP_EDAMAGED, column,
-                     "column %s of a row of %s cannot be read; restore the file from a backup",
-                     column, t->name);
-}
-
-/* Put one field of any origin behind the others. */
-static enum ocop_status add(struct rows *r, const struct field *f, struct ocop_error *err)
-{
-    struct field *to;
-
-    if (r->scratch_count >= ROW_FIELDS_MAX)
-        return err_set(err, OCOP_EDAMAGED, "a row has more than %d fields and elements",
-                       ROW_FIELDS_MAX);
-    to = scratch_add(r);
-    if (!to)
-        return err_nomem(err);
-    *to = *f;
-    return OCOP_OK;
-}
-
-static bool copy(struct arena *a, const void *p, int len, struct span *out)
-{
-    *out = span_of(arena_dup(a, p ? p : "", (size_t)len), (size_t)len);
-    return out->p != NULL;
-}
-
-static enum ocop_status read_column(struct rows *r, const struct table *t, sqlite3_stmt *stmt,
-                                    int column, int at, uint64_t born, struct arena *a,
-                                    struct ocop_error *err)
-{
-    const struct field_rule *rule = t->rule[at];
-    struct field f = {.number = rule->number, .op = FIELD_SET, .base = born};
-    struct fields list = {NULL, 0};
-    enum ocop_status status;
-
-    if (rule_is_int(rule)) {
-        f.type = VALUE_INT;
-        f.i = sqlite3_column_int64(stmt, column);
-        return add(r, &f, err);
-    }
-    if (!rule_is_list(rule)) {
-        f.type = VALUE_BYTES;
-        if (!copy(a, sqlite3_column_blob(stmt, column), sqlite3_column_bytes(stmt, column),
-                  &f.bytes))
-            return err_nomem(err);
-        return add(r, &f, err);
-    }
-    status = json_list_read(
-        rule,
-        span_of(sqlite3_column_blob(stmt, column), (size_t)sqlite3_column_bytes(stmt, column)), a,
-        &list, err);
-    for (size_t i = 0; status == OCOP_OK && i < list.count; i++) {
-        list.v[i].base = born;
-        status = add(r, &list.v[i], err);
-    }
-    return status;
-}
-
-static enum ocop_status read_extra(struct rows *r, const struct table *t, struct span packed,
-                                   uint64_t born, struct arena *a, struct ocop_error *err)
-{
-    ProtobufCAllocator allocator = arena_allocator(a);
-    Ocop__Sync__Extra *m = ocop__sync__extra__unpack(&allocator, packed.len, packed.p);
-    enum ocop_status status = OCOP_OK;
-
-    if (!m)
-        return damaged(t, "extra", err);
-    for (size_t i = 0; status == OCOP_OK && i < m->n_fields; i++) {
-        const Ocop__Sync__ExtraField *x = m->fields[i];
-        struct field f = {.number = x->number,
-                          .op = FIELD_SET,
-                          .type = (uint8_t)x->type,
-                          .key = {x->key.data, x->key.len},
-                          .i = x->integer,
-                          .bytes = {x->bytes.data, x->bytes.len},
-                          .base = born};
-        if (x->number == 0 || x->type < VALUE_INT || x->type > VALUE_ELEMENT ||
-            (x->type == VALUE_ELEMENT) != (x->key.len != 0))
-            status = damaged(t, "extra", err);
-        else
-            status = add(r, &f, err);
-    }
-    return status;
-}
-
-/* The type that a cleared path would have had. */
-static uint8_t cleared_type(const struct table *t, const struct field *f)
-{
-    int at = f->number < BY_NUMBER ? t->at[f->number] : 0;
-
-    if (f->key.len)
-        return VALUE_ELEMENT;
-    return at && rule_is_int(t->rule[at]) ? VALUE_INT : VALUE_BYTES;
-}
-
-static bool read_entry(const struct table *t, struct span packed, size_t *from, uint64_t born,
-                       struct field *out)
-{
-    uint64_t head, len = 0, delta;
-
-    *out = (struct field){.op = FIELD_SET};
-    if (!span_varint(packed, from, &head) || head >> 2 == 0 || head >> 34 != 0)
-        return false;
-    if (head & ENTRY_KEY) {
-        if (!span_varint(packed, from, &len) || len == 0 || len > packed.len - *from)
-            return false;
-        out->key = span_of(packed.p + *from, (size_t)len);
-        *from += (size_t)len;
-    }
-    if (!span_varint(packed, from, &delta))
-        return false;
-    out->number = (uint32_t)(head >> 2);
-    out->base = born + unzigzag(delta);
-    if (head & ENTRY_CLEARED)
-        out->op = FIELD_CLEAR;
-    out->type = cleared_type(t, out);
-    return true;
-}
-
-/* Give the fields their versions and add the markers of cleared paths. Both stand in the order of
- * paths, so one walk finds them all. */
-static enum ocop_status read_versions(struct rows *r, const struct table *t, struct span packed,
-                                      uint64_t born, struct arena *a, bool *marked,
-                                      struct ocop_error *err)
-{
-    enum ocop_status status = OCOP_OK;
-    size_t count = r->scratch_count, i = 0;
-
-    for (size_t from = 0; status == OCOP_OK && from < packed.len;) {
-        struct field entry;
-        int order = -1;
-
-        if (!read_entry(t, packed, &from, born, &entry))
-            return damaged(t, "versions", err);
-        while (i < count && (order = field_cmp(&r->scratch[i], &entry)) < 0)
-            i++;
-        if ((i < count && order == 0) != (entry.op == FIELD_SET))
-            return damaged(t, "versions", err);
-        if (entry.op == FIELD_SET) {
-            r->scratch[i].base = entry.base;
-            continue;
-        }
-        if (entry.key.len && !copy(a, entry.key.p, (int)entry.key.len, &entry.key))
-            return err_nomem(err);
-        *marked = true;
-        status = add(r, &entry, err);
-    }
-    return status;
-}
-
-static struct span column_span(sqlite3_stmt *stmt, int column)
-{
-    const void *p = sqlite3_column_blob(stmt, column);
-
-    return span_of(p, (size_t)sqlite3_column_bytes(stmt, column));
-}
-
-static enum ocop_status read_meta(const struct table *t, sqlite3_stmt *stmt, int first,
-                                  struct id *id, struct row_meta *meta, struct ocop_error *err)
-{
-    *meta = (struct row_meta){.n = sqlite3_column_int64(stmt, first + AT_N),
-                              .version = (uint64_t)sqlite3_column_int64(stmt, first + AT_VERSION),
-                              .born = (uint64_t)sqlite3_column_int64(stmt, first + AT_BORN)};
-    if (sqlite3_column_type(stmt, first + AT_ANCHOR) != SQLITE_NULL &&
-        !id_from(column_span(stmt, first + AT_ANCHOR), &meta->anchor))
-        return damaged(t, "anchor", err);
-    if (!id_from(column_span(stmt, first + AT_ID), id))
-        return damaged(t, "id", err);
-    return OCOP_OK;
-}
-
-/* All fields of the row into r->scratch, sorted. */
-static enum ocop_status read_fields(struct rows *r, const struct table *t, sqlite3_stmt *stmt,
-                                    int first, uint64_t born, struct arena *a,
-                                    struct ocop_error *err)
-{
-    enum ocop_status status = OCOP_OK;
-    bool mixed = false, marked = false;
-
-    r->scratch_count = 0;
-    for (int at = AT_FIELDS; t->kind && status == OCOP_OK && at < t->at_end; at++)
-        if (sqlite3_column_type(stmt, first + at) != SQLITE_NULL)
-            status = read_column(r, t, stmt, first + at, at, born, a, err);
-    if (status == OCOP_OK && sqlite3_column_type(stmt, first + AT_EXTRA) != SQLITE_NULL) {
-        mixed = true;
-        status = read_extra(r, t, column_span(stmt, first + AT_EXTRA), born, a, err);
-    }
-    /* Extra fields may stand between known ones: those of a newer program that this one lacks, or
-     * those that it has learnt since. */
-    if (status == OCOP_OK && mixed && !fields_sort(&(struct fields){r->scratch, r->scratch_count}))
-        status = damaged(t, "extra", err);
-    if (status == OCOP_OK && sqlite3_column_type(stmt, first + AT_VERSIONS) != SQLITE_NULL)
-        status = read_versions(r, t, column_span(stmt, first + AT_VERSIONS), born, a, &marked, err);
-    if (status == OCOP_OK && marked && !fields_sort(&(struct fields){r->scratch, r->scratch_count}))
-        status = damaged(t, "versions", err);
-    return status;
-}
-
-enum ocop_status row_read(struct rows *r, uint32_t kind, sqlite3_stmt *stmt, int first,
-                          struct arena *a, struct id *id, struct fields *out, struct row_meta *meta,
-                          struct ocop_error *err)
-{
-    const struct table *t = table_of(r, kind);
-    struct row_meta m;
-    struct id found = {{0}};
-    enum ocop_status status = read_meta(t, stmt, first, &found, &m, err);
-
-    *out = (struct fields){NULL, 0};
-    if (status == OCOP_OK)
-        status = read_fields(r, t, stmt, first, m.born, a, err);
-    if (status != OCOP_OK)
-        return status;
-    out->v = arena_calloc(a, r->scratch_count + 1, sizeof *out->v);
-    if (!out->v)
-        return err_nomem(err);
-    if (r->scratch_count)
-        memcpy(out->v, r->scratch, r->scratch_count * sizeof *out->v);
-    out->count = r->scratch_count;
-    if (id)
-        *id = found;
-    if (meta)
-        *meta = m;
-    return OCOP_OK;
-}
-
-enum ocop_status row_load(struct rows *r, uint32_t kind, const struct id *id, struct arena *a,
-                          struct fields *out, struct row_meta *meta, struct ocop_error *err)
-{
-    struct table *t;
-    sqlite3_stmt *stmt = NULL;
-    enum ocop_status status = start(r, kind, OP_LOAD, id, &t, &stmt, err);
-
-    *out = (struct fields){NULL, 0};
-    if (status == OCOP_OK) {
-        int code = sqlite3_step(stmt);
-        if (code == SQLITE_ROW)
-            status = row_read(r, kind, stmt, 0, a, NULL, out, meta, err);
-        else if (code == SQLITE_DONE)
-            status = not_found(t, id, err);
-        else
-            status = fail(r, t, "reading", err);
-    }
-    finish(stmt);
-    return status;
-}
+/* --- looking --------------------------------------------------------------------------------- */
 
 enum ocop_status row_exists(struct rows *r, uint32_t kind, const struct id *id, bool *out,
                             struct ocop_error *err)
 {
     struct table *t;
     sqlite3_stmt *stmt = NULL;
-    enum ocop_status status = start(r, kind, OP_EXISTS, id, &t, &stmt, err);
+    enum ocop_status status = rows_start(r, kind, OP_EXISTS, id, &t, &stmt, err);
 
     *out = false;
     if (status == OCOP_OK) {
         int code = sqlite3_step(stmt);
         *out = code == SQLITE_ROW;
         if (code != SQLITE_ROW && code != SQLITE_DONE)
-            status = fail(r, t, "reading", err);
+            status = rows_fail(r, t, "reading", err);
     }
-    finish(stmt);
+    rows_finish(stmt);
     return status;
 }
 
@@ -776,12 +482,12 @@ static enum ocop_status start_key(struct rows *r, const struct table *t, int at,
     if (!*stmt) {
         buf_clear(&r->text);
         buf_printf(&r->text, "SELECT %s FROM \"%s\" WHERE \"%s\"=?1%s", select, t->name,
-                   column_name(t, at), limit);
-        status = prepare(r, t, stmt, err);
+                   rows_column(t, at), limit);
+        status = rows_prepare(r, t, stmt, err);
     }
     if (status == OCOP_OK &&
         sqlite3_bind_text64(*stmt, 1, text, value.len, SQLITE_STATIC, SQLITE_UTF8) != SQLITE_OK)
-        status = fail(r, t, "binding", err);
+        status = rows_fail(r, t, "binding", err);
     return status;
 }
 
@@ -797,8 +503,8 @@ static enum ocop_status is_shared(struct rows *r, struct table *t, int at, struc
         code = sqlite3_step(*stmt);
     *out = code == SQLITE_ROW;
     if (status == OCOP_OK && code != SQLITE_ROW && code != SQLITE_DONE)
-        status = fail(r, t, "reading", err);
-    finish(*stmt);
+        status = rows_fail(r, t, "reading", err);
+    rows_finish(*stmt);
     return status;
 }
 
@@ -807,7 +513,7 @@ enum ocop_status row_same_key(struct rows *r, uint32_t kind, uint32_t number, st
                               const struct id *except, struct id *out, size_t max, size_t *count,
                               struct ocop_error *err)
 {
-    struct table *t = table_of(r, kind);
+    struct table *t = rows_table(r, kind);
     int at = number < BY_NUMBER ? t->at[number] : 0, code = SQLITE_DONE;
     enum ocop_status status;
     sqlite3_stmt *stmt = NULL;
@@ -825,98 +531,14 @@ enum ocop_status row_same_key(struct rows *r, uint32_t kind, uint32_t number, st
                        &t->same_key[number], err);
     stmt = t->same_key[number];
     if (status == OCOP_OK && sqlite3_bind_int64(stmt, 2, (int64_t)max + 1) != SQLITE_OK)
-        status = fail(r, t, "binding", err);
+        status = rows_fail(r, t, "binding", err);
     while (status == OCOP_OK && (code = sqlite3_step(stmt)) == SQLITE_ROW)
-        if (*count < max && id_from(column_span(stmt, 0), &found) && !id_eq(&found, except))
+        if (*count < max && id_from(rows_span(stmt, 0), &found) && !id_eq(&found, except))
             out[(*count)++] = found;
     if (status == OCOP_OK && code != SQLITE_DONE) {
         *count = 0;
-        status = fail(r, t, "reading", err);
+        status = rows_fail(r, t, "reading", err);
     }
-    finish(stmt);
-    return status;
-}
-
-/* --- canonical dump -------------------------------------------------------------------------- */
-
-static void put_hex(struct buf *out, struct span s)
-{
-    static const char digits[] = "0123456789abcdef";
-
-    for (size_t i = 0; i < s.len; i++) {
-        buf_byte(out, (uint8_t)digits[s.p[i] >> 4]);
-        buf_byte(out, (uint8_t)digits[s.p[i] & 15]);
-    }
-}
-
-/* Quotes, backslashes and control characters are escaped, so that a row stays one line. */
-static void put_quoted(struct buf *out, struct span s)
-{
-    buf_byte(out, '"');
-    for (size_t i = 0; i < s.len; i++) {
-        if (s.p[i] < 0x20) {
-            buf_printf(out, "\\x%02x", s.p[i]);
-            continue;
-        }
-        if (s.p[i] == '"' || s.p[i] == '\\')
-            buf_byte(out, '\\');
-        buf_byte(out, s.p[i]);
-    }
-    buf_byte(out, '"');
-}
-
-/* Columns that are NULL are left out, so that a column that a migration adds alters no dump. */
-static void dump_line(const struct table *t, sqlite3_stmt *stmt, struct buf *out)
-{
-    buf_clear(out);
-    buf_printf(out, "%s|", t->name);
-    put_hex(out, column_span(stmt, AT_ID));
-    buf_printf(out, "|%lld|%lld", (long long)sqlite3_column_int64(stmt, AT_VERSION),
-               (long long)sqlite3_column_int64(stmt, AT_BORN));
-    for (int at = AT_ANCHOR; at <= AT_EXTRA; at++) {
-        buf_byte(out, '|');
-        put_hex(out, column_span(stmt, at));
-    }
-    for (int at = AT_FIELDS; at < t->at_end; at++) {
-        int type = sqlite3_column_type(stmt, at);
-        if (type == SQLITE_NULL)
-            continue;
-        buf_printf(out, "|%s=", column_name(t, at));
-        if (type == SQLITE_INTEGER) {
-            buf_printf(out, "%lld", (long long)sqlite3_column_int64(stmt, at));
-        } else if (type == SQLITE_TEXT) {
-            put_quoted(out, column_span(stmt, at));
-        } else {
-            buf_str(out, "x");
-            put_hex(out, column_span(stmt, at));
-        }
-    }
-}
-
-enum ocop_status row_dump(struct rows *r, uint32_t kind, row_dump_fn update, void *self,
-                          struct ocop_error *err)
-{
-    const struct table *t = table_of(r, kind);
-    sqlite3_stmt *stmt = NULL;
-    enum ocop_status status;
-    int code = SQLITE_ROW;
-
-    /* Kind 0 dumps the records of all unknown kinds, any other unknown number only its own. */
-    buf_clear(&r->text);
-    buf_printf(&r->text, "SELECT %s FROM \"%s\"", t->columns, t->name);
-    if (!t->kind && kind != 0)
-        buf_printf(&r->text, " WHERE kind=%" PRIu32, kind);
-    buf_str(&r->text, " ORDER BY id");
-    status = prepare(r, t, &stmt, err);
-    while (status == OCOP_OK && (code = sqlite3_step(stmt)) == SQLITE_ROW) {
-        dump_line(t, stmt, &r->text);
-        if (r->text.failed)
-            status = err_nomem(err);
-        else
-            update(self, buf_span(&r->text));
-    }
-    if (status == OCOP_OK && code != SQLITE_DONE)
-        status = fail(r, t, "reading", err);
-    (void)sqlite3_finalize(stmt);
+    rows_finish(stmt);
     return status;
 }
