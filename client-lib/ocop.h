@@ -647,12 +647,14 @@ struct ocop_evidence {
     int64_t made_ms;       /**< by the registry's clock */
     uint64_t head_version; /**< where its log ended then */
     unsigned changes, cases, signatures, links;
-    unsigned findings; /**< what does not hold; the story names each */
+    unsigned findings;                              /**< what does not hold; the story names each */
+    unsigned files;                                 /**< attachments of the record */
+    unsigned files_whole, files_damaged, files_cut; /**< of those whose content is in the bundle */
 };
 
 /**
- * Check a bundle that `ocopd export evidence` wrote, and tell its story. Needs neither a store nor
- * the registry.
+ * Check a bundle that `ocopd export evidence` wrote, with the contents of attachments that it
+ * carries, and tell its story. Needs neither a store nor the registry.
  *
  * Without `root_key` a bundle of any registry is taken, of a made-up one too: then root_key of the
  * result has to be compared with the one that the registry's office has published.
@@ -669,6 +671,22 @@ struct ocop_evidence {
 OCOP_API OCOP_MUST_USE enum ocop_status
 ocop_verify_evidence(const void *file, size_t len, const uint8_t *root_key, bool json, char **story,
                      struct ocop_evidence *out, struct ocop_error *err);
+
+/**
+ * The same from a descriptor, read once to its end from where it stands: a pipe will do. The
+ * contents are not held in memory, however large they are.
+ *
+ * @param fd     stays open
+ * @param folder where whole contents are written to, or NULL: made when there is none; nothing in
+ *               it is replaced. The names are made here, of role, hash and what the content is; the
+ *               story says which file has which. Contents are written before all else is known to
+ *               hold, so look at out->holds before you believe them.
+ * @return as above; OCOP_ESTATE a file of a name that is wanted is there already; OCOP_EIO. What
+ *         was written until then stays.
+ */
+OCOP_API OCOP_MUST_USE enum ocop_status
+ocop_verify_evidence_fd(int fd, const uint8_t *root_key, const char *folder, bool json,
+                        char **story, struct ocop_evidence *out, struct ocop_error *err);
 
 #ifdef __cplusplus
 }

@@ -176,6 +176,7 @@ static const struct command commands[] = {
      2,
      command_export,
      {{"--out", "FILE", "a new file for the evidence; else standard output"},
+      {"--files-max", "MIB", "most of attached files that it carries; 0: none; else all"},
       {"--root", "FILE", "the root's file, where it is kept elsewhere"}}},
     {"cases",
      "",

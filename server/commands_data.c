@@ -153,12 +153,16 @@ static enum ocop_status root_from_elsewhere(const struct invocation *in, struct 
 static enum ocop_status export(const struct invocation *in, const struct id *record, FILE *out,
                                struct ocop_error *err) {
     struct registry *r = NULL; struct server_keys keys;
+    struct evidence_carry carry = {.bytes_max = UINT64_MAX};
+    uint64_t mib;
 
     memset(&keys, 0, sizeof keys);
-    enum ocop_status st = command_open(in, &r, err);
+    enum ocop_status st = command_number(in, "--files-max", 0, 0, UINT32_MAX, &mib, err);
+    if (command_value(in, "--files-max")) carry.bytes_max = mib << 20;
+    if (st == OCOP_OK) st = command_open(in, &r, err);
     if (st == OCOP_OK) st = command_keys(in, &keys, err);
     if (st == OCOP_OK && !keys.has_root) st = root_from_elsewhere(in, &keys, err);
-    if (st == OCOP_OK) st = evidence_export(r, &keys.root, record, out, err);
+    if (st == OCOP_OK) st = evidence_export(r, &keys.root, record, &carry, out, err);
     keys_wipe(&keys);
     registry_close(r);
     return st;

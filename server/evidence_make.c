@@ -1,6 +1,7 @@
-/* The bundle of one record: the sets that touched it, those that enrolled their authors, the heads
- * of all others of their chains, and what the registry says of them. Reads the sets of the record
- * and of the replicas concerned, and never the whole log. Checks nothing: evidence_check does. */
+/* The bundle of one record: the sets that touched it or an attachment of it, those that enrolled
+ * their authors, the heads of all others of their chains, and what the registry says of them. Reads
+ * the sets of the record and of the replicas concerned, and never the whole log. Checks nothing:
+ * evidence_check does. */
 #include "evidence_make.h"
 
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 #include "cases.h"
 #include "json.h"
 #include "log.h"
+#include "query.h"
 #include "references.h"
 #include "registry_past.h"
 
@@ -18,15 +20,15 @@ struct making {
     struct registry *r;
     struct arena *a;
     struct ocop_error *err;
-    struct id record;
+    struct id *told; /* whose story it is: the record, then its attachments */
+    size_t told_count;
     Ocop__Evidence__Bundle *b;
     struct id
         *replicas; /* whose sets are shown, and those that they continue; the registry first */
     size_t replica_count;
-    struct changes changes; /* of the record, for the names of what they refer to */
+    struct changes changes; /* of these, for the names of what they refer to */
     struct name_wanted *names;
     size_t name_count;
-    size_t change_room, set_room, outcome_room, name_room, wanted_room;
 };
 
 /* Whose name is to be said, and as of when. */
@@ -55,43 +57,43 @@ static struct span bytes_span(const ProtobufCBinaryData *b)
     return span_of(b->data, b->len);
 }
 
-/* Room for one more of an array of pointers. */
-static enum ocop_status grow(struct making *m, void ***v, size_t count, size_t *room)
+/* Room for one more of an array; *v stays as it is when there is none. */
+static enum ocop_status more(struct making *m, void **v, size_t count, size_t size)
 {
-    if (count < *room)
-        return OCOP_OK;
-    const size_t more = *room * 2 + 16;
-    void **copy = arena_calloc(m->a, more, sizeof *copy);
-    if (!copy)
+    void *grown = arena_more(m->a, *v, count, size);
+    if (!grown)
         return err_nomem(m->err);
-    if (count)
-        memcpy(copy, *v, count * sizeof *copy);
-    *v = copy;
-    *room = more;
+    *v = grown;
     return OCOP_OK;
 }
 
-static bool is_of_interest(const struct making *m, const struct id *id)
+static bool is_among(const struct id *v, size_t count, const struct id *id)
 {
-    bool found = id_eq(id, &m->record);
-    for (size_t i = 0; i < m->replica_count && !found; i++)
-        found = id_eq(id, &m->replicas[i]);
+    bool found = false;
+    for (size_t i = 0; i < count && !found; i++)
+        found = id_eq(id, &v[i]);
     return found;
+}
+
+static bool is_told(const struct making *m, const struct id *id)
+{
+    return is_among(m->told, m->told_count, id);
+}
+
+/* One more that is not among them yet. */
+static enum ocop_status id_add(struct making *m, struct id **v, size_t *count, const struct id *id)
+{
+    if (is_among(*v, *count, id))
+        return OCOP_OK;
+    enum ocop_status st = more(m, (void **)v, *count, sizeof **v);
+    if (st == OCOP_OK)
+        (*v)[(*count)++] = *id;
+    return st;
 }
 
 static enum ocop_status replica_add(struct making *m, const struct id *id)
 {
-    for (size_t i = 0; i < m->replica_count; i++)
-        if (id_eq(&m->replicas[i], id))
-            return OCOP_OK;
-    struct id *more = arena_calloc(m->a, m->replica_count + 1, sizeof *more);
-    if (!more)
-        return err_nomem(m->err);
-    if (m->replica_count)
-        memcpy(more, m->replicas, m->replica_count * sizeof *more);
-    more[m->replica_count++] = *id;
-    m->replicas = more;
-    return OCOP_OK;
+    return id_add(m, &m->replicas, &m->replica_count, id);
 }
 
 /* --- sets shown whole ----------------------------------------------------------------------------
@@ -100,7 +102,7 @@ static enum ocop_status replica_add(struct making *m, const struct id *id)
 static enum ocop_status set_add(struct making *m, const struct log_entry *e, bool there)
 {
     Ocop__Evidence__EvidenceSet *set = arena_calloc(m->a, 1, sizeof *set);
-    enum ocop_status st = grow(m, (void ***)&m->b->sets, m->b->n_sets, &m->set_room);
+    enum ocop_status st = more(m, (void **)&m->b->sets, m->b->n_sets, sizeof *m->b->sets);
     if (st != OCOP_OK || !set)
         return st != OCOP_OK ? st : err_nomem(m->err);
     ocop__evidence__evidence_set__init(set);
@@ -127,43 +129,32 @@ static bool has_set(const struct making *m, uint64_t version)
     return false;
 }
 
-static enum ocop_status note_change(struct making *m, const struct change *change)
-{
-    struct buf packed;
-    if (m->changes.count == m->change_room) {
-        struct change *more = arena_calloc(m->a, m->change_room * 2 + 16, sizeof *more);
-        if (!more)
-            return err_nomem(m->err);
-        if (m->changes.count)
-            memcpy(more, m->changes.v, m->changes.count * sizeof *more);
-        m->changes.v = more;
-        m->change_room = m->change_room * 2 + 16;
-    }
-    buf_init(&packed, MIB(8));
-    enum ocop_status st = change_pack(change, &packed, m->err);
-    const char *copy =
-        st == OCOP_OK && !packed.failed ? arena_dup(m->a, packed.p, packed.len) : NULL;
-    if (st == OCOP_OK)
-        st = copy ? change_unpack(span_of(copy, packed.len), m->a, &m->changes.v[m->changes.count],
-                                  m->err)
-                  : err_nomem(m->err);
-    /* The version at which its names are to be said; nobody else asks for this base. */
-    m->changes.v[m->changes.count].base = m->b->sets[m->b->n_sets - 1]->version;
-    m->changes.count += st == OCOP_OK;
-    buf_fini(&packed);
-    return st;
-}
-
 static bool concerns(const struct making *m, const struct changes *changes)
 {
     for (size_t i = 0; i < changes->count; i++)
-        if (is_of_interest(m, &changes->v[i].record))
+        if (is_told(m, &changes->v[i].record) ||
+            is_among(m->replicas, m->replica_count, &changes->v[i].record))
             return true;
     return false;
 }
 
-/* The set at a version, if it concerns the record or a replica of its story. One that cannot be
- * read may concern it. */
+/* The attachments that a set makes of the record, one that was refused among them. */
+static enum ocop_status attachments_add(struct making *m, const struct changes *changes)
+{
+    enum ocop_status st = OCOP_OK;
+    for (size_t i = 0; st == OCOP_OK && i < changes->count; i++) {
+        const struct change *c = &changes->v[i];
+        const struct field *f = c->kind == KIND_ATTACHMENT && c->verb == VERB_CREATE
+                                    ? fields_find(&c->fields, ATTACHMENT_RECORD, span_of(NULL, 0))
+                                    : NULL;
+        if (f && span_eq(f->bytes, id_span(&m->told[0])))
+            st = id_add(m, &m->told, &m->told_count, &c->record);
+    }
+    return st;
+}
+
+/* The set at a version, if it concerns the record, an attachment or a replica of its story. One
+ * that cannot be read may concern it. */
 static enum ocop_status set_take(struct making *m, uint64_t version, struct arena *scratch)
 {
     struct log_entry e;
@@ -184,9 +175,8 @@ static enum ocop_status set_take(struct making *m, uint64_t version, struct aren
             return OCOP_OK;
     }
     st = set_add(m, &e, there);
-    for (size_t i = 0; st == OCOP_OK && i < set.changes.count; i++)
-        if (id_eq(&set.changes.v[i].record, &m->record))
-            st = note_change(m, &set.changes.v[i]);
+    if (st == OCOP_OK)
+        st = attachments_add(m, &set.changes);
     return st == OCOP_OK && there ? replica_add(m, &e.replica) : st;
 }
 
@@ -202,6 +192,51 @@ static enum ocop_status sets_take(struct making *m, const struct id *record)
         arena_reset(&scratch);
     }
     arena_fini(&scratch);
+    return st;
+}
+
+static enum ocop_status attachment_add(void *self, const struct query_file *f,
+                                       struct ocop_error *err)
+{
+    struct making *m = self;
+    (void)err; /* m's is the same */
+    return id_add(m, &m->told, &m->told_count, &f->id);
+}
+
+/* Of the record and of its attachments, of which a set may tell more. */
+static enum ocop_status told_take(struct making *m)
+{
+    const struct id record = m->told[0];
+    enum ocop_status st = query_files(m->r, &record, attachment_add, m, m->err);
+    for (size_t i = 0; st == OCOP_OK && i < m->told_count; i++) {
+        const struct id id = m->told[i];
+        st = sets_take(m, &id);
+    }
+    if (st == OCOP_OK && m->told_count > EVIDENCE_FILES_MAX)
+        st = err_set(m->err, OCOP_ELIMIT, "the record has more than %d attachments",
+                     EVIDENCE_FILES_MAX);
+    return st;
+}
+
+/* A change of the story, kept beyond its set. */
+static enum ocop_status note_change(struct making *m, const struct change *change, uint64_t version)
+{
+    struct buf packed;
+    enum ocop_status st = more(m, (void **)&m->changes.v, m->changes.count, sizeof *m->changes.v);
+    if (st != OCOP_OK)
+        return st;
+    struct change *out = &m->changes.v[m->changes.count];
+    buf_init(&packed, MIB(8));
+    st = change_pack(change, &packed, m->err);
+    const char *copy =
+        st == OCOP_OK && !packed.failed ? arena_dup(m->a, packed.p, packed.len) : NULL;
+    if (st == OCOP_OK)
+        st = copy ? change_unpack(span_of(copy, packed.len), m->a, out, m->err) : err_nomem(m->err);
+    if (st == OCOP_OK) {
+        out->base = version; /* at which its names are to be said; nobody else asks for this base */
+        m->changes.count++;
+    }
+    buf_fini(&packed);
     return st;
 }
 
@@ -316,7 +351,8 @@ static enum ocop_status outcome_add(struct making *m, uint64_t version,
                                     const struct outcome_row *row)
 {
     Ocop__Evidence__EvidenceOutcome *o = arena_calloc(m->a, 1, sizeof *o);
-    enum ocop_status st = grow(m, (void ***)&m->b->outcomes, m->b->n_outcomes, &m->outcome_room);
+    enum ocop_status st =
+        more(m, (void **)&m->b->outcomes, m->b->n_outcomes, sizeof *m->b->outcomes);
     if (st != OCOP_OK || !o)
         return st != OCOP_OK ? st : err_nomem(m->err);
     ocop__evidence__evidence_outcome__init(o);
@@ -330,24 +366,26 @@ static enum ocop_status outcome_add(struct making *m, uint64_t version,
     return OCOP_OK;
 }
 
-/* Of the set's changes, those of the record. */
-static enum ocop_status outcomes_take(struct making *m, const Ocop__Evidence__EvidenceSet *in)
+/* The set's changes that belong to the story, and what came of them. */
+static enum ocop_status changes_take(struct making *m, const Ocop__Evidence__EvidenceSet *in)
 {
     struct arena scratch;
-    struct change_set set;
+    struct change_set set = {.seq = 0};
     struct outcome_row *rows;
     size_t count;
     if (!in->has_body)
         return OCOP_OK;
     enum ocop_status st = outcomes_of(m->r, in->version, m->a, &rows, &count, m->err);
-    if (st != OCOP_OK || count == 0)
-        return st;
     arena_init(&scratch, ARENA_REQUEST_MAX);
-    if (changeset_open(bytes_span(&in->body), &scratch, &set, NULL) == OCOP_OK)
-        for (size_t i = 0; st == OCOP_OK && i < count; i++)
-            if (rows[i].index < set.changes.count && rows[i].code != OUTCOME_APPLIED &&
-                id_eq(&set.changes.v[rows[i].index].record, &m->record))
-                st = outcome_add(m, in->version, &rows[i]);
+    if (changeset_open(bytes_span(&in->body), &scratch, &set, NULL) != OCOP_OK)
+        count = 0; /* evidence_check tells */
+    for (size_t i = 0; st == OCOP_OK && i < set.changes.count; i++)
+        if (is_told(m, &set.changes.v[i].record))
+            st = note_change(m, &set.changes.v[i], in->version);
+    for (size_t i = 0; st == OCOP_OK && i < count; i++)
+        if (rows[i].index < set.changes.count && rows[i].code != OUTCOME_APPLIED &&
+            is_told(m, &set.changes.v[rows[i].index].record))
+            st = outcome_add(m, in->version, &rows[i]);
     arena_fini(&scratch);
     return st;
 }
@@ -412,26 +450,26 @@ static enum ocop_status case_take(struct making *m, const struct id *id)
     return decision_take(m, c);
 }
 
-static enum ocop_status cases_take(struct making *m)
+static enum ocop_status cases_take(struct making *m, const struct id *record)
 {
     struct id *ids;
     size_t count;
-    enum ocop_status st = past_cases(m->r, &m->record, m->a, &ids, &count, m->err);
-    m->b->cases = arena_calloc(m->a, count + 1, sizeof(void *));
-    if (st == OCOP_OK && !m->b->cases)
-        st = err_nomem(m->err);
-    for (size_t i = 0; st == OCOP_OK && i < count; i++)
-        st = case_take(m, &ids[i]);
+    enum ocop_status st = past_cases(m->r, record, m->a, &ids, &count, m->err);
+    for (size_t i = 0; st == OCOP_OK && i < count; i++) {
+        st = more(m, (void **)&m->b->cases, m->b->n_cases, sizeof *m->b->cases);
+        if (st == OCOP_OK)
+            st = case_take(m, &ids[i]);
+    }
     return st;
 }
 
-static enum ocop_status state_take(struct making *m, uint32_t kind)
+static enum ocop_status state_take(struct making *m, uint32_t kind, const struct id *record)
 {
     struct fields f;
     struct row_meta meta;
     struct buf b;
     size_t n = 0;
-    enum ocop_status st = row_load(m->r->rows, kind, &m->record, m->a, &f, &meta, m->err);
+    enum ocop_status st = row_load(m->r->rows, kind, record, m->a, &f, &meta, m->err);
     if (st != OCOP_OK)
         return st == OCOP_ENOTFOUND ? OCOP_OK : st;
     for (size_t i = 0; i < f.count; i++) {
@@ -441,7 +479,7 @@ static enum ocop_status state_take(struct making *m, uint32_t kind)
         f.v[n++].base = 0;
     }
     f.count = n;
-    const struct change held = {.kind = kind, .verb = VERB_STATE, .record = m->record, .fields = f};
+    const struct change held = {.kind = kind, .verb = VERB_STATE, .record = *record, .fields = f};
     buf_init(&b, MIB(8));
     st = change_pack(&held, &b, m->err);
     if (st == OCOP_OK) {
@@ -452,7 +490,7 @@ static enum ocop_status state_take(struct making *m, uint32_t kind)
     return st;
 }
 
-/* What the registry holds, for each kind of which a change speaks. */
+/* What the registry holds, for each record and kind of which a change speaks. */
 static enum ocop_status states_take(struct making *m)
 {
     enum ocop_status st = OCOP_OK;
@@ -462,9 +500,10 @@ static enum ocop_status states_take(struct making *m)
     for (size_t i = 0; st == OCOP_OK && i < m->changes.count; i++) {
         bool before = false;
         for (size_t n = 0; n < i; n++)
-            before = before || m->changes.v[n].kind == m->changes.v[i].kind;
+            before = before || (m->changes.v[n].kind == m->changes.v[i].kind &&
+                                id_eq(&m->changes.v[n].record, &m->changes.v[i].record));
         if (!before)
-            st = state_take(m, m->changes.v[i].kind);
+            st = state_take(m, m->changes.v[i].kind, &m->changes.v[i].record);
     }
     return st;
 }
@@ -527,7 +566,7 @@ static enum ocop_status name_add(struct making *m, uint32_t kind, const struct i
     n->kind = kind;
     n->id = keep(m, id_span(id));
     n->version = version;
-    st = grow(m, (void ***)&m->b->names, m->b->n_names, &m->name_room);
+    st = more(m, (void **)&m->b->names, m->b->n_names, sizeof *m->b->names);
     if (st == OCOP_OK)
         m->b->names[m->b->n_names++] = n;
     return st == OCOP_OK ? kept(m, &n->id) : st;
@@ -535,15 +574,9 @@ static enum ocop_status name_add(struct making *m, uint32_t kind, const struct i
 
 static enum ocop_status want(struct making *m, uint32_t kind, const struct id *id, uint64_t version)
 {
-    if (m->name_count == m->wanted_room) {
-        struct name_wanted *more = arena_calloc(m->a, m->wanted_room * 2 + 32, sizeof *more);
-        if (!more)
-            return err_nomem(m->err);
-        if (m->name_count)
-            memcpy(more, m->names, m->name_count * sizeof *more);
-        m->names = more;
-        m->wanted_room = m->wanted_room * 2 + 32;
-    }
+    enum ocop_status st = more(m, (void **)&m->names, m->name_count, sizeof *m->names);
+    if (st != OCOP_OK)
+        return st;
     m->names[m->name_count++] = (struct name_wanted){kind, *id, version};
     return OCOP_OK;
 }
@@ -651,7 +684,7 @@ static enum ocop_status head_fill(struct making *m)
     b->lineage = keep(m, id_span(&m->r->lineage));
     b->head_hash = keep(m, span_of(e.hash, HASH_LEN));
     b->epoch = EPOCH;
-    b->record = keep(m, id_span(&m->record));
+    b->record = keep(m, id_span(&m->told[0]));
     if (st == OCOP_OK &&
         (!b->registry.data || !b->lineage.data || !b->head_hash.data || !b->record.data))
         st = err_nomem(m->err);
@@ -664,7 +697,7 @@ static enum ocop_status gather(struct making *m)
     if (st == OCOP_OK)
         st = replica_add(m, &m->r->self);
     if (st == OCOP_OK)
-        st = sets_take(m, &m->record);
+        st = told_take(m);
     if (st == OCOP_OK && m->b->n_sets == 0)
         st = err_set(m->err, OCOP_ENOTFOUND, "the log has no change of this record");
     if (st == OCOP_OK)
@@ -675,43 +708,49 @@ static enum ocop_status gather(struct making *m)
         return st;
     qsort(m->b->sets, m->b->n_sets, sizeof(void *), by_version);
     for (size_t i = 0; st == OCOP_OK && i < m->b->n_sets; i++)
-        st = outcomes_take(m, m->b->sets[i]);
-    if (st == OCOP_OK)
-        st = cases_take(m);
+        st = changes_take(m, m->b->sets[i]);
+    for (size_t i = 0; st == OCOP_OK && i < m->told_count; i++)
+        st = cases_take(m, &m->told[i]);
     if (st == OCOP_OK)
         st = states_take(m);
     return st == OCOP_OK ? people_take(m) : st;
 }
 
-enum ocop_status evidence_make(struct registry *r, const struct id *record, struct arena *a,
+enum ocop_status evidence_make(struct registry *r, const struct id *record,
+                               const struct evidence_carry *carry, struct arena *a,
                                Ocop__Evidence__Bundle **out, struct ocop_error *err)
 {
-    struct making m = {.r = r, .a = a, .err = err, .record = *record};
+    struct making m = {.r = r, .a = a, .err = err};
     *out = NULL;
     m.b = arena_calloc(a, 1, sizeof *m.b);
     if (!m.b)
         return err_nomem(err);
     ocop__evidence__bundle__init(m.b);
-    enum ocop_status st = registry_begin_read(r, err);
+    enum ocop_status st = id_add(&m, &m.told, &m.told_count, record);
+    if (st == OCOP_OK)
+        st = registry_begin_read(r, err);
     if (st != OCOP_OK)
         return st;
     st = gather(&m);
     registry_rollback(r);
+    if (st == OCOP_OK)
+        st = evidence_files_take(r, m.told + 1, m.told_count - 1, carry, a, m.b, err);
     if (st == OCOP_OK)
         *out = m.b;
     return st;
 }
 
 enum ocop_status evidence_export(struct registry *r, const struct sign_key *root,
-                                 const struct id *record, FILE *out, struct ocop_error *err)
+                                 const struct id *record, const struct evidence_carry *carry,
+                                 FILE *out, struct ocop_error *err)
 {
     struct arena a;
     struct buf file;
     Ocop__Evidence__Bundle *bundle;
     struct evidence e;
     arena_init(&a, EVIDENCE_ARENA_MAX);
-    buf_init(&file, EVIDENCE_BYTES_MAX);
-    enum ocop_status st = evidence_make(r, record, &a, &bundle, err);
+    buf_init(&file, EVIDENCE_BYTES_MAX + KIB(1));
+    enum ocop_status st = evidence_make(r, record, carry, &a, &bundle, err);
     if (st == OCOP_OK)
         st = evidence_check(bundle, root->public_key, &a, &e, err);
     if (st == OCOP_OK && e.finding_count)
@@ -719,8 +758,10 @@ enum ocop_status evidence_export(struct registry *r, const struct sign_key *root
                      e.findings[0]);
     if (st == OCOP_OK)
         st = evidence_seal(bundle, root, &file, err);
-    if (st == OCOP_OK && (fwrite(file.p, 1, file.len, out) != file.len || fflush(out) != 0))
+    if (st == OCOP_OK && fwrite(file.p, 1, file.len, out) != file.len)
         st = err_set(err, OCOP_EIO, "the bundle cannot be written: %m");
+    if (st == OCOP_OK)
+        st = evidence_contents_write(r, bundle, out, err);
     buf_fini(&file);
     arena_fini(&a);
     return st;

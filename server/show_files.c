@@ -10,29 +10,21 @@
 #include "show.h"
 #include "text.h"
 
-enum content_state { CONTENT_WHOLE, CONTENT_COMING, CONTENT_MISSING, CONTENT_STATES };
-static const char *const state_names[CONTENT_STATES] = {"whole", "coming", "missing"};
+static const char *const state_names[] = {"whole", "coming", "missing"};
 
-/* What there is of a content. */
-struct content_found {
-    enum content_state state;
-    uint64_t done;    /* bytes */
-    int64_t tried_ms; /* when a chunk last came; 0: none did */
-};
-
-static enum ocop_status find_content(struct registry *r, const struct query_file *f,
-                                     struct content_found *out, struct ocop_error *err)
+enum ocop_status content_find(struct registry *r, const uint8_t hash[FILE_HASH_LEN], uint64_t size,
+                              struct content_found *out, struct ocop_error *err)
 {
     struct content_part p;
     struct stat info;
     bool there;
-    enum ocop_status st = content_there(&r->blobs, f->hash, f->size, &there, err);
+    enum ocop_status st = content_there(&r->blobs, hash, size, &there, err);
     *out = (struct content_found){.state = there ? CONTENT_WHOLE : CONTENT_MISSING};
     if (st != OCOP_OK || there) {
-        out->done = there ? f->size : 0;
+        out->done = there ? size : 0;
         return st;
     }
-    st = content_part_open(&r->blobs, f->hash, f->size, false, &p, err);
+    st = content_part_open(&r->blobs, hash, size, false, &p, err);
     if (st == OCOP_ENOTFOUND || st == OCOP_EINVAL)
         return OCOP_OK;
     if (st == OCOP_OK) {
@@ -121,7 +113,7 @@ static enum ocop_status on_file(void *self, const struct query_file *f, struct o
     struct content_found c;
     if (l->what->device && f->device != l->what->device)
         return OCOP_OK;
-    enum ocop_status st = find_content(l->r, f, &c, err);
+    enum ocop_status st = content_find(l->r, f->hash, f->size, &c, err);
     if (st != OCOP_OK || (l->what->missing && c.state == CONTENT_WHOLE))
         return st;
     l->count++;

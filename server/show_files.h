@@ -6,6 +6,18 @@
 
 #include "registry.h"
 
+enum content_state { CONTENT_WHOLE, CONTENT_COMING, CONTENT_MISSING };
+/* What there is of a content. */
+struct content_found {
+    enum content_state state;
+    uint64_t done;    /* bytes */
+    int64_t tried_ms; /* when a chunk last came; 0: none did */
+};
+/** Told from the folder alone; what is whole by its length is not read. */
+OCOP_MUST_USE enum ocop_status content_find(struct registry *r, const uint8_t hash[FILE_HASH_LEN],
+                                            uint64_t size, struct content_found *out,
+                                            struct ocop_error *err);
+
 struct show_files {
     bool missing;    /* only those whose content is not whole here */
     uint32_t device; /* only those of this device; 0: all */

@@ -63,7 +63,7 @@ enum ocop_status show_story(struct registry *r, const struct id *record, const u
     if (st == OCOP_OK && !root_key && (!found || first.bytes.len != SIGN_PUBLIC_LEN))
         st = err_set(err, OCOP_EDAMAGED, "the registry does not name its root key");
     if (st == OCOP_OK)
-        st = evidence_make(r, record, &a, &bundle, err);
+        st = evidence_make(r, record, NULL, &a, &bundle, err);
     if (st == OCOP_OK)
         st = evidence_check(bundle, root_key ? root_key : first.bytes.p, &a, &e, err);
     if (st == OCOP_OK)

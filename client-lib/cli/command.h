@@ -41,6 +41,7 @@ enum opt {
     OPT_KEEP,
     OPT_NO_FILES,
     OPT_ROOT_KEY,
+    OPT_EXTRACT,
     OPT_FORMER,
     OPT_HELP,
     OPT_COUNT

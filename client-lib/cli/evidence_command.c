@@ -1,48 +1,12 @@
-/* verify-evidence: reads the file, and says what the library found. */
+/* verify-evidence: opens the file, and says what the library found. */
 #include <errno.h>
-#include <stdlib.h>
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "command.h"
 
-enum { KEY_BYTES = 32, READ_STEP = 1 << 20, FILE_BYTES_MAX = 80 << 20 };
-
-/* The whole file. One that is too large is read no further: the library refuses it. */
-static enum ocop_status read_stream(FILE *f, const char *path, struct out *o,
-                                    struct ocop_error *err)
-{
-    char *step = malloc(READ_STEP);
-    size_t n = 1;
-    enum ocop_status st = OCOP_OK;
-
-    if (!step)
-        st = command_fail(err, OCOP_ENOMEM, NULL, "out of memory");
-    while (!st && n && o->len < FILE_BYTES_MAX) {
-        n = fread(step, 1, READ_STEP, f);
-        out_put(o, step, n);
-    }
-    if (!st && ferror(f))
-        st = command_fail(err, OCOP_EIO, NULL, "%s cannot be read: %m", path);
-    if (!st && o->failed)
-        st = command_fail(err, OCOP_ENOMEM, NULL, "out of memory");
-    free(step);
-    return st;
-}
-
-static enum ocop_status read_file(const char *path, struct out *o, struct ocop_error *err)
-{
-    enum ocop_status st;
-    FILE *f;
-
-    if (strcmp(path, "-") == 0)
-        return read_stream(stdin, path, o, err);
-    f = fopen(path, "rb");
-    if (!f)
-        return command_fail(err, errno == ENOENT ? OCOP_ENOTFOUND : OCOP_EIO, NULL, "%s: %m", path);
-    st = read_stream(f, path, o, err);
-    (void)fclose(f);
-    return st;
-}
+enum { KEY_BYTES = 32 };
 
 static int digit(char c)
 {
@@ -87,18 +51,21 @@ static void note_key(const struct ocop_evidence *e)
 
 enum ocop_status evidence_run(struct session *s, struct ocop_error *err)
 {
-    const char *hex = s->value[OPT_ROOT_KEY];
+    const char *hex = s->value[OPT_ROOT_KEY], *path = s->words[0];
     struct ocop_evidence found;
     uint8_t key[KEY_BYTES];
-    struct out file = {0};
     char *story = NULL;
+    enum ocop_status st;
+    int fd;
 
     if (hex && !read_key(hex, key))
         return command_usage(s, err, "--root-key takes %d hexadecimal digits", 2 * KEY_BYTES);
-    enum ocop_status st = read_file(s->words[0], &file, err);
-    if (!st)
-        st = ocop_verify_evidence(file.p, file.len, hex ? key : NULL, s->value[OPT_JSON] != NULL,
-                                  &story, &found, err);
+    fd = strcmp(path, "-") == 0 ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return command_fail(err, errno == ENOENT ? OCOP_ENOTFOUND : OCOP_EIO, NULL, "%s: %m", path);
+    st = ocop_verify_evidence_fd(fd, hex ? key : NULL, s->value[OPT_EXTRACT],
+                                 s->value[OPT_JSON] != NULL, &story, &found, err);
+    (void)close(fd);
     if (!st) {
         out_str(&s->out, story);
         if (!hex)
@@ -108,6 +75,5 @@ enum ocop_status evidence_run(struct session *s, struct ocop_error *err)
                               "%u things of this evidence do not hold, marked BAD", found.findings);
     }
     ocop_text_free(story);
-    out_fini(&file);
     return st;
 }

@@ -68,6 +68,7 @@ static const struct {
                   "first let go of files that the registry holds until so many MiB are here"},
     [OPT_NO_FILES] = {"no-files", 0, NULL, "records only; files wait for another sync"},
     [OPT_ROOT_KEY] = {"root-key", 0, "HEX", "the registry's root key as its office published it"},
+    [OPT_EXTRACT] = {"extract", 0, "FOLDER", "where attached files that it carries are written to"},
     [OPT_HELP] = {"help", 'h', NULL, "print this help"},
 };
 
@@ -158,7 +159,7 @@ static const struct command commands[] = {
      0, 1, 1, false},
     {"verify-evidence", "FILE",
      "Check what `ocopd export evidence` wrote, far from the registry, and tell its story.",
-     evidence_run, HAS(OPT_ROOT_KEY) | HAS(OPT_JSON), 1, 1, true},
+     evidence_run, HAS(OPT_ROOT_KEY) | HAS(OPT_EXTRACT) | HAS(OPT_JSON), 1, 1, true},
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof *commands };
 

@@ -68,13 +68,14 @@
 #define FILES_DISK_SPARE MIB(64)   /* that files leave free on the disk, for the records */
 
 /* A bundle of evidence. */
-#define EVIDENCE_BYTES_MAX MIB(64)     /* the file */
+#define EVIDENCE_BYTES_MAX MIB(64)     /* the story, in the file */
 #define EVIDENCE_INFLATED_MAX MIB(128) /* the cap of the decompression bomb */
 #define EVIDENCE_ARENA_MAX MIB(512)    /* all that is read of it, and what it proves */
 #define EVIDENCE_FIELDS_MAX 4000000    /* of all its messages together */
 #define EVIDENCE_FINDINGS_MAX 1000     /* that are told; more are counted */
 #define EVIDENCE_PARTS_MAX 20000 /* sets shown whole, names, replicas; changes of the record */
 #define EVIDENCE_CASES_MAX 4000
+#define EVIDENCE_FILES_MAX 2000 /* attachments of the record */
 
 /* The server. */
 #define BATCH_REQUESTS_MAX 256          /* that share one transaction */

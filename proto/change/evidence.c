@@ -227,29 +227,26 @@ static enum ocop_status change_keep(struct evidence_checking *c, const struct ch
 }
 
 static enum ocop_status change_note(struct evidence_checking *c, struct evidence_set *set,
-                                    const struct change *change, uint32_t index, size_t *room)
+                                    const struct change *change, uint32_t index)
 {
     struct evidence *e = c->e;
     if (e->change_count == EVIDENCE_PARTS_MAX)
         return too_much(c);
-    if (e->change_count == *room) {
-        struct evidence_change *more = arena_calloc(c->a, *room * 2 + 16, sizeof *more);
-        if (!more)
-            return err_nomem(c->err);
-        if (e->change_count)
-            memcpy(more, e->changes, e->change_count * sizeof *more);
-        e->changes = more;
-        *room = *room * 2 + 16;
-    }
+    struct evidence_change *more =
+        arena_more(c->a, e->changes, e->change_count, sizeof *e->changes);
+    if (!more)
+        return err_nomem(c->err);
+    e->changes = more;
     struct evidence_change *out = &e->changes[e->change_count++];
     *out = (struct evidence_change){.set = set, .index = index};
     set->holds_record = true;
     return change_keep(c, change, &out->c);
 }
 
-/* What of a set's changes counts: those of the record, and the registry's about replicas. */
+/* What of a set's changes counts: those of the record and its attachments, and the registry's about
+ * replicas. */
 static enum ocop_status changes_read(struct evidence_checking *c, struct evidence_set *set,
-                                     const struct changes *changes, size_t *room)
+                                     const struct changes *changes)
 {
     enum ocop_status st = OCOP_OK;
     for (size_t i = 0; st == OCOP_OK && i < changes->count; i++) {
@@ -260,8 +257,9 @@ static enum ocop_status changes_read(struct evidence_checking *c, struct evidenc
             if (st == OCOP_OK)
                 st = learn_change(c, &kept, set->in);
         }
-        if (st == OCOP_OK && id_eq(&change->record, &c->e->record))
-            st = change_note(c, set, change, (uint32_t)i, room);
+        evidence_attached(c, set->in->version, change);
+        if (st == OCOP_OK && evidence_tells_of(c->e, &change->record))
+            st = change_note(c, set, change, (uint32_t)i);
     }
     return st;
 }
@@ -280,7 +278,7 @@ static bool signed_by_registry(const struct evidence *e, const struct evidence_r
 }
 
 static enum ocop_status set_read(struct evidence_checking *c, struct evidence_set *set,
-                                 struct arena *scratch, size_t *room)
+                                 struct arena *scratch)
 {
     struct evidence *e = c->e;
     struct change_set opened;
@@ -300,7 +298,7 @@ static enum ocop_status set_read(struct evidence_checking *c, struct evidence_se
     set->head = opened;
     set->head.changes = (struct changes){NULL, 0}; /* they and the spans end with the scratch */
     set->head.head = set->head.columns = span_of(NULL, 0);
-    st = changes_read(c, set, &opened.changes, room);
+    st = changes_read(c, set, &opened.changes);
     if (st != OCOP_OK)
         return st;
     set->replica = replica_find(e, &opened.replica);
@@ -323,7 +321,6 @@ static enum ocop_status sets_read(struct evidence_checking *c)
 {
     const Ocop__Evidence__Bundle *b = c->e->bundle;
     struct arena scratch;
-    size_t room = 0;
     enum ocop_status st = OCOP_OK;
     c->e->sets = arena_calloc(c->a, b->n_sets + 1, sizeof *c->e->sets);
     if (!c->e->sets)
@@ -336,7 +333,7 @@ static enum ocop_status sets_read(struct evidence_checking *c)
             evidence_found(c, "version %" PRIu64 " is out of its order", set->in->version);
         if (set->in->version == 0 || set->in->version > b->head_version)
             evidence_found(c, "version %" PRIu64 " is none of this log", set->in->version);
-        st = set_read(c, set, &scratch, &room);
+        st = set_read(c, set, &scratch);
         arena_reset(&scratch);
         if (st == OCOP_OK && set->readable && set->in->version == b->head_version &&
             !span_eq(span_in(&b->head_hash), span_of(set->head.hash, HASH_LEN)))
@@ -550,7 +547,9 @@ enum ocop_status evidence_check(const Ocop__Evidence__Bundle *bundle,
     if (bundle->n_sets > EVIDENCE_PARTS_MAX || bundle->n_names > EVIDENCE_PARTS_MAX ||
         bundle->n_chains > EVIDENCE_PARTS_MAX || bundle->n_cases > EVIDENCE_CASES_MAX)
         return too_much(&c);
-    enum ocop_status st = sets_read(&c);
+    enum ocop_status st = evidence_files_begin(&c);
+    if (st == OCOP_OK)
+        st = sets_read(&c);
     if (st != OCOP_OK)
         return st;
     if (!root_chain_leads(&out->roots, root_key, root_key))
@@ -559,6 +558,8 @@ enum ocop_status evidence_check(const Ocop__Evidence__Bundle *bundle,
     st = cases_read(&c);
     if (st == OCOP_OK)
         st = evidence_replay(&c);
+    if (st == OCOP_OK)
+        evidence_files_check(&c);
     if (st == OCOP_OK && out->change_count == 0)
         evidence_found(&c, "no change-set of the bundle has a change of the record");
     return st == OCOP_ENOMEM && a->full ? too_much(&c) : st;

@@ -1,5 +1,5 @@
-/* What the changes did to the record, value by value, by the outcomes and cases that the registry
- * states. What comes out must be what it says it holds. */
+/* What the changes did to the record and its attachments, value by value, by the outcomes and cases
+ * that the registry states. What comes out must be what it says it holds. */
 #include "evidence.h"
 
 #include <inttypes.h>
@@ -52,13 +52,16 @@ static void cases_tie(struct evidence_checking *c)
     }
 }
 
-static struct evidence_state *state_of(struct evidence_checking *c, uint32_t kind)
+struct evidence_state *evidence_state_of(struct evidence_checking *c, uint32_t kind,
+                                         const struct id *id)
 {
     struct evidence_state **s = &c->e->states;
-    while (*s && (*s)->kind != kind)
+    while (*s && ((*s)->kind != kind || !id_eq(&(*s)->id, id)))
         s = &(*s)->next;
-    if (!*s && (*s = arena_calloc(c->a, 1, sizeof **s)))
+    if (!*s && (*s = arena_calloc(c->a, 1, sizeof **s))) {
         (*s)->kind = kind;
+        (*s)->id = *id;
+    }
     return *s;
 }
 
@@ -134,7 +137,7 @@ static enum ocop_status wake(struct replaying *r, struct evidence_state *s)
     enum ocop_status st = OCOP_OK;
     size_t kept = 0;
     for (size_t i = 0; st == OCOP_OK && i < r->waiting_count; i++) {
-        if (r->waiting[i]->c.kind == s->kind)
+        if (r->waiting[i]->c.kind == s->kind && id_eq(&r->waiting[i]->c.record, &s->id))
             st = take(r->c, r->waiting[i], s, true);
         else
             r->waiting[kept++] = r->waiting[i];
@@ -145,7 +148,7 @@ static enum ocop_status wake(struct replaying *r, struct evidence_state *s)
 
 static enum ocop_status follow(struct replaying *r, struct evidence_change *ch)
 {
-    struct evidence_state *s = state_of(r->c, ch->c.kind);
+    struct evidence_state *s = evidence_state_of(r->c, ch->c.kind, &ch->c.record);
     if (!s)
         return err_nomem(r->c->err);
     const bool known = ch->c.verb >= VERB_CREATE && ch->c.verb <= VERB_VOID;
@@ -179,7 +182,7 @@ static enum ocop_status is_state(struct evidence_checking *c, const struct chang
                                  struct span in, bool *out)
 {
     const struct change plain = {
-        .kind = held->kind, .verb = VERB_STATE, .record = c->e->record, .fields = held->fields};
+        .kind = held->kind, .verb = VERB_STATE, .record = held->record, .fields = held->fields};
     struct buf b;
     buf_init(&b, EVIDENCE_INFLATED_MAX);
     enum ocop_status st = change_pack(&plain, &b, c->err);
@@ -200,13 +203,14 @@ static enum ocop_status state_compare(struct evidence_checking *c, const Protobu
     if (st == OCOP_ENOMEM)
         return err_nomem(c->err);
     if (st == OCOP_OK) {
-        const struct evidence_state *s = state_of(c, held.kind);
+        const struct evidence_state *s = evidence_state_of(c, held.kind, &held.record);
         if (!s)
             return err_nomem(c->err);
         st = is_state(c, &held, packed, &plain);
         if (st != OCOP_OK)
             return st;
-        if (plain && s->present && same_fields(&s->fields, &held.fields)) {
+        if (plain && evidence_tells_of(c->e, &held.record) && s->present &&
+            same_fields(&s->fields, &held.fields)) {
             ++*matched;
             return OCOP_OK;
         }
@@ -243,7 +247,8 @@ enum ocop_status evidence_replay(struct evidence_checking *c)
     for (size_t i = 0; st == OCOP_OK && i < e->change_count; i++)
         st = follow(&r, &e->changes[i]);
     for (size_t i = 0; st == OCOP_OK && i < r.waiting_count; i++) {
-        struct evidence_state *s = state_of(c, r.waiting[i]->c.kind);
+        struct evidence_state *s =
+            evidence_state_of(c, r.waiting[i]->c.kind, &r.waiting[i]->c.record);
         st = s ? take(c, r.waiting[i], s, false) : err_nomem(c->err);
     }
     return st == OCOP_OK ? states_compare(c) : st;

@@ -109,6 +109,42 @@ const char *media_type(struct span head)
     return is_text(head) ? type_of_text(head) : "application/octet-stream";
 }
 
+const char *media_extension(const char *type)
+{
+    static const struct {
+        const char *type, *extension;
+    } table[] = {
+        {"image/jpeg", "jpg"},
+        {"image/png", "png"},
+        {"image/gif", "gif"},
+        {"image/webp", "webp"},
+        {"image/tiff", "tiff"},
+        {"image/heic", "heic"},
+        {"image/heif", "heif"},
+        {"image/avif", "avif"},
+        {"image/svg+xml", "svg"},
+        {"audio/mp4", "m4a"},
+        {"audio/mpeg", "mp3"},
+        {"audio/ogg", "ogg"},
+        {"audio/wav", "wav"},
+        {"video/3gpp", "3gp"},
+        {"video/mp4", "mp4"},
+        {"application/pdf", "pdf"},
+        {"application/rtf", "rtf"},
+        {"text/plain", "txt"},
+        {"application/zip", "zip"},
+        {"application/vnd.oasis.opendocument.text", "odt"},
+        {"application/vnd.oasis.opendocument.spreadsheet", "ods"},
+        {"application/vnd.openxmlformats-officedocument.wordprocessingml.document", "docx"},
+        {"application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "xlsx"},
+    };
+
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+        if (strcmp(type, table[i].type) == 0)
+            return table[i].extension;
+    return "bin";
+}
+
 bool media_fits(const char *role, const char *type)
 {
     bool image = strncmp(type, "image/", 6) == 0;

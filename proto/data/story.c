@@ -70,6 +70,8 @@ struct span story_label(const struct evidence *e, const struct kind **kind)
 {
     const struct evidence_state *s = e->states;
 
+    while (s && !id_eq(&s->id, &e->record))
+        s = s->next;
     *kind = kind_by_number(s ? s->kind : 0);
     for (size_t i = 0; s && *kind && i < s->fields.count; i++) {
         const struct field_rule *rule = kind_field(*kind, s->fields.v[i].number);
@@ -334,8 +336,13 @@ static enum ocop_status tell_change(struct telling *t, const struct evidence_cha
     const struct kind *k = kind_by_number(ch->c.kind);
     enum ocop_status st = OCOP_OK;
 
-    buf_printf(t->out, "version %" PRIu64 ": %s %s\n    by ", ch->set->in->version,
-               story_verb(ch->c.verb), k ? k->name : "(kind of a newer program)");
+    buf_printf(t->out, "version %" PRIu64 ": %s %s", ch->set->in->version, story_verb(ch->c.verb),
+               k ? k->name : "(kind of a newer program)");
+    if (!id_eq(&ch->c.record, &t->e->record)) {
+        say(t, " ");
+        say_id(t, id_span(&ch->c.record));
+    }
+    say(t, "\n    by ");
     say_officer(t, &ch->c.author, ch->set->in->version);
     say(t, " on ");
     say_replica(t, ch->set);
@@ -404,6 +411,92 @@ static void tell_case(struct telling *t, const struct evidence_case *c)
     say(t, "\n");
 }
 
+/* --- contents of attachments ---------------------------------------------------------------------
+ */
+
+const char *story_carried(const struct evidence_file *f)
+{
+    switch (f->carried) {
+    case CARRIED_WHOLE:
+        return "whole";
+    case CARRIED_DAMAGED:
+        return "damaged";
+    case CARRIED_CUT:
+        return "missing";
+    default:
+        return NULL;
+    }
+}
+
+struct span story_file_text(const struct evidence_file *f, uint32_t number)
+{
+    const struct fields *fields = f->held ? &f->held->fields : f->made ? &f->made->c.fields : NULL;
+    const struct field *v = fields ? fields_find(fields, number, span_of(NULL, 0)) : NULL;
+
+    return v && v->op == FIELD_SET && v->type == VALUE_BYTES ? v->bytes : span_of(NULL, 0);
+}
+
+static void say_part(struct telling *t, const struct evidence_file *f)
+{
+    buf_printf(t->out, "[registry] on its way: %" PRIu64 " of %" PRIu64 " KiB, last tried ",
+               f->in->done / 1024, (f->size + 1023) / 1024);
+    say_moment(t, f->in->tried_ms);
+}
+
+static void say_content(struct telling *t, const struct evidence_file *f)
+{
+    static const char *const states[] = {
+        [0] = "BAD: what there is of the content is not said",
+        [EVIDENCE_FILE_CARRIED] = "the content is in the bundle, and was not looked at",
+        [EVIDENCE_FILE_LEFT_OUT] = "[registry] the registry has the content",
+        [EVIDENCE_FILE_COMING] = "",
+        [EVIDENCE_FILE_MISSING] = "[registry] on its way: nothing of the content came yet",
+        [EVIDENCE_FILE_DAMAGED] =
+            "[registry] what the registry has is damaged, and asked for again",
+        [EVIDENCE_FILE_REMOVED] = "[registry] the content was removed, as the attachment says",
+        [EVIDENCE_FILE_REFUSED] = "[registry] the attachment was refused"};
+    static const char *const found[] = {
+        [CARRIED_UNREAD] = "",
+        [CARRIED_WHOLE] = "whole: the content in the bundle has this hash",
+        [CARRIED_DAMAGED] = "BAD: the content in the bundle has another hash",
+        [CARRIED_CUT] = "BAD: missing, the bundle ends before its end"};
+    const size_t state = f->in->state < sizeof states / sizeof *states ? f->in->state : 0;
+
+    if (f->carried != CARRIED_UNREAD)
+        say(t, found[f->carried]);
+    else if (state == EVIDENCE_FILE_COMING)
+        say_part(t, f);
+    else
+        say(t, states[state]);
+}
+
+static void tell_file(struct telling *t, const struct evidence_file *f)
+{
+    const struct span caption = story_file_text(f, ATTACHMENT_CAPTION);
+
+    say(t, "file ");
+    say_id(t, id_span(&f->id));
+    say(t, ": ");
+    shown_text(t->out, story_file_text(f, ATTACHMENT_ROLE));
+    if (caption.len) {
+        say(t, " \"");
+        shown_text(t->out, caption);
+        say(t, "\"");
+    }
+    say(t, ", ");
+    shown_text(t->out, story_file_text(f, ATTACHMENT_MEDIA_TYPE));
+    buf_printf(t->out, ", %" PRIu64 " bytes\n    %s BLAKE2b-256 of the content: ", f->size,
+               f->made ? proof(f->made) : "[registry]");
+    say_hex(t, f->hash, f->hash.len);
+    say(t, "\n    ");
+    say_content(t, f);
+    if (f->written) {
+        say(t, "\n    written to ");
+        say_str(t, f->written);
+    }
+    say(t, "\n");
+}
+
 /* --- all of it -----------------------------------------------------------------------------------
  */
 
@@ -455,6 +548,8 @@ enum ocop_status story_text(const struct evidence *e, struct buf *out, struct oc
         st = tell_change(&t, &e->changes[i]);
     for (size_t i = 0; i < e->case_count; i++)
         tell_case(&t, &e->cases[i]);
+    for (size_t i = 0; i < e->file_count; i++)
+        tell_file(&t, &e->files[i]);
     tell_end(&t);
     if (st == OCOP_OK && out->failed)
         st = out->full ? err_set(err, OCOP_ELIMIT, "the story is too long") : err_nomem(err);

@@ -36,6 +36,11 @@ struct span story_label(const struct evidence *e, const struct kind **kind);
 const Ocop__Evidence__EvidenceInvitation *story_invitation(const struct evidence *e,
                                                            const struct id *replica);
 
+/** "whole", "damaged", "missing"; NULL: it was not looked at. */
+const char *story_carried(const struct evidence_file *f);
+/** Text of its attachment; len 0: none. */
+struct span story_file_text(const struct evidence_file *f, uint32_t number);
+
 static inline struct span story_span(const ProtobufCBinaryData *b)
 {
     return span_of(b->data, b->len);

@@ -158,6 +158,7 @@ static enum ocop_status put_change(struct writing *w, const struct evidence_chan
     put_number(w, "version", ch->set->in->version);
     put_number(w, "index", ch->index);
     put_str(w, "kind", k ? k->name : "unknown");
+    put_id(w, "record", id_span(&ch->c.record)); /* it, or an attachment of it */
     put_str(w, "verb", story_verb(ch->c.verb));
     put_officer(w, "author", &ch->c.author, ch->set->in->version);
     put_id(w, "replica", id_span(&ch->set->head.replica));
@@ -208,6 +209,29 @@ static void put_case(struct writing *w, const struct evidence_case *c)
         put_str(w, "reason", in->reason);
     }
     put_bool(w, "decisionShown", c->decision != NULL);
+    buf_byte(w->out, '}');
+}
+
+static void put_file(struct writing *w, const struct evidence_file *f)
+{
+    static const char *const states[] = {"unknown", "carried", "left_out", "coming",
+                                         "missing", "damaged", "removed",  "refused"};
+    const char *carried = story_carried(f);
+
+    buf_byte(w->out, '{');
+    put_id(w, "attachment", id_span(&f->id));
+    put_text(w, "role", story_file_text(f, ATTACHMENT_ROLE));
+    put_text(w, "caption", story_file_text(f, ATTACHMENT_CAPTION));
+    put_text(w, "mediaType", story_file_text(f, ATTACHMENT_MEDIA_TYPE));
+    put_number(w, "size", f->size);
+    put_hex(w, "hash", f->hash);
+    put_str(w, "state", states[f->in->state < sizeof states / sizeof *states ? f->in->state : 0]);
+    if (f->in->state == EVIDENCE_FILE_COMING) {
+        put_number(w, "done", f->in->done);
+        put_ms(w, "triedMs", f->in->tried_ms);
+    }
+    put_str(w, "content", carried);
+    put_str(w, "writtenTo", f->written);
     buf_byte(w->out, '}');
 }
 
@@ -265,6 +289,13 @@ enum ocop_status story_json(const struct evidence *e, struct buf *out, struct oc
     for (size_t i = 0; i < e->case_count; i++) {
         buf_str(out, i ? "," : "");
         put_case(&w, &e->cases[i]);
+    }
+    buf_byte(out, ']');
+    put_name(&w, "files");
+    buf_byte(out, '[');
+    for (size_t i = 0; i < e->file_count; i++) {
+        buf_str(out, i ? "," : "");
+        put_file(&w, &e->files[i]);
     }
     buf_byte(out, ']');
     put_findings(&w);

@@ -297,7 +297,7 @@ static const struct {
     {"files", "", ALL " --json --csv --sweep --keep"},
     {"fetch", PRODUCT_ID, ALL " --output"},
     {"resend", PRODUCT_ID, ALL},
-    {"verify-evidence", "bundle", ALL " --json --root-key"},
+    {"verify-evidence", "bundle", ALL " --json --root-key --extract"},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 

@@ -486,7 +486,7 @@ static void evidence_holds_by_the_root_of_before_and_by_that_of_today(void **sta
     for (int by = 0; by < 2; by++) { /* the second as a thief of the first root would make it */
         const struct sign_key *root = by == 0 ? &w->keys.root : &first;
         FILE *f = open_memstream(&file, &len);
-        if (evidence_export(w->registry, root, &record, f, &err) != OCOP_OK)
+        if (evidence_export(w->registry, root, &record, NULL, f, &err) != OCOP_OK)
             fail_msg("%s", err.text);
         assert_int_equal(fclose(f), 0);
         enum ocop_status st =

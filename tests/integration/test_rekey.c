@@ -82,7 +82,7 @@ static void evidence_holds(struct world *w, struct ocop_id id, unsigned changes)
     FILE *f = open_memstream(&file, &len);
     memcpy(record.b, id.b, ID_LEN);
     assert_int_equal(registry_begin_read(w->registry, &err), OCOP_OK);
-    if (evidence_export(w->registry, &w->keys.root, &record, f, &err) != OCOP_OK)
+    if (evidence_export(w->registry, &w->keys.root, &record, NULL, f, &err) != OCOP_OK)
         fail_msg("%s", err.text);
     registry_rollback(w->registry);
     assert_int_equal(fclose(f), 0);

@@ -98,20 +98,23 @@ static bool story_holds(struct registry *r, const struct mention *v, size_t coun
     enum ocop_status st = past_value(r, KIND_REPLICA, &r->self, 13, 1, &a, &first, &found, &err);
     CHECK(st != OCOP_OK || found);
     if (st == OCOP_OK)
-        st = evidence_make(r, &v->record, &a, &bundle, &err);
+        st = evidence_make(r, &v->record, NULL, &a, &bundle, &err);
     if (st == OCOP_OK)
         st = evidence_check(bundle, first.bytes.p, &a, &e, &err);
     if (st == OCOP_OK)
         st = story_text(&e, &text, &err);
     if (st == OCOP_OK)
         st = story_json(&e, &text, &err);
-    const bool holds = st == OCOP_OK && e.finding_count == 0 && e.change_count == count;
+    size_t of_record = 0; /* the others are of its attachments */
+    for (size_t i = 0; i < e.change_count; i++)
+        of_record += id_eq(&e.changes[i].c.record, &v->record);
+    const bool holds = st == OCOP_OK && e.finding_count == 0 && of_record == count;
     if (!holds)
         snprintf(why, room, "record %s: %s; %zu of %zu changes", id_text(v->record, id),
                  st != OCOP_OK         ? err.text
                  : e.finding_count > 0 ? e.findings[0]
                                        : "the story is not whole",
-                 e.change_count, count);
+                 of_record, count);
     buf_fini(&text);
     arena_fini(&a);
     return holds;
