@@ -10,7 +10,7 @@ about() {
     handshake) echo proto/wire/noise.c ;;
     changeset) echo proto/change/changeset.c proto/change/columns_decode.c proto/change/values_decode.c ;;
     tight) echo proto/change/tight.c proto/change/coder.c proto/change/numbers.c proto/change/phrase.c ;;
-    request) echo server/exchange.c server/ingest.c server/apply*.c proto/change/merge.c server/feed*.c server/tell.c ;;
+    request) echo server/exchange.c server/answer.c server/ingest.c server/apply*.c proto/change/merge.c server/feed*.c server/tell.c ;;
     reply) echo client-lib/reply.c client-lib/lost.c client-lib/sync.c client-lib/pending.c ;;
     csv) echo server/csvfile.c server/import_columns.c ;;
     evidence) echo proto/change/evidence*.c ;;
