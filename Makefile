@@ -225,8 +225,8 @@ test: deps-test ## install what is missing, build and run all tests
 	$(MAKE) -s demo
 
 # The tests of stores, on encrypted ones.
-CIPHER_TESTS := unit/test_client unit/test_find unit/test_migrate integration/test_check \
-	integration/test_sealing integration/test_editing integration/test_exchange \
+CIPHER_TESTS := unit/test_recording unit/test_syncing unit/test_store_file unit/test_find \
+	unit/test_migrate integration/test_check integration/test_sealing integration/test_editing integration/test_exchange \
 	integration/test_threads integration/test_two_processes cipher/test_cipher cipher/test_cipher_cli \
 	procs/test_java
 .PHONY: cipher-tests

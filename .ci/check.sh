@@ -315,15 +315,15 @@ gate_threads() {
     looked "$(echo "$with" | wc -w)" 1 'tests that start threads'
     # shellcheck disable=SC2046,SC2086
     build build-tsan OPT='-O1 -g' SAN='-fsanitize=thread' \
-        $(programs_of build-tsan $with test_client)
-    TESTS="$with test_client" TSAN_OPTIONS="halt_on_error=1 suppressions=$PWD/.ci/tsan.supp" \
+        $(programs_of build-tsan $with test_syncing)
+    TESTS="$with test_syncing" TSAN_OPTIONS="halt_on_error=1 suppressions=$PWD/.ci/tsan.supp" \
         sh .ci/run-tests.sh build-tsan || fail 'tests fail'
 }
 
 # One other processor, the one that differs most: s390x is big-endian. `make cross` runs all tests, on all.
 gate_cross() {
     TESTS=${TESTS:-'sim test_base test_changeset test_noise test_frame test_row test_json test_migrate test_apply
-        test_client test_exchange test_recorded'} SEEDS=${SEEDS:-5} \
+        test_recording test_syncing test_exchange test_recorded'} SEEDS=${SEEDS:-5} \
         sh .ci/cross.sh s390x >"$tmp/cross" 2>&1 || {
         cat "$tmp/cross"
         fail 'another processor does not do what this one does'
