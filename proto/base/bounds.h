@@ -3,9 +3,12 @@
 #define BASE_BOUNDS_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #define KIB(n) ((size_t)(n)*1024)
-#define MIB(n) ((size_t)(n)*1024 * 1024)
+/* What has more does not compile: a size may have 32 bits. */
+#define MIB(n) ((size_t)(n)*1024 * 1024 * sizeof(char[(n) < 4096 ? 1 : -1]))
+#define GIB(n) ((uint64_t)(n)*1024 * 1024 * 1024)
 
 /* A record. */
 #define RECORD_BYTES_MAX KIB(32) /* packed; refused at save */
@@ -58,7 +61,7 @@
 #define FILE_CHUNKS_MAX 4370       /* of one file */
 #define FILE_BYTES_DEFAULT MIB(16) /* one file, of one record, and on one device */
 #define RECORD_FILES_BYTES_DEFAULT MIB(64)
-#define STORE_FILES_BYTES_DEFAULT MIB(4096)
+#define STORE_FILES_BYTES_DEFAULT GIB(4)
 #define FILE_HAVE_BYTES_MAX 547    /* a bit for each chunk */
 #define FILES_ASKED_MAX 64         /* in one request */
 #define FILE_CHUNKS_SENT_MAX 32    /* in one request, of small files */
