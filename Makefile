@@ -42,15 +42,18 @@ I_schema := $(I_base) -Iproto/schema -I$(B)/gen
 I_change := $(I_schema) -Iproto/change
 I_data := $(I_change) -Iproto/data
 I_wire := $(I_base) -Iproto/wire
+I_image := $(I_base) -Iproto/image
 I_proto := $(I_data) -Iproto/wire
-I_client := $(I_proto) -Iclient-lib
+I_client := $(I_proto) -Iproto/image -Iclient-lib
 I_cli := -Iproto/base -Iclient-lib -I$(B)/gen
 I_server := $(I_proto) -Iserver
-I_test := $(I_proto) -Iclient-lib -Iserver -Itests/lib -Itests/cipher
+I_test := $(I_proto) -Iproto/image -Iclient-lib -Iserver -Itests/lib -Itests/cipher
 
 LIBS := $(if $(CIPHER),-lm,-lsqlite3) -lprotobuf-c -lsodium -lz -ljansson -lutf8proc -lpthread
 SERVER_LIBS := -lnanomsg -lcsv -linih -lqrencode $(LIBS)
-CLIENT_LIBS := -lnanomsg $(LIBS)
+CLIENT_LIBS := -lnanomsg -ljpeg $(LIBS)
+# Tests hold both sides. The server alone has nothing that decodes a picture: see server/thumbs.c.
+TEST_LIBS := -ljpeg $(SERVER_LIBS)
 
 comma := ,
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
@@ -61,7 +64,8 @@ SCHEMA_C := $(wildcard proto/schema/*.c)
 CHANGE_C := $(wildcard proto/change/*.c)
 DATA_C := $(wildcard proto/data/*.c)
 WIRE_C := $(wildcard proto/wire/*.c)
-PROTO_C := $(BASE_C) $(SCHEMA_C) $(CHANGE_C) $(DATA_C) $(WIRE_C)
+IMAGE_C := $(wildcard proto/image/*.c)
+PROTO_C := $(BASE_C) $(SCHEMA_C) $(CHANGE_C) $(DATA_C) $(WIRE_C) $(IMAGE_C)
 CLIENT_C := $(wildcard client-lib/*.c)
 CLI_C := $(wildcard client-lib/cli/*.c)
 SERVER_MAIN_C := $(wildcard server/ocopd*.c)
@@ -124,6 +128,7 @@ $(eval $(call compile,proto/schema,$(I_schema)))
 $(eval $(call compile,proto/change,$(I_change)))
 $(eval $(call compile,proto/data,$(I_data)))
 $(eval $(call compile,proto/wire,$(I_wire)))
+$(eval $(call compile,proto/image,$(I_image)))
 $(eval $(call compile,client-lib/cli,$(I_cli)))
 $(eval $(call compile,client-lib,$(I_client)))
 $(eval $(call compile,server,$(I_server)))
@@ -134,7 +139,7 @@ $(eval $(call compile,bench,$(I_test) -Ibench))
 .PHONY: layers compile
 layers:
 	@printf '%s\t%s\n' client-lib/jni '$(I_jni)' proto/base '$(I_base)' proto/schema '$(I_schema)' proto/change '$(I_change)' \
-		proto/data '$(I_data)' proto/wire '$(I_wire)' client-lib/cli '$(I_cli)' \
+		proto/data '$(I_data)' proto/wire '$(I_wire)' proto/image '$(I_image)' client-lib/cli '$(I_cli)' \
 		client-lib '$(I_client)' server '$(I_server)'
 compile: $(call obj,$(PROTO_C) $(CLIENT_C) $(JNI_C) $(CLI_C) $(SERVER_C) $(SERVER_MAIN_C))
 
@@ -154,21 +159,22 @@ $(OCOPD): $(call obj,$(SERVER_MAIN_C)) $(SERVER_A) $(PROTO_A)
 
 $(B)/tests/%: $(B)/obj/tests/%.o $(call obj,$(TEST_LIB_C)) $(CLIENT_A) $(SERVER_A) $(PROTO_A)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(WRAP) -o $@ $(filter %.o,$^) $(filter %.a,$^) -lcmocka $(SERVER_LIBS)
+	$(CC) $(CFLAGS) $(WRAP) -o $@ $(filter %.o,$^) $(filter %.a,$^) -lcmocka $(TEST_LIBS)
 $(B)/tests/procs/test_kills: $(B)/obj/tests/procs/kills_compare.o
 $(B)/tests/unit/test_socket_errors: WRAP := -Wl,--wrap=nn_recvmsg -Wl,--wrap=nanosleep
+$(B)/tests/integration/test_images: WRAP := -Wl,--wrap=picture_scale
 $(B)/tests/unit/test_questions: WRAP := -Wl,--wrap=sqlite3_step
 # What can fail is wrapped: see tests/fault/fault.c.
 WRAPPED := malloc calloc realloc fsync rename link write pread pwrite mkdir nn_socket nn_setsockopt nn_connect nn_sendmsg nn_recvmsg
 $(B)/tests/fault/test_faults: $(call obj,$(FAULT_C) $(TEST_LIB_C)) $(CLIENT_A) $(SERVER_A) $(PROTO_A)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -o $@ $^ $(WRAPPED:%=-Wl,--wrap=%) -lcmocka $(SERVER_LIBS)
+	$(CC) $(CFLAGS) -o $@ $^ $(WRAPPED:%=-Wl,--wrap=%) -lcmocka $(TEST_LIBS)
 # LIBFUZZER=1, as `make fuzz` sets it, puts libFuzzer in the place of replay.c.
 $(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(if $(LIBFUZZER),,$(B)/obj/tests/fuzz/replay.o) $(call obj,$(TEST_LIB_C)) \
 		$(CLIENT_A) $(SERVER_A) $(PROTO_A)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(WRAP) $(if $(LIBFUZZER),-fsanitize=fuzzer) -o $@ $(filter %.o,$^) $(filter %.a,$^) \
-		-lcmocka $(SERVER_LIBS)
+		-lcmocka $(TEST_LIBS)
 # Targets with a state behind them: see tests/fuzz/scene.h for what stands aside.
 SCENE := $(B)/fuzz/fuzz_request $(B)/fuzz/fuzz_reply
 $(SCENE): $(addprefix $(B)/obj/tests/fuzz/,scene.o scene_registry.o scene_aside.o)
@@ -184,11 +190,11 @@ SIM_WRAPPED := $(addprefix crypto_,scalarmult_curve25519 scalarmult_curve25519_b
 	malloc calloc realloc strdup free
 $(SIM): $(call obj,$(SIM_C) tests/lib/stories.c) $(CLIENT_A) $(SERVER_A) $(PROTO_A)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -o $@ $^ $(SIM_WRAPPED:%=-Wl,--wrap=%) $(SERVER_LIBS)
+	$(CC) $(CFLAGS) -o $@ $^ $(SIM_WRAPPED:%=-Wl,--wrap=%) $(TEST_LIBS)
 $(B)/bench/%: $(B)/obj/bench/%.o $(call obj,$(filter-out bench/bench_%.c,$(BENCH_C)) $(CIPHER_TEST_C) \
 		tests/lib/line.c tests/lib/port.c) $(CLIENT_A) $(SERVER_A) $(PROTO_A)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(WRAP) -o $@ $^ -lcmocka $(SERVER_LIBS)
+	$(CC) $(CFLAGS) $(WRAP) -o $@ $^ -lcmocka $(TEST_LIBS)
 
 include client-lib/java/build.mk
 
@@ -198,7 +204,7 @@ include client-lib/java/build.mk
 # --- the two commands, and the rest ---
 PACKAGES := gcc make pkg-config libsqlite3-dev libprotobuf-c-dev protobuf-c-compiler protobuf-compiler \
 	libnanomsg-dev zlib1g-dev libsodium-dev libjansson-dev libutf8proc-dev libcsv-dev libinih-dev \
-	libqrencode-dev
+	libqrencode-dev libjpeg62-turbo-dev
 TEST_PACKAGES := libcmocka-dev patch
 CHECK_PACKAGES := clang clang-format clang-tidy cppcheck llvm-14 libclang-rt-14-dev libstdc++-12-dev \
 	haproxy lld qemu-user gcc-s390x-linux-gnu gcc-arm-linux-gnueabihf

@@ -181,7 +181,7 @@ gate_cppcheck() {
     cppcheck --error-exitcode=1 --inline-suppr --suppress=missingIncludeSystem \
         --suppress=uninitvar --suppress=legacyUninitvar --suppress=uninitStructMember \
         --enable=warning,portability --std=c11 -Iproto/base -Iproto/schema -Iproto/change \
-        -Iproto/data -Iproto/wire -Iserver -Iclient-lib -j "$JOBS" proto server client-lib \
+        -Iproto/data -Iproto/wire -Iproto/image -Iserver -Iclient-lib -j "$JOBS" proto server client-lib \
         >"$tmp/cppcheck" || fail 'cppcheck has found something'
     looked "$(grep -c '^Checking .*\.c \.\.\.$' "$tmp/cppcheck")" 65 files
 }

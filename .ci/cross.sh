@@ -4,7 +4,7 @@
 # machine. The processor musl is this machine's with another C library, linked statically. With TESTS in the environment, only the test programs named there and the files.
 set -eu
 PACKAGES='libc6-dev libsqlite3-dev libprotobuf-c-dev libnanomsg-dev zlib1g-dev libsodium-dev libjansson-dev
-    libutf8proc-dev libcsv-dev libinih-dev libqrencode-dev libcmocka-dev'
+    libutf8proc-dev libcsv-dev libinih-dev libqrencode-dev libjpeg62-turbo-dev libcmocka-dev'
 # What says nothing of a processor: scripts, and a host that is full or crowded.
 WITHOUT='test_faults test_scripts test_crowd test_host'
 JOBS=${JOBS:-2}
@@ -36,7 +36,7 @@ musl_parts() {
     sh .ci/parts/fetch.sh build/parts
     make -s -f .ci/parts/parts.mk -j "$JOBS" P="build/cross/musl/parts" CC=musl-gcc WIDE=1 CIPHER_DIR="$cipher" \
         CIPHER_FLAGS="$(make -s cipher-flags)" \
-        WANT='sqlite3 protobuf-c nanomsg z sodium jansson utf8proc inih csv qrencode cmocka'
+        WANT='sqlite3 protobuf-c nanomsg z sodium jansson utf8proc jpeg inih csv qrencode cmocka'
 }
 
 build() { # processor

@@ -14,6 +14,7 @@ about() {
     reply) echo client-lib/reply.c client-lib/lost.c client-lib/sync.c client-lib/pending.c ;;
     csv) echo server/csvfile.c server/import_columns.c ;;
     evidence) echo proto/change/evidence*.c ;;
+    exif) echo proto/image/exif.c ;;
     json) echo proto/data/json.c proto/data/json_read.c proto/change/rules.c ;;
     esac
 }

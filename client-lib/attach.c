@@ -10,12 +10,22 @@
 #include <unistd.h>
 
 #include "files.h"
+#include "images.h"
 #include "media.h"
 #include "record_api.h"
 #include "records.pb-c.h"
 #include "text.h"
 
 enum { READ_BYTES = 64 * 1024 };
+
+/* What becomes of it. */
+struct taken {
+    struct content_dir d;
+    uint64_t most; /* bytes that one file may have */
+    struct ocop_image_settings how;
+    struct content_writer whole, scaled;
+    bool is_scaled;
+};
 
 /* Where the content comes from, and what is told of it. */
 struct source {
@@ -24,7 +34,7 @@ struct source {
     int fd;            /* -1: it is in memory */
     bool ours;         /* to be closed */
     struct stat before;
-    uint64_t limit; /* bytes */
+    uint64_t limit; /* bytes that may be read */
     char name[FILE_NAME_BYTES_MAX + 1];
     uint8_t head[MEDIA_HEAD_BYTES];
     size_t head_len;
@@ -57,11 +67,11 @@ static enum ocop_status check_name(struct source *src, struct ocop_error *err)
 
 /* --- the content ----------------------------------------------------------------------------- */
 
-static enum ocop_status too_large(const struct source *src, struct ocop_error *err)
+static enum ocop_status too_large(const struct source *src, uint64_t most, struct ocop_error *err)
 {
     return err_field(err, OCOP_ELIMIT, src->field,
                      "is larger than the %llu KiB that one file may have on this device",
-                     (unsigned long long)(src->limit / 1024));
+                     (unsigned long long)(most / 1024));
 }
 
 static enum ocop_status open_source(struct source *src, struct ocop_error *err)
@@ -71,7 +81,7 @@ static enum ocop_status open_source(struct source *src, struct ocop_error *err)
     src->fd = -1;
     src->field = a->path ? "path" : a->bytes ? "bytes" : "fd";
     if (a->bytes)
-        return a->len > src->limit ? too_large(src, err) : OCOP_OK;
+        return a->len > src->limit ? too_large(src, src->limit, err) : OCOP_OK;
     if (!a->path && a->fd < 0)
         return err_field(err, OCOP_EINVAL, "fd",
                          "is no open descriptor, and there is neither a path nor bytes");
@@ -84,7 +94,7 @@ static enum ocop_status open_source(struct source *src, struct ocop_error *err)
     if (!S_ISREG(src->before.st_mode) && (a->path || S_ISDIR(src->before.st_mode)))
         return err_field(err, OCOP_EINVAL, src->field, "is not a file");
     return S_ISREG(src->before.st_mode) && (uint64_t)src->before.st_size > src->limit
-               ? too_large(src, err)
+               ? too_large(src, src->limit, err)
                : OCOP_OK;
 }
 
@@ -100,7 +110,7 @@ static enum ocop_status take_bytes(struct source *src, struct content_writer *w,
     size_t head = sizeof src->head - src->head_len;
 
     if (bytes.len > src->limit - w->size)
-        return too_large(src, err);
+        return too_large(src, src->limit, err);
     head = head < bytes.len ? head : bytes.len;
     memcpy(src->head + src->head_len, bytes.p, head);
     src->head_len += head;
@@ -216,7 +226,8 @@ static ProtobufCBinaryData copy_of(const void *p, size_t len, struct arena *a)
 
 /* The message that an app would have filled in, so that it passes where all records pass. */
 static enum ocop_status fill_in(struct ocop_store *s, const struct source *src,
-                                const struct content_writer *w, const struct record *of,
+                                const struct content_writer *w,
+                                const struct content_writer *original, const struct record *of,
                                 Ocop__Attachment *m, struct ocop_error *err)
 {
     const struct ocop_attachment *a = src->what;
@@ -235,6 +246,9 @@ static enum ocop_status fill_in(struct ocop_store *s, const struct source *src,
     m->record_id = copy_of(of->id.b, ID_LEN, &s->arena);
     m->hash = copy_of(w->hash, FILE_HASH_LEN, &s->arena);
     m->size = (int64_t)w->size;
+    m->has_original_hash = original != NULL;
+    if (original)
+        m->original_hash = copy_of(original->hash, FILE_HASH_LEN, &s->arena);
     m->has_unit_id = unit && unit->op == FIELD_SET;
     if (m->has_unit_id)
         m->unit_id = copy_of(unit->bytes.p, unit->bytes.len, &s->arena);
@@ -247,7 +261,9 @@ static enum ocop_status fill_in(struct ocop_store *s, const struct source *src,
     m->has_lat_e6 = m->has_lon_e6 = a->has_place;
     m->lat_e6 = a->lat_e6;
     m->lon_e6 = a->lon_e6;
-    return m->id.data && m->record_id.data && m->hash.data && (!m->has_unit_id || m->unit_id.data)
+    return m->id.data && m->record_id.data && m->hash.data &&
+                   (!m->has_unit_id || m->unit_id.data) &&
+                   (!m->has_original_hash || m->original_hash.data)
                ? OCOP_OK
                : err_nomem(err);
 }
@@ -265,10 +281,12 @@ static enum ocop_status note_file(struct ocop_store *s, const struct content_wri
     return st ? st : store_file_put(s, &row, err);
 }
 
-/* Inside a transaction. A record that is a draft has drafts attached: they go when it goes. */
+/* Inside a transaction. A record that is a draft has drafts attached: they go when it goes.
+ * `original`: what `w` was made of, or NULL. */
 static enum ocop_status record_it(struct ocop_store *s, const struct ocop_id *record,
                                   const struct source *src, const struct content_writer *w,
-                                  struct ocop_id *out, struct ocop_error *err)
+                                  const struct content_writer *original, struct ocop_id *out,
+                                  struct ocop_error *err)
 {
     Ocop__Attachment m = OCOP__ATTACHMENT__INIT;
     struct record r;
@@ -278,7 +296,7 @@ static enum ocop_status record_it(struct ocop_store *s, const struct ocop_id *re
     if (!st)
         st = check_room(s, &r.id, w->hash, w->size, err);
     if (!st)
-        st = fill_in(s, src, w, &r, &m, err);
+        st = fill_in(s, src, w, original, &r, &m, err);
     if (!st)
         st = note_file(s, w, err);
     if (!st)
@@ -293,7 +311,7 @@ static enum ocop_status record_it(struct ocop_store *s, const struct ocop_id *re
 
 /* Before anything is read: may it be, and where does it go? */
 static enum ocop_status prepare(struct ocop_store *s, const struct ocop_id *record,
-                                struct source *src, struct content_dir *d, struct ocop_error *err)
+                                struct source *src, struct taken *t, struct ocop_error *err)
 {
     static const uint8_t none[FILE_HASH_LEN];
     struct record r;
@@ -302,17 +320,33 @@ static enum ocop_status prepare(struct ocop_store *s, const struct ocop_id *reco
 
     if (st)
         return st;
-    src->limit = s->me.files.file_bytes;
+    t->how = s->me.images;
+    t->most = src->limit = s->me.files.file_bytes;
+    /* What is made smaller may be too large before. */
+    if (images_scales(&t->how, src->what->role) && !t->how.keep_original)
+        src->limit = ATTACHED_BYTES_MAX;
     st = check_record(s, record, &r, &b, err);
     if (!st)
         st = check_room(s, &r.id, none, 1, err);
     if (!st)
-        st = files_dir(s, true, d, err);
+        st = files_dir(s, true, &t->d, err);
     return client_write_end(s, st, err);
 }
 
-static enum ocop_status copy(struct source *src, const struct content_dir *d,
-                             struct content_writer *w, struct ocop_error *err)
+/* Without the lock, as all that takes time. */
+static enum ocop_status scale(struct ocop_store *s, const struct source *src, struct taken *t,
+                              struct ocop_error *err)
+{
+    enum ocop_status st = OCOP_OK;
+
+    if (images_scales(&t->how, src->what->role) && strcmp(src->media_type, "image/jpeg") == 0)
+        st = images_scale(s->env, &t->how, &t->whole, &t->scaled, &t->is_scaled, err);
+    if (!st && (t->is_scaled ? t->scaled.size : t->whole.size) > t->most)
+        st = too_large(src, t->most, err);
+    return st;
+}
+
+static enum ocop_status copy(struct source *src, struct taken *t, struct ocop_error *err)
 {
     uint64_t expected = src->what->bytes ? src->what->len : 0;
     enum ocop_status st = open_source(src, err);
@@ -320,37 +354,55 @@ static enum ocop_status copy(struct source *src, const struct content_dir *d,
     if (!st && src->fd >= 0 && S_ISREG(src->before.st_mode))
         expected = (uint64_t)src->before.st_size;
     if (!st)
-        st = content_room(d, expected, err);
+        st = content_room(&t->d, expected, err);
     if (!st)
-        st = content_begin(d, w, err);
+        st = content_begin(&t->d, &t->whole, err);
     if (!st)
-        st = read_source(src, w, err);
+        st = read_source(src, &t->whole, err);
     if (!st)
-        st = check_content(src, w->size, err);
+        st = check_content(src, t->whole.size, err);
     if (!st)
-        st = content_seal(w, err);
+        st = content_seal(&t->whole, err);
     close_source(src);
     return st;
 }
 
-static enum ocop_status keep(struct ocop_store *s, const struct ocop_id *record,
-                             const struct source *src, const struct content_dir *d,
-                             struct content_writer *w, struct ocop_id *out, struct ocop_error *err)
-{
+/* One content of those that are placed before the commit. */
+struct placed {
     uint8_t hash[FILE_HASH_LEN];
-    bool fresh = false;
+    bool fresh;
+};
+
+static enum ocop_status place(struct content_writer *w, struct placed *p, struct ocop_error *err)
+{
+    memcpy(p->hash, w->hash, sizeof p->hash);
+    return content_place(w, &p->fresh, err);
+}
+
+static enum ocop_status keep(struct ocop_store *s, const struct ocop_id *record,
+                             const struct source *src, struct taken *t, struct ocop_id *out,
+                             struct ocop_error *err)
+{
+    struct content_writer *w = t->is_scaled ? &t->scaled : &t->whole;
+    const bool both = t->is_scaled && t->how.keep_original;
+    struct placed placed[2] = {{.fresh = false}};
+    struct ocop_id other;
     enum ocop_status st = client_write(s, err);
 
     if (st)
         return st;
-    memcpy(hash, w->hash, sizeof hash);
-    st = record_it(s, record, src, w, out, err);
+    st = record_it(s, record, src, w, t->is_scaled ? &t->whole : NULL, out, err);
+    if (!st && both)
+        st = record_it(s, record, src, &t->whole, NULL, &other, err);
     /* Last: nothing is to be undone but when the commit fails. */
     if (!st)
-        st = content_place(w, &fresh, err);
+        st = place(w, &placed[0], err);
+    if (!st && both)
+        st = place(&t->whole, &placed[1], err);
     st = client_end(s, st, err);
-    if (st && fresh && content_remove(d, hash, NULL) != OCOP_OK)
-        s->files_loose = true;
+    for (int i = 0; st && i < 2; i++)
+        if (placed[i].fresh && content_remove(&t->d, placed[i].hash, NULL) != OCOP_OK)
+            s->files_loose = true;
     client_leave(s);
     return st;
 }
@@ -360,8 +412,7 @@ enum ocop_status ocop_attach(struct ocop_store *s, const struct ocop_id *record,
                              struct ocop_error *err)
 {
     struct source src = {.what = what, .fd = -1};
-    struct content_dir d = {.keyed = false};
-    struct content_writer w = {.fd = -1};
+    struct taken t = {.whole = {.fd = -1}, .scaled = {.fd = -1}};
     enum ocop_status st = OCOP_OK;
 
     memset(out, 0, sizeof *out);
@@ -369,13 +420,16 @@ enum ocop_status ocop_attach(struct ocop_store *s, const struct ocop_id *record,
         return err_field(err, OCOP_EINVAL, "role", "is missing");
     st = check_name(&src, err);
     if (!st)
-        st = prepare(s, record, &src, &d, err);
+        st = prepare(s, record, &src, &t, err);
     if (!st)
-        st = copy(&src, &d, &w, err);
+        st = copy(&src, &t, err);
     if (!st)
-        st = keep(s, record, &src, &d, &w, out, err);
-    content_abandon(&w);
-    files_dir_fini(&d);
+        st = scale(s, &src, &t, err);
+    if (!st)
+        st = keep(s, record, &src, &t, out, err);
+    content_abandon(&t.whole);
+    content_abandon(&t.scaled);
+    files_dir_fini(&t.d);
     if (st)
         memset(out, 0, sizeof *out);
     return st;

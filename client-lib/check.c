@@ -55,6 +55,7 @@ static const struct {
                "make it again"},
     {"sealed", "the registry has it if it was acknowledged; else enter it again"},
     {"file", "whether its content is here and was sent is asked again by the next sync"},
+    {"thumbnail", "the registry makes it again; ask for it"},
     {"searched", "a search may miss records; a store that is enrolled anew makes the index again"},
     {"counter", "compare with the papers before the next number is given"},
     {"", "the registry has it; a store that is enrolled anew receives it"},

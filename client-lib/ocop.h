@@ -313,7 +313,7 @@ struct ocop_attachment {
  * names it, and a copy of the content in the folder FILE.blobs beside the store, encrypted with a
  * key of the store. After OCOP_OK both survive power loss, and the source may go. Of a record that
  * is a draft the attachment is one too, and is submitted or discarded with it. The same content
- * twice is kept once.
+ * twice is kept once. A photo may be scaled down: see struct ocop_image_settings.
  *
  * What it is (its media type) is told from its first bytes. A photo must be an image, a signature
  * too (SVG among them).
@@ -415,6 +415,38 @@ OCOP_API OCOP_MUST_USE enum ocop_status ocop_get_file_limits(struct ocop_store *
 OCOP_API OCOP_MUST_USE enum ocop_status ocop_set_file_limits(struct ocop_store *store,
                                                              const struct ocop_file_limits *limits,
                                                              struct ocop_error *err);
+
+enum {
+    OCOP_IMAGE_SIDE_MIN = 320,
+    OCOP_IMAGE_SIDE_MAX = 8192,
+    OCOP_IMAGE_QUALITY_MIN = 30,
+    OCOP_IMAGE_QUALITY_MAX = 100,
+    OCOP_IMAGE_QUALITY_DEFAULT = 80
+};
+
+/**
+ * What becomes of photos that are attached; kept in the store. At first they are kept as they come.
+ *
+ * A JPEG attached as a photo whose longer side has more than `side_max` pixels is scaled down to it
+ * and encoded anew; it stays turned as it was, and its record says of which content it was made.
+ * 2,048 pixels of quality 80 are some 500 KiB. What cannot be decoded (it is cut off, damaged,
+ * printed in four colours, of more than 220 million pixels, or too large to be decoded in less than
+ * 16 MiB) is kept as it is, and so is an image of another format; the log says why.
+ */
+struct ocop_image_settings {
+    uint32_t side_max;  /**< 0: they are kept as they come; 320 to 8,192 */
+    uint32_t quality;   /**< 30 to 100; at first 80 */
+    bool strip;         /**< time and place that the camera noted do not go on: every JPEG that can
+                           be decoded is encoded anew, a small one too */
+    bool keep_original; /**< attach the original besides: it travels after what is smaller */
+};
+OCOP_API OCOP_MUST_USE enum ocop_status ocop_get_image_settings(struct ocop_store *store,
+                                                                struct ocop_image_settings *out,
+                                                                struct ocop_error *err);
+/** @return OCOP_ELIMIT err names the member. What is attached already stays as it is. */
+OCOP_API OCOP_MUST_USE enum ocop_status
+ocop_set_image_settings(struct ocop_store *store, const struct ocop_image_settings *settings,
+                        struct ocop_error *err);
 
 /** Remove what a killed program left in the folder of files, and contents that nothing names. Done
  * by itself when there is need.  @param removed how many */

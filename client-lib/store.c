@@ -29,6 +29,7 @@ const struct sum_table store_summed[] = {
     {"counter", "name", "name, value"},
     {"searched", "kind", "kind, n"},
     {"file", "hash", "hash, size, here, central, wanted, done, tried_ms"},
+    {"thumbnail", "hash", "hash, state, image, at_ms"},
     {NULL, NULL, NULL},
 };
 
@@ -213,6 +214,7 @@ enum ocop_status store_identity(struct ocop_store *s, struct ocop_error *err)
     me->budget = SET_SEALED_BYTES_START;
     me->files = (struct ocop_file_limits){FILE_BYTES_DEFAULT, RECORD_FILES_BYTES_DEFAULT,
                                           STORE_FILES_BYTES_DEFAULT};
+    me->images = (struct ocop_image_settings){.quality = OCOP_IMAGE_QUALITY_DEFAULT};
     (void)snprintf(me->rule_set, sizeof me->rule_set, "ocop-26-2026");
     for (;;) {
         status = step(s, st, &row, err);

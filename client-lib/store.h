@@ -69,6 +69,7 @@ struct identity {
     int64_t last_sync_ms, skew_ms;
     uint8_t file_key[CONTENT_KEY_LEN]; /* of the contents beside the store; zero: none yet */
     struct ocop_file_limits files;
+    struct ocop_image_settings images;
 };
 
 /* The code lists, and the roles of the officer; read once and again after a sync. */
@@ -464,6 +465,33 @@ OCOP_MUST_USE enum ocop_status store_file_bytes(struct ocop_store *s, const stru
                                                 const uint8_t hash[FILE_HASH_LEN],
                                                 uint64_t *of_record, uint64_t *of_store,
                                                 uint64_t *count, struct ocop_error *err);
+
+/* --- thumbnails (store_thumbnails.c) ---------------------------------------------------------- */
+
+/* The numbers are kept. */
+enum thumbnail_state {
+    THUMBNAIL_UNKNOWN = -1, /* there is no row */
+    THUMBNAIL_WANTED = 0,
+    THUMBNAIL_HERE = 1,
+    THUMBNAIL_NONE = 2 /* the registry can make none */
+};
+struct thumbnail_row {
+    uint8_t hash[FILE_HASH_LEN]; /* of the content that it is of */
+    enum thumbnail_state state;
+    struct span image; /* a JPEG; empty: not here */
+    int64_t at_ms;
+};
+OCOP_MUST_USE enum ocop_status store_thumbnail(struct ocop_store *s,
+                                               const uint8_t hash[FILE_HASH_LEN], struct arena *a,
+                                               struct thumbnail_row *out, struct ocop_error *err);
+OCOP_MUST_USE enum ocop_status
+store_thumbnail_put(struct ocop_store *s, const struct thumbnail_row *row, struct ocop_error *err);
+/** Of which contents, by hash and size; who asked first comes first. */
+OCOP_MUST_USE enum ocop_status store_thumbnails_wanted(struct ocop_store *s, struct arena *a,
+                                                       struct file_row **out, size_t *count,
+                                                       struct ocop_error *err);
+/** Those that were asked for or came longest ago go, until THUMBNAILS_KEPT_MAX are left. */
+OCOP_MUST_USE enum ocop_status store_thumbnails_trim(struct ocop_store *s, struct ocop_error *err);
 
 /* An attachment with what is known of its content. */
 struct attachment_row {

@@ -52,6 +52,10 @@ static const struct {
     {"file_bytes", MEMBER(files.file_bytes), META_INT},
     {"record_file_bytes", MEMBER(files.record_bytes), META_INT},
     {"store_file_bytes", MEMBER(files.store_bytes), META_INT},
+    {"image_side", MEMBER(images.side_max), META_INT32},
+    {"image_quality", MEMBER(images.quality), META_INT32},
+    {"image_strip", MEMBER(images.strip), META_BOOL},
+    {"image_original", MEMBER(images.keep_original), META_BOOL},
 };
 
 static bool identity_take(struct identity *me, size_t i, struct span v)

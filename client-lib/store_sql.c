@@ -164,6 +164,15 @@ static const char *const questions[Q_COUNT] = {
                      "(SELECT count(*) FROM attachment WHERE record_id = ?1 AND voided IS NOT 1)",
     [Q_ATTACHMENTS] = ATTACHMENT_COLUMNS OF_RECORD_OR_ALL,
     [Q_ATTACHMENT_ONE] = ATTACHMENT_COLUMNS "WHERE t.id = ?1",
+    [Q_THUMBNAIL] = "SELECT state, image, at_ms FROM thumbnail WHERE hash = ?1",
+    [Q_THUMBNAIL_PUT] = "INSERT INTO thumbnail (hash, state, image, at_ms, sum) VALUES (?1, ?2, "
+                        "?3, ?4, row_sum(?1, ?2, ?3, ?4)) ON CONFLICT (hash) DO UPDATE SET "
+                        "state = excluded.state, image = excluded.image, at_ms = excluded.at_ms, "
+                        "sum = excluded.sum",
+    [Q_THUMBNAILS_WANTED] = "SELECT hash, (SELECT size FROM attachment AS t WHERE t.hash = p.hash) "
+                            "FROM thumbnail AS p WHERE state = 0 ORDER BY at_ms, hash",
+    [Q_THUMBNAILS_TRIM] = "DELETE FROM thumbnail WHERE hash IN (SELECT hash FROM thumbnail "
+                          "ORDER BY at_ms DESC LIMIT -1 OFFSET ?1)",
 };
 
 enum ocop_status store_ask(struct ocop_store *s, enum question q, sqlite3_stmt **out,

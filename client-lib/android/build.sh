@@ -47,7 +47,7 @@ make -s -j "$JOBS" B="$out/tree" CIPHER=1 OPT='-Oz -g' CC="$cc -isystem $PWD/$ou
     ${NDK:+JDK=$PWD/$out} "$out/tree/libocop.a" "$out/tree/libproto.a" \
     $(for f in $jni; do echo "$out/tree/obj/${f%.c}.o"; done) ${jni:+"$out/tree/gen/border.pb-c.o"}
 
-parts=$(for part in protobuf-c nanomsg z sodium jansson utf8proc; do echo "$out/parts/lib/lib$part.a"; done)
+parts=$(for part in protobuf-c nanomsg z sodium jansson utf8proc jpeg; do echo "$out/parts/lib/lib$part.a"; done)
 link() { # name symbols what-is-linked-whole...
     name=$1 symbols=$2
     shift 2

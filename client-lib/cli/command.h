@@ -40,6 +40,10 @@ enum opt {
     OPT_SWEEP,
     OPT_KEEP,
     OPT_NO_FILES,
+    OPT_SIDE,
+    OPT_QUALITY,
+    OPT_STRIP,
+    OPT_ORIGINALS,
     OPT_ROOT_KEY,
     OPT_EXTRACT,
     OPT_FORMER,
@@ -88,7 +92,7 @@ typedef enum ocop_status command_fn(struct session *s, struct ocop_error *err);
 command_fn record_new, record_edit, record_submit, record_amend, record_add, record_void,
     record_discard, record_resend;
 command_fn view_show, view_list, view_status, view_check;
-command_fn file_attach, file_list, file_fetch;
+command_fn file_attach, file_list, file_images, file_fetch;
 command_fn export_run;
 command_fn evidence_run;
 command_fn sync_init, sync_enrol, sync_run, sync_rekey_device;

@@ -201,6 +201,38 @@ enum ocop_status file_list(struct session *s, struct ocop_error *err)
     return OCOP_OK;
 }
 
+/* --- images ---------------------------------------------------------------------------------- */
+
+enum ocop_status file_images(struct session *s, struct ocop_error *err)
+{
+    struct ocop_image_settings how;
+    int side, quality;
+    enum ocop_status st = input_number(s, OPT_SIDE, 0, OCOP_IMAGE_SIDE_MAX, 0, &side, err);
+
+    if (!st)
+        st = input_number(s, OPT_QUALITY, OCOP_IMAGE_QUALITY_MIN, OCOP_IMAGE_QUALITY_MAX,
+                          OCOP_IMAGE_QUALITY_DEFAULT, &quality, err);
+    if (!st && (s->value[OPT_SIDE] || s->value[OPT_QUALITY] || s->value[OPT_STRIP] ||
+                s->value[OPT_ORIGINALS])) {
+        how = (struct ocop_image_settings){(uint32_t)side, (uint32_t)quality,
+                                           s->value[OPT_STRIP] != NULL,
+                                           s->value[OPT_ORIGINALS] != NULL};
+        st = ocop_set_image_settings(s->store, &how, err);
+    }
+    if (!st)
+        st = ocop_get_image_settings(s->store, &how, err);
+    if (st)
+        return st;
+    if (how.side_max == 0) {
+        out_str(&s->out, "photos are kept as they come\n");
+        return OCOP_OK;
+    }
+    out_printf(&s->out, "photos are scaled down to %" PRIu32 " pixels, quality %" PRIu32 "%s%s\n",
+               how.side_max, how.quality, how.strip ? "; time and place are left out" : "",
+               how.keep_original ? "; the originals are attached besides" : "");
+    return OCOP_OK;
+}
+
 /* --- fetch ----------------------------------------------------------------------------------- */
 
 /* To a new name first: what is there is replaced by all of it or not at all. */

@@ -67,6 +67,12 @@ static const struct {
     [OPT_KEEP] = {"keep", 0, "MIB",
                   "first let go of files that the registry holds until so many MiB are here"},
     [OPT_NO_FILES] = {"no-files", 0, NULL, "records only; files wait for another sync"},
+    [OPT_SIDE] =
+        {"side", 0, "PIXELS",
+         "scale photos down until their longer side has so many; 0: keep them as they come"},
+    [OPT_QUALITY] = {"quality", 0, "N", "30 to 100; else 80"},
+    [OPT_STRIP] = {"strip", 0, NULL, "leave out time and place that the camera noted"},
+    [OPT_ORIGINALS] = {"originals", 0, NULL, "attach the originals besides"},
     [OPT_ROOT_KEY] = {"root-key", 0, "HEX", "the registry's root key as its office published it"},
     [OPT_EXTRACT] = {"extract", 0, "FOLDER", "where attached files that it carries are written to"},
     [OPT_HELP] = {"help", 'h', NULL, "print this help"},
@@ -150,6 +156,11 @@ static const struct command commands[] = {
      file_attach, HAS(OPT_ROLE) | HAS(OPT_CAPTION) | HAS(OPT_NAME) | HAS(OPT_PLACE), 2, 2, false},
     {"files", "[ID]", "List what is attached, to one record or all, and where each file is.",
      file_list, HAS(OPT_JSON) | HAS(OPT_CSV) | HAS(OPT_SWEEP) | HAS(OPT_KEEP), 0, 1, false},
+    {"images", "",
+     "Show what becomes of photos that are attached; with options, say so: what is not named is as "
+     "at first.",
+     file_images, HAS(OPT_SIDE) | HAS(OPT_QUALITY) | HAS(OPT_STRIP) | HAS(OPT_ORIGINALS), 0, 0,
+     false},
     {"fetch", "ID",
      "Write the file of an attachment, to stdout or --output; what is not here is first fetched "
      "from "

@@ -132,6 +132,17 @@ Ocop__Field__FileLimits file_limits_message(const struct ocop_file_limits *l)
     return m;
 }
 
+Ocop__Field__ImageSettings image_settings_message(const struct ocop_image_settings *how)
+{
+    Ocop__Field__ImageSettings m = OCOP__FIELD__IMAGE_SETTINGS__INIT;
+
+    m.side_max = how->side_max;
+    m.quality = how->quality;
+    m.strip = how->strip;
+    m.keep_original = how->keep_original;
+    return m;
+}
+
 Ocop__Field__StoreStatus store_status_message(const struct ocop_store_status *s)
 {
     Ocop__Field__StoreStatus m = OCOP__FIELD__STORE_STATUS__INIT;

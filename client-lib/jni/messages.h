@@ -16,6 +16,7 @@ struct ocop_attachment attachment_of(const Ocop__Field__Attachment *m);
 Ocop__Field__SyncSummary summary_message(const struct ocop_sync_summary *s);
 Ocop__Field__StoreStatus store_status_message(const struct ocop_store_status *s);
 Ocop__Field__FileLimits file_limits_message(const struct ocop_file_limits *l);
+Ocop__Field__ImageSettings image_settings_message(const struct ocop_image_settings *how);
 Ocop__Field__Evidence evidence_message(const struct ocop_evidence *e, const char *story);
 
 /* The same as arrays for Java; NULL where something has failed. */

@@ -373,6 +373,37 @@ static void set_file_limits(JNIEnv *env, jclass c, jlong h, jbyteArray limits)
     border_end(&b);
 }
 
+static jbyteArray image_settings(JNIEnv *env, jclass c, jlong h)
+{
+    struct border b;
+    struct ocop_image_settings how = {0};
+    Ocop__Field__ImageSettings m;
+    jbyteArray out;
+
+    (void)c;
+    border_begin(&b, env);
+    BORDER_CALL(&b, ocop_get_image_settings(store_of(h), &how, &b.err));
+    m = image_settings_message(&how);
+    out = border_message_out(&b, &m.base);
+    border_end(&b);
+    return out;
+}
+
+static void set_image_settings(JNIEnv *env, jclass c, jlong h, jbyteArray settings)
+{
+    struct border b;
+    struct ocop_image_settings how = {0};
+    const Ocop__Field__ImageSettings *m;
+
+    (void)c;
+    border_begin(&b, env);
+    m = (void *)border_message(&b, &ocop__field__image_settings__descriptor, settings);
+    if (m)
+        how = (struct ocop_image_settings){m->side_max, m->quality, m->strip, m->keep_original};
+    BORDER_CALL(&b, ocop_set_image_settings(store_of(h), &how, &b.err));
+    border_end(&b);
+}
+
 static jint sweep_files(JNIEnv *env, jclass c, jlong h)
 {
     struct border b;
@@ -698,6 +729,8 @@ JNIEXPORT jint JNI_OnLoad(JavaVM *vm, void *reserved)
         METHOD("keepFiles", "(JJ)I", keep_files),
         METHOD("fileLimits", "(J)[B", file_limits),
         METHOD("setFileLimits", "(J[B)V", set_file_limits),
+        METHOD("imageSettings", "(J)[B", image_settings),
+        METHOD("setImageSettings", "(J[B)V", set_image_settings),
         METHOD("sweepFiles", "(J)I", sweep_files),
         METHOD("toJson", "([B[BZ)[B", to_json),
         METHOD("fromJson", "(J[B[B[B)[B", from_json),

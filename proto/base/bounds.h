@@ -68,7 +68,10 @@
 #define FILE_CHUNKS_REPLY_MAX 16   /* in one reply */
 #define FILES_HASHED_ENOUGH MIB(8) /* in one request: others are hashed with the next */
 #define RECORD_FILES_MAX 200       /* attachments of one record that one device makes */
-#define FILES_DISK_SPARE MIB(64)   /* that files leave free on the disk, for the records */
+#define THUMBNAIL_BYTES_MAX FILE_CHUNK_BYTES
+#define THUMBNAIL_SIDE 256       /* pixels of its longer side */
+#define THUMBNAILS_KEPT_MAX 600  /* on one device: 9 MiB at most */
+#define FILES_DISK_SPARE MIB(64) /* that files leave free on the disk, for the records */
 
 /* A bundle of evidence. */
 #define EVIDENCE_BYTES_MAX MIB(64)     /* the story, in the file */

@@ -362,6 +362,18 @@ enum ocop_status content_block_read(const struct content_dir *d, int fd, uint64_
                : err_set(err, OCOP_EDAMAGED, "the content is not what was written");
 }
 
+enum ocop_status content_written(const struct content_writer *w, uint64_t index, uint8_t *block,
+                                 size_t *len, struct ocop_error *err)
+{
+    return content_block_read(w->d, w->fd, index, content_stored_size(w->d, w->size), block, len,
+                              err);
+}
+
+size_t content_written_room(const struct content_writer *w)
+{
+    return FILE_CHUNK_BYTES + content_block_room(w->d);
+}
+
 typedef enum ocop_status block_fn(void *self, struct span plain, struct ocop_error *err);
 
 /* The plain bytes from `at`, block after block, until `fn` has had `len` or there are no more. */

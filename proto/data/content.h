@@ -57,6 +57,11 @@ OCOP_MUST_USE enum ocop_status content_write(struct content_writer *w, struct sp
                                              struct ocop_error *err);
 /** All was written: it is on the disk, and w->hash and w->size are known. */
 OCOP_MUST_USE enum ocop_status content_seal(struct content_writer *w, struct ocop_error *err);
+/** What was written, again: a block of FILE_CHUNK_BYTES, the last one shorter, *len 0 behind it.
+ * After content_seal; `block` has content_written_room bytes. */
+OCOP_MUST_USE enum ocop_status content_written(const struct content_writer *w, uint64_t index,
+                                               uint8_t *block, size_t *len, struct ocop_error *err);
+size_t content_written_room(const struct content_writer *w);
 /** Give it its name, for good: it survives power loss from here on. To be called while who sweeps
  * is kept out. *fresh: there was none of this name. The writer is at its end either way. */
 OCOP_MUST_USE enum ocop_status content_place(struct content_writer *w, bool *fresh,

@@ -203,7 +203,7 @@ CREATE TABLE attachment (
     size INTEGER,
     hash BLOB,
     file_name TEXT
-) STRICT;
+, original_hash BLOB) STRICT;
 
 CREATE TABLE backup (
     made_ms INTEGER NOT NULL,

@@ -203,7 +203,7 @@ CREATE TABLE attachment (
     size INTEGER,
     hash BLOB,
     file_name TEXT
-) STRICT;
+, original_hash BLOB) STRICT;
 
 CREATE TABLE base (
     record BLOB PRIMARY KEY,
@@ -650,6 +650,14 @@ CREATE TABLE sums (
     sum INTEGER NOT NULL
 ) STRICT;
 
+CREATE TABLE thumbnail (
+    hash BLOB PRIMARY KEY,             -- BLAKE2b-256 of the content that it is of
+    state INTEGER NOT NULL,            -- 0 wanted, 1 here, 2 the registry has none of it
+    image BLOB,                        -- a JPEG; NULL: not here
+    at_ms INTEGER NOT NULL,            -- when it was asked for, or came
+    sum INTEGER NOT NULL
+) STRICT;
+
 CREATE TABLE unit (
     n INTEGER PRIMARY KEY,
     id BLOB NOT NULL UNIQUE CHECK (length(id) = 16),
@@ -759,6 +767,8 @@ CREATE INDEX sample_product ON sample (product_id);
 CREATE INDEX sample_sample_code ON sample (sample_code) WHERE sample_code IS NOT NULL;
 
 CREATE INDEX sample_unit ON sample (unit_id, taken_ms);
+
+CREATE INDEX thumbnail_at ON thumbnail (state, at_ms);
 
 CREATE INDEX unit_code ON unit (code) WHERE code IS NOT NULL;
 

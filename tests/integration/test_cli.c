@@ -295,6 +295,7 @@ static const struct {
     {"export", "product", ALL " --json --csv --output"},
     {"attach", PRODUCT_ID " photo.jpg", ALL " --role --caption --name --place"},
     {"files", "", ALL " --json --csv --sweep --keep"},
+    {"images", "", ALL " --side --quality --strip --originals"},
     {"fetch", PRODUCT_ID, ALL " --output"},
     {"resend", PRODUCT_ID, ALL},
     {"verify-evidence", "bundle", ALL " --json --root-key --extract"},

@@ -170,6 +170,9 @@ static void fill_store(struct world *w)
     must(store_stub_put(s, KIND_PRODUCER, &w->product, span_str("ngoài xã"), &err), &err);
     must(store_unseen_mark(s, true, &err), &err);
     must(store_file_put(s, &(struct file_row){{1}, 4096, 0, false, true, false, 7}, &err), &err);
+    must(store_thumbnail_put(
+             s, &(struct thumbnail_row){{1}, THUMBNAIL_HERE, span_str("a picture"), 7}, &err),
+         &err);
     must(store_commit(s, &err), &err);
     /* A draft over a record that the registry has. */
     ProtobufCMessage *m = NULL;

@@ -6,11 +6,15 @@ import static org.junit.Assert.assertTrue;
 import static vn.ocop.field.Field.fails;
 
 import com.google.protobuf.ByteString;
+import java.awt.image.BufferedImage;
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.Paths;
 import java.util.Arrays;
+import javax.imageio.ImageIO;
 import org.junit.Test;
 import vn.ocop.field.records.Inspection;
 
@@ -64,6 +68,28 @@ public class FileTest {
                     none.toBuilder().setPath(Field.path()).build()));
             fails(Status.ENOTFOUND, () -> store.fetch(made.getId()));
             fails(Status.EINVAL, () -> store.readFile(made.getId(), -1, 1));
+        }
+    }
+
+    @Test
+    public void photos_are_scaled_as_the_store_says() throws Exception {
+        try (FieldStore store = Field.officer()) {
+            assertEquals(0, store.imageSettings().getSideMax());
+            ImageSettings how = store.imageSettings().toBuilder()
+                    .setSideMax(640).setQuality(70).setStrip(true).setKeepOriginal(false).build();
+            store.setImageSettings(how);
+            assertEquals(how, store.imageSettings());
+            fails(Status.ELIMIT, () -> store.setImageSettings(how.toBuilder().setQuality(7).build()));
+            Inspection made = Field.inspection(store).build();
+            store.submit(made);
+            ByteArrayOutputStream jpeg = new ByteArrayOutputStream();
+            assertTrue(ImageIO.write(new BufferedImage(1300, 1000, BufferedImage.TYPE_INT_RGB), "jpeg", jpeg));
+            ByteString id = store.attach(made.getId(), Attachment.newBuilder().setRole("photo")
+                    .setBytes(ByteString.copyFrom(jpeg.toByteArray())).setName("IMG_1.jpg").build());
+            byte[] kept = store.readFile(id, 0, 1 << 20);
+            BufferedImage image = ImageIO.read(new ByteArrayInputStream(kept));
+            assertEquals(640, image.getWidth());
+            assertEquals(492, image.getHeight());
         }
     }
 

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "camera.h"
 #include "line.h"
 #include "office.h"
 
@@ -41,6 +42,29 @@ static const char *make_file(struct office *o, const char *name, const char *hea
     return path;
 }
 
+static void make_photo(struct office *o, const char *name, const struct camera *c)
+{
+    char path[PROCESS_PATH_MAX];
+    size_t len;
+    uint8_t *photo = camera_photo(c, &len);
+    FILE *f = fopen(office_path(o, name, path), "wb");
+    assert_int_equal(fwrite(photo, 1, len, f), len);
+    assert_int_equal(fclose(f), 0);
+    free(photo);
+}
+
+static void expect_size(const char *path, unsigned width, unsigned height)
+{
+    static uint8_t bytes[1 << 20];
+    struct camera_seen seen;
+    FILE *f = fopen(path, "rb");
+    assert_non_null(f);
+    assert_true(camera_look(span_of(bytes, fread(bytes, 1, sizeof bytes, f)), &seen));
+    fclose(f);
+    assert_int_equal(seen.width, width);
+    assert_int_equal(seen.height, height);
+}
+
 static void expect_same(struct office *o, const char *a, const char *b)
 {
     char command[3 * PROCESS_PATH_MAX], one[PROCESS_PATH_MAX], two[PROCESS_PATH_MAX];
@@ -70,6 +94,25 @@ static void a_photo_is_attached_listed_and_written_out_again(void **state)
     office_expect(o, 0, DEVICE(o, "lan", "sync"), "complete:        yes");
     office_expect(o, 0, OFFICE(o, "show", "attachment", id), "Khu sơ chế");
     office_expect(o, 0, DEVICE(o, "lan", "check"), "");
+}
+
+static void photos_are_scaled_when_that_is_said(void **state)
+{
+    struct office *o = *state;
+    char record[40], id[40], path[PROCESS_PATH_MAX];
+    office_record(o, "lan", "inspection", 0, "ảnh", record);
+    make_photo(o, "to.jpg", &(struct camera){.width = 2000, .height = 1500});
+    office_expect(o, 0, DEVICE(o, "lan", "images"), "photos are kept as they come");
+    office_expect(o, 2, DEVICE(o, "lan", "images", "--side", "10"), "side_max: may be 0, or from");
+    office_expect(o, 0, DEVICE(o, "lan", "images", "--side", "640", "--strip"), "640 pixels");
+    office_expect(o, 0, DEVICE(o, "lan", "images"),
+                  "scaled down to 640 pixels, quality 80; time and place are left out");
+    office_expect(o, 0, DEVICE(o, "lan", "attach", record, office_path(o, "to.jpg", path)), "-");
+    snprintf(id, sizeof id, "%.36s", o->out);
+    office_expect(o, 0, DEVICE(o, "lan", "fetch", id, "--output", office_path(o, "be.jpg", path)),
+                  "");
+    expect_size(path, 640, 480);
+    office_expect(o, 0, DEVICE(o, "lan", "images", "--side", "0"), "kept as they come");
 }
 
 static void without_a_role_an_image_is_a_photo_and_the_rest_a_document(void **state)
@@ -253,6 +296,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_photo_is_attached_listed_and_written_out_again),
+        cmocka_unit_test(photos_are_scaled_when_that_is_said),
         cmocka_unit_test(without_a_role_an_image_is_a_photo_and_the_rest_a_document),
         cmocka_unit_test(what_cannot_be_attached_is_one_line_and_its_exit_code),
         cmocka_unit_test(a_killed_sync_goes_on_where_it_was),

@@ -413,6 +413,30 @@ public final class FieldStore implements AutoCloseable {
     }
 
     /**
+     * What becomes of photos that are attached.
+     *
+     * @return as kept in the store; at first they are kept as they come
+     * @throws OcopException as every method
+     */
+    @NonNull
+    public ImageSettings imageSettings() throws OcopException {
+        return Native.message(ImageSettings.parser(), ask(Native::imageSettings));
+    }
+
+    /**
+     * Say what becomes of photos that are attached: a JPEG whose longer side has more pixels than is said
+     * is scaled down to it, turned as it was. What cannot be decoded is kept as it is. What is attached
+     * already stays.
+     *
+     * @param settings all four; 2,048 pixels of quality 80 are some 500 KiB
+     * @throws OcopException {@link Status#ELIMIT} with the member named
+     */
+    public void setImageSettings(@NonNull ImageSettings settings) throws OcopException {
+        byte[] how = settings.toByteArray();
+        act(s -> Native.setImageSettings(s, how));
+    }
+
+    /**
      * Remove what a killed process left among the files, and contents that nothing names. Done by
      * itself when there is need.
      *

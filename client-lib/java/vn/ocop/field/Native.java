@@ -64,6 +64,10 @@ final class Native {
 
     static native void setFileLimits(long store, byte[] limits) throws OcopException;
 
+    static native byte[] imageSettings(long store) throws OcopException;
+
+    static native void setImageSettings(long store, byte[] settings) throws OcopException;
+
     static native int sweepFiles(long store) throws OcopException;
 
     static native byte[] toJson(byte[] kind, byte[] record, boolean pretty) throws OcopException;

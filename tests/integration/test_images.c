@@ -1,0 +1,388 @@
+/* Photos scaled down on their way into a store: what is kept, what its record says, and that no
+ * picture, however odd, is refused. */
+#include "test.h"
+
+#include <dirent.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "camera.h"
+#include "exif.h"
+#include "picture.h"
+#include "records.pb-c.h"
+#include "store.h"
+#include "world.h"
+
+static void must(enum ocop_status st, const struct ocop_error *err)
+{
+    if (st != OCOP_OK)
+        fail_msg("%s %s: %s", err_name(st), err->field, err->text);
+}
+
+/* Between the library and its pictures: see the Makefile. */
+static struct world *watched; /* NULL: nobody watches */
+static unsigned scaled;
+
+enum ocop_status __real_picture_scale(const struct picture_in *in, const struct picture_out *out,
+                                      const struct picture_want *want, struct picture_done *done,
+                                      struct ocop_error *err);
+enum ocop_status __wrap_picture_scale(const struct picture_in *in, const struct picture_out *out,
+                                      const struct picture_want *want, struct picture_done *done,
+                                      struct ocop_error *err);
+enum ocop_status __wrap_picture_scale(const struct picture_in *in, const struct picture_out *out,
+                                      const struct picture_want *want, struct picture_done *done,
+                                      struct ocop_error *err)
+{
+    scaled++;
+    if (watched) {
+        assert_int_equal(pthread_mutex_trylock(&watched->stores[1]->lock), 0);
+        pthread_mutex_unlock(&watched->stores[1]->lock);
+        world_inspect(watched, 1, "pass");
+    }
+    return __real_picture_scale(in, out, want, done, err);
+}
+
+/* --- what the tests share --------------------------------------------------------------------- */
+
+static int open_world(void **state)
+{
+    struct world *w = calloc(1, sizeof *w);
+    world_open(w);
+    world_enrol(w, 1);
+    world_sync(w, 1);
+    watched = NULL;
+    scaled = 0;
+    *state = w;
+    return 0;
+}
+
+static int close_world(void **state)
+{
+    world_close(*state);
+    free(*state);
+    return 0;
+}
+
+static void set(struct world *w, struct ocop_image_settings how)
+{
+    struct ocop_error err = {0};
+    must(ocop_set_image_settings(w->stores[1], &how, &err), &err);
+}
+
+static struct span shot(const struct camera *c)
+{
+    size_t len;
+    const uint8_t *photo = camera_photo(c, &len);
+    return span_of(photo, len);
+}
+
+static void forget(struct span photo)
+{
+    free((void *)(uintptr_t)photo.p);
+}
+
+static struct ocop_id attach(struct world *w, struct ocop_id record, struct span photo,
+                             const char *role)
+{
+    struct ocop_error err = {0};
+    struct ocop_id out;
+    const struct ocop_attachment a = {
+        .bytes = photo.p, .len = photo.len, .name = "IMG_1.jpg", .role = role};
+    must(ocop_attach(w->stores[1], &record, &a, &out, &err), &err);
+    return out;
+}
+
+/* The content of an attachment, in the world's arena; held against its record. */
+static struct span content(struct world *w, struct ocop_id id, uint8_t original[HASH_LEN])
+{
+    struct ocop_error err = {0};
+    ProtobufCMessage *m;
+    uint8_t hash[HASH_LEN];
+    size_t got;
+    must(ocop_load(w->stores[1], &id, &m, &err), &err);
+    const Ocop__Attachment *r = (Ocop__Attachment *)m;
+    uint8_t *bytes = arena_alloc(&w->arena, (size_t)r->size + 1);
+    must(ocop_file_read(w->stores[1], &id, 0, bytes, (size_t)r->size + 1, &got, &err), &err);
+    assert_int_equal(got, r->size);
+    hash_bytes(span_of(bytes, got), hash);
+    assert_memory_equal(r->hash.data, hash, HASH_LEN);
+    memset(original, 0, HASH_LEN);
+    if (r->has_original_hash)
+        memcpy(original, r->original_hash.data, HASH_LEN);
+    ocop_free(m);
+    return span_of(bytes, got);
+}
+
+/* It was kept byte for byte, and its record says of no other. */
+static void expect_as_it_was(struct world *w, struct ocop_id id, struct span photo)
+{
+    static const uint8_t none[HASH_LEN];
+    uint8_t original[HASH_LEN];
+    assert_true(span_eq(content(w, id, original), photo));
+    assert_memory_equal(original, none, HASH_LEN);
+}
+
+static size_t count_files(struct world *w, struct ocop_id record)
+{
+    struct ocop_error err = {0};
+    struct ocop_file_list *list;
+    must(ocop_files(w->stores[1], &record, &list, &err), &err);
+    const size_t count = list->count;
+    ocop_file_list_free(list);
+    return count;
+}
+
+/* Files below FILE.blobs: those with their name; what is half written must not be there. */
+static unsigned in_folder(struct world *w)
+{
+    char path[512], below[800];
+    unsigned count = 0;
+    snprintf(path, sizeof path, "%s/1.ocop.blobs", w->dir);
+    DIR *dir = opendir(path);
+    for (struct dirent *e; dir && (e = readdir(dir));) {
+        if (e->d_name[0] == '.')
+            continue;
+        snprintf(below, sizeof below, "%s/%s", path, e->d_name);
+        DIR *inner = opendir(below);
+        for (struct dirent *f; inner && (f = readdir(inner));) {
+            count += f->d_name[0] != '.';
+            if (f->d_name[0] != '.' && strcmp(e->d_name, "new") == 0)
+                fail_msg("%s is left", f->d_name);
+        }
+        closedir(inner);
+    }
+    if (dir)
+        closedir(dir);
+    return count;
+}
+
+static void expect_sound(struct world *w)
+{
+    struct ocop_error err = {0};
+    unsigned findings;
+    must(ocop_check(w->stores[1], NULL, NULL, &findings, &err), &err);
+    assert_int_equal(findings, 0);
+}
+
+/* --- scaled ------------------------------------------------------------------------------------
+ */
+
+static void a_photo_is_kept_as_it_comes_until_the_store_says_otherwise(void **state)
+{
+    struct world *w = *state;
+    struct span photo = shot(&(struct camera){.width = 3000, .height = 2000});
+    expect_as_it_was(w, attach(w, world_inspect(w, 1, "pass"), photo, "photo"), photo);
+    assert_int_equal(scaled, 0);
+    forget(photo);
+}
+
+static void a_large_photo_becomes_smaller_and_says_of_what_it_was_made(void **state)
+{
+    struct world *w = *state;
+    uint8_t original[HASH_LEN], hash[HASH_LEN];
+    struct camera_seen seen;
+    struct exif e;
+    struct span photo =
+        shot(&(struct camera){.width = 3000, .height = 2000, .exif = camera_exif()});
+    set(w, (struct ocop_image_settings){.side_max = 1024, .quality = 80});
+    struct ocop_id record = world_inspect(w, 1, "pass"), id = attach(w, record, photo, "photo");
+    struct span kept = content(w, id, original);
+    hash_bytes(photo, hash);
+    assert_memory_equal(original, hash, HASH_LEN);
+    assert_true(kept.len < photo.len / 4);
+    assert_true(camera_look(kept, &seen));
+    assert_int_equal(seen.width, 1024);
+    assert_int_equal(seen.height, 683);
+    assert_true(exif_read(span_of(seen.exif, seen.exif_len), &e));
+    assert_int_equal(e.orientation, 6);
+    assert_true(e.has_place);
+    /* The same photo twice is one content, as without scaling. */
+    struct ocop_id again = attach(w, record, photo, "photo");
+    assert_true(span_eq(content(w, again, original), kept));
+    assert_int_equal(in_folder(w), 1);
+    assert_int_equal(count_files(w, record), 2);
+    expect_sound(w);
+    assert_int_equal(world_sync(w, 1).files_sent, 1);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM attachment WHERE original_hash NOTNULL"),
+                     2);
+    forget(photo);
+}
+
+static void recording_goes_on_while_a_photo_is_scaled(void **state)
+{
+    struct world *w = *state;
+    struct span photo = shot(&(struct camera){.width = 1000, .height = 800});
+    set(w, (struct ocop_image_settings){.side_max = 320, .quality = 80});
+    struct ocop_id record = world_inspect(w, 1, "pass");
+    watched = w;
+    attach(w, record, photo, "photo");
+    assert_int_equal(scaled, 1);
+    assert_int_equal(world_sync(w, 1).applied, 3);
+    forget(photo);
+}
+
+static void the_original_is_kept_besides_when_that_is_wanted(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    struct ocop_file_list *list;
+    uint8_t original[HASH_LEN];
+    struct span photo = shot(&(struct camera){.width = 3000, .height = 2000});
+    set(w, (struct ocop_image_settings){.side_max = 640, .quality = 70, .keep_original = true});
+    struct ocop_id record = world_inspect(w, 1, "pass"), id = attach(w, record, photo, "photo");
+    assert_true(content(w, id, original).len < photo.len);
+    must(ocop_files(w->stores[1], &record, &list, &err), &err);
+    assert_int_equal(list->count, 2);
+    const unsigned other = memcmp(&list->files[0].id, &id, sizeof id) == 0;
+    assert_memory_equal(list->files[other].hash, original, HASH_LEN);
+    expect_as_it_was(w, list->files[other].id, photo);
+    ocop_file_list_free(list);
+    assert_int_equal(in_folder(w), 2);
+    expect_sound(w);
+    assert_int_equal(world_sync(w, 1).files_sent, 2);
+    forget(photo);
+}
+
+static void what_the_camera_noted_stays_behind_even_of_a_small_one(void **state)
+{
+    struct world *w = *state;
+    uint8_t original[HASH_LEN];
+    struct camera_seen seen;
+    struct exif e;
+    struct span photo = shot(&(struct camera){.width = 400, .height = 300, .exif = camera_exif()});
+    set(w, (struct ocop_image_settings){.side_max = 1024, .quality = 80, .strip = true});
+    struct ocop_id record = world_inspect(w, 1, "pass");
+    struct span kept = content(w, attach(w, record, photo, "photo"), original);
+    assert_true(camera_look(kept, &seen));
+    assert_int_equal(seen.width, 400);
+    assert_true(exif_read(span_of(seen.exif, seen.exif_len), &e));
+    assert_int_equal(e.orientation, 6);
+    assert_string_equal(e.taken, "");
+    assert_false(e.has_place);
+    forget(photo);
+}
+
+/* --- not scaled --------------------------------------------------------------------------------
+ */
+
+static void what_is_small_or_odd_or_a_paper_is_kept_as_it_is(void **state)
+{
+    struct world *w = *state;
+    struct ocop_id record = world_inspect(w, 1, "pass");
+    static const uint8_t png[40] = "\x89PNG\r\n\x1a\n";
+    set(w, (struct ocop_image_settings){.side_max = 640, .quality = 80});
+    const struct {
+        struct camera camera;
+        const char *role;
+        unsigned cut; /* hundredths of it that are there */
+    } cases[] = {
+        {{.width = 640, .height = 480}, "photo", 100},
+        {{.width = 2000, .height = 1500}, "document", 100},
+        {{.width = 2000, .height = 1500, .seed = 1}, "laboratory_report", 100},
+        {{.width = 2000, .height = 1500}, "photo", 60},
+        {{.width = 2000, .height = 1500, .form = CAMERA_PRINT}, "photo", 100},
+        {{.width = 2000, .height = 1500, .form = CAMERA_MANY_SCANS}, "photo", 100},
+        {{.width = 6000, .height = 4000, .form = CAMERA_PROGRESSIVE}, "photo", 100},
+        {{.width = 700, .height = 500, .quality = 5}, "photo", 100}, /* it would become larger */
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct span photo = shot(&cases[i].camera), part = photo;
+        part.len = photo.len * cases[i].cut / 100;
+        expect_as_it_was(w, attach(w, record, part, cases[i].role), part);
+        forget(photo);
+    }
+    expect_as_it_was(w, attach(w, record, span_of(png, sizeof png), "photo"),
+                     span_of(png, sizeof png));
+    assert_int_equal(in_folder(w), sizeof cases / sizeof *cases + 1);
+    expect_sound(w);
+}
+
+static void what_is_no_photo_is_refused_as_ever(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    struct ocop_id out, record = world_inspect(w, 1, "pass");
+    set(w, (struct ocop_image_settings){.side_max = 640, .quality = 80});
+    const struct ocop_attachment text = {.bytes = "Biên bản", .len = 11, .role = "photo"};
+    assert_int_equal(ocop_attach(w->stores[1], &record, &text, &out, &err), OCOP_EINVAL);
+    assert_string_equal(err.field, "role");
+    const struct ocop_attachment lie = {
+        .bytes = "GIF89a..", .len = 8, .role = "photo", .media_type = "image/jpeg"};
+    assert_int_equal(ocop_attach(w->stores[1], &record, &lie, &out, &err), OCOP_EINVAL);
+    assert_string_equal(err.field, "media_type");
+    assert_int_equal(scaled, 0);
+    assert_int_equal(in_folder(w), 0);
+}
+
+/* The limit of one file is that of what is kept. */
+static void a_photo_may_be_too_large_before_it_is_scaled(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    struct ocop_id out, record = world_inspect(w, 1, "pass");
+    struct ocop_file_limits limits = {100000, 200000, 400000};
+    struct span photo = shot(&(struct camera){.width = 3000, .height = 2000});
+    const struct ocop_attachment a = {
+        .bytes = photo.p, .len = photo.len, .role = "photo", .name = "a.jpg"};
+    assert_true(photo.len > limits.store_bytes);
+    must(ocop_set_file_limits(w->stores[1], &limits, &err), &err);
+    assert_int_equal(ocop_attach(w->stores[1], &record, &a, &out, &err), OCOP_ELIMIT);
+    set(w, (struct ocop_image_settings){.side_max = 640, .quality = 80});
+    must(ocop_attach(w->stores[1], &record, &a, &out, &err), &err);
+    set(w, (struct ocop_image_settings){.side_max = 2900, .quality = 95});
+    assert_int_equal(ocop_attach(w->stores[1], &record, &a, &out, &err), OCOP_ELIMIT);
+    assert_string_equal(err.field, "bytes");
+    set(w, (struct ocop_image_settings){.side_max = 640, .quality = 70, .keep_original = true});
+    assert_int_equal(ocop_attach(w->stores[1], &record, &a, &out, &err), OCOP_ELIMIT);
+    assert_int_equal(in_folder(w), 1);
+    assert_int_equal(count_files(w, record), 1);
+    forget(photo);
+}
+
+/* --- settings ----------------------------------------------------------------------------------
+ */
+
+static void settings_are_the_store_s_and_refused_by_name(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    struct ocop_image_settings how;
+    must(ocop_get_image_settings(w->stores[1], &how, &err), &err);
+    assert_true(how.side_max == 0 && how.quality == 80 && !how.strip && !how.keep_original);
+    set(w, (struct ocop_image_settings){2048, 75, true, true});
+    world_relink(w, 1, &w->links[1].link);
+    must(ocop_get_image_settings(w->stores[1], &how, &err), &err);
+    assert_true(how.side_max == 2048 && how.quality == 75 && how.strip && how.keep_original);
+    const struct {
+        struct ocop_image_settings how;
+        const char *field;
+    } bad[] = {{{.side_max = 319, .quality = 80}, "side_max"},
+               {{.side_max = 8193, .quality = 80}, "side_max"},
+               {{.side_max = 640, .quality = 29}, "quality"},
+               {{.side_max = 640, .quality = 101}, "quality"}};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        assert_int_equal(ocop_set_image_settings(w->stores[1], &bad[i].how, &err), OCOP_ELIMIT);
+        assert_string_equal(err.field, bad[i].field);
+    }
+    must(ocop_get_image_settings(w->stores[1], &how, &err), &err);
+    assert_int_equal(how.side_max, 2048);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_world, close_world)
+    const struct CMUnitTest tests[] = {
+        TEST(a_photo_is_kept_as_it_comes_until_the_store_says_otherwise),
+        TEST(a_large_photo_becomes_smaller_and_says_of_what_it_was_made),
+        TEST(recording_goes_on_while_a_photo_is_scaled),
+        TEST(the_original_is_kept_besides_when_that_is_wanted),
+        TEST(what_the_camera_noted_stays_behind_even_of_a_small_one),
+        TEST(what_is_small_or_odd_or_a_paper_is_kept_as_it_is),
+        TEST(what_is_no_photo_is_refused_as_ever),
+        TEST(a_photo_may_be_too_large_before_it_is_scaled),
+        TEST(settings_are_the_store_s_and_refused_by_name),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

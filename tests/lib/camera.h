@@ -1,0 +1,43 @@
+/* JPEGs as cameras, apps and attackers make them. */
+#ifndef TEST_CAMERA_H
+#define TEST_CAMERA_H
+
+#include "span.h"
+
+enum camera_form {
+    CAMERA_BASELINE,
+    CAMERA_PROGRESSIVE,
+    CAMERA_MANY_SCANS, /* progressive, in more scans than anybody needs */
+    CAMERA_GREY,
+    CAMERA_PRINT, /* four colours */
+};
+
+struct camera {
+    unsigned width, height;
+    enum camera_form form;
+    int quality;      /* 0: 90 */
+    uint8_t seed;     /* another picture */
+    bool checkered;   /* black and white, pixel by pixel */
+    struct span exif; /* of an APP1 segment, or none */
+    struct span icc;  /* of an APP2 segment, or none */
+};
+
+/** A photo: dark at the left, bright at the right, and some noise. free() it. */
+uint8_t *camera_photo(const struct camera *c, size_t *len);
+
+/* What a JPEG shows, as a viewer decodes it. */
+struct camera_seen {
+    unsigned width, height;
+    uint8_t left, right; /* mean brightness of its outer quarters */
+    uint8_t darkest, brightest;
+    size_t exif_len, icc_len; /* of its segments; 0: none */
+    uint8_t exif[1024], icc[1024];
+};
+/** False when it is none. */
+bool camera_look(struct span jpeg, struct camera_seen *out);
+
+/** An EXIF segment of a camera: big-endian, turned by 90 degrees, taken at 2026-08-05 14:03:00
+ * +07:00 at 12.4489 N 107.6301 E, with much else, "SECRET" among it. In static memory. */
+struct span camera_exif(void);
+
+#endif
