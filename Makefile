@@ -184,10 +184,13 @@ $(SCENE): WRAP := $(addprefix -Wl$(comma)--wrap=,frame_seal_request frame_open_r
 ifdef LIBFUZZER
 $(SCENE) $(B)/fuzz/fuzz_changeset: $(B)/obj/tests/fuzz/mutate.o
 endif
-# Curves that cost less, and a count of the heap: see tests/sim/curve.c and memory.c.
+# Curves that cost less, a count of the heap, contents in memory: see tests/sim/curve.c, memory.c
+# and folder.c.
 SIM_WRAPPED := $(addprefix crypto_,scalarmult_curve25519 scalarmult_curve25519_base sign_detached \
 	sign_verify_detached) changeset_seal feed_page store_outbox_ready utf8proc_map \
-	malloc calloc realloc strdup free
+	malloc calloc realloc strdup free \
+	close fsync flock mkdir rmdir unlink rename write opendir closedir \
+	$(foreach name,open stat statvfs ftruncate pread pwrite readdir,$(name) $(name)64)
 $(SIM): $(call obj,$(SIM_C) tests/lib/stories.c) $(CLIENT_A) $(SERVER_A) $(PROTO_A)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -o $@ $^ $(SIM_WRAPPED:%=-Wl,--wrap=%) $(TEST_LIBS)

@@ -139,6 +139,35 @@ enum ocop_status files_swept(struct ocop_store *s, enum ocop_status st)
     return st;
 }
 
+/* In a transaction. The sweep after it removes what they were of. */
+static enum ocop_status forget_left(struct ocop_store *s, struct ocop_error *err)
+{
+    struct file_row *rows;
+    size_t count;
+    enum ocop_status st = store_files_left(s, &s->arena, &rows, &count, err);
+
+    for (size_t i = 0; !st && i < count; i++) {
+        s->files_loose = s->files_loose || rows[i].here;
+        st = store_file_delete(s, rows[i].hash, err);
+    }
+    return st;
+}
+
+void files_follow(struct ocop_store *s, bool moved)
+{
+    enum ocop_status st;
+
+    if (s->files_known && !moved)
+        return;
+    s->files_known = false;
+    st = client_write(s, NULL);
+    if (!st)
+        st = client_write_end(s, forget_left(s, NULL), NULL);
+    s->files_known = !st;
+    if (files_swept(s, st) != OCOP_OK)
+        env_log(s->env, ENV_WARN, "files_not_followed", "status=%s", err_name(st));
+}
+
 enum ocop_status files_clear(struct ocop_store *s, struct ocop_error *err)
 {
     struct content_dir d;

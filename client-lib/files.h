@@ -16,6 +16,9 @@ void files_tidy(struct ocop_store *s);
 /** What was discarded may have left contents that nothing names. Gives `st` back: what cannot be
  *  removed now is removed later. */
 OCOP_MUST_USE enum ocop_status files_swept(struct ocop_store *s, enum ocop_status st);
+/** After a sync: the contents of records that left go too, when the registry has them. `moved`:
+ *  something may have left. What cannot be removed now is removed later. */
+void files_follow(struct ocop_store *s, bool moved);
 /** For a wipe: all of them, and the folder. */
 OCOP_MUST_USE enum ocop_status files_clear(struct ocop_store *s, struct ocop_error *err);
 

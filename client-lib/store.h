@@ -99,6 +99,7 @@ struct ocop_store {
     bool busy;           /* an exchange is running; it holds the lock only now and then */
     bool closing, broken;
     bool files_loose; /* contents that nothing names lie in the folder */
+    bool files_known; /* it was looked which contents nothing names, and nothing came since */
     bool stale;       /* `me` is not what is stored: read it before it is used */
     atomic_bool cancel;
     struct db *db; /* store.c */
@@ -453,6 +454,10 @@ OCOP_MUST_USE enum ocop_status store_files_moving(struct ocop_store *s, bool dow
 OCOP_MUST_USE enum ocop_status store_files_spare(struct ocop_store *s, struct arena *a,
                                                  struct file_row **out, size_t *count,
                                                  struct ocop_error *err);
+/** Those that no attachment here names, and that need not be sent. */
+OCOP_MUST_USE enum ocop_status store_files_left(struct ocop_store *s, struct arena *a,
+                                                struct file_row **out, size_t *count,
+                                                struct ocop_error *err);
 /** The registry is another one than that which said what it holds. */
 OCOP_MUST_USE enum ocop_status store_files_doubt(struct ocop_store *s, struct ocop_error *err);
 /** Does an attachment on this device name it? */

@@ -113,6 +113,12 @@ enum ocop_status store_files_spare(struct ocop_store *s, struct arena *a, struct
     return all_files(s, Q_FILES_SPARE, a, out, count, err);
 }
 
+enum ocop_status store_files_left(struct ocop_store *s, struct arena *a, struct file_row **out,
+                                  size_t *count, struct ocop_error *err)
+{
+    return all_files(s, Q_FILES_LEFT, a, out, count, err);
+}
+
 enum ocop_status store_files_moving(struct ocop_store *s, bool down, const struct id *of,
                                     struct arena *a, struct file_row **out, size_t *count,
                                     struct ocop_error *err)

@@ -155,6 +155,8 @@ static const char *const questions[Q_COUNT] = {
                          "AND " OF_RECORD_OR_ANY " ORDER BY size, hash LIMIT ?2",
     [Q_FILES_SPARE] = "SELECT " FILE_COLUMNS " FROM file WHERE here = 1 AND central = 1 "
                       "ORDER BY tried_ms, hash",
+    [Q_FILES_LEFT] = "SELECT " FILE_COLUMNS " FROM file AS f WHERE (central = 1 OR here = 0) "
+                     "AND NOT EXISTS (SELECT 1 FROM attachment AS t WHERE t.hash = f.hash)",
     [Q_FILES_DOUBT] = "UPDATE file SET central = 0, done = 0, sum = row_sum(hash, size, here, 0, "
                       "wanted, 0, tried_ms) WHERE here = 1 AND central = 1",
     [Q_FILE_NAMED] = "SELECT EXISTS (SELECT 1 FROM attachment WHERE hash = ?1)",

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "device_keys.h"
+#include "files.h"
 #include "frame.h"
 #include "record_api.h"
 #include "text.h"
@@ -781,6 +782,7 @@ enum ocop_status ocop_sync(struct ocop_store *s, const struct ocop_sync_options 
     device_scope_forget(s);
     client_end_exchange(s);
     (void)pthread_mutex_unlock(&s->lock);
+    files_follow(s, r.sum->departed + r.sum->pushed + r.sum->files_sent > 0);
     noise_fini(&r.noise);
     buf_fini(&r.frame);
     buf_fini(&r.answer);

@@ -79,7 +79,7 @@ void content_key_wipe(uint8_t key[CONTENT_KEY_LEN])
 /* --- folders --------------------------------------------------------------------------------- */
 
 /* What was made or renamed in a folder is there after power loss once the folder is on the disk. */
-enum ocop_status content_folder_sync(const char *path, struct ocop_error *err)
+static enum ocop_status folder_sync(const char *path, struct ocop_error *err)
 {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     enum ocop_status st = OCOP_OK;
@@ -91,12 +91,10 @@ enum ocop_status content_folder_sync(const char *path, struct ocop_error *err)
     return st;
 }
 
-/* `parent` is where it lies. */
-static enum ocop_status folder_make(const char *path, const char *parent, struct ocop_error *err)
+static enum ocop_status folder_make(const char *path, struct ocop_error *err)
 {
-    if (mkdir(path, 0700) == 0)
-        return content_folder_sync(parent, err);
-    return errno == EEXIST ? OCOP_OK : content_failed(err, "making folder", path);
+    return mkdir(path, 0700) == 0 || errno == EEXIST ? OCOP_OK
+                                                     : content_failed(err, "making folder", path);
 }
 
 static void parent_of(const char *path, char out[PATH_MAX])
@@ -111,13 +109,25 @@ static void parent_of(const char *path, char out[PATH_MAX])
 enum ocop_status content_folder(const struct content_dir *d, const char *name,
                                 struct ocop_error *err)
 {
-    char path[PATH_MAX], parent[PATH_MAX];
+    char path[PATH_MAX];
     enum ocop_status st;
 
-    parent_of(d->path, parent);
     (void)snprintf(path, sizeof path, "%s/%s", d->path, name);
-    st = folder_make(d->path, parent, err);
-    return st ? st : folder_make(path, d->path, err);
+    st = folder_make(d->path, err);
+    return st ? st : folder_make(path, err);
+}
+
+/* All on the way to it, each time: who made a folder may have been killed before it was synced. */
+enum ocop_status content_folder_sync(const struct content_dir *d, const char *folder,
+                                     struct ocop_error *err)
+{
+    char parent[PATH_MAX];
+    enum ocop_status st = folder_sync(folder, err);
+
+    parent_of(d->path, parent);
+    if (!st)
+        st = folder_sync(d->path, err);
+    return st ? st : folder_sync(parent, err);
 }
 
 /* --- blocks ---------------------------------------------------------------------------------- */
@@ -286,7 +296,7 @@ enum ocop_status content_place(struct content_writer *w, bool *fresh, struct oco
     *fresh = false;
     content_path(w->d, w->hash, path, folder);
     if (!st)
-        st = folder_make(folder, w->d->path, err);
+        st = folder_make(folder, err);
     if (!st && rename(w->path, path) != 0)
         st = content_failed(err, "naming file", path);
     if (st) {
@@ -295,7 +305,7 @@ enum ocop_status content_place(struct content_writer *w, bool *fresh, struct oco
     }
     (void)close(w->fd);
     w->fd = -1; /* the name it had is another's now, or nobody's */
-    st = content_folder_sync(folder, err);
+    st = content_folder_sync(w->d, folder, err);
     if (st && !there)
         (void)unlink(path);
     *fresh = !st && !there;

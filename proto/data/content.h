@@ -134,7 +134,9 @@ void content_path(const struct content_dir *d, const uint8_t hash[FILE_HASH_LEN]
 /** Make DIR and in it `name`, when there is none. */
 OCOP_MUST_USE enum ocop_status content_folder(const struct content_dir *d, const char *name,
                                               struct ocop_error *err);
-OCOP_MUST_USE enum ocop_status content_folder_sync(const char *path, struct ocop_error *err);
+/** What has a name in `folder`, which lies in DIR, has it after power loss too. */
+OCOP_MUST_USE enum ocop_status content_folder_sync(const struct content_dir *d, const char *folder,
+                                                   struct ocop_error *err);
 /** OCOP_EIO, or OCOP_ENOMEM, by errno. */
 enum ocop_status content_failed(struct ocop_error *err, const char *doing, const char *path);
 /** Bytes of a whole block in the folder. */

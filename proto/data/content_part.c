@@ -197,7 +197,7 @@ static enum ocop_status place(struct content_part *p, struct ocop_error *err)
     st = content_folder(p->d, two, err);
     if (!st && rename(p->path, path) != 0)
         st = content_failed(err, "naming file", path);
-    return st ? st : content_folder_sync(folder, err);
+    return st ? st : content_folder_sync(p->d, folder, err);
 }
 
 enum ocop_status content_part_finish(struct content_part *p, struct ocop_error *err)

@@ -73,6 +73,7 @@ static void device_check(struct device *d)
     if (s->registry && !s->server.disk.dead && !d->unknown &&
         id_eq(&lineage, &s->registry->lineage))
         CHECK(store_sealed_each(d->store, acknowledged_is_there, d, NULL) != OCOP_EDAMAGED);
+    files_step(d);
 }
 
 void check_step(struct sim *s)
@@ -257,6 +258,7 @@ static void found(void *self, const char *finding)
 {
     struct device *d = self;
     sim_trace(d->sim, "device %u: %s", d->index, finding);
+    d->files_findings += strncmp(finding, "file ", 5) == 0;
 }
 
 /* When all is quiet nothing is left to be sent, and no draft is there that nobody made. */
@@ -292,7 +294,10 @@ static void store_check(struct device *d, const struct oracle *o)
     }
     nothing_else(d, o);
     queue_check(d);
+    files_before_check(d);
     enum ocop_status st = ocop_check(d->store, found, d, &findings, &err);
+    if (d->bare || d->pretends)
+        findings -= d->files_findings;
     if (st != OCOP_OK || findings)
         sim_fail(d->sim, "store", "device %u: the check says %s, %u findings", d->index,
                  err_name(st), findings);
@@ -332,7 +337,8 @@ static struct submission *submission_of(struct sim *s, const struct change *c)
     struct submission *found = NULL;
     for (size_t i = 0; i < s->submissions.count; i++) {
         struct submission *sub = &s->submissions.v[i];
-        if (sub->verb != c->verb || !id_eq(&sub->record, &c->record))
+        if (sub->verb != c->verb ||
+            (id_is_zero(&sub->record) ? !files_named(sub, c) : !id_eq(&sub->record, &c->record)))
             continue;
         if (c->verb != VERB_CREATE && !span_eq(c->reason, span_str(sub->token)))
             continue;
@@ -555,5 +561,6 @@ void check_all(struct sim *s)
         if (syncs(&s->devices[i]))
             store_check(&s->devices[i], &o);
     told_so(&o);
+    files_check_all(&o);
     arena_fini(&a);
 }

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "err.h"
+#include "folder.h"
 #include "sim.h"
 
 enum { SECTOR = 512, VERSIONS_MAX = 4, SIZES_MAX = 64, BUCKETS = 256 };
@@ -216,9 +217,6 @@ static void size_changed(struct open_file *o)
 
 /* --- losing power ---------------------------------------------------------------------------- */
 
-/* How a disk forgets. Anything it may do is a mixture of these. */
-enum loss { LOSE_ALL, KEEP_ALL, KEEP_PREFIX, KEEP_SOME, LOSS_COUNT };
-
 struct forgetting {
     enum loss how;
     uint64_t until; /* KEEP_PREFIX: operations up to here reached the platter */
@@ -271,7 +269,9 @@ void disk_power_loss(struct disk *d)
             for (const struct sector *s = f->buckets[i]; s; s = s->next)
                 if (s->count > 1 && s->at[1] < first)
                     first = s->at[1];
+    first = folder_first(d, first);
     g.until = first + chance_below(&d->chance, (unsigned)(d->operations - first + 1));
+    folder_power_loss(d, g.how, g.until);
     for (struct disk_file *f = d->files, *next; f; f = next) {
         next = f->next;
         bool there = f->deleted || size_of(f->path) >= 0;
@@ -291,6 +291,7 @@ void disk_settle(struct disk *d)
 {
     while (d->files)
         file_drop(d, d->files);
+    folder_settle(d);
 }
 
 void disk_revive(struct disk *d)
@@ -303,10 +304,7 @@ void disk_revive(struct disk *d)
 
 /* --- operations ------------------------------------------------------------------------------ */
 
-enum fate { GOES_ON, FAILS, DIES };
-
-/* What becomes of the next operation. */
-static enum fate fate_of(struct disk *d)
+enum disk_fate disk_fate(struct disk *d)
 {
     if (!d)
         return GOES_ON;
@@ -350,7 +348,7 @@ static int disk_write(sqlite3_file *file, const void *p, int n, sqlite3_int64 at
     struct open_file *o = (struct open_file *)file;
     if (is_dead(o))
         return SQLITE_IOERR_WRITE;
-    enum fate fate = fate_of(o->disk);
+    enum disk_fate fate = disk_fate(o->disk);
     if (fate == GOES_ON)
         return write_through(o, p, n, at);
     /* The beginning may have reached the file. */
@@ -363,7 +361,7 @@ static int disk_truncate(sqlite3_file *file, sqlite3_int64 size)
 {
     struct open_file *o = (struct open_file *)file;
     sqlite3_int64 old = 0;
-    if (is_dead(o) || fate_of(o->disk) != GOES_ON)
+    if (is_dead(o) || disk_fate(o->disk) != GOES_ON)
         return SQLITE_IOERR_TRUNCATE;
     if (!o->track)
         return o->real->pMethods->xTruncate(o->real, size);
@@ -393,7 +391,7 @@ static int disk_sync(sqlite3_file *file, int flags)
     (void)flags;
     if (is_dead(o))
         return SQLITE_IOERR_FSYNC;
-    enum fate fate = fate_of(o->disk);
+    enum disk_fate fate = disk_fate(o->disk);
     if (fate == FAILS || (fate == DIES && chance_percent(&o->disk->chance, 50)))
         return SQLITE_IOERR_FSYNC;
     if (o->track) {
@@ -407,7 +405,7 @@ static int disk_sync(sqlite3_file *file, int flags)
 static int disk_read(sqlite3_file *file, void *p, int n, sqlite3_int64 at)
 {
     struct open_file *o = (struct open_file *)file;
-    if (is_dead(o) || (o->disk && o->disk->fails_reading && fate_of(o->disk) != GOES_ON))
+    if (is_dead(o) || (o->disk && o->disk->fails_reading && disk_fate(o->disk) != GOES_ON))
         return SQLITE_IOERR_READ;
     return o->real->pMethods->xRead(o->real, p, n, at);
 }
@@ -491,7 +489,7 @@ static const sqlite3_io_methods methods = {
 
 /* --- the VFS --------------------------------------------------------------------------------- */
 
-static struct disk *disk_of(const char *path)
+struct disk *disk_of(const char *path)
 {
     struct disk *d = path ? mounted : NULL;
     for (; d; d = d->next) {
@@ -508,7 +506,7 @@ static int vfs_open(sqlite3_vfs *v, const char *path, sqlite3_file *file, int fl
     (void)v;
     *o = (struct open_file){.disk = disk_of(path), .real = (sqlite3_file *)(o + 1)};
     bool existed = path && size_of(path) >= 0;
-    if (is_dead(o) || (!existed && fate_of(o->disk) != GOES_ON))
+    if (is_dead(o) || (!existed && disk_fate(o->disk) != GOES_ON))
         return SQLITE_CANTOPEN;
     o->journal = flags & (SQLITE_OPEN_MAIN_JOURNAL | SQLITE_OPEN_SUPER_JOURNAL | SQLITE_OPEN_WAL);
     int rc = under->xOpen(under, path, o->real, flags, out);
@@ -534,7 +532,7 @@ static int vfs_delete(sqlite3_vfs *v, const char *path, int sync_dir)
 {
     struct disk *d = disk_of(path);
     (void)v;
-    if ((d && d->dead) || fate_of(d) != GOES_ON)
+    if ((d && d->dead) || disk_fate(d) != GOES_ON)
         return SQLITE_IOERR_DELETE;
     struct disk_file *f = d && d->tracks ? file_find(d, path) : NULL;
     if (f && !sync_dir && f->named && size_of(path) >= 0 && !f->deleted) {
@@ -620,6 +618,7 @@ void disk_unmount(struct disk *d)
 {
     struct disk **at = &mounted;
     disk_settle(d);
+    folder_drop(d);
     while (*at != d)
         at = &(*at)->next;
     *at = d->next;

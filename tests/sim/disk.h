@@ -8,6 +8,13 @@
 enum { DISK_PATH_MAX = 200 };
 
 struct disk_file;
+struct entry; /* of its folders of contents, see folder.h */
+
+/* How a disk forgets. Anything it may do is a mixture of these. */
+enum loss { LOSE_ALL, KEEP_ALL, KEEP_PREFIX, KEEP_SOME, LOSS_COUNT };
+
+/* What becomes of an operation. */
+enum disk_fate { GOES_ON, FAILS, DIES };
 
 struct disk {
     char dir[DISK_PATH_MAX]; /* what lies below belongs to it */
@@ -22,6 +29,7 @@ struct disk {
     bool full;           /* it fails because the disk is full */
     uint64_t operations, crashes;
     struct disk_file *files;
+    struct entry *entries;
     struct disk *next;
 };
 
@@ -30,6 +38,11 @@ void disk_install(struct chance *c);
 
 void disk_mount(struct disk *d, const char *dir, uint64_t seed);
 void disk_unmount(struct disk *d);
+
+/** The disk that a path lies on; NULL: none of these. */
+struct disk *disk_of(const char *path);
+/** What becomes of the next operation. */
+enum disk_fate disk_fate(struct disk *d);
 
 /** Power is lost: every write that was not synced is there or not, whole or torn, in any order.
  *  All handles of the disk must be closed. */

@@ -233,6 +233,7 @@ bool server_up(struct sim *s)
         registry_open(s->registry_path, false, &s->server.env, NULL, &s->registry, &err);
     if (st == OCOP_OK) {
         s->registry->keys = &s->keys;
+        s->registry->officer_blobs_max = s->officer_blobs_max;
         return true;
     }
     if (!(s->faults & (FAULT_DISK | FAULT_CRASH)))
@@ -387,6 +388,7 @@ struct device *device_clone(struct device *d, const char *from)
     clone->scope = d->scope;
     clone->revoked = d->revoked;
     clone->suspended = d->suspended;
+    clone->pretends = d->pretends;
     node_init(&clone->node, s, 10 + i);
     clone->node.skew_ms = d->node.skew_ms;
     net_init(clone);
@@ -444,12 +446,14 @@ static void registry_make(struct sim *s)
     if (registry_begun(s, &err) != OCOP_OK)
         sim_fail(s, "genesis", "%s", err.text);
     s->registry->keys = &s->keys;
+    s->registry->officer_blobs_max = s->officer_blobs_max;
+    s->rights_changed = s->faults & FAULT_SCOPE;
     s->lineage = s->registry->lineage;
 }
 
 void sim_open(struct sim *s, const struct sim_options *options)
 {
-    struct chance c = chance_of(options->seed, 1);
+    struct chance c = chance_of(options->seed, 1), f = chance_of(options->seed, 7);
     bool memory = access("/dev/shm", W_OK) == 0;
     memset(s, 0, sizeof *s);
     s->options = *options;
@@ -465,6 +469,8 @@ void sim_open(struct sim *s, const struct sim_options *options)
     s->long_way = chance_percent(&c, 12);
     s->newer_percent = chance_percent(&c, 30) ? 50 : 0;
     s->narrow_percent = chance_percent(&c, 40) ? (chance_percent(&c, 50) ? 97 : 70) : 0;
+    s->files = chance_percent(&f, 50);
+    s->officer_blobs_max = s->files && chance_percent(&f, 15) ? 20000 : 0;
     s->net_percent = 3 + chance_below(&c, 30);
     s->step_count = options->steps ? options->steps : 60 + chance_below(&c, 160);
     s->began_ms = s->now_ms =

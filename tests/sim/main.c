@@ -364,14 +364,17 @@ static int run_many(struct many *m)
            "%.0f changes, %.0f crashes, %.0f cases, %.0f forks, %.0f restores; in all %llu scopes "
            "changed, %llu devices revoked, %llu suspended or resumed, %llu to be wiped, %llu "
            "changes of "
-           "devices' keys, %llu of the registry's, %llu things from newer programs\n",
+           "devices' keys, %llu of the registry's, %llu things from newer programs, "
+           "%llu files attached, %llu fetched, %llu claimed\n",
            (unsigned long long)f->seeds, m->failures, minutes * 60,
            (double)f->ms / 31557600e3 / minutes, (double)f->exchanges / minutes,
            (double)f->changes / minutes, (double)f->crashes / minutes, (double)f->cases / minutes,
            (double)f->forks / minutes, (double)f->restores / minutes, (unsigned long long)f->scopes,
            (unsigned long long)f->revoked, (unsigned long long)f->suspended,
            (unsigned long long)f->wiped, (unsigned long long)f->rekeyed,
-           (unsigned long long)f->rotated, (unsigned long long)f->strange);
+           (unsigned long long)f->rotated, (unsigned long long)f->strange,
+           (unsigned long long)f->attached, (unsigned long long)f->fetched,
+           (unsigned long long)f->claimed);
     return m->failures || f->seeds == 0 ? 1 : 0;
 }
 

@@ -230,6 +230,7 @@ void act_end(struct act *a, enum ocop_status st, bool submits)
     }
     if (st != OCOP_OK && !unsure)
         return;
+    files_submitted(d, &a->sub.record, unsure);
     if (!unsure) {
         act_content(a);
         if (a->sub.fields.count == 0) {

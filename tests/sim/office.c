@@ -223,6 +223,7 @@ static void changes_roles(struct sim *s)
     letter_begin(&l, s, KIND_OFFICER, VERB_AMEND, officer);
     put_element(&l, 15, span_str(role), NULL, has && has->op == FIELD_SET);
     sim_trace(s, "an officer's role %s %s", role, has && has->op == FIELD_SET ? "ends" : "begins");
+    s->rights_changed = true;
     (void)office_write(s, letter_end(&l, base), 1);
 }
 
@@ -374,7 +375,9 @@ static void rotates(struct sim *s)
 void office_acts(struct sim *s)
 {
     unsigned what = chance_below(&s->chance, 100);
-    if (what < 5 && s->server.newer)
+    if (s->files && chance_percent(&s->chance, 6))
+        office_sweeps(s);
+    else if (what < 5 && s->server.newer)
         strange_things(s);
     else if (what < 50)
         imports(s);
@@ -450,6 +453,8 @@ void office_backs_up(struct sim *s)
     *c = (struct copy){.used = true, .version = result.version, .path = ""};
     snprintf(c->path, sizeof c->path, "%s/backup-%u", s->server.disk.dir,
              (unsigned)(c - s->backups));
+    if (s->files)
+        files_backed_up(s, c->path);
 }
 
 void office_restores(struct sim *s)
@@ -479,5 +484,7 @@ void office_restores(struct sim *s)
         s->restores++;
         s->figures.restores++;
         s->version = 0;
+        if (s->files)
+            files_restored(s, c->path);
     }
 }

@@ -106,6 +106,9 @@ struct kept *oracle_record(const struct oracle *o, uint32_t kind, const struct i
 /** What it holds now; NULL: nothing, or removed. */
 const struct field *kept_get(const struct kept *k, uint32_t number, struct span key);
 
+/** When everything is quiet: every attachment's content (files.c). */
+void files_check_all(struct oracle *o);
+
 /* --- oracle_scope.c */
 
 /** After a set that touched units or devices. */

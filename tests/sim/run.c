@@ -144,6 +144,9 @@ void sim_run(const struct sim_options *options, struct sim_figures *sum)
     sum->rekeyed += s->figures.rekeyed;
     sum->rotated += s->figures.rotated;
     sum->strange += s->figures.strange;
+    sum->attached += s->figures.attached;
+    sum->fetched += s->figures.fetched;
+    sum->claimed += s->figures.claimed;
     sim_close(s);
     if (memory_total() != s->held)
         sim_fail(s, "memory", "%lld bytes were not given back",

@@ -22,6 +22,8 @@ enum {
     SIM_RECORDED_MAX = 24, /* exchanges kept to be repeated */
     SIM_PARKED_MAX = 4,
     SIM_COPIES_MAX = 4,
+    SIM_ATTACHED_MAX = 120,
+    SIM_CONTENTS_MAX = 60,
     SIM_STEPS_MAX = 1000,
 };
 
@@ -51,7 +53,7 @@ struct sim_options {
 /* What a run covered. */
 struct sim_figures {
     uint64_t seeds, ms, exchanges, crashes, cases, changes, restores, forks, scopes, revoked,
-        strange, suspended, wiped, rekeyed, rotated;
+        strange, suspended, wiped, rekeyed, rotated, attached, fetched, claimed;
 };
 
 /* What a machine has of the heap, and the most it had. */
@@ -119,6 +121,9 @@ struct device {
     bool suspended;  /* it was, and perhaps is */
     unsigned family; /* copies of one store belong together */
     bool tainted;    /* it is a copy, has one, or was an older self */
+    bool bare;       /* its store came back without the files that belong to it */
+    bool pretends;   /* it has other bytes in the place of a content */
+    unsigned files_findings;
     struct draft_seen *drafts;
     /* What may never go back, see check.c. */
     struct id replica, lineage;
@@ -146,10 +151,31 @@ struct recorded {
     unsigned device;
 };
 
+/* Bytes that somebody attached, see files.c. */
+struct content_made {
+    uint8_t hash[FILE_HASH_LEN];
+    size_t size;
+    uint64_t seed;
+    bool let_go; /* perhaps by who attached it, since the registry had it */
+};
+
+struct attached {
+    unsigned device, step;
+    struct id id, record; /* id zero: the call told none */
+    char caption[24];     /* of its own */
+    unsigned content;
+    bool acknowledged;  /* the call returned OK and the machine was up */
+    bool drafted;       /* it was a draft, or may have been ... */
+    unsigned submitted; /* ... until these devices sent it, a bit each */
+    bool excused;       /* the content may be gone with an older state of the store */
+    bool forged;        /* nobody here ever had it */
+};
+
 /* An old state of a store, or of the registry. */
 struct copy {
     bool used;
-    unsigned device;
+    bool files, bare; /* with its files; its store had not all of them */
+    unsigned device, attached;
     size_t submissions; /* made by then */
     uint64_t version;
     char path[DISK_PATH_MAX + 32];
@@ -163,7 +189,11 @@ struct sim {
     bool long_way;   /* files are made by the program itself, machines going down meanwhile */
     unsigned newer_percent;  /* of the machines have a program that is a version ahead */
     unsigned narrow_percent; /* of pages and sets hold as little as they can, see narrow.c */
-    bool quiet;              /* officers have gone home: only what is left is sent */
+    bool files;              /* officers attach some */
+    uint64_t officer_blobs_max;
+    bool blobs_lost;     /* the registry was restored without its newest files */
+    bool rights_changed; /* who may read what is not what it was at first */
+    bool quiet;          /* officers have gone home: only what is left is sent */
     unsigned net_percent, step_count;
     unsigned step, depth;
     struct chance chance; /* of the step */
@@ -195,6 +225,9 @@ struct sim {
     unsigned record_count;
     unsigned token;
     struct known_record strange; /* of a kind that no program here knows */
+    struct content_made contents[SIM_CONTENTS_MAX];
+    struct attached attached[SIM_ATTACHED_MAX];
+    unsigned content_count, attached_count;
 
     struct submissions submissions;
     struct parked *parked[SIM_PARKED_MAX];
@@ -292,6 +325,8 @@ void officer_acts(struct sim *s, struct device *d);
 enum ocop_status device_sync(struct sim *s, struct device *d, struct ocop_sync_summary *sum);
 struct device *device_drawn(struct sim *s);
 void record_note(struct sim *s, uint32_t kind, const struct id *id);
+/** Mostly one of the latest, so that several officers work on it; NULL: there is none. */
+const struct known_record *record_drawn(struct sim *s);
 
 /* --- office.c: what the office does -------------------------------------------------------------
  */
@@ -300,6 +335,31 @@ void office_acts(struct sim *s);
 void office_resolves(struct sim *s);
 void office_restores(struct sim *s);
 void office_backs_up(struct sim *s);
+
+/* --- files.c: photos and documents --------------------------------------------------------------
+ */
+
+/** What an officer does about files. */
+void files_act(struct device *d);
+/** Which files a sync takes along. */
+void files_policy(struct sim *s, struct ocop_sync_options *o);
+/** A record of this device was submitted, or perhaps: with it what was attached to its draft. */
+void files_submitted(struct device *d, const struct id *record, bool unsure);
+/** Is the change the attachment whose id the submission does not know? */
+bool files_named(const struct submission *sub, const struct change *c);
+/** Contents of this device may be gone since the registry had them. */
+void files_let_go(struct device *d);
+/** The store's file was copied: its files too, or none are there. */
+void files_copied(struct sim *s, const char *from, const char *to, bool with);
+/** The store is that of the copy: with the copy's files, or those that are there. */
+void files_older(struct device *d, const struct copy *c);
+void files_backed_up(struct sim *s, const char *backup);
+void files_restored(struct sim *s, const char *backup);
+void office_sweeps(struct sim *s);
+/** What must hold at any moment, of this device. */
+void files_step(struct device *d);
+/** Before ocop_check, in whose eyes what nothing names is a finding. */
+void files_before_check(struct device *d);
 
 /* --- model.c: what was acknowledged -------------------------------------------------------------
  */

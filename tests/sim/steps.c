@@ -26,8 +26,7 @@ void record_note(struct sim *s, uint32_t kind, const struct id *id)
         s->records[s->record_count++] = (struct known_record){kind, *id};
 }
 
-/* Mostly one of the latest, so that several officers work on it. */
-static const struct known_record *record_drawn(struct sim *s)
+const struct known_record *record_drawn(struct sim *s)
 {
     if (s->record_count == 0)
         return NULL;
@@ -241,7 +240,7 @@ static void submits_draft(struct device *d)
     if (!draft)
         return;
     memcpy(id.b, draft->record.b, ID_LEN);
-    uint32_t kind = 0;
+    uint32_t kind = KIND_ATTACHMENT;
     for (unsigned i = 0; i < s->record_count; i++)
         if (id_eq(&s->records[i].id, &draft->record))
             kind = s->records[i].kind;
@@ -352,7 +351,10 @@ void officer_acts(struct sim *s, struct device *d)
         voids,   submits_draft, submits_draft, adds,   resends, discards, amends, rekeys};
     if (!device_up(d) || !d->enrolled)
         return;
-    acts[chance_below(&s->chance, sizeof acts / sizeof *acts)](d);
+    if (s->files && chance_percent(&s->chance, 20))
+        files_act(d);
+    else
+        acts[chance_below(&s->chance, sizeof acts / sizeof *acts)](d);
     arena_reset(&s->work);
     device_reap(d);
 }
@@ -385,6 +387,8 @@ static bool may_return(struct device *d, enum ocop_status st)
     case OCOP_EAUTH:
         /* cut, corrupted, another's; an invitation that a restore lost */
         return (s->faults & FAULT_NET) || (!d->enrolled && s->restores > 0);
+    case OCOP_ELIMIT: /* a disk that is full of files */
+        return s->files && (s->faults & FAULT_DISK);
     case OCOP_EBUSY:
     case OCOP_EDB:
     case OCOP_EBROKEN:
@@ -420,6 +424,7 @@ enum ocop_status device_sync(struct sim *s, struct device *d, struct ocop_sync_s
                                                                ? 1 + chance_below(&s->chance, 2)
                                                                : 0};
     struct ocop_error err = {0};
+    files_policy(s, &options);
     if (!device_up(d))
         return OCOP_EDB;
     if (d->unknown && !d->revoked && device_invite(d)) /* "ask its office for a new invitation" */
@@ -431,11 +436,15 @@ enum ocop_status device_sync(struct sim *s, struct device *d, struct ocop_sync_s
         st = ocop_sync(d->store, &options, &mine, &err);
     call_end(&d->node, &call);
     d->busy = false;
-    sim_trace(s, "device %u syncs: %s %s (%u trips, %u pushed, %u refused, %u cases, %u pulled)%s",
+    sim_trace(s,
+              "device %u syncs: %s %s (%u trips, %u pushed, %u refused, %u cases, %u pulled, "
+              "files %u up %u down %u left)%s",
               d->index, err_name(st), st ? err.text : "", mine.round_trips, mine.pushed,
-              mine.refused, mine.in_case, mine.pulled, mine.forked ? " forked" : "");
+              mine.refused, mine.in_case, mine.pulled, mine.files_sent, mine.files_received,
+              mine.files_left, mine.forked ? " forked" : "");
     s->figures.forks += mine.forked;
-    s->said += mine.pushed + mine.pulled + mine.departed + mine.forked + (st || !mine.complete);
+    s->said += mine.pushed + mine.pulled + mine.departed + mine.forked + mine.files_sent +
+               mine.files_received + (st || !mine.complete);
     if (!d->node.disk.dead && !may_return(d, st))
         sim_fail(s, "status", "device %u: a sync returned %s: %s", d->index, err_name(st),
                  err.text);
@@ -513,6 +522,7 @@ static void store_copied(struct sim *s)
             return;
         sim_trace(s, "device %u is what it was before", d->index);
         store_copy(s, c->path, d->path, true);
+        files_older(d, c);
         disk_settle(&d->node.disk);
         model_older(s, d, c->submissions);
         d->seq = d->cursor = 0;
@@ -520,14 +530,21 @@ static void store_copied(struct sim *s)
     }
     c = &s->copies[chance_below(&s->chance, SIM_COPIES_MAX)];
     *c = (struct copy){.used = true, .device = d->index, .submissions = s->submissions.count};
+    c->attached = s->attached_count;
+    c->bare = d->bare;
     snprintf(c->path, sizeof c->path, "%s/copy-%u", s->server.disk.dir, (unsigned)(c - s->copies));
     store_copy(s, d->path, c->path, true);
+    c->files = s->files && chance_percent(&s->chance, 70);
+    files_copied(s, d->path, c->path, c->files);
     sim_trace(s, "the store of device %u is copied", d->index);
     if (!chance_percent(&s->chance, 40))
         return;
     struct device *clone = device_clone(d, c->path);
-    if (clone)
-        sim_trace(s, "device %u is a copy of device %u", clone->index, d->index);
+    if (!clone)
+        return;
+    files_copied(s, c->path, clone->path, c->files);
+    clone->bare = !c->files || c->bare;
+    sim_trace(s, "device %u is a copy of device %u", clone->index, d->index);
 }
 
 static void time_passes(struct sim *s)
