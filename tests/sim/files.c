@@ -576,6 +576,28 @@ static bool readable(struct device *d, const struct oracle *o, unsigned content)
     return false;
 }
 
+/* Only who had a content is taken for one who has it. */
+static void brought_it(struct sim *s, const struct oracle *o)
+{
+    sqlite3_stmt *st;
+    CHECK(sqlite3_prepare_v2(s->registry->db, "SELECT hash, officer FROM brought", -1, &st, NULL) ==
+          SQLITE_OK);
+    while (sqlite3_step(st) == SQLITE_ROW) {
+        const struct content_made *c = content_of(s, sqlite3_column_blob(st, 0));
+        unsigned content = c ? (unsigned)(c - s->contents) : SIM_CONTENTS_MAX, officer = 0;
+        bool could = s->rights_changed || !c;
+        while (memcmp(s->officers[officer].b, sqlite3_column_blob(st, 1), ID_LEN) != 0)
+            CHECK(++officer < s->officer_count);
+        for (unsigned i = 0; i < SIM_DEVICES_MAX && !could; i++)
+            could = s->devices[i].used && s->devices[i].officer == officer &&
+                    readable(&s->devices[i], o, content);
+        if (!could && !officer_attached(s, officer, content))
+            sim_fail(s, "files", "officer %u is taken to have content %u, and never had it",
+                     officer, content);
+    }
+    sqlite3_finalize(st);
+}
+
 /* Nobody keeps, or got, what is not for him. */
 static void has_no_other(struct device *d, const struct oracle *o)
 {
@@ -643,6 +665,7 @@ void files_check_all(struct oracle *o)
     for (unsigned i = 0; i < s->attached_count; i++)
         if (!s->attached[i].forged && accepted(o, &s->attached[i]))
             is_whole(s, &s->attached[i]);
+    brought_it(s, o);
     for (unsigned i = 0; i < SIM_DEVICES_MAX; i++) {
         struct device *d = &s->devices[i];
         if (d->used && !d->revoked && d->enrolled) {
