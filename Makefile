@@ -163,6 +163,7 @@ $(B)/tests/%: $(B)/obj/tests/%.o $(call obj,$(TEST_LIB_C)) $(CLIENT_A) $(SERVER_
 $(B)/tests/procs/test_kills: $(B)/obj/tests/procs/kills_compare.o
 $(B)/tests/unit/test_socket_errors: WRAP := -Wl,--wrap=nn_recvmsg -Wl,--wrap=nanosleep
 $(B)/tests/integration/test_images: WRAP := -Wl,--wrap=picture_scale
+$(B)/tests/unit/test_content: WRAP := -Wl,--wrap=fsync
 $(B)/tests/unit/test_questions: WRAP := -Wl,--wrap=sqlite3_step
 # What can fail is wrapped: see tests/fault/fault.c.
 WRAPPED := malloc calloc realloc fsync rename link write pread pwrite mkdir nn_socket nn_setsockopt nn_connect nn_sendmsg nn_recvmsg

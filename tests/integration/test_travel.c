@@ -630,6 +630,65 @@ static void what_was_not_sent_is_never_let_go(void **state)
     free(mine);
 }
 
+/* The office moves an attachment to the other commune, which neither device sees. */
+static void move_away(struct world *w, const struct photo *p)
+{
+    struct ocop_error err = {0};
+    struct id record;
+    uint64_t version;
+    memcpy(record.b, p->id.b, ID_LEN);
+    must(registry_version(w->registry, &version, &err), &err);
+    struct field v = {.number = FIELD_UNIT,
+                      .op = FIELD_SET,
+                      .type = VALUE_BYTES,
+                      .bytes = id_span(&w->other_commune),
+                      .base = version};
+    world_import(w,
+                 &(struct change){.kind = KIND_ATTACHMENT,
+                                  .verb = VERB_AMEND,
+                                  .record = record,
+                                  .base = version,
+                                  .fields = {&v, 1},
+                                  .reason = span_str("chuyển xã")},
+                 1);
+}
+
+static bool in_folder(struct world *w, unsigned n, const struct photo *p)
+{
+    char path[512], name[CONTENT_NAME_LEN + 1];
+    content_name(p->hash, name);
+    snprintf(path, sizeof path, "%s/%u.ocop.blobs/%.2s/%s", w->dir, n, name, name);
+    return access(path, F_OK) == 0;
+}
+
+/* Contents are no more for a device than the records that name them; but none goes before the
+ * registry has it. */
+static void contents_leave_with_their_records(void **state)
+{
+    struct world *w = *state;
+    struct photo *p = photo(2 * CHUNK, 40), *unsent = photo(CHUNK, 41);
+    attach(w, 1, world_inspect(w, 1, "pass"), p);
+    world_sync(w, 1);
+    world_sync(w, 0);
+    fetch(w, 0, p->id);
+    assert_int_equal(world_sync(w, 0).files_received, 1);
+    attach(w, 1, world_inspect(w, 1, "pass"), unsent);
+    sync(w, 1, &(struct ocop_sync_options){.files = OCOP_FILES_NONE});
+    move_away(w, p);
+    move_away(w, unsent);
+    sync(w, 1, &(struct ocop_sync_options){.files = OCOP_FILES_NONE});
+    assert_false(in_folder(w, 1, p));
+    assert_true(in_folder(w, 1, unsent));
+    world_reopen(w, 2); /* whatever is remembered */
+    world_sync(w, 0);
+    assert_false(in_folder(w, 0, p));
+    assert_int_equal(world_sync(w, 1).files_sent, 1);
+    assert_false(in_folder(w, 1, unsent));
+    assert_true(at_centre(w, unsent));
+    free(p);
+    free(unsent);
+}
+
 /* The store of who had the device before sends its contents too, and fetches none. */
 static void what_only_sends_sends_contents(void **state)
 {
@@ -690,6 +749,7 @@ int main(void)
         TEST(a_device_that_is_to_be_wiped_brings_its_contents_first),
         TEST(a_restored_registry_gets_what_it_lacks),
         TEST(what_was_not_sent_is_never_let_go),
+        TEST(contents_leave_with_their_records),
         TEST(what_only_sends_sends_contents),
         TEST(a_content_that_is_gone_blocks_no_other),
     };

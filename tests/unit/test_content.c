@@ -308,6 +308,68 @@ static void a_file_is_what_its_first_bytes_say(void **state)
     assert_true(media_fits("laboratory_report", "application/pdf"));
 }
 
+/* --- folders -----------------------------------------------------------------------------------
+ */
+
+static struct {
+    ino_t of[16];
+    size_t count;
+} synced;
+
+int __real_fsync(int fd);
+int __wrap_fsync(int fd);
+
+int __wrap_fsync(int fd)
+{
+    struct stat info;
+    if (fstat(fd, &info) == 0 && synced.count < 16)
+        synced.of[synced.count++] = info.st_ino;
+    return __real_fsync(fd);
+}
+
+static bool was_synced(const char *path)
+{
+    struct stat info;
+    assert_int_equal(stat(path, &info), 0);
+    for (size_t i = 0; i < synced.count; i++)
+        if (synced.of[i] == info.st_ino)
+            return true;
+    return false;
+}
+
+/* Folders that a killed program made may be on no disk yet: a content in them is there for good
+ * only when they are. */
+static void a_content_is_safe_in_folders_that_others_made(void **state)
+{
+    uint8_t *bytes = some(FILE_CHUNK_BYTES), hash[FILE_HASH_LEN];
+    struct ocop_error err = {0};
+    struct place p;
+    char file[256], folder[256];
+    bool fresh;
+    (void)state;
+    hash_bytes(span_of(bytes, FILE_CHUNK_BYTES), hash);
+    for (int in_chunks = 0; in_chunks < 2; in_chunks++) {
+        place_open(&p, false);
+        file_of(&p, hash, file, sizeof file);
+        snprintf(folder, sizeof folder, "%.*s", (int)(strrchr(file, '/') - file), file);
+        assert_int_equal(mkdir(p.path, 0700), 0);
+        assert_int_equal(mkdir(folder, 0700), 0);
+        synced.count = 0;
+        if (in_chunks) {
+            struct content_part part;
+            must(content_part_open(&p.d, hash, FILE_CHUNK_BYTES, true, &part, &err), &err);
+            must(content_part_put(&part, 0, span_of(bytes, FILE_CHUNK_BYTES), &err), &err);
+            must(content_part_finish(&part, &err), &err);
+        } else {
+            put(&p, bytes, FILE_CHUNK_BYTES, hash, &fresh);
+        }
+        assert_true(was_synced(file) && was_synced(folder) && was_synced(p.path) &&
+                    was_synced(p.base));
+        place_close(&p);
+    }
+    free(bytes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -316,6 +378,7 @@ int main(void)
         cmocka_unit_test(what_is_not_what_was_written_is_damaged),
         cmocka_unit_test(what_nobody_writes_any_more_is_tidied),
         cmocka_unit_test(a_disk_that_is_nearly_full_takes_no_more),
+        cmocka_unit_test(a_content_is_safe_in_folders_that_others_made),
         cmocka_unit_test(a_name_is_a_hash_and_nothing_else),
         cmocka_unit_test(a_file_is_what_its_first_bytes_say),
     };
