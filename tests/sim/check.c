@@ -296,7 +296,7 @@ static void store_check(struct device *d, const struct oracle *o)
     queue_check(d);
     files_before_check(d);
     enum ocop_status st = ocop_check(d->store, found, d, &findings, &err);
-    if (d->bare || d->pretends)
+    if (d->bare || d->rubbish)
         findings -= d->files_findings;
     if (st != OCOP_OK || findings)
         sim_fail(d->sim, "store", "device %u: the check says %s, %u findings", d->index,

@@ -388,7 +388,7 @@ struct device *device_clone(struct device *d, const char *from)
     clone->scope = d->scope;
     clone->revoked = d->revoked;
     clone->suspended = d->suspended;
-    clone->pretends = d->pretends;
+    clone->rubbish = d->rubbish;
     node_init(&clone->node, s, 10 + i);
     clone->node.skew_ms = d->node.skew_ms;
     net_init(clone);

@@ -117,12 +117,12 @@ struct device {
     bool used, enrolled, busy; /* busy: a sync is on its way */
     bool unknown;              /* a restored registry said so: it is invited anew */
     unsigned scope;
-    bool revoked;    /* or wiped: it comes no more */
-    bool suspended;  /* it was, and perhaps is */
-    unsigned family; /* copies of one store belong together */
-    bool tainted;    /* it is a copy, has one, or was an older self */
-    bool bare;       /* its store came back without the files that belong to it */
-    bool pretends;   /* it has other bytes in the place of a content */
+    bool revoked;     /* or wiped: it comes no more */
+    bool suspended;   /* it was, and perhaps is */
+    unsigned family;  /* copies of one store belong together */
+    bool tainted;     /* it is a copy, has one, or was an older self */
+    bool bare;        /* its store came back without the files that belong to it */
+    uint64_t rubbish; /* contents in whose place it has other bytes, a bit each */
     unsigned files_findings;
     struct draft_seen *drafts;
     /* What may never go back, see check.c. */
@@ -228,6 +228,7 @@ struct sim {
     struct content_made contents[SIM_CONTENTS_MAX];
     struct attached attached[SIM_ATTACHED_MAX];
     unsigned content_count, attached_count;
+    uint64_t had[SIM_OFFICERS_MAX]; /* contents that came to an officer, a bit each */
 
     struct submissions submissions;
     struct parked *parked[SIM_PARKED_MAX];
@@ -356,6 +357,8 @@ void files_older(struct device *d, const struct copy *c);
 void files_backed_up(struct sim *s, const char *backup);
 void files_restored(struct sim *s, const char *backup);
 void office_sweeps(struct sim *s);
+/** Note which contents came to the officer of this device. */
+void files_had(struct device *d);
 /** What must hold at any moment, of this device. */
 void files_step(struct device *d);
 /** Before ocop_check, in whose eyes what nothing names is a finding. */
