@@ -468,19 +468,42 @@ void files_older(struct device *d, const struct copy *c)
             s->attached[i].excused = true;
 }
 
-void files_had(struct device *d)
+/* Through an attachment that the device has, by who had the content. */
+static bool came_rightly(struct device *d, unsigned content)
 {
+    const struct sim *s = d->sim;
+    for (unsigned i = 0; i < s->attached_count; i++) {
+        const struct attached *a = &s->attached[i];
+        bool there = id_is_zero(&a->id);
+        if (a->content != content || a->forged)
+            continue;
+        if (!there && store_record_exists(d->store, KIND_ATTACHMENT, &a->id, &there, NULL))
+            return true; /* nobody knows */
+        if (there)
+            return true;
+    }
+    return officer_attached(s, d->officer, content);
+}
+
+void files_came(struct device *d, bool alone)
+{
+    struct sim *s = d->sim;
     struct disk *k = &d->node.disk;
     const struct disk was = *k;
     struct file_row *rows;
     size_t count = 0;
     k->crash_in = k->fail_in = 0;
-    if (store_files_here(d->store, &d->sim->work, &rows, &count, NULL) == OCOP_OK)
-        for (size_t i = 0; i < count; i++) {
-            const struct content_made *c = content_of(d->sim, rows[i].hash);
-            uint64_t bit = c ? UINT64_C(1) << (c - d->sim->contents) : 0;
-            d->sim->had[d->officer] |= bit & ~d->rubbish;
-        }
+    if (store_files_here(d->store, &s->work, &rows, &count, NULL) != OCOP_OK)
+        count = 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct content_made *c = content_of(s, rows[i].hash);
+        unsigned n = c ? (unsigned)(c - s->contents) : 0;
+        if (!c || ((s->had[d->officer] | d->rubbish) >> n & 1))
+            continue;
+        if (alone && !came_rightly(d, n))
+            sim_fail(s, "files", "device %u got content %u through a claim", d->index, n);
+        s->had[d->officer] |= UINT64_C(1) << n;
+    }
     k->crash_in = was.crash_in;
     k->fail_in = was.fail_in;
 }

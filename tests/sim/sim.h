@@ -212,6 +212,7 @@ struct sim {
     struct id lineage;
     uint64_t version; /* last seen: never goes back within a lineage */
     unsigned restores;
+    unsigned syncs;
     unsigned said; /* by all syncs so far: grows while there is something left to say */
     struct copy backups[SIM_COPIES_MAX];
 
@@ -357,8 +358,8 @@ void files_older(struct device *d, const struct copy *c);
 void files_backed_up(struct sim *s, const char *backup);
 void files_restored(struct sim *s, const char *backup);
 void office_sweeps(struct sim *s);
-/** Note which contents came to the officer of this device. */
-void files_had(struct device *d);
+/** Contents came to this device. `alone`: with nothing else going on. */
+void files_came(struct device *d, bool alone);
 /** What must hold at any moment, of this device. */
 void files_step(struct device *d);
 /** Before ocop_check, in whose eyes what nothing names is a finding. */

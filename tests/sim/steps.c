@@ -424,6 +424,7 @@ enum ocop_status device_sync(struct sim *s, struct device *d, struct ocop_sync_s
                                                                ? 1 + chance_below(&s->chance, 2)
                                                                : 0};
     struct ocop_error err = {0};
+    const unsigned number = ++s->syncs;
     files_policy(s, &options);
     if (!device_up(d))
         return OCOP_EDB;
@@ -451,7 +452,7 @@ enum ocop_status device_sync(struct sim *s, struct device *d, struct ocop_sync_s
     if (st == OCOP_ENOTENROLLED || (st == OCOP_EAUTH && !d->enrolled && s->restores > 0))
         d->unknown = true; /* the backup has neither device nor invitation */
     if (mine.files_received && d->store && !d->node.disk.dead)
-        files_had(d);
+        files_came(d, s->syncs == number);
     if (st == OCOP_EBROKEN && !d->node.disk.dead)
         device_down(d, false);
     device_reap(d);
