@@ -161,7 +161,7 @@ $(B)/tests/%: $(B)/obj/tests/%.o $(call obj,$(TEST_LIB_C)) $(CLIENT_A) $(SERVER_
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(WRAP) -o $@ $(filter %.o,$^) $(filter %.a,$^) -lcmocka $(TEST_LIBS)
 $(B)/tests/procs/test_kills: $(B)/obj/tests/procs/kills_compare.o
-$(B)/tests/unit/test_socket_errors: WRAP := -Wl,--wrap=nn_recvmsg -Wl,--wrap=nanosleep
+$(B)/tests/unit/test_socket_errors: WRAP := -Wl,--wrap=nn_recvmsg -Wl,--wrap=nanosleep -Wl,--wrap=__nanosleep64
 $(B)/tests/integration/test_images: WRAP := -Wl,--wrap=picture_scale
 $(B)/tests/unit/test_content: WRAP := -Wl,--wrap=fsync
 $(B)/tests/unit/test_questions: WRAP := -Wl,--wrap=sqlite3_step
@@ -190,7 +190,7 @@ endif
 SIM_WRAPPED := $(addprefix crypto_,scalarmult_curve25519 scalarmult_curve25519_base sign_detached \
 	sign_verify_detached) changeset_seal feed_page store_outbox_ready utf8proc_map \
 	malloc calloc realloc strdup free \
-	close fsync flock mkdir rmdir unlink rename write opendir closedir \
+	close fsync flock mkdir rmdir unlink rename write opendir closedir __stat64_time64 \
 	$(foreach name,open stat statvfs ftruncate pread pwrite readdir,$(name) $(name)64)
 $(SIM): $(call obj,$(SIM_C) tests/lib/stories.c) $(CLIENT_A) $(SERVER_A) $(PROTO_A)
 	@mkdir -p $(@D)

@@ -591,11 +591,18 @@ static struct listing *listing_of(DIR *dir)
 #define REAL(name) __real_##name
 #define WRAP(name) __wrap_##name
 #endif
+#ifdef __USE_TIME_BITS64 /* and where time_t had 32 bits once, one more */
+#define REAL_STAT __real___stat64_time64
+#define WRAP_STAT __wrap___stat64_time64
+#else
+#define REAL_STAT REAL(stat)
+#define WRAP_STAT WRAP(stat)
+#endif
 
 int REAL(open)(const char *path, int flags, ...);
 int WRAP(open)(const char *path, int flags, ...);
-int REAL(stat)(const char *path, struct stat *out);
-int WRAP(stat)(const char *path, struct stat *out);
+int REAL_STAT(const char *path, struct stat *out);
+int WRAP_STAT(const char *path, struct stat *out);
 int WRAP(statvfs)(const char *path, struct statvfs *out);
 int REAL(statvfs)(const char *path, struct statvfs *out);
 int REAL(ftruncate)(int fd, off_t len);
@@ -647,11 +654,11 @@ int WRAP(open)(const char *path, int flags, ...)
     return d ? entry_open(d, path, flags) : REAL(open)(path, flags, mode);
 }
 
-int WRAP(stat)(const char *path, struct stat *out)
+int WRAP_STAT(const char *path, struct stat *out)
 {
     struct disk *d = disk_at(path);
     if (!d)
-        return REAL(stat)(path, out);
+        return REAL_STAT(path, out);
     const struct entry *e = entry_find(d, path);
     if (looking(d) != 0)
         return -1;

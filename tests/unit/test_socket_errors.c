@@ -25,6 +25,8 @@ static struct {
 
 int __wrap_nn_recvmsg(int socket, struct nn_msghdr *header, int flags);
 int __wrap_nanosleep(const struct timespec *t, struct timespec *left);
+/* Its name where time_t had 32 bits once. */
+int __wrap___nanosleep64(const struct timespec *t, struct timespec *left);
 
 int __wrap_nn_recvmsg(int socket, struct nn_msghdr *header, int flags)
 {
@@ -44,6 +46,11 @@ int __wrap_nanosleep(const struct timespec *t, struct timespec *left)
     assert_in_range(seam.sleeps, 0, CALLS_MAX - 1);
     seam.slept_ms[seam.sleeps++] = t->tv_nsec / 1000000 + (long)t->tv_sec * 1000;
     return 0;
+}
+
+int __wrap___nanosleep64(const struct timespec *t, struct timespec *left)
+{
+    return __wrap_nanosleep(t, left);
 }
 
 static int64_t now(void *self)
