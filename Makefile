@@ -44,6 +44,7 @@ I_data := $(I_change) -Iproto/data
 I_wire := $(I_base) -Iproto/wire
 I_image := $(I_base) -Iproto/image
 I_proto := $(I_data) -Iproto/wire
+I_thumbnail := $(I_image) -Iserver/thumbnail
 I_client := $(I_proto) -Iproto/image -Iclient-lib
 I_cli := -Iproto/base -Iclient-lib -I$(B)/gen
 I_server := $(I_proto) -Iserver
@@ -83,13 +84,14 @@ CLIENT_A := $(B)/libocop.a
 SERVER_A := $(B)/libocopd.a
 OCOP := $(B)/ocop
 OCOPD := $(B)/ocopd
+THUMBNAIL := $(B)/ocop-thumbnail
 TESTS := $(patsubst tests/%.c,$(B)/tests/%,$(TEST_C))
 SIM := $(B)/sim/sim
 FUZZ_REPLAY := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(FUZZ_C))
 BENCHES := $(B)/bench/$(if $(CIPHER),bench_cipher,bench_all)
 
 .PHONY: all
-all: $(OCOP) $(OCOPD) $(B)/libocop.so ## build everything
+all: $(OCOP) $(OCOPD) $(THUMBNAIL) $(B)/libocop.so ## build everything
 
 # --- generated ---
 $(B)/gen/records.pb-c.c $(B)/gen/records.pb-c.h &: proto/schema/records.proto
@@ -140,7 +142,7 @@ $(eval $(call compile,bench,$(I_test) -Ibench))
 layers:
 	@printf '%s\t%s\n' client-lib/jni '$(I_jni)' proto/base '$(I_base)' proto/schema '$(I_schema)' proto/change '$(I_change)' \
 		proto/data '$(I_data)' proto/wire '$(I_wire)' proto/image '$(I_image)' client-lib/cli '$(I_cli)' \
-		client-lib '$(I_client)' server '$(I_server)'
+		client-lib '$(I_client)' server/thumbnail '$(I_thumbnail)' server '$(I_server)'
 compile: $(call obj,$(PROTO_C) $(CLIENT_C) $(JNI_C) $(CLI_C) $(SERVER_C) $(SERVER_MAIN_C))
 
 $(PROTO_A): $(call obj,$(PROTO_C)) $(GEN_O) $(CIPHER_O)
@@ -156,6 +158,13 @@ $(OCOP): $(call obj,$(CLI_C)) $(CLIENT_A) $(PROTO_A)
 	$(CC) $(CFLAGS) -o $@ $^ $(CLIENT_LIBS)
 $(OCOPD): $(call obj,$(SERVER_MAIN_C)) $(SERVER_A) $(PROTO_A)
 	$(CC) $(CFLAGS) -o $@ $^ $(SERVER_LIBS)
+
+# Built without SAN, and not of the libraries: a process that may only read and write cannot do what
+# sanitizers do. They see what it does in test_picture.
+THUMBNAIL_C := server/thumbnail/ocop_thumbnail.c $(IMAGE_C) proto/base/err.c
+$(THUMBNAIL): $(THUMBNAIL_C) $(wildcard proto/image/*.h server/thumbnail/*.h proto/base/*.h)
+	@mkdir -p $(@D)
+	$(CC) $(filter-out $(SAN),$(CFLAGS)) $(I_thumbnail) -Wl,-z,relro,-z,now -o $@ $(THUMBNAIL_C) -ljpeg
 
 $(B)/tests/%: $(B)/obj/tests/%.o $(call obj,$(TEST_LIB_C)) $(CLIENT_A) $(SERVER_A) $(PROTO_A)
 	@mkdir -p $(@D)

@@ -392,6 +392,29 @@ OCOP_API OCOP_MUST_USE enum ocop_status ocop_file_read(struct ocop_store *store,
 OCOP_API OCOP_MUST_USE enum ocop_status
 ocop_fetch(struct ocop_store *store, const struct ocop_id *attachment, struct ocop_error *err);
 
+enum { OCOP_THUMBNAIL_BYTES_MAX = 15360 };
+
+/**
+ * Ask for thumbnails of what is attached: small JPEGs, 256 pixels at most, turned as their photos,
+ * which the registry makes of the JPEGs that it holds. The next sync fetches them after the records
+ * and before any file; one that is not made yet comes with a later sync. The last 600 are kept.
+ *
+ * @param of     a record or an attachment; NULL: the newest of all
+ * @param wanted how many of them are not here
+ * @return OCOP_OK; OCOP_ENOTFOUND neither has `of` attachments, nor is it one
+ */
+OCOP_API OCOP_MUST_USE enum ocop_status ocop_fetch_thumbnails(struct ocop_store *store,
+                                                              const struct ocop_id *of,
+                                                              unsigned *wanted,
+                                                              struct ocop_error *err);
+
+/** The thumbnail of an attachment. @param out has OCOP_THUMBNAIL_BYTES_MAX bytes
+ *  @return OCOP_OK; OCOP_ENOTFOUND it is not here; err says whether it will be */
+OCOP_API OCOP_MUST_USE enum ocop_status ocop_thumbnail_read(struct ocop_store *store,
+                                                            const struct ocop_id *attachment,
+                                                            void *out, size_t *len,
+                                                            struct ocop_error *err);
+
 /**
  * Let go of files until at most `bytes` of them are here: of those that the registry holds, which
  * can be fetched again, those that travelled longest ago first. What was not sent stays, however
@@ -590,6 +613,7 @@ struct ocop_sync_summary {
     bool forked;        /**< the store took a new replica id */
     unsigned files_sent, files_received; /**< contents that are whole at the other end now */
     unsigned files_left;                 /**< that were to go, and are not */
+    unsigned thumbnails_received;
 };
 
 /** Where a sync is. Return false to cancel. Called on the caller's thread, holding nothing. */

@@ -171,8 +171,9 @@ static const char *const questions[Q_COUNT] = {
                         "?3, ?4, row_sum(?1, ?2, ?3, ?4)) ON CONFLICT (hash) DO UPDATE SET "
                         "state = excluded.state, image = excluded.image, at_ms = excluded.at_ms, "
                         "sum = excluded.sum",
-    [Q_THUMBNAILS_WANTED] = "SELECT hash, (SELECT size FROM attachment AS t WHERE t.hash = p.hash) "
-                            "FROM thumbnail AS p WHERE state = 0 ORDER BY at_ms, hash",
+    [Q_THUMBNAILS_WANTED] = "SELECT p.hash, min(t.size) FROM thumbnail AS p JOIN attachment AS t "
+                            "ON t.hash = p.hash WHERE p.state = 0 GROUP BY p.hash "
+                            "ORDER BY p.at_ms, p.hash",
     [Q_THUMBNAILS_TRIM] = "DELETE FROM thumbnail WHERE hash IN (SELECT hash FROM thumbnail "
                           "ORDER BY at_ms DESC LIMIT -1 OFFSET ?1)",
 };

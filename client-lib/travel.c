@@ -12,7 +12,6 @@
 enum {
     LANES_MAX = 4, /* requests at once: enough for a long line, and no flood */
     CONNECT_MS = 10000,
-    EXCHANGE_MS = 60000,
     REQUEST_ROOM = 61 * 1024, /* of chunks, in one request */
     LANE_BYTES = 240 * 1024,  /* for each that is open one more */
     FRUITLESS_MAX = 16,       /* replies one after the other that bring nothing on */
@@ -361,13 +360,8 @@ static void compose(struct travel *t, struct request *q, struct lane *l)
 static enum ocop_status make_request(struct travel *t, struct lane *l, bool *empty,
                                      struct ocop_error *err)
 {
-    struct ocop_store *s = t->s;
     struct request q = {.room = t->bad_line ? FILE_CHUNK_BYTES : REQUEST_ROOM,
                         .down_room = t->bad_line ? 1 : FILE_CHUNKS_REPLY_MAX};
-    Ocop__Sync__Request request = OCOP__SYNC__REQUEST__INIT;
-    struct id replica;
-    uint8_t *packed;
-    enum ocop_status st;
 
     arena_reset(&t->scratch);
     ocop__sync__files_request__init(&q.files);
@@ -376,24 +370,7 @@ static enum ocop_status make_request(struct travel *t, struct lane *l, bool *emp
     l->count = 0;
     compose(t, &q, l);
     *empty = q.files.n_asks == 0;
-    if (*empty)
-        return OCOP_OK;
-    st = client_enter(s, err);
-    if (st)
-        return st;
-    replica = s->me.replica;
-    q.files.has_replica = 1;
-    q.files.replica = (ProtobufCBinaryData){ID_LEN, replica.b};
-    request.files = &q.files;
-    packed = arena_alloc(&t->scratch, ocop__sync__request__get_packed_size(&request));
-    buf_clear(&l->frame);
-    noise_fini(&l->noise);
-    st = packed ? frame_seal_request(&l->noise, s->env, &s->me.channel, s->me.server_key,
-                                     span_of(packed, ocop__sync__request__pack(&request, packed)),
-                                     &l->frame, err)
-                : err_nomem(err);
-    client_leave(s);
-    return st;
+    return *empty ? OCOP_OK : travel_seal(t->s, &q.files, &t->scratch, &l->noise, &l->frame, err);
 }
 
 /* --- a reply --------------------------------------------------------------------------------- */
@@ -542,44 +519,21 @@ static void land(struct lane *l)
 
 static enum ocop_status take_reply(struct travel *t, struct lane *l, struct ocop_error *err)
 {
-    ProtobufCAllocator allocator = arena_allocator(&t->scratch);
-    struct span message;
-    Ocop__Sync__Reply *reply = NULL;
+    Ocop__Sync__FilesReply *reply;
     bool more = false;
     enum ocop_status st;
 
     land(l);
     arena_reset(&t->scratch);
-    st = frame_open_reply(&l->noise, buf_span(&l->answer), &t->scratch, &message, err);
-    if (!st)
-        reply = reply_unpack(message, &allocator);
+    st = travel_opened(t->o, &l->noise, buf_span(&l->answer), &t->scratch, &reply, err);
     if (st)
         return st;
-    if (!reply)
-        return err_set(err, OCOP_EPROTO, "the server's reply cannot be read");
-    st = sync_reply_status(reply, err);
-    if (st == OCOP_EBUSY)
-        t->o->sum->retry_after_ms = (int)(reply->retry_after_ms & INT32_MAX);
-    if (st)
-        return st;
-    if (!reply->files)
-        return err_set(err, OCOP_EPROTO, "the server's reply lacks what was asked for");
-    st = take_files(t, reply->files, &more, err);
+    st = take_files(t, reply, &more, err);
     t->fruitless = more ? 0 : t->fruitless + 1;
     return st;
 }
 
 /* --- lanes ----------------------------------------------------------------------------------- */
-
-static enum ocop_status tell(struct travel *t, struct ocop_error *err)
-{
-    const struct ocop_sync_options *o = t->o->sync;
-
-    if (atomic_load(&t->s->cancel) || (o->progress && !o->progress(o->user, t->o->sum, "files")))
-        return err_set(err, OCOP_ECANCELLED,
-                       "the sync was cancelled; the next one goes on from here");
-    return OCOP_OK;
-}
 
 static bool asks_only(const struct link *l)
 {
@@ -628,8 +582,8 @@ static enum ocop_status lane_start(struct travel *t, struct lane *l, bool *idle,
 
 static enum ocop_status lane_finish(struct travel *t, struct lane *l, struct ocop_error *err)
 {
-    int timeout = t->o->sync->exchange_timeout_ms ? t->o->sync->exchange_timeout_ms : EXCHANGE_MS;
-    enum ocop_status st = tell(t, err);
+    int timeout = travel_timeout_ms(t->o);
+    enum ocop_status st = travel_tell(t->s, t->o, "files", err);
 
     if (st)
         return st;
@@ -747,8 +701,10 @@ enum ocop_status travel_files(struct ocop_store *s, const struct travel_options 
                               struct ocop_error *err)
 {
     struct travel t = {.s = s, .o = o};
-    enum ocop_status st = travel_open(&t, err), noted;
+    enum ocop_status st = o->up_only ? OCOP_OK : thumbnails_fetch(s, o, err), noted;
 
+    if (!st)
+        st = travel_open(&t, err);
     if (!st && t.count) {
         open_lanes(&t);
         st = run(&t, err);

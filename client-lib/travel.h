@@ -23,4 +23,22 @@ bool travel_waits(struct ocop_store *s);
 OCOP_MUST_USE enum ocop_status travel_files(struct ocop_store *s, const struct travel_options *o,
                                             struct ocop_error *err);
 
+/* What travel.c and thumbnails.c share; all but the first in travel_message.c. */
+
+/** With the first lane, before any file: what was asked for of thumbnails. As travel_files. */
+OCOP_MUST_USE enum ocop_status
+thumbnails_fetch(struct ocop_store *s, const struct travel_options *o, struct ocop_error *err);
+/** Seal a request about files; `noise` is for its reply. Takes the lock for a moment. */
+OCOP_MUST_USE enum ocop_status travel_seal(struct ocop_store *s, Ocop__Sync__FilesRequest *files,
+                                           struct arena *a, struct noise *noise, struct buf *frame,
+                                           struct ocop_error *err);
+/** Open its reply, in `a`. What the reply says of the device is the status. */
+OCOP_MUST_USE enum ocop_status travel_opened(const struct travel_options *o, struct noise *noise,
+                                             struct span answer, struct arena *a,
+                                             Ocop__Sync__FilesReply **out, struct ocop_error *err);
+/** Progress. OCOP_ECANCELLED. */
+OCOP_MUST_USE enum ocop_status travel_tell(struct ocop_store *s, const struct travel_options *o,
+                                           const char *doing, struct ocop_error *err);
+int travel_timeout_ms(const struct travel_options *o);
+
 #endif

@@ -9,6 +9,7 @@
 #include "feed.h"
 #include "registry_stmts.h"
 #include "rights.h"
+#include "thumbs.h"
 
 /* One request while it is being answered. */
 struct asked {
@@ -22,6 +23,7 @@ struct asked {
     Ocop__Sync__FilesReply *reply;
     size_t state_room;
     uint64_t hashed; /* bytes, in this request */
+    size_t thumbs_given;
 };
 
 /* A content that the request is about. */
@@ -176,7 +178,7 @@ static enum ocop_status say(struct asked *q, const struct subject *s, enum file_
     }
     f->has_hash = f->has_code = 1;
     f->code = code;
-    f->has_have = f->has_nonce = 0;
+    f->has_have = f->has_nonce = f->has_thumbnail = 0;
     if (out)
         *out = f;
     return OCOP_OK;
@@ -265,6 +267,8 @@ static enum ocop_status completed(struct asked *q, const struct subject *s, stru
         return say(q, s, FILE_BAD, NULL);
     if (st == OCOP_OK)
         st = note_brought(q, s);
+    if (st == OCOP_OK)
+        thumbs_want(q->r->thumbs, s->hash);
     return st != OCOP_OK ? st : say(q, s, FILE_WHOLE, NULL);
 }
 
@@ -350,12 +354,46 @@ static enum ocop_status down_answer(struct asked *q, const struct subject *s,
     if (st != OCOP_OK || !there)
         return st != OCOP_OK ? st : say(q, s, FILE_ABSENT, NULL);
     for (uint32_t i = 0; st == OCOP_OK && i < ask->count; i++) {
-        if (q->reply->n_chunks == FILE_CHUNKS_REPLY_MAX ||
+        if (q->reply->n_chunks + q->thumbs_given == FILE_CHUNKS_REPLY_MAX ||
             !content_chunk_len(s->size, ask->from + i))
             break;
         st = give_chunk(q, s, ask->from + i);
     }
     return st != OCOP_OK ? st : say(q, s, FILE_WHOLE, NULL);
+}
+
+/* What there is now; what there is not is made meanwhile, for another time. */
+static enum ocop_status thumb_answer(struct asked *q, const struct subject *s)
+{
+    Ocop__Sync__FileState *f;
+    enum thumb_state state;
+    uint8_t *image;
+    size_t len;
+    bool readable, there = false;
+    enum ocop_status st = is_readable(q, s, &readable);
+    readable = readable && q->info.state == DEVICE_ACTIVE;
+    if (st != OCOP_OK || !readable)
+        return st != OCOP_OK ? st : say(q, s, FILE_UNNAMED, NULL);
+    if (q->thumbs_given + q->reply->n_chunks == FILE_CHUNKS_REPLY_MAX)
+        return OCOP_OK; /* of what is not told it asks again */
+    st = content_there(&q->r->blobs, s->hash, s->size, &there, q->err);
+    if (st != OCOP_OK || !there)
+        return st != OCOP_OK ? st : say(q, s, FILE_ABSENT, NULL);
+    image = arena_alloc(q->a, THUMBNAIL_BYTES_MAX);
+    if (!image)
+        return err_nomem(q->err);
+    st = thumbs_look(&q->r->blobs, s->hash, &state, image, &len, q->err);
+    if (st == OCOP_OK && state == THUMB_UNMADE)
+        thumbs_want(q->r->thumbs, s->hash);
+    if (st != OCOP_OK || state != THUMB_HERE)
+        return st != OCOP_OK ? st : say(q, s, state == THUMB_NONE ? FILE_NONE : FILE_ABSENT, NULL);
+    q->thumbs_given++;
+    st = say(q, s, FILE_WHOLE, &f);
+    if (st == OCOP_OK) {
+        f->has_thumbnail = 1;
+        f->thumbnail = (ProtobufCBinaryData){len, image};
+    }
+    return st;
 }
 
 /* --- the whole -------------------------------------------------------------------------------- */
@@ -374,6 +412,8 @@ static enum ocop_status ask_answer(struct asked *q, const Ocop__Sync__FileAsk *a
     struct subject s = {.hash = ask->hash.data, .size = ask->size};
     if (ask->hash.len != FILE_HASH_LEN || ask->size == 0 || ask->size > ATTACHED_BYTES_MAX)
         return err_set(q->err, OCOP_EPROTO, "a file of no hash or size");
+    if (ask->thumbnail)
+        return thumb_answer(q, &s);
     return ask->count ? down_answer(q, &s, ask) : up_answer(q, &s, ask, in);
 }
 

@@ -152,8 +152,10 @@ static const struct command commands[] = {
      command_show,
      {{"--json", NULL, "for programs"}, {"--csv", NULL, "for spreadsheets"}}},
     {"files",
-     "[list|verify|sweep]",
-     "list attachments and where each file is; read them all; remove those that nothing names",
+     "[list|verify|sweep|thumbnails]",
+     "list attachments and where each file is; read them all; remove those that nothing names; "
+     "make "
+     "small pictures of those that have none",
      0,
      1,
      command_files,

@@ -161,6 +161,7 @@ static enum ocop_status serve_locked(const struct invocation *in, struct ocop_er
 
     options.before_batch = keys_refresh;
     options.keys_self = &file;
+    options.thumbnailer = in->config.value[CONFIG_THUMBNAILER];
     config_listen(&in->config, storage, options.listen);
     enum ocop_status st = command_open(in, &r, err);
     if (st != OCOP_OK)

@@ -43,6 +43,8 @@ const struct config_setting config_settings[CONFIG_COUNT] = {
          "where the files of attachments are kept; else beside the registry, DB.blobs"},
     [CONFIG_OFFICER_FILES] = {"officer_files", "OCOPD_OFFICER_FILES", "20480", "MIB",
                               "MiB of files that one officer may have here; 0: any"},
+    [CONFIG_THUMBNAILER] = {"thumbnailer", "OCOPD_THUMBNAILER", "", "FILE",
+                            "the program ocop-thumbnail; else the one beside this program"},
 };
 
 static const char *const levels[] = {"debug", "info", "warn", "error"};

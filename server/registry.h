@@ -31,6 +31,7 @@ struct registry {
     const struct server_keys *keys; /* set by who opens it for writing; borrowed, may be NULL */
     struct crew *crew;              /* set by who serves; borrowed, may be NULL */
     struct peers *peers;            /* the same */
+    struct thumbs *thumbs;          /* the same */
     int certificate_days;           /* that a certificate lasts; 0: without an end */
     uint64_t guesses;               /* at invitations, not noted yet */
     int64_t guesses_noted_ms;

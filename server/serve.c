@@ -17,6 +17,7 @@
 #include "idle.h"
 #include "peers.h"
 #include "readback.h"
+#include "thumbs.h"
 #include "turns.h"
 
 enum {
@@ -415,6 +416,7 @@ static enum ocop_status loop(struct server *v, volatile sig_atomic_t *stop, stru
         answer_batch(v);
         tell_overload(v);
         watch_descriptors(v);
+        (void)thumbs_turn(v->registry->thumbs);
     }
     for (int i = 0; i < LAST_BATCHES && !st; i++) {
         if (receive_all(v, false) != RECEIVED && !somebody_waits(v))
@@ -482,6 +484,8 @@ enum ocop_status serve(struct registry *r, const struct server_keys *keys,
         st = crew_open(options->workers, &r->crew, err);
     if (!st)
         st = readback_open(r->path, r->env, (unsigned)options->readback, &v.readback, err);
+    if (!st && options->thumbnailer)
+        st = thumbs_open(&r->blobs, options->thumbnailer, r->env, &r->thumbs, err);
     if (!st)
         st = open_socket(&v, err);
     if (!st)
@@ -495,7 +499,9 @@ enum ocop_status serve(struct registry *r, const struct server_keys *keys,
     readback_close(v.readback);
     crew_close(r->crew);
     peers_close(r->peers);
+    thumbs_close(r->thumbs);
     r->crew = NULL;
     r->peers = NULL;
+    r->thumbs = NULL;
     return st;
 }

@@ -8,11 +8,12 @@
 #include "exchange.h"
 
 struct serve_options {
-    const char *listen[4]; /* "tcp://127.0.0.1:7070", "ws://[::]:7071"; NULL ends */
-    int batch_max;         /* requests in one transaction */
-    size_t queue_bytes;    /* of requests that may wait for their turn; 0: QUEUE_BYTES_DEFAULT */
-    int workers;           /* threads that open requests and seal replies; 0: none */
-    int readback;          /* one committed set in so many is read back; 0: none */
+    const char *listen[4];   /* "tcp://127.0.0.1:7070", "ws://[::]:7071"; NULL ends */
+    int batch_max;           /* requests in one transaction */
+    size_t queue_bytes;      /* of requests that may wait for their turn; 0: QUEUE_BYTES_DEFAULT */
+    int workers;             /* threads that open requests and seal replies; 0: none */
+    const char *thumbnailer; /* see thumbs_open; NULL: no thumbnails are made */
+    int readback;            /* one committed set in so many is read back; 0: none */
     void (*ready)(void *self, const char *address); /* called once bound */
     void *self;
     void (*before_batch)(void *self); /* may change the keys; NULL: nothing */

@@ -40,6 +40,7 @@ enum opt {
     OPT_SWEEP,
     OPT_KEEP,
     OPT_NO_FILES,
+    OPT_THUMBNAIL,
     OPT_SIDE,
     OPT_QUALITY,
     OPT_STRIP,

@@ -235,6 +235,18 @@ enum ocop_status file_images(struct session *s, struct ocop_error *err)
 
 /* --- fetch ----------------------------------------------------------------------------------- */
 
+static enum ocop_status write_thumbnail(struct session *s, const struct ocop_id *id, FILE *f,
+                                        const char *path, struct ocop_error *err)
+{
+    uint8_t image[OCOP_THUMBNAIL_BYTES_MAX];
+    size_t len;
+    enum ocop_status st = ocop_thumbnail_read(s->store, id, image, &len, err);
+
+    if (!st && (fwrite(image, 1, len, f) != len || fflush(f) != 0))
+        st = command_fail(err, OCOP_EIO, NULL, "%s cannot be written: %m", path);
+    return st;
+}
+
 /* To a new name first: what is there is replaced by all of it or not at all. */
 static enum ocop_status write_file(struct session *s, const struct ocop_id *id, FILE *f,
                                    const char *path, struct ocop_error *err)
@@ -270,7 +282,8 @@ static enum ocop_status write_to(struct session *s, const struct ocop_id *id, co
         out_fini(&name);
         return st;
     }
-    st = write_file(s, id, f, path, err);
+    st = s->value[OPT_THUMBNAIL] ? write_thumbnail(s, id, f, path, err)
+                                 : write_file(s, id, f, path, err);
     if (fclose(f) != 0 && !st)
         st = command_fail(err, OCOP_EIO, NULL, "%s cannot be written: %m", path);
     if (!st && rename(out_text(&name), path) != 0)
@@ -301,6 +314,24 @@ static enum ocop_status bring(struct session *s, const struct ocop_id *id, struc
     return st;
 }
 
+static enum ocop_status bring_thumbnail(struct session *s, const struct ocop_id *id,
+                                        struct ocop_error *err)
+{
+    struct ocop_sync_options options = {.files_of = id};
+    struct ocop_sync_summary sum;
+    uint8_t image[OCOP_THUMBNAIL_BYTES_MAX];
+    size_t len;
+    unsigned wanted;
+    enum ocop_status st = ocop_thumbnail_read(s->store, id, image, &len, err);
+
+    if (st != OCOP_ENOTFOUND)
+        return st;
+    st = ocop_fetch_thumbnails(s->store, id, &wanted, err);
+    if (!st && !wanted)
+        st = command_fail(err, OCOP_ENOTFOUND, NULL, "only a JPEG has a thumbnail");
+    return st ? st : ocop_sync(s->store, &options, &sum, err);
+}
+
 enum ocop_status file_fetch(struct session *s, struct ocop_error *err)
 {
     const char *path = s->value[OPT_OUTPUT];
@@ -310,10 +341,11 @@ enum ocop_status file_fetch(struct session *s, struct ocop_error *err)
     if (!st && !(path && strcmp(path, "-") != 0) && isatty(STDOUT_FILENO))
         return command_usage(s, err, "a file is not for a terminal; give --output FILE");
     if (!st)
-        st = bring(s, &id, err);
+        st = s->value[OPT_THUMBNAIL] ? bring_thumbnail(s, &id, err) : bring(s, &id, err);
     if (st)
         return st;
     if (path && strcmp(path, "-") != 0)
         return write_to(s, &id, path, err);
-    return write_file(s, &id, stdout, "stdout", err);
+    return s->value[OPT_THUMBNAIL] ? write_thumbnail(s, &id, stdout, "stdout", err)
+                                   : write_file(s, &id, stdout, "stdout", err);
 }

@@ -67,6 +67,9 @@ static const struct {
     [OPT_KEEP] = {"keep", 0, "MIB",
                   "first let go of files that the registry holds until so many MiB are here"},
     [OPT_NO_FILES] = {"no-files", 0, NULL, "records only; files wait for another sync"},
+    [OPT_THUMBNAIL] =
+        {"thumbnail", 0, NULL,
+         "a small picture of it instead, of which the registry makes one of each JPEG"},
     [OPT_SIDE] =
         {"side", 0, "PIXELS",
          "scale photos down until their longer side has so many; 0: keep them as they come"},
@@ -165,7 +168,7 @@ static const struct command commands[] = {
      "Write the file of an attachment, to stdout or --output; what is not here is first fetched "
      "from "
      "the registry.",
-     file_fetch, HAS(OPT_OUTPUT), 1, 1, false},
+     file_fetch, HAS(OPT_OUTPUT) | HAS(OPT_THUMBNAIL), 1, 1, false},
     {"resend", "ID", "Send a refused change again as it is, its cause being gone.", record_resend,
      0, 1, 1, false},
     {"verify-evidence", "FILE",

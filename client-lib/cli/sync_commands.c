@@ -138,6 +138,7 @@ static void summary_members(const struct ocop_sync_summary *v, struct members *m
     members_number(m, "filesSent", v->files_sent);
     members_number(m, "filesReceived", v->files_received);
     members_number(m, "filesLeft", v->files_left);
+    members_number(m, "thumbnailsReceived", v->thumbnails_received);
 }
 
 static void summary_text(const struct ocop_sync_summary *v, struct out *o)
@@ -159,6 +160,7 @@ static void summary_text(const struct ocop_sync_summary *v, struct out *o)
                 {"files sent:", v->files_sent, false},
                 {"files received:", v->files_received, false},
                 {"files left:", v->files_left, false},
+                {"thumbnails received:", v->thumbnails_received, false},
                 {"round trips:", v->round_trips, true},
                 {"bytes sent:", v->bytes_sent, true},
                 {"bytes received:", v->bytes_received, true}};

@@ -49,7 +49,7 @@ $(JAVA_JAR): $(J)/generated.stamp $(JAVA_SRC)
 	@jar --create --date=1980-01-01T00:00:02Z --file=$@ -C $(J)/classes .
 
 # A program like the other tests: it says what it ran in the words of cmocka.
-$(JAVA_TEST): $(JAVA_JAR) $(JNI_SO) $(B)/libjni_faults.so $(JAVA_TEST_SRC) tests/java/run.sh | $(OCOPD)
+$(JAVA_TEST): $(JAVA_JAR) $(JNI_SO) $(B)/libjni_faults.so $(JAVA_TEST_SRC) tests/java/run.sh | $(OCOPD) $(THUMBNAIL)
 	@mkdir -p $(J)/tests $(@D)
 	$(JAVAC) -Xlint:-try -cp $(JAVA_JAR):$(JARS)/protobuf.jar:$(JARS)/junit4.jar -d $(J)/tests $(JAVA_TEST_SRC)
 	@sed 's/@CLASSES@/$(JAVA_TESTS)/' tests/java/run.sh >$@ && chmod +x $@

@@ -119,6 +119,7 @@ Ocop__Field__SyncSummary summary_message(const struct ocop_sync_summary *s)
     m.files_sent = s->files_sent;
     m.files_received = s->files_received;
     m.files_left = s->files_left;
+    m.thumbnails_received = s->thumbnails_received;
     return m;
 }
 

@@ -330,6 +330,39 @@ static void fetch(JNIEnv *env, jclass c, jlong h, jbyteArray attachment)
     border_end(&b);
 }
 
+static jint fetch_thumbnails(JNIEnv *env, jclass c, jlong h, jbyteArray of)
+{
+    struct border b;
+    struct ocop_id room;
+    const struct ocop_id *i;
+    unsigned wanted = 0;
+
+    (void)c;
+    border_begin(&b, env);
+    i = of ? border_id(&b, of, &room) : NULL;
+    BORDER_CALL(&b, ocop_fetch_thumbnails(store_of(h), i, &wanted, &b.err));
+    border_end(&b);
+    return (jint)wanted;
+}
+
+static jbyteArray read_thumbnail(JNIEnv *env, jclass c, jlong h, jbyteArray attachment)
+{
+    struct border b;
+    struct ocop_id room;
+    const struct ocop_id *i;
+    uint8_t image[OCOP_THUMBNAIL_BYTES_MAX];
+    size_t len = 0;
+    jbyteArray out;
+
+    (void)c;
+    border_begin(&b, env);
+    i = border_id(&b, attachment, &room);
+    BORDER_CALL(&b, ocop_thumbnail_read(store_of(h), i, image, &len, &b.err));
+    out = border_out(&b, image, len);
+    border_end(&b);
+    return out;
+}
+
 static jint keep_files(JNIEnv *env, jclass c, jlong h, jlong bytes)
 {
     struct border b;
@@ -726,6 +759,8 @@ JNIEXPORT jint JNI_OnLoad(JavaVM *vm, void *reserved)
         METHOD("files", "(J[B)[B", files),
         METHOD("readFile", "(J[BJI)[B", read_file),
         METHOD("fetch", "(J[B)V", fetch),
+        METHOD("fetchThumbnails", "(J[B)I", fetch_thumbnails),
+        METHOD("readThumbnail", "(J[B)[B", read_thumbnail),
         METHOD("keepFiles", "(JJ)I", keep_files),
         METHOD("fileLimits", "(J)[B", file_limits),
         METHOD("setFileLimits", "(J[B)V", set_file_limits),

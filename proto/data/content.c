@@ -595,6 +595,15 @@ static enum ocop_status clear_file(void *self, const char *path, const char *nam
                                                 : content_failed(err, "removing file", path);
 }
 
+enum ocop_status content_folder_clear(const struct content_dir *d, const char *name,
+                                      struct ocop_error *err)
+{
+    char path[PATH_MAX];
+
+    (void)snprintf(path, sizeof path, "%s/%s", d->path, name);
+    return each_name(path, clear_file, NULL, err);
+}
+
 static enum ocop_status clear_folder(void *self, const char *path, const char *name,
                                      struct ocop_error *err)
 {

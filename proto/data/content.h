@@ -79,7 +79,8 @@ enum file_code {
     FILE_UNNAMED = 3, /* no attachment that is there, and may be seen, names it */
     FILE_NO_ROOM = 4,
     FILE_ABSENT = 5, /* asked for, and not there */
-    FILE_BAD = 6     /* a chunk was none of it, or the whole has another hash: it begins again */
+    FILE_BAD = 6,    /* a chunk was none of it, or the whole has another hash: it begins again */
+    FILE_NONE = 7    /* of a thumbnail: there is none, and there will be none */
 };
 
 /* In DIR/part: chunks in any order, and behind them a bit for each that is there. */
@@ -179,6 +180,9 @@ OCOP_MUST_USE enum ocop_status content_each(const struct content_dir *d, content
 /** Remove what nobody is writing any more: who did was killed. *found: how many. */
 OCOP_MUST_USE enum ocop_status content_tidy(const struct content_dir *d, unsigned *found,
                                             struct ocop_error *err);
+/** Remove all files of the folder `name` in it; no error when there is none. */
+OCOP_MUST_USE enum ocop_status content_folder_clear(const struct content_dir *d, const char *name,
+                                                    struct ocop_error *err);
 /** Remove all, and the folder. */
 OCOP_MUST_USE enum ocop_status content_clear(const struct content_dir *d, struct ocop_error *err);
 

@@ -296,7 +296,7 @@ static const struct {
     {"attach", PRODUCT_ID " photo.jpg", ALL " --role --caption --name --place"},
     {"files", "", ALL " --json --csv --sweep --keep"},
     {"images", "", ALL " --side --quality --strip --originals"},
-    {"fetch", PRODUCT_ID, ALL " --output"},
+    {"fetch", PRODUCT_ID, ALL " --output --thumbnail"},
     {"resend", PRODUCT_ID, ALL},
     {"verify-evidence", "bundle", ALL " --json --root-key --extract"},
 };

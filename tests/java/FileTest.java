@@ -94,6 +94,28 @@ public class FileTest {
     }
 
     @Test
+    public void thumbnails_are_fetched_before_their_photos() throws Exception {
+        try (FieldStore store = Field.officer()) {
+            Inspection made = Field.inspection(store).build();
+            store.submit(made);
+            ByteArrayOutputStream jpeg = new ByteArrayOutputStream();
+            assertTrue(ImageIO.write(new BufferedImage(900, 1200, BufferedImage.TYPE_INT_RGB), "jpeg", jpeg));
+            ByteString id = store.attach(made.getId(), Attachment.newBuilder().setRole("photo")
+                    .setBytes(ByteString.copyFrom(jpeg.toByteArray())).setName("IMG_2.jpg").build());
+            assertEquals(1, store.sync().getFilesSent());
+            assertEquals(0, store.sync().getThumbnailsReceived());
+            assertEquals(1, store.fetchThumbnails(made.getId()));
+            fails(Status.ENOTFOUND, () -> store.readThumbnail(id));
+            while (store.sync().getThumbnailsReceived() == 0) // it is made meanwhile
+                assertEquals(1, store.fetchThumbnails(null));
+            BufferedImage image = ImageIO.read(new ByteArrayInputStream(store.readThumbnail(id)));
+            assertEquals(192, image.getWidth());
+            assertEquals(256, image.getHeight());
+            assertEquals(0, store.fetchThumbnails(id));
+        }
+    }
+
+    @Test
     public void limits_are_kept_and_refused_by_name() throws Exception {
         try (FieldStore store = Field.officer()) {
             FileLimits limits = store.fileLimits().toBuilder().setFileBytes(PDF.length - 1).build();

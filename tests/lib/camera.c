@@ -29,8 +29,10 @@ static void paint(const struct camera *c, unsigned y, unsigned parts, uint32_t *
         unsigned bright = 40 + (unsigned)(160ull * x / c->width) + (*chance >> 28);
         if (c->checkered)
             bright = (x + y) % 2 ? 255 : 0;
-        for (unsigned p = 0; p < parts; p++)
-            row[x * parts + p] = (uint8_t)bright;
+        for (unsigned p = 0; p < parts; p++) {
+            *chance = *chance * 1664525 + 1013904223;
+            row[x * parts + p] = c->noise ? (uint8_t)(*chance >> 24) : (uint8_t)bright;
+        }
     }
 }
 

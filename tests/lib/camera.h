@@ -18,6 +18,7 @@ struct camera {
     int quality;      /* 0: 90 */
     uint8_t seed;     /* another picture */
     bool checkered;   /* black and white, pixel by pixel */
+    bool noise;       /* nothing else */
     struct span exif; /* of an APP1 segment, or none */
     struct span icc;  /* of an APP2 segment, or none */
 };

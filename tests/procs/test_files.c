@@ -258,7 +258,7 @@ static void the_office_sees_what_is_on_its_way_and_what_is_damaged(void **state)
     office_expect(o, 1, OFFICE(o, "files", "verify"), "orphaned\tab0");
     office_expect(o, 0, OFFICE(o, "files", "sweep"), "1 contents removed");
     office_expect(o, 1, OFFICE(o, "files", "verify"), "; 0 contents orphaned");
-    office_expect(o, 1, OFFICE(o, "files", "all"), "files takes list, verify or sweep");
+    office_expect(o, 1, OFFICE(o, "files", "all"), "files takes list, verify, sweep or thumbnails");
 }
 
 /* The folder of a backup holds the contents of all backups in it, each once; a restore takes from

@@ -379,6 +379,31 @@ public final class FieldStore implements AutoCloseable {
     }
 
     /**
+     * Ask for thumbnails: small JPEGs, of 256 pixels at most, which the registry makes of the JPEGs that it
+     * holds. The next sync fetches them before any file; one that is not made yet comes with a later sync.
+     *
+     * @param of a record or an attachment; null: the newest of all
+     * @return how many of them are not here
+     * @throws OcopException {@link Status#ENOTFOUND} it has no attachments, and is none
+     */
+    public int fetchThumbnails(@Nullable ByteString of) throws OcopException {
+        byte[] o = of == null ? null : of.toByteArray();
+        return ask(s -> Native.fetchThumbnails(s, o));
+    }
+
+    /**
+     * The thumbnail of an attachment, for BitmapFactory.decodeByteArray or any other.
+     *
+     * @param attachment its id
+     * @return a JPEG
+     * @throws OcopException {@link Status#ENOTFOUND} it is not here, with whether it will be
+     */
+    @NonNull
+    public byte[] readThumbnail(@NonNull ByteString attachment) throws OcopException {
+        return ask(s -> Native.readThumbnail(s, attachment.toByteArray()));
+    }
+
+    /**
      * Let go of files until at most so many bytes of them are here: of those that the registry holds.
      * What was not sent stays, however much that is.
      *

@@ -58,6 +58,10 @@ final class Native {
 
     static native void fetch(long store, byte[] attachment) throws OcopException;
 
+    static native int fetchThumbnails(long store, byte[] of) throws OcopException;
+
+    static native byte[] readThumbnail(long store, byte[] attachment) throws OcopException;
+
     static native int keepFiles(long store, long bytes) throws OcopException;
 
     static native byte[] fileLimits(long store) throws OcopException;

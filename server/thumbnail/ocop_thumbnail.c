@@ -1,0 +1,149 @@
+/* ocop-thumbnail: a JPEG at stdin becomes a small one at stdout. It decodes what anybody may have
+ * sent, so before it reads the first byte it gives up all that a process may do: it can read, write
+ * and end (seccomp's strict mode), and has little memory and time. Whatever comes over it, that is
+ * all it can do. ocopd starts it (server/thumbs.c) and believes nothing of it but that it made a
+ * file of some bytes.
+ *
+ * For glibc: its heap is made before, and malloc asks for nothing more. */
+#define _GNU_SOURCE
+#include <grp.h>
+#include <linux/seccomp.h>
+#include <malloc.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "bounds.h"
+#include "picture.h"
+#include "thumbnail.h"
+
+enum {
+    HEAP_BYTES = 24 << 20, /* more than any picture takes that is decoded */
+    MEMORY_BYTES = 96 << 20,
+    CPU_SECONDS = 10,
+    NOBODY = 65534,
+    FIRST_BYTES_MAX = 256 << 10 /* of a thumbnail before it is made small enough */
+};
+
+/* --- giving up ------------------------------------------------------------------------------- */
+
+static bool limit(__rlimit_resource_t what, rlim_t most)
+{
+    return setrlimit(what, &(struct rlimit){most, most}) == 0;
+}
+
+/* All of the heap at once, and none of it given back or mapped apart. */
+static bool make_heap(void)
+{
+    void *all;
+
+    if (!mallopt(M_MMAP_MAX, 0) || !mallopt(M_TRIM_THRESHOLD, 2 * HEAP_BYTES) ||
+        !mallopt(M_TOP_PAD, HEAP_BYTES))
+        return false;
+    all = malloc(HEAP_BYTES);
+    free(all);
+    return all != NULL;
+}
+
+static bool drop_root(void)
+{
+    if (geteuid() != 0)
+        return true;
+    return setgroups(0, NULL) == 0 && setresgid(NOBODY, NOBODY, NOBODY) == 0 &&
+           setresuid(NOBODY, NOBODY, NOBODY) == 0;
+}
+
+static bool give_up(void)
+{
+    if (syscall(SYS_close_range, 3u, ~0u, 0u) != 0)
+        for (int fd = 3; fd < 4096; fd++)
+            (void)close(fd);
+    return drop_root() && make_heap() && limit(RLIMIT_CORE, 0) && limit(RLIMIT_NOFILE, 0) &&
+           limit(RLIMIT_NPROC, 0) && limit(RLIMIT_FSIZE, THUMBNAIL_BYTES_MAX) &&
+           limit(RLIMIT_AS, MEMORY_BYTES) && limit(RLIMIT_CPU, CPU_SECONDS) &&
+           prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+           prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT) == 0;
+}
+
+/* exit_group is given up too. */
+static _Noreturn void end(enum thumbnail_exit code)
+{
+    for (;;)
+        (void)syscall(SYS_exit, code);
+}
+
+/* --- pictures -------------------------------------------------------------------------------- */
+
+static enum ocop_status from_stdin(void *self, struct span *part, struct ocop_error *err)
+{
+    static uint8_t block[64 * 1024];
+    ssize_t n = read(STDIN_FILENO, block, sizeof block);
+
+    (void)self;
+    if (n < 0)
+        return err_set(err, OCOP_EIO, "reading");
+    *part = span_of(block, (size_t)n);
+    return OCOP_OK;
+}
+
+struct room {
+    uint8_t bytes[FIRST_BYTES_MAX];
+    size_t len, at;
+};
+
+static enum ocop_status from_room(void *self, struct span *part, struct ocop_error *err)
+{
+    struct room *r = self;
+
+    (void)err;
+    *part = span_of(r->bytes + r->at, r->len - r->at);
+    r->at = r->len;
+    return OCOP_OK;
+}
+
+static enum ocop_status to_room(void *self, struct span bytes, struct ocop_error *err)
+{
+    struct room *r = self;
+
+    if (bytes.len > sizeof r->bytes - r->len)
+        return err_set(err, OCOP_ELIMIT, "too large");
+    memcpy(r->bytes + r->len, bytes.p, bytes.len);
+    r->len += bytes.len;
+    return OCOP_OK;
+}
+
+/* Each smaller than the one before, so that it fits in the end, were it nothing but noise. */
+static enum thumbnail_exit make(void)
+{
+    static const struct picture_want wants[] = {
+        {THUMBNAIL_SIDE, 70, true}, {192, 50, true}, {128, 30, true}, {64, 10, true}};
+    static struct room rooms[2];
+    struct picture_done done;
+    const struct room *out = NULL;
+
+    for (size_t i = 0; i < sizeof wants / sizeof *wants; i++) {
+        struct room *from = &rooms[(i + 1) % 2], *to = &rooms[i % 2];
+        struct picture_in in = {from, i ? from_room : from_stdin};
+        from->at = to->len = 0;
+        if (picture_scale(&in, &(struct picture_out){to, to_room}, &wants[i], &done, NULL) ||
+            done.state != PICTURE_MADE)
+            return THUMBNAIL_ODD;
+        out = to;
+        if (to->len <= THUMBNAIL_BYTES_MAX)
+            break;
+    }
+    if (out->len > THUMBNAIL_BYTES_MAX ||
+        write(STDOUT_FILENO, out->bytes, out->len) != (ssize_t)out->len)
+        return THUMBNAIL_ODD;
+    return THUMBNAIL_MADE;
+}
+
+int main(void)
+{
+    if (!give_up())
+        _exit(THUMBNAIL_FREE);
+    end(make());
+}

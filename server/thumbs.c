@@ -1,0 +1,358 @@
+/* Who makes thumbnails is started, watched and believed nothing: it has the content as its stdin, a
+ * new file as its stdout, and no more. Its exit code says which files are pictures. This process
+ * decodes nothing. */
+#include "thumbs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "thumbnail/thumbnail.h"
+
+enum {
+    WAITING_MAX = 256,
+    MAKING_MS_MAX = 20000 /* beyond its own limit of processor time: the machine is busy */
+};
+
+struct thumbs {
+    struct content_dir blobs, dir;
+    const struct env *env;
+    char maker[PATH_MAX];
+    bool off; /* none can be made here */
+    uint8_t waiting[WAITING_MAX][FILE_HASH_LEN];
+    size_t count;
+    pid_t pid; /* 0: none is being made */
+    bool killed;
+    uint8_t hash[FILE_HASH_LEN]; /* of the content that it is made of */
+    struct content_writer file;
+    int64_t since_ms;
+};
+
+/* --- what there is --------------------------------------------------------------------------- */
+
+static enum ocop_status folder(const struct content_dir *blobs, struct content_dir *out,
+                               struct ocop_error *err)
+{
+    char path[PATH_MAX];
+
+    (void)snprintf(path, sizeof path, "%s/thumb", blobs->path);
+    return content_dir_init(out, path, NULL, blobs->env, err);
+}
+
+/* As many bytes as tries that failed. */
+static void failed_path(const struct content_dir *dir, const uint8_t hash[FILE_HASH_LEN],
+                        char out[PATH_MAX])
+{
+    char name[CONTENT_NAME_LEN + 1];
+
+    (void)snprintf(out, PATH_MAX, "%s/failed/%s", dir->path, content_name(hash, name));
+}
+
+static unsigned failed_tries(const struct content_dir *dir, const uint8_t hash[FILE_HASH_LEN])
+{
+    char path[PATH_MAX];
+    struct stat info;
+
+    failed_path(dir, hash, path);
+    return stat(path, &info) == 0 ? (unsigned)info.st_size : 0;
+}
+
+/* Its first bytes say so: for the others no process is started. */
+static enum ocop_status is_jpeg(const struct content_dir *blobs, const uint8_t hash[FILE_HASH_LEN],
+                                bool *out, struct ocop_error *err)
+{
+    uint8_t head[3];
+    size_t got;
+    enum ocop_status st = content_read(blobs, hash, 0, head, sizeof head, &got, err);
+
+    *out = st == OCOP_OK && got == sizeof head && memcmp(head, "\xff\xd8\xff", sizeof head) == 0;
+    return st;
+}
+
+enum ocop_status thumbs_look(const struct content_dir *blobs, const uint8_t hash[FILE_HASH_LEN],
+                             enum thumb_state *state, uint8_t *out, size_t *len,
+                             struct ocop_error *err)
+{
+    struct content_dir dir;
+    bool jpeg = false;
+    enum ocop_status st = folder(blobs, &dir, err);
+
+    *len = 0;
+    *state = THUMB_HERE;
+    if (st == OCOP_OK)
+        st = content_read(&dir, hash, 0, out, THUMBNAIL_BYTES_MAX, len, err);
+    if (st != OCOP_ENOTFOUND)
+        return st;
+    *state = failed_tries(&dir, hash) < THUMBS_TRIES ? THUMB_UNMADE : THUMB_NONE;
+    st = *state == THUMB_UNMADE ? is_jpeg(blobs, hash, &jpeg, err) : OCOP_OK;
+    if (st == OCOP_OK && !jpeg)
+        *state = THUMB_NONE;
+    return st == OCOP_ENOTFOUND ? OCOP_OK : st; /* its content is not here yet */
+}
+
+enum ocop_status thumbs_remove(const struct content_dir *blobs, const uint8_t hash[FILE_HASH_LEN],
+                               struct ocop_error *err)
+{
+    struct content_dir dir;
+    char path[PATH_MAX];
+    enum ocop_status st = folder(blobs, &dir, err);
+
+    if (st != OCOP_OK)
+        return st;
+    failed_path(&dir, hash, path);
+    if (unlink(path) != 0 && errno != ENOENT && errno != ENOTDIR)
+        return content_failed(err, "removing file", path);
+    return content_remove(&dir, hash, err);
+}
+
+enum ocop_status thumbs_each(const struct content_dir *blobs, content_fn *fn, void *self,
+                             struct ocop_error *err)
+{
+    struct content_dir dir;
+    enum ocop_status st = folder(blobs, &dir, err);
+
+    return st == OCOP_OK ? content_each(&dir, fn, self, err) : st;
+}
+
+enum ocop_status thumbs_forgive(const struct content_dir *blobs, struct ocop_error *err)
+{
+    struct content_dir dir;
+    enum ocop_status st = folder(blobs, &dir, err);
+
+    return st == OCOP_OK ? content_folder_clear(&dir, "failed", err) : st;
+}
+
+/* --- making ---------------------------------------------------------------------------------- */
+
+static void beside_us(char out[PATH_MAX])
+{
+    ssize_t len = readlink("/proc/self/exe", out, PATH_MAX - sizeof "/ocop-thumbnail");
+    char *slash;
+
+    out[len > 0 ? len : 0] = 0;
+    slash = strrchr(out, '/');
+    (void)snprintf(slash ? slash : out, sizeof "/ocop-thumbnail", "/ocop-thumbnail");
+}
+
+enum ocop_status thumbs_open(const struct content_dir *blobs, const char *maker,
+                             const struct env *env, struct thumbs **out, struct ocop_error *err)
+{
+    struct thumbs *t = calloc(1, sizeof *t);
+    unsigned left;
+    enum ocop_status st;
+
+    *out = NULL;
+    if (!t)
+        return err_nomem(err);
+    t->blobs = *blobs;
+    t->env = env;
+    t->file.fd = -1;
+    st = folder(blobs, &t->dir, err);
+    if (st == OCOP_OK && strlen(maker) >= sizeof t->maker)
+        st = err_set(err, OCOP_ELIMIT, "the path of ocop-thumbnail is too long");
+    if (st != OCOP_OK) {
+        free(t);
+        return st;
+    }
+    if (*maker)
+        memcpy(t->maker, maker, strlen(maker) + 1);
+    else
+        beside_us(t->maker);
+    t->off = access(t->maker, X_OK) != 0;
+    if (t->off)
+        env_log(env, ENV_WARN, "no_thumbnails", "reason=\"ocop-thumbnail is not there\"");
+    /* What a daemon that was killed left in the making. */
+    if (content_tidy(&t->dir, &left, NULL) != OCOP_OK)
+        env_log(env, ENV_WARN, "thumbnails_not_tidied", "left=1");
+    *out = t;
+    return OCOP_OK;
+}
+
+void thumbs_want(struct thumbs *t, const uint8_t hash[FILE_HASH_LEN])
+{
+    if (!t || t->off || t->count == WAITING_MAX)
+        return;
+    if (t->pid && memcmp(t->hash, hash, FILE_HASH_LEN) == 0)
+        return;
+    for (size_t i = 0; i < t->count; i++)
+        if (memcmp(t->waiting[i], hash, FILE_HASH_LEN) == 0)
+            return;
+    memcpy(t->waiting[t->count++], hash, FILE_HASH_LEN);
+}
+
+/* Nothing but these two, and nothing of our environment. @return 0, or what errno would be */
+static int spawn(struct thumbs *t, int in, int out)
+{
+    posix_spawn_file_actions_t files;
+    posix_spawnattr_t how;
+    sigset_t none, all;
+    char *const args[] = {t->maker, NULL}, *const environment[] = {NULL};
+    int e = posix_spawn_file_actions_init(&files);
+
+    if (e)
+        return e;
+    e = posix_spawnattr_init(&how);
+    if (e) {
+        (void)posix_spawn_file_actions_destroy(&files);
+        return e;
+    }
+    (void)sigemptyset(&none);
+    (void)sigfillset(&all);
+    e = posix_spawn_file_actions_adddup2(&files, in, STDIN_FILENO);
+    if (!e)
+        e = posix_spawn_file_actions_adddup2(&files, out, STDOUT_FILENO);
+    if (!e)
+        e = posix_spawn_file_actions_addopen(&files, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+    if (!e)
+        e = posix_spawnattr_setsigmask(&how, &none);
+    if (!e)
+        e = posix_spawnattr_setsigdefault(&how, &all);
+    if (!e)
+        e = posix_spawnattr_setflags(&how, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    if (!e)
+        e = posix_spawn(&t->pid, t->maker, &files, &how, args, environment);
+    if (e)
+        t->pid = 0;
+    (void)posix_spawnattr_destroy(&how);
+    (void)posix_spawn_file_actions_destroy(&files);
+    return e;
+}
+
+static void start(struct thumbs *t)
+{
+    char path[PATH_MAX], in_folder[PATH_MAX];
+    struct ocop_error err;
+    enum ocop_status st = content_begin(&t->dir, &t->file, &err);
+    int in = -1, e = 0;
+
+    if (st == OCOP_OK) {
+        content_path(&t->blobs, t->hash, path, in_folder);
+        in = open(path, O_RDONLY | O_CLOEXEC);
+        e = in < 0 ? errno : spawn(t, in, t->file.fd);
+    }
+    if (in >= 0)
+        (void)close(in);
+    t->killed = false;
+    t->since_ms = env_mono_ms(t->env);
+    if (t->pid)
+        return;
+    env_log(t->env, ENV_WARN, "thumbnail_not_begun", "status=%s errno=%d", err_name(st), e);
+    content_abandon(&t->file);
+}
+
+/* One more try that failed; as good as all when it would be the same each time. */
+static void note_failure(struct thumbs *t, bool for_good)
+{
+    static const char marks[THUMBS_TRIES + 1] = "...";
+    const size_t count = for_good ? THUMBS_TRIES : 1;
+    char path[PATH_MAX];
+    int fd = -1;
+
+    failed_path(&t->dir, t->hash, path);
+    if (content_folder(&t->dir, "failed", NULL) == OCOP_OK)
+        fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (fd < 0 || write(fd, marks, count) != (ssize_t)count)
+        env_log(t->env, ENV_WARN, "thumbnail_failure_not_noted", "errno=%d", errno);
+    if (fd >= 0)
+        (void)close(fd);
+}
+
+/* It may hold anything: of this size at most, and beginning as a JPEG does. */
+static enum ocop_status place(struct thumbs *t, struct ocop_error *err)
+{
+    uint8_t head[3];
+    struct stat info;
+    bool fresh;
+
+    if (fstat(t->file.fd, &info) != 0 || (uint64_t)info.st_size > THUMBNAIL_BYTES_MAX ||
+        pread(t->file.fd, head, sizeof head, 0) != sizeof head ||
+        memcmp(head, "\xff\xd8\xff", sizeof head) != 0)
+        return err_set(err, OCOP_EDAMAGED, "what was made is no thumbnail");
+    if (fsync(t->file.fd) != 0)
+        return err_set(err, OCOP_EIO, "making sure of a thumbnail: %m");
+    t->file.size = (uint64_t)info.st_size;
+    memcpy(t->file.hash, t->hash, FILE_HASH_LEN); /* by which it is asked for */
+    return content_place(&t->file, &fresh, err);
+}
+
+static void ended(struct thumbs *t, int status)
+{
+    const int code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    struct ocop_error err = {0};
+    enum ocop_status st = code == THUMBNAIL_MADE ? place(t, &err) : OCOP_EDAMAGED;
+
+    t->pid = 0;
+    content_abandon(&t->file);
+    if (st == OCOP_OK)
+        return;
+    if (code == THUMBNAIL_FREE || code == 127) { /* it did not run at all */
+        t->off = true;
+        t->count = 0;
+        env_log(t->env, ENV_ERROR, "no_thumbnails",
+                "reason=\"ocop-thumbnail cannot give up its rights here\"");
+        return;
+    }
+    note_failure(t, code == THUMBNAIL_ODD);
+    env_log(t->env, ENV_WARN, "thumbnail_not_made", "code=%d signal=%d killed=%s status=%s", code,
+            WIFSIGNALED(status) ? WTERMSIG(status) : 0, t->killed ? "true" : "false", err_name(st));
+}
+
+static void watch(struct thumbs *t)
+{
+    int status;
+    pid_t gone = waitpid(t->pid, &status, WNOHANG);
+
+    if (gone == t->pid)
+        ended(t, status);
+    else if (gone == 0 && !t->killed && env_mono_ms(t->env) - t->since_ms > MAKING_MS_MAX)
+        t->killed = kill(t->pid, SIGKILL) == 0;
+    else if (gone < 0 && errno != EINTR)
+        t->pid = 0;
+}
+
+/* The next that there is none of, and that can be made. */
+static bool next(struct thumbs *t)
+{
+    static uint8_t made[THUMBNAIL_BYTES_MAX];
+    enum thumb_state state;
+    size_t len;
+
+    while (t->count > 0) {
+        memcpy(t->hash, t->waiting[0], FILE_HASH_LEN);
+        memmove(t->waiting[0], t->waiting[1], --t->count * sizeof t->waiting[0]);
+        if (thumbs_look(&t->blobs, t->hash, &state, made, &len, NULL) == OCOP_OK &&
+            state == THUMB_UNMADE)
+            return true;
+    }
+    return false;
+}
+
+bool thumbs_turn(struct thumbs *t)
+{
+    if (!t)
+        return false;
+    if (t->pid)
+        watch(t);
+    if (!t->pid && next(t))
+        start(t);
+    return t->pid || t->count > 0;
+}
+
+void thumbs_close(struct thumbs *t)
+{
+    int status;
+
+    if (!t)
+        return;
+    if (t->pid && kill(t->pid, SIGKILL) == 0)
+        while (waitpid(t->pid, &status, 0) < 0 && errno == EINTR)
+            ;
+    content_abandon(&t->file);
+    free(t);
+}
