@@ -339,6 +339,44 @@ OCOP_API OCOP_MUST_USE enum ocop_status ocop_attach(struct ocop_store *store,
                                                     const struct ocop_attachment *what,
                                                     struct ocop_id *out, struct ocop_error *err);
 
+/** Where the pen was, in whole numbers from the upper left of where it wrote (pixels, or finer),
+ * and when, in milliseconds since the first point of all. */
+struct ocop_point {
+    int32_t x, y;
+    uint32_t t_ms;
+};
+/** From where the pen came down to where it was lifted. */
+struct ocop_stroke {
+    const struct ocop_point *points;
+    size_t count;
+};
+struct ocop_strokes {
+    const struct ocop_stroke *strokes;
+    size_t count;
+};
+enum {
+    OCOP_STROKE_SIDE_MAX = 32767,   /* of x and y */
+    OCOP_STROKE_POINTS_MAX = 20000, /* of all strokes together */
+    OCOP_STROKES_MS_MAX = 3600000
+};
+
+/**
+ * Attach a signature as it was written: strokes become a small SVG, which any browser shows, with
+ * the times of its points beside each path (data-ms: the first, then the differences). The same
+ * strokes give the same file. Nothing but numbers goes into it.
+ *
+ * @param what caption, time, place and name, as of ocop_attach; may be NULL
+ * @param out  the attachment's id
+ * @return OCOP_EINVAL ("strokes") there are none, one has no points, a point is outside or before
+ *                     the one before it; ("role") it is another one
+ *         OCOP_ELIMIT ("strokes") they have too many points
+ *         and as ocop_attach
+ */
+OCOP_API OCOP_MUST_USE enum ocop_status
+ocop_attach_strokes(struct ocop_store *store, const struct ocop_id *record,
+                    const struct ocop_strokes *strokes, const struct ocop_attachment *what,
+                    struct ocop_id *out, struct ocop_error *err);
+
 enum ocop_file_state {
     OCOP_FILE_DRAFT = 1,    /**< stays on this device, as its draft does */
     OCOP_FILE_WAITING = 2,  /**< here, and not whole at the registry yet */

@@ -41,6 +41,7 @@ enum opt {
     OPT_KEEP,
     OPT_NO_FILES,
     OPT_THUMBNAIL,
+    OPT_STROKES,
     OPT_SIDE,
     OPT_QUALITY,
     OPT_STRIP,

@@ -59,6 +59,82 @@ static enum ocop_status attach(struct session *s, const struct ocop_id *record,
     return ocop_attach(s->store, record, a, out, err);
 }
 
+/* *line: behind what was read. False when it is not as it should be. */
+static bool read_number(const char **line, int32_t *out)
+{
+    char *end;
+    long v;
+
+    errno = 0;
+    v = strtol(*line, &end, 10);
+    if (errno || end == *line || v < INT32_MIN || v > INT32_MAX)
+        return false;
+    *out = (int32_t)v;
+    *line = end;
+    return true;
+}
+
+/* One stroke, of which each point has at least five bytes: `points` has room for that many. */
+static bool read_stroke(const char *line, struct ocop_point *points, size_t *count)
+{
+    for (*count = 0; *line; ++*count) {
+        struct ocop_point *p = &points[*count];
+        int32_t ms;
+        if (!read_number(&line, &p->x) || *line++ != ',' || !read_number(&line, &p->y) ||
+            *line++ != ',' || !read_number(&line, &ms) || ms < 0)
+            return false;
+        p->t_ms = (uint32_t)ms;
+        line += strspn(line, " \t\r");
+    }
+    return true;
+}
+
+/* The text is cut into lines; an empty one is no stroke. */
+static enum ocop_status read_strokes(struct session *s, char *text, struct ocop_point *points,
+                                     struct ocop_stroke *strokes, size_t *count,
+                                     struct ocop_error *err)
+{
+    *count = 0;
+    for (char *line = text, *next; line; line = next) {
+        next = strchr(line, '\n');
+        if (next)
+            *next++ = 0;
+        line += strspn(line, " \t\r");
+        if (!*line)
+            continue;
+        struct ocop_stroke *stroke = &strokes[(*count)++];
+        stroke->points = points;
+        if (!read_stroke(line, points, &stroke->count))
+            return command_usage(s, err, "\"%.40s\" is no stroke such as 10,20,0 12,25,16", line);
+        points += stroke->count;
+    }
+    return OCOP_OK;
+}
+
+static enum ocop_status attach_strokes(struct session *s, const struct ocop_id *record,
+                                       struct ocop_attachment *a, struct ocop_id *out,
+                                       struct ocop_error *err)
+{
+    struct out text = {0};
+    enum ocop_status st = input_file(a->path ? a->path : "-", &text, err);
+    const size_t room = text.len / 2 + 1;
+    struct ocop_point *points = st ? NULL : calloc(room, sizeof *points);
+    struct ocop_stroke *strokes = st ? NULL : calloc(room, sizeof *strokes);
+    struct ocop_strokes all = {strokes, 0};
+
+    if (!st && (!points || !strokes))
+        st = command_fail(err, OCOP_ENOMEM, NULL, "out of memory");
+    if (!st && *out_text(&text)) /* it has an end now */
+        st = read_strokes(s, text.p, points, strokes, &all.count, err);
+    a->role = s->value[OPT_ROLE];
+    if (!st)
+        st = ocop_attach_strokes(s->store, record, &all, a, out, err);
+    free(points);
+    free(strokes);
+    out_fini(&text);
+    return st;
+}
+
 enum ocop_status file_attach(struct session *s, struct ocop_error *err)
 {
     struct ocop_attachment a = {.fd = STDIN_FILENO};
@@ -69,12 +145,13 @@ enum ocop_status file_attach(struct session *s, struct ocop_error *err)
     a.path = strcmp(s->words[1], "-") == 0 ? NULL : s->words[1];
     a.name = s->value[OPT_NAME];
     a.caption = s->value[OPT_CAPTION];
-    if (!a.path && !s->value[OPT_ROLE])
+    if (!a.path && !s->value[OPT_ROLE] && !s->value[OPT_STROKES])
         return command_usage(s, err, "say with --role what stdin is");
     if (!st)
         st = read_place(s, &a, err);
     if (!st)
-        st = attach(s, &record, &a, &id, err);
+        st = s->value[OPT_STROKES] ? attach_strokes(s, &record, &a, &id, err)
+                                   : attach(s, &record, &a, &id, err);
     if (!st)
         out_printf(&s->out, "%s\n", ocop_id_text(id, text));
     return st;

@@ -67,6 +67,9 @@ static const struct {
     [OPT_KEEP] = {"keep", 0, "MIB",
                   "first let go of files that the registry holds until so many MiB are here"},
     [OPT_NO_FILES] = {"no-files", 0, NULL, "records only; files wait for another sync"},
+    [OPT_STROKES] = {"strokes", 0, NULL,
+                     "FILE is a signature as it was written: a line for each stroke, of points "
+                     "X,Y,MS with spaces between; an SVG is made of it"},
     [OPT_THUMBNAIL] =
         {"thumbnail", 0, NULL,
          "a small picture of it instead, of which the registry makes one of each JPEG"},
@@ -156,7 +159,9 @@ static const struct command commands[] = {
      "Attach a photo, a signature or a document to a record. Prints the attachment's id; the file "
      "is "
      "copied and may go. - reads it from stdin.",
-     file_attach, HAS(OPT_ROLE) | HAS(OPT_CAPTION) | HAS(OPT_NAME) | HAS(OPT_PLACE), 2, 2, false},
+     file_attach,
+     HAS(OPT_ROLE) | HAS(OPT_CAPTION) | HAS(OPT_NAME) | HAS(OPT_PLACE) | HAS(OPT_STROKES), 2, 2,
+     false},
     {"files", "[ID]", "List what is attached, to one record or all, and where each file is.",
      file_list, HAS(OPT_JSON) | HAS(OPT_CSV) | HAS(OPT_SWEEP) | HAS(OPT_KEEP), 0, 1, false},
     {"images", "",

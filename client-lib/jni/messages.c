@@ -74,6 +74,36 @@ struct ocop_attachment attachment_of(const Ocop__Field__Attachment *m)
     return a;
 }
 
+/* *out is left without points when something is missing. */
+static void stroke_of(struct border *b, const Ocop__Field__Stroke *m, struct ocop_stroke *out)
+{
+    struct ocop_point *p;
+
+    if (m->n_y != m->n_x || m->n_t_ms != m->n_x) {
+        border_fail(b, OCOP_EINVAL, "a stroke has as many x as y and times");
+        return;
+    }
+    p = border_room(b, m->n_x, sizeof *p);
+    for (size_t i = 0; p && i < m->n_x; i++)
+        p[i] = (struct ocop_point){m->x[i] > INT32_MAX ? -1 : (int32_t)m->x[i],
+                                   m->y[i] > INT32_MAX ? -1 : (int32_t)m->y[i], m->t_ms[i]};
+    if (p)
+        *out = (struct ocop_stroke){p, m->n_x};
+}
+
+struct ocop_strokes strokes_of(struct border *b, const Ocop__Field__Strokes *m)
+{
+    struct ocop_stroke *v = m ? border_room(b, m->n_strokes, sizeof *v) : NULL;
+
+    if (!v)
+        return (struct ocop_strokes){NULL, 0};
+    for (size_t i = 0; i < m->n_strokes; i++) {
+        v[i] = (struct ocop_stroke){NULL, 0};
+        stroke_of(b, m->strokes[i], &v[i]);
+    }
+    return (struct ocop_strokes){v, m->n_strokes};
+}
+
 struct ocop_sync_options sync_options_of(struct border *b, const Ocop__Field__SyncOptions *m,
                                          struct ocop_id *files_of)
 {

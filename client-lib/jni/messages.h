@@ -11,6 +11,8 @@ void query_of(struct border *b, const Ocop__Field__Query *m, struct ocop_query *
 struct ocop_sync_options sync_options_of(struct border *b, const Ocop__Field__SyncOptions *m,
                                          struct ocop_id *files_of);
 struct ocop_attachment attachment_of(const Ocop__Field__Attachment *m);
+/** In the border's room. */
+struct ocop_strokes strokes_of(struct border *b, const Ocop__Field__Strokes *m);
 
 /* What goes to Java. The message borrows all from the struct. */
 Ocop__Field__SyncSummary summary_message(const struct ocop_sync_summary *s);

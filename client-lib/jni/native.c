@@ -276,6 +276,27 @@ static jbyteArray attach(JNIEnv *env, jclass c, jlong h, jbyteArray record, jbyt
     return out;
 }
 
+static jbyteArray attach_strokes(JNIEnv *env, jclass c, jlong h, jbyteArray record,
+                                 jbyteArray strokes, jbyteArray attachment)
+{
+    struct border b;
+    struct ocop_id room, id = {{0}};
+    const struct ocop_id *i;
+    struct ocop_strokes s;
+    struct ocop_attachment a;
+    jbyteArray out;
+
+    (void)c;
+    border_begin(&b, env);
+    i = border_id(&b, record, &room);
+    s = strokes_of(&b, (void *)border_message(&b, &ocop__field__strokes__descriptor, strokes));
+    a = attachment_of((void *)border_message(&b, &ocop__field__attachment__descriptor, attachment));
+    BORDER_CALL(&b, ocop_attach_strokes(store_of(h), i, &s, &a, &id, &b.err));
+    out = border_out(&b, id.b, sizeof id.b);
+    border_end(&b);
+    return out;
+}
+
 static jbyteArray files(JNIEnv *env, jclass c, jlong h, jbyteArray record)
 {
     struct border b;
@@ -756,6 +777,7 @@ JNIEXPORT jint JNI_OnLoad(JavaVM *vm, void *reserved)
         METHOD("discard", "(J[B)V", discard),
         METHOD("load", "(J[B[B)[B", load),
         METHOD("attach", "(J[B[B)[B", attach),
+        METHOD("attachStrokes", "(J[B[B[B)[B", attach_strokes),
         METHOD("files", "(J[B)[B", files),
         METHOD("readFile", "(J[BJI)[B", read_file),
         METHOD("fetch", "(J[B)V", fetch),

@@ -276,6 +276,94 @@ static void an_attachment_of_a_draft_is_one_until_the_record_is_submitted(void *
     expect_content(w, id, bytes, sizeof bytes);
 }
 
+/* --- signatures as they are written ---------------------------------------------------------- */
+
+static void a_signature_is_kept_as_it_was_written(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    ProtobufCMessage *m;
+    struct ocop_id id, again;
+    static const struct ocop_point first[] = {{100, 200, 0}, {180, 200, 16}, {180, 120, 33}};
+    static const struct ocop_point dot[] = {{260, 40, 900}};
+    const struct ocop_stroke strokes[] = {{first, 3}, {dot, 1}};
+    const struct ocop_strokes all = {strokes, 2};
+    const struct ocop_attachment what = {.caption = "Chủ cơ sở", .taken_ms = 1785900000000};
+    static const char svg[] =
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"97 37 166 166\" fill=\"none\" "
+        "stroke=\"#000\" stroke-width=\"3\" stroke-linecap=\"round\" stroke-linejoin=\"round\">\n"
+        "<path d=\"M100 200l80 0 0 -80\" data-ms=\"0 16 17\"/>\n"
+        "<path d=\"M260 40h0\" data-ms=\"900\"/>\n"
+        "</svg>\n";
+    struct ocop_id record = world_inspect(w, 1, "pass");
+    must(ocop_attach_strokes(w->stores[1], &record, &all, &what, &id, &err), &err);
+    must(ocop_attach_strokes(w->stores[1], &record, &all, NULL, &again, &err), &err);
+    expect_content(w, id, svg, sizeof svg - 1);
+    assert_int_equal(in_folder(w, true), 1); /* the same strokes are the same file */
+    must(ocop_load(w->stores[1], &id, &m, &err), &err);
+    const Ocop__Attachment *r = (Ocop__Attachment *)m;
+    assert_string_equal(r->role, "signature");
+    assert_string_equal(r->media_type, "image/svg+xml");
+    assert_string_equal(r->file_name, "signature.svg");
+    assert_string_equal(r->caption, "Chủ cơ sở");
+    assert_int_equal(r->taken_ms, 1785900000000);
+    ocop_free(m);
+    assert_int_equal(world_sync(w, 1).files_sent, 1);
+}
+
+static void strokes_that_are_none_are_refused(void **state)
+{
+    struct world *w = *state;
+    static struct ocop_point many[OCOP_STROKE_POINTS_MAX + 1];
+    static const struct ocop_point outside[] = {{0, 32768, 0}}, before[] = {{-1, 0, 0}},
+                                   late[] = {{1, 1, 3600001}}, back[] = {{1, 1, 5}, {1, 1, 4}},
+                                   good[] = {{1, 1, 5}};
+    const struct ocop_stroke v[] = {{many, OCOP_STROKE_POINTS_MAX + 1},
+                                    {outside, 1},
+                                    {before, 1},
+                                    {late, 1},
+                                    {back, 2},
+                                    {good, 0},
+                                    {good, 1},
+                                    {late, 1}};
+    const struct {
+        struct ocop_strokes strokes;
+        const char *role;
+        enum ocop_status status;
+        const char *field, *text;
+    } cases[] = {
+        {{v, 0}, NULL, OCOP_EINVAL, "strokes", "there are none"},
+        {{v, 1}, NULL, OCOP_ELIMIT, "strokes", "20000 points"},
+        {{v + 1, 1}, NULL, OCOP_EINVAL, "strokes", "32767,32767"},
+        {{v + 2, 1}, NULL, OCOP_EINVAL, "strokes", "from 0,0"},
+        {{v + 3, 1}, NULL, OCOP_EINVAL, "strokes", "within an hour"},
+        {{v + 4, 1}, NULL, OCOP_EINVAL, "strokes", "in order"},
+        {{v + 5, 1}, NULL, OCOP_EINVAL, "strokes", "no points"},
+        {{v + 6, 2}, NULL, OCOP_EINVAL, "strokes", "within an hour"},
+        {{v + 6, 1}, "photo", OCOP_EINVAL, "role", "are a signature"},
+    };
+    struct ocop_id out, record = world_inspect(w, 1, "pass");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct ocop_error err = {0};
+        const struct ocop_attachment what = {.role = cases[i].role};
+        enum ocop_status st =
+            ocop_attach_strokes(w->stores[1], &record, &cases[i].strokes, &what, &out, &err);
+        if (st != cases[i].status || strcmp(err.field, cases[i].field) != 0 ||
+            !strstr(err.text, cases[i].text))
+            fail_msg("%zu: %s, \"%s\": %s", i, err_name(st), err.field, err.text);
+    }
+    /* As many as there may be, as far apart as they may be, fit. */
+    struct ocop_error err = {0};
+    for (size_t i = 0; i < OCOP_STROKE_POINTS_MAX; i++)
+        many[i] = (struct ocop_point){i % 2 ? OCOP_STROKE_SIDE_MAX : 0,
+                                      i % 2 ? 0 : OCOP_STROKE_SIDE_MAX, (uint32_t)i * 180};
+    const struct ocop_stroke most = {many, OCOP_STROKE_POINTS_MAX};
+    must(ocop_attach_strokes(w->stores[1], &record, &(struct ocop_strokes){&most, 1}, NULL, &out,
+                             &err),
+         &err);
+    assert_int_equal(count_files(w, &record), 1);
+}
+
 /* --- bad input ----------------------------------------------------------------------------------
  */
 
@@ -590,6 +678,8 @@ int main(void)
         TEST(a_photo_becomes_a_record_that_names_its_content),
         TEST(a_file_and_a_descriptor_are_taken_as_bytes_are),
         TEST(an_attachment_of_a_draft_is_one_until_the_record_is_submitted),
+        TEST(a_signature_is_kept_as_it_was_written),
+        TEST(strokes_that_are_none_are_refused),
         TEST(what_is_wrong_with_a_file_is_named_and_nothing_is_kept),
         TEST(a_file_that_is_written_to_is_not_taken),
         TEST(limits_name_the_file_the_record_or_the_store),

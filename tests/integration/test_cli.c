@@ -293,7 +293,7 @@ static const struct {
     {"rekey", "", ALL " --new-key-file"},
     {"rekey-device", "", ALL},
     {"export", "product", ALL " --json --csv --output"},
-    {"attach", PRODUCT_ID " photo.jpg", ALL " --role --caption --name --place"},
+    {"attach", PRODUCT_ID " photo.jpg", ALL " --role --caption --name --place --strokes"},
     {"files", "", ALL " --json --csv --sweep --keep"},
     {"images", "", ALL " --side --quality --strip --originals"},
     {"fetch", PRODUCT_ID, ALL " --output --thumbnail"},

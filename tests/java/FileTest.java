@@ -116,6 +116,32 @@ public class FileTest {
     }
 
     @Test
+    public void a_signature_is_attached_as_it_was_written() throws Exception {
+        try (FieldStore store = Field.officer()) {
+            Inspection made = Field.inspection(store).build();
+            store.submit(made);
+            Stroke down = Stroke.newBuilder().addX(10).addX(20).addX(15).addY(30).addY(30).addY(90)
+                    .addTMs(0).addTMs(16).addTMs(40).build();
+            Stroke dot = Stroke.newBuilder().addX(50).addY(60).addTMs(500).build();
+            ByteString id = store.attachStrokes(made.getId(),
+                    Strokes.newBuilder().addStrokes(down).addStrokes(dot).build(),
+                    Attachment.newBuilder().setCaption("Ng\u01B0\u1EDDi ch\u1EE9ng ki\u1EBFn").build());
+            String svg = new String(store.readFile(id, 0, 10000), StandardCharsets.UTF_8);
+            assertTrue(svg, svg.contains("<path d=\"M10 30l10 0 -5 60\" data-ms=\"0 16 24\"/>"));
+            assertTrue(svg, svg.contains("<path d=\"M50 60h0\" data-ms=\"500\"/>"));
+            FileItem item = store.files(made.getId()).getFiles(0);
+            assertEquals("signature", item.getRole());
+            assertEquals("image/svg+xml", item.getMediaType());
+            Attachment nothing = Attachment.getDefaultInstance();
+            fails(Status.EINVAL, () -> store.attachStrokes(made.getId(), Strokes.getDefaultInstance(), nothing));
+            fails(Status.EINVAL, () -> store.attachStrokes(made.getId(), Strokes.newBuilder()
+                    .addStrokes(Stroke.newBuilder().addX(1).addY(1)).build(), nothing)); // no time
+            fails(Status.EINVAL, () -> store.attachStrokes(made.getId(), Strokes.newBuilder()
+                    .addStrokes(dot.toBuilder().setX(0, -1)).build(), nothing));
+        }
+    }
+
+    @Test
     public void limits_are_kept_and_refused_by_name() throws Exception {
         try (FieldStore store = Field.officer()) {
             FileLimits limits = store.fileLimits().toBuilder().setFileBytes(PDF.length - 1).build();

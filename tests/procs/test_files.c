@@ -134,6 +134,27 @@ static void without_a_role_an_image_is_a_photo_and_the_rest_a_document(void **st
     office_expect(o, 1, office_device(o, "lan", "x", args), "say with --role");
 }
 
+static void strokes_become_a_signature(void **state)
+{
+    struct office *o = *state;
+    char record[40], id[40];
+    static const char *const strokes[] = {"attach", NULL, "-", "--strokes", NULL};
+    const char *args[5];
+    office_record(o, "lan", "inspection", 0, "ký", record);
+    memcpy(args, strokes, sizeof args);
+    args[1] = record;
+    office_expect(o, 0, office_device(o, "lan", "10,20,0 12,25,16\n\n  30,30,99 \r\n", args), "-");
+    snprintf(id, sizeof id, "%.36s", o->out);
+    office_expect(o, 0, DEVICE(o, "lan", "fetch", id), "<path d=\"M10 20l2 5\" data-ms=\"0 16\"/>");
+    office_expect(o, 0, DEVICE(o, "lan", "fetch", id), "<path d=\"M30 30h0\" data-ms=\"99\"/>");
+    office_expect(o, 0, DEVICE(o, "lan", "files", record), "signature  image/svg+xml");
+    static const char *const bad[] = {"1,2",   "1,2,x",       "1,2,-3",
+                                      "1;2,3", "1,2,3 <svg>", "99999999999,1,1"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        office_expect(o, 1, office_device(o, "lan", bad[i], args), "is no stroke such as");
+    office_expect(o, 2, office_device(o, "lan", "\n", args), "strokes: there are none");
+}
+
 static void what_cannot_be_attached_is_one_line_and_its_exit_code(void **state)
 {
     struct office *o = *state;
@@ -298,6 +319,7 @@ int main(void)
         cmocka_unit_test(a_photo_is_attached_listed_and_written_out_again),
         cmocka_unit_test(photos_are_scaled_when_that_is_said),
         cmocka_unit_test(without_a_role_an_image_is_a_photo_and_the_rest_a_document),
+        cmocka_unit_test(strokes_become_a_signature),
         cmocka_unit_test(what_cannot_be_attached_is_one_line_and_its_exit_code),
         cmocka_unit_test(a_killed_sync_goes_on_where_it_was),
         cmocka_unit_test(the_office_sees_what_is_on_its_way_and_what_is_damaged),

@@ -340,6 +340,25 @@ public final class FieldStore implements AutoCloseable {
     }
 
     /**
+     * Attach a signature as it was written: its strokes become a small SVG, with the times of their points.
+     *
+     * @param record as of {@link #attach}
+     * @param strokes at most 20,000 points in all; of each MotionEvent all historical ones, too
+     * @param attachment caption, time, place and name; neither content nor role
+     * @return id of the attachment
+     * @throws OcopException {@link Status#EINVAL}, {@link Status#ELIMIT} a stroke is not as it should be;
+     *     and as {@link #attach}
+     */
+    @NonNull
+    public ByteString attachStrokes(@NonNull ByteString record, @NonNull Strokes strokes,
+            @NonNull Attachment attachment) throws OcopException {
+        byte[] s = strokes.toByteArray();
+        byte[] a = attachment.toByteArray();
+        byte[] id = ask(h -> Native.attachStrokes(h, record.toByteArray(), s, a));
+        return ByteString.copyFrom(id);
+    }
+
+    /**
      * What is attached, the newest first; without what is voided.
      *
      * @param record null: to any

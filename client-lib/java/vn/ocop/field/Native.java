@@ -51,6 +51,9 @@ final class Native {
 
     static native byte[] attach(long store, byte[] record, byte[] attachment) throws OcopException;
 
+    static native byte[] attachStrokes(long store, byte[] record, byte[] strokes, byte[] attachment)
+            throws OcopException;
+
     static native byte[] files(long store, byte[] record) throws OcopException;
 
     static native byte[] readFile(long store, byte[] attachment, long at, int len)
