@@ -14,6 +14,7 @@
 
 #include "backup.h"
 #include "bounds.h"
+#include "camera.h"
 #include "cases.h"
 #include "ledger.h"
 #include "link.h"
@@ -213,6 +214,42 @@ static void attached(struct scene *s, enum ocop_status st)
     if (st != OCOP_OK)
         must(attach(s, &err), &err);
     must(read_attached(s, &err), &err);
+    must(ocop_files_sweep(s->w.stores[0], &removed, &err), &err);
+    must(ocop_check(s->w.stores[0], NULL, NULL, &findings, &err), &err);
+    assert_int_equal(findings, 0);
+}
+
+/* A photo that is scaled, and its original besides. */
+static uint8_t *shot;
+static size_t shot_len;
+
+static void shoot(struct scene *s)
+{
+    struct ocop_error err = {0};
+    const struct ocop_image_settings how = {.side_max = 320, .quality = 80, .keep_original = true};
+    submit_new(s);
+    must(ocop_set_image_settings(s->w.stores[0], &how, &err), &err);
+    free(shot);
+    shot = camera_photo(&(struct camera){.width = 500, .height = 400, .seed = (uint8_t)s->number},
+                        &shot_len);
+}
+
+static enum ocop_status attach_scaled(struct scene *s, struct ocop_error *err)
+{
+    const struct ocop_attachment a = {.bytes = shot, .len = shot_len, .role = "photo"};
+    return ocop_attach(s->w.stores[0], &s->id, &a, &s->attached, err);
+}
+
+static void attached_scaled(struct scene *s, enum ocop_status st)
+{
+    struct ocop_error err = {0};
+    unsigned removed, findings;
+    uint8_t byte;
+    size_t got;
+    assert_int_equal(files_of(s), st == OCOP_OK ? 2 : 0);
+    if (st != OCOP_OK)
+        must(attach_scaled(s, &err), &err);
+    must(ocop_file_read(s->w.stores[0], &s->attached, 0, &byte, 1, &got, &err), &err);
     must(ocop_files_sweep(s->w.stores[0], &removed, &err), &err);
     must(ocop_check(s->w.stores[0], NULL, NULL, &findings, &err), &err);
     assert_int_equal(findings, 0);
@@ -708,6 +745,7 @@ static const struct act acts[] = {
     {"void", submit_new, void_it, voided},
     {"find", NULL, find, nothing},
     {"attach", submit_new, attach, attached},
+    {"attach a scaled photo", shoot, attach_scaled, attached_scaled},
     {"read a file", attach_new, read_attached, nothing},
     {"sync", work_to_exchange, sync_0, synced},
     {"change keys", new_keys, sync_other, keys_changed},

@@ -4,9 +4,13 @@
 
 #include <dirent.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "camera.h"
 #include "exif.h"
@@ -264,6 +268,55 @@ static void what_the_camera_noted_stays_behind_even_of_a_small_one(void **state)
     forget(photo);
 }
 
+/* A child is killed at any moment of it: then there is the photo with its original, or neither, and
+ * nothing lies about. */
+static void a_killed_program_leaves_a_photo_with_its_original_or_neither(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    char path[128];
+    unsigned killed = 0, removed;
+    struct ocop_id record = world_inspect(w, 1, "pass");
+    set(w, (struct ocop_image_settings){.side_max = 640, .quality = 80, .keep_original = true});
+    ocop_close(w->stores[1]);
+    w->stores[1] = NULL;
+    snprintf(path, sizeof path, "%s/1.ocop", w->dir);
+    for (unsigned n = 0; n < 20; n++) {
+        struct span photo =
+            shot(&(struct camera){.width = 1200, .height = 900, .seed = (uint8_t)n});
+        const struct ocop_attachment a = {.bytes = photo.p, .len = photo.len, .role = "photo"};
+        pid_t child = fork();
+        assert_true(child >= 0);
+        if (child == 0) {
+            struct ocop_store *s;
+            struct ocop_id out;
+            if (ocop_open(path, NULL, &s, NULL) != OCOP_OK)
+                _exit(1);
+            _exit(ocop_attach(s, &record, &a, &out, NULL) == OCOP_OK ? 0 : 1);
+        }
+        const struct timespec later = {0, (long)n * 2000000};
+        nanosleep(&later, NULL);
+        kill(child, SIGKILL);
+        int status;
+        assert_int_equal(waitpid(child, &status, 0), child);
+        killed += WIFSIGNALED(status);
+        must(
+            ocop_open(path, &(struct ocop_options){.link = &w->links[1].link}, &w->stores[1], &err),
+            &err);
+        must(ocop_files_sweep(w->stores[1], &removed, &err), &err);
+        const size_t kept = count_files(w, record);
+        assert_int_equal(kept % 2, 0);
+        assert_int_equal(in_folder(w), kept);
+        expect_sound(w);
+        forget(photo);
+        if (n < 19) {
+            ocop_close(w->stores[1]);
+            w->stores[1] = NULL;
+        }
+    }
+    assert_true(killed > 0);
+}
+
 /* --- not scaled --------------------------------------------------------------------------------
  */
 
@@ -379,6 +432,7 @@ int main(void)
         TEST(recording_goes_on_while_a_photo_is_scaled),
         TEST(the_original_is_kept_besides_when_that_is_wanted),
         TEST(what_the_camera_noted_stays_behind_even_of_a_small_one),
+        TEST(a_killed_program_leaves_a_photo_with_its_original_or_neither),
         TEST(what_is_small_or_odd_or_a_paper_is_kept_as_it_is),
         TEST(what_is_no_photo_is_refused_as_ever),
         TEST(a_photo_may_be_too_large_before_it_is_scaled),
