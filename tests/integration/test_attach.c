@@ -315,9 +315,9 @@ static void strokes_that_are_none_are_refused(void **state)
 {
     struct world *w = *state;
     static struct ocop_point many[OCOP_STROKE_POINTS_MAX + 1];
-    static const struct ocop_point outside[] = {{0, 32768, 0}}, before[] = {{-1, 0, 0}},
-                                   late[] = {{1, 1, 3600001}}, back[] = {{1, 1, 5}, {1, 1, 4}},
-                                   good[] = {{1, 1, 5}};
+    static const struct ocop_point outside[] = {{0, 32768, 0}}, aside[] = {{32768, 0, 0}},
+                                   before[] = {{-1, 0, 0}}, late[] = {{1, 1, 3600001}},
+                                   back[] = {{1, 1, 5}, {1, 1, 4}}, good[] = {{1, 1, 5}};
     const struct ocop_stroke v[] = {{many, OCOP_STROKE_POINTS_MAX + 1},
                                     {outside, 1},
                                     {before, 1},
@@ -325,7 +325,8 @@ static void strokes_that_are_none_are_refused(void **state)
                                     {back, 2},
                                     {good, 0},
                                     {good, 1},
-                                    {late, 1}};
+                                    {late, 1},
+                                    {aside, 1}};
     const struct {
         struct ocop_strokes strokes;
         const char *role;
@@ -336,6 +337,7 @@ static void strokes_that_are_none_are_refused(void **state)
         {{v, 1}, NULL, OCOP_ELIMIT, "strokes", "20000 points"},
         {{v + 1, 1}, NULL, OCOP_EINVAL, "strokes", "32767,32767"},
         {{v + 2, 1}, NULL, OCOP_EINVAL, "strokes", "from 0,0"},
+        {{v + 8, 1}, NULL, OCOP_EINVAL, "strokes", "32767,32767"},
         {{v + 3, 1}, NULL, OCOP_EINVAL, "strokes", "within an hour"},
         {{v + 4, 1}, NULL, OCOP_EINVAL, "strokes", "in order"},
         {{v + 5, 1}, NULL, OCOP_EINVAL, "strokes", "no points"},
