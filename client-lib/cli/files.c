@@ -124,7 +124,7 @@ static enum ocop_status attach_strokes(struct session *s, const struct ocop_id *
 
     if (!st && (!points || !strokes))
         st = command_fail(err, OCOP_ENOMEM, NULL, "out of memory");
-    if (!st && *out_text(&text)) /* it has an end now */
+    if (!st && points && strokes && *out_text(&text)) /* it has an end now */
         st = read_strokes(s, text.p, points, strokes, &all.count, err);
     a->role = s->value[OPT_ROLE];
     if (!st)

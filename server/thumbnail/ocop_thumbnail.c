@@ -38,11 +38,14 @@ static bool limit(__rlimit_resource_t what, rlim_t most)
 /* All of the heap at once, and none of it given back or mapped apart. */
 static bool make_heap(void)
 {
+    static const int settings[][2] = {
+        {M_MMAP_MAX, 0}, {M_TRIM_THRESHOLD, 2 * HEAP_BYTES}, {M_TOP_PAD, HEAP_BYTES}};
     void *all;
 
-    if (!mallopt(M_MMAP_MAX, 0) || !mallopt(M_TRIM_THRESHOLD, 2 * HEAP_BYTES) ||
-        !mallopt(M_TOP_PAD, HEAP_BYTES))
-        return false;
+    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
+        /* NOLINTNEXTLINE(concurrency-mt-unsafe): there is one thread */
+        if (!mallopt(settings[i][0], settings[i][1]))
+            return false;
     all = malloc(HEAP_BYTES);
     free(all);
     return all != NULL;
