@@ -151,10 +151,17 @@ double plain_insert(sqlite3 *db, const struct plain_table *t, size_t from, size_
     return took;
 }
 
+/* What SQLite has for searching, as one would have it without libocop: words, no positions. */
+static const char plain_search[] =
+    "CREATE VIRTUAL TABLE search USING fts5("
+    "text, content='', detail='none', columnsize=0, tokenize='ascii')";
+
 sqlite3 *plain_open(const char *name, enum migrate_side side)
 {
     sqlite3 *db;
     MUST(db_open(measure_path(name), true, false, NULL, &db, &err));
     MUST(migrate(db, side, NULL, &err));
+    if (side == MIGRATE_STORE)
+        exec(db, plain_search);
     return db;
 }

@@ -29,40 +29,27 @@ static int64_t day_begins(const char *day)
     return days * DAY_MS - VIETNAM_MS;
 }
 
-/* Folded words as prefixes, all of which must be there: "hoa"* "lac"*. */
-static enum ocop_status match_of(const char *text, struct arena *a, const char **out,
+/* Folded, and cut behind the last word that is looked for. */
+static enum ocop_status words_of(const char *text, struct arena *a, struct span *out,
                                  struct ocop_error *err)
 {
-    struct buf folded, match;
-    size_t words = 0;
+    struct buf folded;
+    struct span word;
+    size_t words = 0, at = 0;
     enum ocop_status st = OCOP_OK;
 
     buf_init(&folded, KIB(16));
-    buf_init(&match, KIB(32));
     text_fold(&folded, span_str(text));
-    for (size_t i = 0; i < folded.len && words < WORDS_MAX;) {
-        size_t from = i;
-        while (i < folded.len && store_search_is_word(folded.p[i]))
-            i++;
-        if (i > from) {
-            buf_byte(&match, '"');
-            buf_put(&match, folded.p + from, i - from);
-            buf_str(&match, "\"* ");
-            words++;
-        } else {
-            i++;
-        }
-    }
-    if (folded.full || match.full)
+    while (words < WORDS_MAX && store_word_next(buf_span(&folded), &at, &word))
+        words++;
+    *out = span_of(arena_dup(a, folded.p ? (const void *)folded.p : "", at), at);
+    if (folded.full)
         st = err_field(err, OCOP_ELIMIT, "text", "the text to find is too long");
-    else if (folded.failed || match.failed)
+    else if (folded.failed || !out->p)
         st = err_nomem(err);
     else if (words == 0)
         st = err_field(err, OCOP_EINVAL, "text", "the text to find has no letter and no digit");
-    else if (!(*out = arena_dup(a, match.p, match.len)))
-        st = err_nomem(err);
     buf_fini(&folded);
-    buf_fini(&match);
     return st;
 }
 
@@ -95,7 +82,7 @@ static enum ocop_status make_find(const struct ocop_query *q, struct arena *a, s
     if (!st)
         st = check_day(q->to_date, "to_date", err);
     if (!st && q->text && *q->text)
-        st = match_of(q->text, a, &out->match, err);
+        st = words_of(q->text, a, &out->words, err);
     if (st)
         return st;
     out->kind = k ? k->number : 0;

@@ -1,6 +1,7 @@
 /* The store's database: its connection, its transactions, and what it knows about itself. Knows
  * rows and statements; decides nothing about changes or syncs. */
 #include "store_sql.h"
+#include "store_words.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,7 +56,11 @@ enum ocop_status store_open(struct ocop_store *s, const char *path, bool must_ex
     if (!st)
         st = rows_open(db->sqlite, &db->rows, err);
     if (!st)
+        st = store_find_open(s, err);
+    if (!st)
         st = store_sum_first(s, err);
+    if (!st)
+        st = store_search_first(s, err);
     if (st)
         store_close(s);
     else
@@ -71,6 +76,9 @@ void store_close(struct ocop_store *s)
         (void)sqlite3_finalize(s->db->stmt[q]);
     for (int q = 0; q < SEARCH_QUESTIONS; q++)
         (void)sqlite3_finalize(s->db->search[q]);
+    for (int q = 0; q < WORDS_QUESTIONS; q++)
+        (void)sqlite3_finalize(s->db->word[q]);
+    words_fini(s->db);
     rows_close(s->db->rows);
     (void)sqlite3_close(s->db->sqlite);
     cipher_key_wipe(&s->db->key);
@@ -96,11 +104,8 @@ const char *store_vfs(struct ocop_store *s)
 
 enum ocop_status store_begin(struct ocop_store *s, struct ocop_error *err)
 {
-    enum ocop_status st;
+    enum ocop_status st = db_exec(s->db->sqlite, "BEGIN IMMEDIATE", err);
 
-    if (s->db->stale)
-        store_search_refresh(s->db);
-    st = db_exec(s->db->sqlite, "BEGIN IMMEDIATE", err);
     s->db->open = !st;
     store_searched_forget(s->db);
     return st;
@@ -124,9 +129,8 @@ enum ocop_status store_commit(struct ocop_store *s, struct ocop_error *err)
 bool store_rollback(struct ocop_store *s)
 {
     s->db->open = false;
+    words_forget(s->db);
     /* A failing disk may have rolled back by itself. */
-    if (sqlite3_get_autocommit(s->db->sqlite))
-        s->db->stale = true;
     if (!sqlite3_get_autocommit(s->db->sqlite))
         (void)sqlite3_exec(s->db->sqlite, "ROLLBACK", NULL, NULL, NULL);
     return sqlite3_get_autocommit(s->db->sqlite) != 0;

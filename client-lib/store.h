@@ -525,7 +525,7 @@ struct find {
     const char *from, *to;                      /* days; NULL: any */
     int64_t from_ms, to_ms; /* the same as moments: from included, to excluded */
     int state;              /* 0: any */
-    const char *match;      /* for the index; NULL: any */
+    struct span words;      /* folded, all of which must begin a word; none: any */
     bool voided_too;
     int limit;
 };
@@ -562,8 +562,8 @@ void store_search_text(const struct kind *k, const struct fields *f, struct buf 
 /** So many records are about to be put in this transaction: when they are many, they do not wait
  * for the search index. */
 void store_search_expect(struct ocop_store *s, size_t records);
-/** Is this byte part of a word? */
-bool store_search_is_word(uint8_t c);
+/** The next word of a text behind *at, which begins as 0: runs of letters and digits. */
+bool store_word_next(struct span text, size_t *at, struct span *word);
 
 /* --- store_check.c --- */
 

@@ -4,23 +4,17 @@
 #include <stdlib.h>
 
 #include "migrate.h"
-#include "store_db.h"
-
-/* A word cannot be longer than the texts of a record. */
-enum { SEARCH_WORD_MAX = RECORD_BYTES_MAX };
+#include "store_words.h"
 
 #define CHECK_FILE "PRAGMA integrity_check"
-#define CHECK_SEARCH "INSERT INTO search (search) VALUES ('integrity-check')"
 #define RECORDS "SELECT id FROM %s"
 #define RECORDS_UNKNOWN "SELECT id, kind FROM %s"
 #define SUM_OF "SELECT sum FROM sums WHERE row = ?1"
 #define SUMS_COUNT "SELECT count(*) FROM sums"
 #define UNSUMMED "SELECT 1 FROM meta WHERE key = 'unsummed'"
 #define SUMMED "DELETE FROM meta WHERE key = 'unsummed'"
-#define WORDS_MAKE "CREATE VIRTUAL TABLE temp.words USING fts5vocab (main, search, instance)"
-#define WORDS "SELECT term, doc FROM temp.words"
-#define WORD_COUNT "SELECT count(*) FROM search WHERE search MATCH ?1"
-#define WORD_FINDS "SELECT 1 FROM search WHERE search MATCH ?1 AND rowid = ?2"
+#define WORDS "SELECT kind, block, word, rows FROM words"
+#define WORD "SELECT rows FROM words WHERE kind = ?1 AND block = ?2 AND word = ?3"
 
 /* --- sums of records ----------------------------------------------------------------------------
  */
@@ -152,30 +146,24 @@ static void words_add(struct store_words *w, const void *word, size_t len, int64
 static int word_cmp(const void *one, const void *two)
 {
     const struct span *a = one, *b = two;
-    const int order = memcmp(a->p, b->p, a->len < b->len ? a->len : b->len);
 
-    return order ? order : (a->len > b->len) - (a->len < b->len);
+    return span_cmp(*a, *b);
 }
 
 /* The words of a text, each once. */
 static enum ocop_status split(struct span text, struct arena *a, struct span **out, size_t *count,
                               struct ocop_error *err)
 {
-    size_t n = 0, kept = 0;
+    size_t n = 0, kept = 0, at = 0;
 
-    *out = arena_alloc(a, (text.len / 2 + 1) * sizeof **out);
+    *out = arena_alloc(a, (text.len / 2 + 2) * sizeof **out);
     if (!*out)
         return err_nomem(err);
-    for (size_t i = 0; i < text.len; i++) {
-        size_t from = i;
-        while (i < text.len && store_search_is_word(text.p[i]))
-            i++;
-        if (i > from)
-            (*out)[n++] = span_of(text.p + from, i - from);
-    }
+    while (store_word_next(text, &at, &(*out)[n]))
+        n++;
     qsort(*out, n, sizeof **out, word_cmp);
     for (size_t i = 0; i < n; i++)
-        if (i == 0 || word_cmp(&(*out)[i], &(*out)[kept - 1]) != 0)
+        if (i == 0 || !span_eq((*out)[i], (*out)[kept - 1]))
             (*out)[kept++] = (*out)[i];
     *count = kept;
     return OCOP_OK;
@@ -205,97 +193,55 @@ static enum ocop_status words_of(struct ocop_store *s, uint32_t kind, int64_t n,
     return st;
 }
 
-/* Is this the search index being damaged, and not memory or the disk failing? */
-static bool is_damage(int code)
-{
-    return (code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_ERROR;
-}
-
-/* A record lies under a word in a row of the index, and the word is looked up by another table:
- * both must agree on how many it has. */
-static int count_found(sqlite3_stmt *find, struct span word, uint64_t *count)
-{
-    char quoted[SEARCH_WORD_MAX + 3];
-    int code;
-
-    if (word.len > SEARCH_WORD_MAX)
-        return SQLITE_ERROR;
-    (void)snprintf(quoted, sizeof quoted, "\"%.*s\"", (int)word.len, (const char *)word.p);
-    (void)sqlite3_bind_text(find, 1, quoted, -1, SQLITE_STATIC);
-    code = sqlite3_step(find);
-    *count = code == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(find, 0) : 0;
-    (void)sqlite3_reset(find);
-    return code == SQLITE_ROW ? SQLITE_OK : code;
-}
-
-/* Walks the index in the order of its words. */
-static int words_walk(sqlite3_stmt *all, sqlite3_stmt *find, struct store_words *out, bool *agree)
-{
-    char word[SEARCH_WORD_MAX];
-    size_t len = 0;
-    uint64_t here = 0, found = 0;
-    int code = SQLITE_OK;
-
-    while (code == SQLITE_OK) {
-        const bool more = (code = sqlite3_step(all)) == SQLITE_ROW;
-        const void *p = more ? sqlite3_column_text(all, 0) : NULL;
-        const size_t n = more ? (size_t)sqlite3_column_bytes(all, 0) : 0;
-        if (!more && code != SQLITE_DONE)
-            return code;
-        if (here > 0 && (!more || n != len || memcmp(p, word, n) != 0)) {
-            code = count_found(find, span_of(word, len), &found);
-            if (code != SQLITE_OK)
-                return code;
-            *agree &= found == here;
-            here = 0;
-        }
-        if (!more)
-            return SQLITE_OK;
-        if (!p || n > sizeof word)
-            return SQLITE_CORRUPT;
-        memcpy(word, p, n);
-        len = n;
-        here++;
-        words_add(out, p, n, sqlite3_column_int64(all, 1));
-        code = SQLITE_OK;
-    }
-    return code;
-}
-
 enum ocop_status store_words_held(struct ocop_store *s, struct store_words *out, bool *sound,
                                   struct ocop_error *err)
 {
-    sqlite3 *db = s->db->sqlite;
-    sqlite3_stmt *all = NULL, *find = NULL;
+    sqlite3_stmt *st = NULL;
+    struct block_rows rows;
     enum ocop_status status = OCOP_OK;
-    int code;
+    int code = sqlite3_prepare_v2(s->db->sqlite, WORDS, -1, &st, NULL);
 
     *out = (struct store_words){0, 0};
     *sound = true;
-    code = sqlite3_exec(db, WORDS_MAKE, NULL, NULL, NULL);
-    if (code == SQLITE_OK)
-        code = sqlite3_prepare_v2(db, WORDS, -1, &all, NULL);
-    if (code == SQLITE_OK)
-        code = sqlite3_prepare_v2(db, WORD_COUNT, -1, &find, NULL);
-    if (code == SQLITE_OK)
-        code = words_walk(all, find, out, sound);
-    if (is_damage(code))
-        *sound = false;
-    else if (code != SQLITE_OK)
-        status = db_error(db, err, "reading the search index");
-    (void)sqlite3_finalize(all);
-    (void)sqlite3_finalize(find);
+    while (st && (code = sqlite3_step(st)) == SQLITE_ROW) {
+        const int64_t kind = sqlite3_column_int64(st, 0), block = sqlite3_column_int64(st, 1);
+        const struct span word = get_span(st, 2);
+        *sound &= kind > 0 && kind < KIND_COUNT_PLUS_1 && block >= 0 &&
+                  block <= INT64_MAX / BLOCK_ROWS / KIND_BITS - 1 &&
+                  block_read(get_span(st, 3), &rows);
+        for (unsigned row = 0; *sound && row < BLOCK_ROWS; row++)
+            if (block_has(&rows, row))
+                words_add(out, word.p, word.len,
+                          store_row_key((uint32_t)kind, block * BLOCK_ROWS + row));
+    }
+    if (code != SQLITE_DONE)
+        status = db_error(s->db->sqlite, err, "reading the search index");
+    (void)sqlite3_finalize(st);
+    return status;
+}
+
+static enum ocop_status has_word(struct ocop_store *s, sqlite3_stmt *st, struct span word,
+                                 int64_t n, bool *out, struct ocop_error *err)
+{
+    struct block_rows rows;
+    enum ocop_status status;
+
+    put_int(st, 2, (uint64_t)(n / BLOCK_ROWS));
+    put_bytes(st, 3, word);
+    status = step(s, st, out, err);
+    if (!status && *out)
+        *out = block_read(get_span(st, 0), &rows) && block_has(&rows, (unsigned)(n % BLOCK_ROWS));
+    (void)sqlite3_reset(st);
     return status;
 }
 
 enum ocop_status store_words_found(struct ocop_store *s, uint32_t kind, const struct id *id,
                                    struct arena *a, bool *out, struct ocop_error *err)
 {
-    sqlite3 *db = s->db->sqlite;
     struct row_meta meta;
     struct fields f;
     struct span *words = NULL;
-    struct buf text, quoted;
+    struct buf text;
     size_t count = 0;
     int64_t up_to = 0;
     sqlite3_stmt *st = NULL;
@@ -306,25 +252,16 @@ enum ocop_status store_words_found(struct ocop_store *s, uint32_t kind, const st
         status = store_searched(s, kind, &up_to, err);
     if (status || meta.n > up_to)
         return status;
-    buf_init(&text, MIB(1));
-    buf_init(&quoted, MIB(1));
+    buf_init(&text, SEARCH_TEXT_MAX);
     store_search_text(kind_by_number(kind), &f, &text);
     status = text.failed ? err_nomem(err) : split(buf_span(&text), a, &words, &count, err);
-    if (!status && sqlite3_prepare_v2(db, WORD_FINDS, -1, &st, NULL) != SQLITE_OK)
-        status = db_error(db, err, "reading the search index");
-    for (size_t i = 0; !status && *out && i < count; i++) {
-        buf_clear(&quoted);
-        buf_printf(&quoted, "\"%.*s\"", (int)words[i].len, (const char *)words[i].p);
-        (void)sqlite3_bind_text(st, 1, buf_cstr(&quoted), -1, SQLITE_STATIC);
-        (void)sqlite3_bind_int64(st, 2, store_row_key(kind, meta.n));
-        const int code = sqlite3_step(st);
-        *out = code == SQLITE_ROW;
-        if (code != SQLITE_ROW && code != SQLITE_DONE)
-            status = db_error(db, err, "reading the search index");
-        (void)sqlite3_reset(st);
-    }
+    if (!status && sqlite3_prepare_v2(s->db->sqlite, WORD, -1, &st, NULL) != SQLITE_OK)
+        status = db_error(s->db->sqlite, err, "reading the search index");
+    if (!status)
+        put_int(st, 1, kind);
+    for (size_t i = 0; !status && *out && i < count; i++)
+        status = has_word(s, st, words[i], meta.n, out, err);
     (void)sqlite3_finalize(st);
-    buf_fini(&quoted);
     buf_fini(&text);
     return status;
 }
@@ -416,18 +353,10 @@ enum ocop_status store_integrity(struct ocop_store *s, void (*each)(void *self, 
         if (line && strcmp(line, "ok") != 0)
             each(self, line);
     }
-    /* From 3.44 on it asks the search index too, and ends at one that cannot even be opened. */
-    const bool search_opens = (code & 0xff) != SQLITE_ERROR;
-    if (search_opens && code != SQLITE_DONE)
+    if (code != SQLITE_DONE)
         status = db_error(db, err, "checking the file");
     (void)sqlite3_finalize(st);
-    if (!status)
-        status = migrate_check(db, MIGRATE_STORE, found_in_schema,
-                               &(struct schema_check){each, self}, err);
-    if (status || (sqlite3_exec(db, CHECK_SEARCH, NULL, NULL, NULL) == SQLITE_OK && search_opens))
-        return status;
-    if (search_opens && !is_damage(sqlite3_errcode(db)))
-        return db_error(db, err, "checking the search index");
-    each(self, "the index of table search is damaged");
-    return OCOP_OK;
+    return status ? status
+                  : migrate_check(db, MIGRATE_STORE, found_in_schema,
+                                  &(struct schema_check){each, self}, err);
 }

@@ -20,18 +20,25 @@
 enum { QUESTIONS_MAX = 128, SEARCH_TEXT_MAX = 1 << 20 };
 /* So many new rows of a kind may wait for the search index. */
 enum { SEARCH_WAITING_MAX = 64 };
-enum search_question { SEARCH_PUT, SEARCH_DELETE, SEARCH_UP_TO, SEARCH_MOVE, SEARCH_QUESTIONS };
+enum search_question { SEARCH_UP_TO, SEARCH_MOVE, SEARCH_QUESTIONS };
+enum words_question { WORDS_GET, WORDS_PUT, WORDS_DROP, WORDS_BLOCK, WORDS_FROM, WORDS_QUESTIONS };
+
+struct word_hits;
+struct wanted;
+struct noted;
 
 struct db {
     sqlite3 *sqlite;
     struct cipher_key key;
-    bool open;  /* between store_begin and the decision to commit or to roll back */
-    bool stale; /* the search index may count what was rolled back: store_search_refresh */
+    bool open; /* between store_begin and the decision to commit or to roll back */
     struct rows *rows;
     struct buf old_text, new_text;     /* of search; kept for their memory */
     int64_t data_version;              /* SQLite's own, of the file as last asked for */
     sqlite3_stmt *stmt[QUESTIONS_MAX]; /* by question, see store_sql.h */
     sqlite3_stmt *search[SEARCH_QUESTIONS];
+    sqlite3_stmt *word[WORDS_QUESTIONS];
+    struct noted *noted;          /* words of this transaction, see store_words.c */
+    const struct word_hits *hits; /* of the question that is being asked, for found() */
     /* By kind, in this transaction: up to which row the index goes, -1 where nobody has asked; it
      * moved; and rows are put in at once. */
     int64_t searched[KIND_COUNT_PLUS_1];
@@ -42,12 +49,13 @@ struct db {
 /** Remove what an interrupted change of key left beside the file, which is open. */
 void store_key_tidy(const char *path);
 
-enum { KIND_BITS = 64 }; /* in rowids of search and sums, beside n */
-_Static_assert((int)KIND_COUNT_PLUS_1 <= (int)KIND_BITS, "a kind fits beside n in search's rowid");
+enum { KIND_BITS = 64 }; /* in keys of sums, beside n */
+_Static_assert((int)KIND_COUNT_PLUS_1 <= (int)KIND_BITS,
+               "a kind fits beside n in the key of a sum");
 
 /** Take one row of table meta; false when it cannot be what its key says (store_identity.c). */
 bool identity_key(struct identity *me, const char *key, struct span v);
-/** Number of a record in table sums and in the search index. Kinds that are unknown here have one
+/** Number of a record in table sums. Kinds that are unknown here have one
  * table, and no number. */
 int64_t store_row_key(uint32_t kind, int64_t n);
 /** The tables beside those of the kinds, and how their rows are summed; ends without a name. */
@@ -66,8 +74,6 @@ OCOP_MUST_USE enum ocop_status store_sum_first(struct ocop_store *s, struct ocop
 /** Up to which row of the kind the index goes. */
 OCOP_MUST_USE enum ocop_status store_searched(struct ocop_store *s, uint32_t kind, int64_t *n,
                                               struct ocop_error *err);
-/** Outside a transaction: the index reads anew what it counts. */
-void store_search_refresh(struct db *db);
 /** At the beginning of a transaction, and before it is committed. */
 void store_searched_forget(struct db *db);
 OCOP_MUST_USE enum ocop_status store_searched_write(struct ocop_store *s, struct ocop_error *err);
@@ -79,10 +85,19 @@ OCOP_MUST_USE enum ocop_status store_search_replace(struct ocop_store *s, uint32
                                                     const struct fields *f, struct ocop_error *err);
 OCOP_MUST_USE enum ocop_status store_search_drop(struct ocop_store *s, uint32_t kind, int64_t n,
                                                  const struct fields *old, struct ocop_error *err);
-/** Rows that wait for the index and have all words of the match: "[7,9]"; "" when none has. */
-OCOP_MUST_USE enum ocop_status store_search_waiting(struct ocop_store *s, uint32_t kind,
-                                                    const char *match, struct buf *out,
-                                                    struct ocop_error *err);
+/** A word that no text has, for what a record refers to. */
+void store_search_ref(struct buf *out, char what, struct span id);
+enum { REF_UNIT = 'U', REF_PRODUCER = 'P', REF_PRODUCT = 'R' };
+/** Rows that have all of `wanted`, those that wait for the index too. */
+OCOP_MUST_USE enum ocop_status store_search(struct ocop_store *s, uint32_t kind,
+                                            const struct wanted *wanted, size_t count,
+                                            struct arena *a, struct word_hits *out,
+                                            struct ocop_error *err);
+/** Put all records of a store that is older than the index into it. */
+OCOP_MUST_USE enum ocop_status store_search_first(struct ocop_store *s, struct ocop_error *err);
+
+/** Give the connection what the questions of ocop_find need. */
+OCOP_MUST_USE enum ocop_status store_find_open(struct ocop_store *s, struct ocop_error *err);
 
 /* --- statements ------------------------------------------------------------------------------ */
 
@@ -176,6 +191,14 @@ static inline bool get_id(sqlite3_stmt *st, int at, struct id *out)
 
     memset(out, 0, sizeof *out);
     return id_from(span_of(p, (size_t)sqlite3_column_bytes(st, at)), out);
+}
+
+/* Until the statement's next step. */
+static inline struct span get_span(sqlite3_stmt *st, int at)
+{
+    const void *p = sqlite3_column_blob(st, at);
+
+    return span_of(p, (size_t)sqlite3_column_bytes(st, at));
 }
 
 static inline bool get_bytes(sqlite3_stmt *st, int at, struct arena *a, struct span *out)

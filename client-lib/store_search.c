@@ -1,10 +1,8 @@
-/* The words that records are found by, and the index of them. To put one record into the index was
- * most of the work of a save, since each commit writes what the index holds out as a tree of its
- * own. So new rows wait: of each kind, those up to a number (table searched) are in the index, and
- * the few above it are read through by whoever searches. Knows no query but for its words. */
-#include "store_db.h"
-
-#include <ctype.h>
+/* The words that records are found by, and when they go into the index of them. Each word of a
+ * record lies on another page of the index, so new rows wait: of each kind, those up to a number
+ * (table searched) are in the index, and the few above it are read through by whoever searches.
+ * Knows no query but for its words. */
+#include "store_words.h"
 
 #include "text.h"
 
@@ -14,12 +12,12 @@
     "INSERT INTO searched (kind, n, sum) VALUES (?1, ?2, row_sum(?1, ?2)) "                        \
     "ON CONFLICT (kind) DO UPDATE SET n = excluded.n, sum = excluded.sum"
 static const char *const search_questions[SEARCH_QUESTIONS] = {
-    [SEARCH_PUT] = "INSERT INTO search (rowid, text) VALUES (?1, ?2)",
-    [SEARCH_DELETE] = "INSERT INTO search (search, rowid, text) VALUES ('delete', ?1, ?2)",
     [SEARCH_UP_TO] = "SELECT n FROM searched WHERE kind = ?1",
     [SEARCH_MOVE] = MOVE,
 };
-#define TOUCH "BEGIN; INSERT INTO search (rowid, text) VALUES (-1, 'x')"
+#define UNSEARCHED "SELECT 1 FROM meta WHERE key = 'unsearched'"
+#define SEARCHED "DELETE FROM meta WHERE key = 'unsearched'"
+#define LAST_ROW "SELECT max(n) FROM %s"
 #define ROWS_BETWEEN "SELECT id, n FROM %s WHERE n > %lld AND n <= %lld ORDER BY n"
 
 static enum ocop_status ask(struct ocop_store *s, enum search_question q, sqlite3_stmt **out,
@@ -30,9 +28,20 @@ static enum ocop_status ask(struct ocop_store *s, enum search_question q, sqlite
 
 /* --- words ----------------------------------------------------------------------------------- */
 
-bool store_search_is_word(uint8_t c)
+static bool is_word(uint8_t c)
 {
-    return c >= 0x80 || isalnum(c);
+    return c >= 0x80 || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+bool store_word_next(struct span text, size_t *at, struct span *word)
+{
+    while (*at < text.len && !is_word(text.p[*at]))
+        ++*at;
+    const size_t from = *at;
+    while (*at < text.len && is_word(text.p[*at]))
+        ++*at;
+    *word = span_of(text.p + from, *at - from);
+    return word->len > 0;
 }
 
 static void list_text(struct buf *out, const struct field_rule *list, struct span element)
@@ -48,6 +57,35 @@ static void list_text(struct buf *out, const struct field_rule *list, struct spa
     }
 }
 
+/* Texts are folded: none has a capital letter. Seven bits in each byte, so that it is a word. */
+void store_search_ref(struct buf *out, char what, struct span id)
+{
+    uint32_t bits = 0;
+    int count = 0;
+
+    buf_byte(out, ' ');
+    buf_byte(out, (uint8_t)what);
+    for (size_t i = 0; i < id.len; i++) {
+        bits = bits << 8 | id.p[i];
+        for (count += 8; count >= 7; count -= 7)
+            buf_byte(out, (uint8_t)(0x80 | (bits >> (count - 7) & 0x7f)));
+    }
+    if (count)
+        buf_byte(out, (uint8_t)(0x80 | (bits << (7 - count) & 0x7f)));
+}
+
+static void ref_text(struct buf *out, const struct field_rule *r, const struct field *v)
+{
+    if (v->type != VALUE_BYTES || v->bytes.len != ID_LEN)
+        return;
+    if (v->number == FIELD_UNIT)
+        store_search_ref(out, REF_UNIT, v->bytes);
+    else if (strcmp(r->desc->name, "producer_id") == 0)
+        store_search_ref(out, REF_PRODUCER, v->bytes);
+    else if (strcmp(r->desc->name, "product_id") == 0)
+        store_search_ref(out, REF_PRODUCT, v->bytes);
+}
+
 void store_search_text(const struct kind *k, const struct fields *f, struct buf *out)
 {
     buf_clear(out);
@@ -61,6 +99,8 @@ void store_search_text(const struct kind *k, const struct fields *f, struct buf 
         } else if ((r->flags & (FIELD_SEARCH | FIELD_LABEL)) && v->type == VALUE_BYTES) {
             buf_byte(out, ' ');
             text_fold(out, v->bytes);
+        } else {
+            ref_text(out, r, v);
         }
     }
 }
@@ -94,6 +134,7 @@ enum ocop_status store_searched(struct ocop_store *s, uint32_t kind, int64_t *n,
 
 void store_searched_forget(struct db *db)
 {
+    words_forget(db);
     for (size_t k = 0; k < KIND_COUNT_PLUS_1; k++)
         db->searched[k] = -1;
     memset(db->searched_moves, 0, sizeof db->searched_moves);
@@ -110,7 +151,7 @@ enum ocop_status store_searched_write(struct ocop_store *s, struct ocop_error *e
 {
     struct db *db = s->db;
     sqlite3_stmt *st = NULL;
-    enum ocop_status status = OCOP_OK;
+    enum ocop_status status = words_write(s, err);
 
     for (uint32_t k = 0; !status && k < KIND_COUNT_PLUS_1; k++) {
         if (!db->searched_moves[k])
@@ -126,36 +167,12 @@ enum ocop_status store_searched_write(struct ocop_store *s, struct ocop_error *e
     return status;
 }
 
-/* When SQLite rolled back by itself, in the middle of a write of the index's own, the index goes on
- * with counts of what is gone, and calls the file damaged later. It reads them anew after a
- * transaction that it took part in. */
-void store_search_refresh(struct db *db)
-{
-    bool touched = sqlite3_exec(db->sqlite, TOUCH, NULL, NULL, NULL) == SQLITE_OK;
-
-    if (!sqlite3_get_autocommit(db->sqlite) &&
-        sqlite3_exec(db->sqlite, "ROLLBACK", NULL, NULL, NULL) == SQLITE_OK && touched)
-        db->stale = false;
-}
-
 /* --- putting in and taking out ---------------------------------------------------------------- */
 
-static enum ocop_status write(struct ocop_store *s, enum search_question q, uint32_t kind,
-                              int64_t n, const struct buf *text, struct ocop_error *err)
+static enum ocop_status note(struct ocop_store *s, uint32_t kind, int64_t n, const struct buf *text,
+                             bool gone, struct ocop_error *err)
 {
-    sqlite3_stmt *st = NULL;
-    enum ocop_status status;
-
-    if (text->failed)
-        return err_nomem(err);
-    if (text->len == 0)
-        return OCOP_OK;
-    status = ask(s, q, &st, err);
-    if (status)
-        return status;
-    put_int(st, 1, (uint64_t)store_row_key(kind, n));
-    (void)sqlite3_bind_text64(st, 2, (const char *)text->p, text->len, SQLITE_STATIC, SQLITE_UTF8);
-    return run(s, st, err);
+    return text->failed ? err_nomem(err) : words_note(s, kind, n, buf_span(text), gone, err);
 }
 
 typedef enum ocop_status row_fn(struct ocop_store *s, uint32_t kind, int64_t n,
@@ -201,7 +218,7 @@ static enum ocop_status put_row(struct ocop_store *s, uint32_t kind, int64_t n,
                                 const struct buf *text, void *self, struct ocop_error *err)
 {
     (void)self;
-    return write(s, SEARCH_PUT, kind, n, text, err);
+    return note(s, kind, n, text, false, err);
 }
 
 void store_search_expect(struct ocop_store *s, size_t records)
@@ -229,7 +246,7 @@ enum ocop_status store_search_put(struct ocop_store *s, uint32_t kind, int64_t n
         move(db, kind, n);
     }
     store_search_text(k, f, &db->new_text);
-    return write(s, SEARCH_PUT, kind, n, &db->new_text, err);
+    return note(s, kind, n, &db->new_text, false, err);
 }
 
 enum ocop_status store_search_replace(struct ocop_store *s, uint32_t kind, int64_t n,
@@ -247,8 +264,8 @@ enum ocop_status store_search_replace(struct ocop_store *s, uint32_t kind, int64
     store_search_text(k, f, &db->new_text);
     if (!db->old_text.failed && span_eq(buf_span(&db->old_text), buf_span(&db->new_text)))
         return OCOP_OK;
-    st = write(s, SEARCH_DELETE, kind, n, &db->old_text, err);
-    return st ? st : write(s, SEARCH_PUT, kind, n, &db->new_text, err);
+    st = note(s, kind, n, &db->old_text, true, err);
+    return st ? st : note(s, kind, n, &db->new_text, false, err);
 }
 
 enum ocop_status store_search_drop(struct ocop_store *s, uint32_t kind, int64_t n,
@@ -261,29 +278,88 @@ enum ocop_status store_search_drop(struct ocop_store *s, uint32_t kind, int64_t 
     if (st || !k || n > up_to)
         return st;
     store_search_text(k, old, &s->db->old_text);
-    return write(s, SEARCH_DELETE, kind, n, &s->db->old_text, err);
+    return note(s, kind, n, &s->db->old_text, true, err);
 }
 
-/* --- rows that wait --------------------------------------------------------------------------- */
+/* --- a store from before the index ------------------------------------------------------------ */
 
-/* Has the text a word that begins like this? */
-static bool has_word(struct span text, struct span prefix)
+static enum ocop_status put_kind(struct ocop_store *s, uint32_t kind, struct ocop_error *err)
 {
-    for (size_t i = 0; i < text.len; i++) {
-        if (!store_search_is_word(text.p[i]) || (i && store_search_is_word(text.p[i - 1])))
-            continue;
-        if (text.len - i >= prefix.len && memcmp(text.p + i, prefix.p, prefix.len) == 0)
+    sqlite3_stmt *st = NULL;
+    struct buf sql;
+    int64_t last = 0;
+    enum ocop_status status;
+
+    buf_init(&sql, KIB(4));
+    buf_printf(&sql, LAST_ROW, row_table(kind));
+    status = prepare(s, &sql, &st, err);
+    if (!status)
+        status = one_number(s, st, &last, err);
+    if (!status && last > 0)
+        status = each_row(s, kind, 0, last, put_row, NULL, err);
+    if (!status && last > 0)
+        move(s->db, kind, last);
+    (void)sqlite3_finalize(st);
+    buf_fini(&sql);
+    return status;
+}
+
+static enum ocop_status is_unsearched(struct ocop_store *s, bool *out, struct ocop_error *err)
+{
+    sqlite3_stmt *st = NULL;
+    int64_t marked = 0;
+    enum ocop_status status = OCOP_OK;
+
+    if (sqlite3_prepare_v2(s->db->sqlite, UNSEARCHED, -1, &st, NULL) != SQLITE_OK)
+        status = db_error(s->db->sqlite, err, "reading what is in the search index");
+    if (!status)
+        status = one_number(s, st, &marked, err);
+    (void)sqlite3_finalize(st);
+    *out = marked != 0;
+    return status;
+}
+
+enum ocop_status store_search_first(struct ocop_store *s, struct ocop_error *err)
+{
+    bool unsearched;
+    enum ocop_status st = is_unsearched(s, &unsearched, err);
+
+    if (st || !unsearched)
+        return st;
+    st = store_begin(s, err);
+    if (st)
+        return st;
+    st = is_unsearched(s, &unsearched, err); /* another process may have been here first */
+    for (size_t i = 0; !st && unsearched && i < kind_count(); i++)
+        st = put_kind(s, kind_at(i)->number, err);
+    if (!st)
+        st = db_exec(s->db->sqlite, SEARCHED, err);
+    if (!st)
+        st = store_commit(s, err);
+    if (st)
+        (void)store_rollback(s);
+    return st;
+}
+
+/* --- who has all words ------------------------------------------------------------------------ */
+
+static bool has_wanted(struct span text, const struct wanted *w)
+{
+    struct span word;
+
+    for (size_t at = 0; store_word_next(text, &at, &word);)
+        if (words_want(w, word))
             return true;
-    }
     return false;
 }
 
 struct waiting {
-    const char *match;
-    struct buf *out;
+    const struct wanted *wanted;
+    size_t count;
+    struct arena *arena;
+    struct word_hits *hits;
 };
 
-/* Of a match ("hoa"* "lac"*), all words must be there. */
 static enum ocop_status match_row(struct ocop_store *s, uint32_t kind, int64_t n,
                                   const struct buf *text, void *self, struct ocop_error *err)
 {
@@ -292,27 +368,23 @@ static enum ocop_status match_row(struct ocop_store *s, uint32_t kind, int64_t n
     (void)s, (void)kind;
     if (text->failed)
         return err_nomem(err);
-    for (const char *word = strchr(w->match, '"'); word; word = strchr(word, '"')) {
-        const size_t len = strcspn(++word, "\"");
-        if (!has_word(buf_span(text), span_of(word, len)))
+    for (size_t i = 0; i < w->count; i++)
+        if (!has_wanted(buf_span(text), &w->wanted[i]))
             return OCOP_OK;
-        word += len + 1;
-    }
-    buf_printf(w->out, "%c%lld", w->out->len ? ',' : '[', (long long)n);
-    return w->out->failed ? err_nomem(err) : OCOP_OK;
+    return words_hit(w->hits, n, w->arena, err);
 }
 
-enum ocop_status store_search_waiting(struct ocop_store *s, uint32_t kind, const char *match,
-                                      struct buf *out, struct ocop_error *err)
+enum ocop_status store_search(struct ocop_store *s, uint32_t kind, const struct wanted *wanted,
+                              size_t count, struct arena *a, struct word_hits *out,
+                              struct ocop_error *err)
 {
-    struct waiting w = {match, out};
+    struct waiting w = {wanted, count, a, out};
     int64_t up_to = 0;
     enum ocop_status st = store_searched(s, kind, &up_to, err);
 
-    buf_clear(out);
+    if (!st)
+        st = words_find(s, kind, up_to, wanted, count, a, out, err);
     if (!st)
         st = each_row(s, kind, up_to, INT64_MAX, match_row, &w, err);
-    if (out->len)
-        buf_byte(out, ']');
     return st;
 }

@@ -12,7 +12,7 @@
     "'server_key_number', 'root_key', 'root_number', 'exchange'"
 #define TABLES                                                                                     \
     "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%' "             \
-    "AND name NOT LIKE 'search%' AND name <> 'meta'"
+    "AND name <> 'meta'"
 
 static const char sql_secure[] = "PRAGMA secure_delete = ON";
 static const char sql_keys[] = "DELETE FROM meta WHERE key IN ('sign_secret', 'certificate', "
@@ -21,7 +21,6 @@ static const char sql_keys[] = "DELETE FROM meta WHERE key IN ('sign_secret', 'c
 static const char sql_meta[] = "DELETE FROM meta WHERE key NOT IN (" KEPT ")";
 static const char sql_last[] = "DELETE FROM meta WHERE key NOT IN ('wiped', 'state_reason')";
 static const char sql_forget[] = "DELETE FROM meta";
-static const char sql_search[] = "INSERT INTO search (search) VALUES ('delete-all')";
 /* The file is written anew without what was in its free pages; then the journal is cut to nothing.
  */
 static const char *const sql_file[] = {"VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"};
@@ -47,8 +46,6 @@ static enum ocop_status rows_forget(struct ocop_store *s, struct ocop_error *err
         st = db_exec(db, sql, err);
     }
     (void)sqlite3_finalize(names);
-    if (!st)
-        st = db_exec(db, sql_search, err);
     return st ? st : db_exec(db, sql_meta, err);
 }
 

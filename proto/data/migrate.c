@@ -228,6 +228,10 @@ enum ocop_status migrate(sqlite3 *db, enum migrate_side side, int *applied, stru
 
     if (status == OCOP_OK)
         status = read_version(db, side, &version, err);
+    /* A phone's flash is written a page at a time and for each save anew; a registry's commits hold
+     * many records. Of a file that has pages already this changes nothing. */
+    if (status == OCOP_OK && side == MIGRATE_STORE && version == 0)
+        status = db_exec(db, "PRAGMA page_size=2048", err);
     /* Only now, since this writes into the file: it is ours, and not a newer program's. The answer
      * is not asked for: a VFS without shared memory keeps its rollback journal, as durable. */
     if (status == OCOP_OK &&

@@ -1,9 +1,8 @@
 /* A sum of every row that nothing else vouches for: what is flipped on the disk, or written behind
  * our back, no longer agrees with it. It stands in a column `sum` of the row and is written by the
  * statement that writes the row: by no trigger, since SQLite then opens a savepoint for each
- * statement and FTS5 writes out what it holds at each savepoint. Rows that are older than the sums
- * got theirs from the migration. (Records of a store are summed as fields: see
- * store_record_sum.) */
+ * statement. Rows that are older than the sums got theirs from the migration. (Records of a store
+ * are summed as fields: see store_record_sum.) */
 #ifndef DATA_SUM_H
 #define DATA_SUM_H
 

@@ -623,15 +623,6 @@ CREATE TABLE sealed (
     PRIMARY KEY (replica, seq)
 ) STRICT;
 
-CREATE VIRTUAL TABLE search USING fts5(
-    text, content='', detail='none', columnsize=0, tokenize='ascii');
-
-CREATE TABLE 'search_config'(k PRIMARY KEY, v) WITHOUT ROWID;
-
-CREATE TABLE 'search_data'(id INTEGER PRIMARY KEY, block BLOB);
-
-CREATE TABLE 'search_idx'(segid, term, pgno, PRIMARY KEY(segid, term)) WITHOUT ROWID;
-
 CREATE TABLE searched (
     kind INTEGER PRIMARY KEY,
     n INTEGER NOT NULL,
@@ -698,37 +689,29 @@ CREATE TABLE unseen (
     sum INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE words (
+    kind INTEGER NOT NULL,
+    block INTEGER NOT NULL,            -- n / 512
+    word BLOB NOT NULL,                -- folded by text_fold (no diacritics); or what the row refers to
+    rows BLOB NOT NULL,                -- which n % 512 have it: store_words.c
+    PRIMARY KEY (kind, block, word)
+) STRICT, WITHOUT ROWID;
+
 CREATE INDEX attachment_day ON attachment (recorded_ms);
 
 CREATE INDEX attachment_hash ON attachment (hash);
 
 CREATE INDEX attachment_record ON attachment (record_id);
 
-CREATE INDEX attachment_unit ON attachment (unit_id);
-
 CREATE INDEX cases_other ON cases (other) WHERE other IS NOT NULL;
 
 CREATE INDEX cases_record ON cases (record);
 
-CREATE INDEX certificate_certificate_no ON certificate (certificate_no) WHERE certificate_no IS NOT NULL;
-
 CREATE INDEX certificate_day ON certificate (issue_date);
-
-CREATE INDEX certificate_producer ON certificate (producer_id);
-
-CREATE INDEX certificate_product ON certificate (product_id);
-
-CREATE INDEX certificate_unit ON certificate (unit_id);
 
 CREATE INDEX code_list_code ON code_list (code);
 
 CREATE INDEX environmental_check_day ON environmental_check (checked_date);
-
-CREATE INDEX environmental_check_minutes_no ON environmental_check (minutes_no) WHERE minutes_no IS NOT NULL;
-
-CREATE INDEX environmental_check_producer ON environmental_check (producer_id);
-
-CREATE INDEX environmental_check_unit ON environmental_check (unit_id, checked_date);
 
 CREATE INDEX file_to_fetch ON file (size, hash) WHERE here = 0 AND wanted = 1;
 
@@ -736,41 +719,13 @@ CREATE INDEX file_to_send ON file (size, hash) WHERE here = 1 AND central = 0;
 
 CREATE INDEX inspection_day ON inspection (inspected_date);
 
-CREATE INDEX inspection_minutes_no ON inspection (minutes_no) WHERE minutes_no IS NOT NULL;
-
-CREATE INDEX inspection_producer ON inspection (producer_id);
-
-CREATE INDEX inspection_product ON inspection (product_id);
-
-CREATE INDEX inspection_unit ON inspection (unit_id, inspected_date);
-
 CREATE INDEX outbox_record ON outbox (record, n);
 
 CREATE INDEX outbox_set ON outbox (seq, idx) WHERE seq IS NOT NULL;
 
-CREATE INDEX producer_tax_code ON producer (tax_code) WHERE tax_code IS NOT NULL;
-
-CREATE INDEX producer_unit ON producer (unit_id);
-
-CREATE INDEX product_producer ON product (producer_id);
-
-CREATE INDEX product_product_code ON product (product_code) WHERE product_code IS NOT NULL;
-
-CREATE INDEX product_unit ON product (unit_id);
-
 CREATE INDEX sample_day ON sample (taken_ms);
 
-CREATE INDEX sample_producer ON sample (producer_id);
-
-CREATE INDEX sample_product ON sample (product_id);
-
-CREATE INDEX sample_sample_code ON sample (sample_code) WHERE sample_code IS NOT NULL;
-
-CREATE INDEX sample_unit ON sample (unit_id, taken_ms);
-
 CREATE INDEX thumbnail_at ON thumbnail (state, at_ms);
-
-CREATE INDEX unit_code ON unit (code) WHERE code IS NOT NULL;
 
 CREATE INDEX unit_parent ON unit (parent_id);
 

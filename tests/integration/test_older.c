@@ -38,7 +38,8 @@ static const char copy_rows[] =
     "SELECT 'DELETE FROM ' || t.name || '; INSERT INTO ' || t.name || ' (' || group_concat(c.name) "
     "|| ') SELECT ' || group_concat(c.name) || ' FROM newer.' || t.name "
     "FROM pragma_table_list AS t JOIN pragma_table_info(t.name) AS c WHERE t.schema = 'main' "
-    "AND t.type IN ('table', 'shadow') AND t.name NOT LIKE 'sqlite\\_%' ESCAPE '\\' "
+    "AND t.name IN (SELECT name FROM newer.sqlite_schema WHERE type = 'table' "
+    "AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\') "
     "GROUP BY t.name";
 
 /* What the program before the sums would have made of the file: its schema with the same rows. */
@@ -96,19 +97,6 @@ static const char *check(struct world *w, char findings[TEXT_BYTES])
     return findings;
 }
 
-/* The program before put every record into the search index at once: as if one came that stands
- * behind all others. */
-static void search_all(struct ocop_store *s)
-{
-    struct ocop_error err = {0};
-    const struct fields none = {NULL, 0};
-    assert_int_equal(store_begin(s, &err), OCOP_OK);
-    store_search_expect(s, SEARCH_WAITING_MAX);
-    for (uint32_t k = 1; k <= kind_count(); k++)
-        assert_int_equal(store_search_put(s, k, 1000000, &none, &err), OCOP_OK);
-    assert_int_equal(store_commit(s, &err), OCOP_OK);
-}
-
 static void a_store_from_before_the_sums_is_summed_when_it_is_opened(void **state)
 {
     static const struct {
@@ -127,13 +115,15 @@ static void a_store_from_before_the_sums_is_summed_when_it_is_opened(void **stat
     struct ocop_id id = world_inspect(w, 0, "pass");
     world_sync(w, 0);
     world_amend(w, 0, id, "score=74");
-    search_all(w->stores[0]);
     snprintf(path, sizeof path, "%s/0.ocop", w->dir);
     ocop_close(w->stores[0]);
     w->stores[0] = NULL;
     make_older(path, MIGRATE_STORE);
     assert_string_equal(check(w, found), "");
-    assert_string_equal(check(w, found), ""); /* and stays so */
+    assert_string_equal(check(w, found), "");       /* and stays so */
+    edit(path, "DELETE FROM words WHERE kind = 3"); /* its words were in no index of this form */
+    if (!strstr(check(w, found), "search"))
+        fail_msg("%s", found);
     for (size_t i = 0; i < sizeof damage / sizeof *damage; i++) {
         edit(path, damage[i].sql);
         if (!strstr(check(w, found), damage[i].table))

@@ -315,6 +315,68 @@ static void every_record_stands_on_one_page_whatever_the_length_of_pages(void **
     }
 }
 
+/* --- words that stand in most records ----------------------------------------------------------
+ */
+
+enum { CROWD = 1100 }; /* more than two blocks of the index of words */
+
+static const char *crowd_name(struct world *w, unsigned i)
+{
+    return arena_printf(&w->arena, "chợ%s%s số%u", i % 3 ? " chè" : "", i % 7 ? "" : " lạc", i);
+}
+
+/* The page must be the newest of them with all words, and be counted right. */
+static void expect_newest(struct world *w, struct ocop_id ids[CROWD], const char *text, unsigned of,
+                          unsigned but, int limit)
+{
+    const struct ocop_query q = {.kind = "producer", .text = text, .limit = limit};
+    struct ocop_list *list = find(w, &q);
+    size_t at = 0;
+    for (unsigned i = CROWD; i-- > 0 && at < list->count;)
+        if (i % of == 0 && (!but || i % but)) {
+            if (memcmp(list->items[at].id.b, ids[i].b, ID_LEN) != 0)
+                fail_msg("\"%s\", at most %d: at %zu is not record %u", text, limit, at, i);
+            at++;
+        }
+    size_t all = 0;
+    for (unsigned i = 0; i < CROWD; i++)
+        all += i % of == 0 && (!but || i % but);
+    assert_int_equal(at, all < (size_t)limit ? all : (size_t)limit);
+    assert_int_equal(list->count, at);
+    assert_int_equal(list->more, all > at);
+    ocop_list_free(list);
+}
+
+static void the_newest_of_many_that_have_the_words_come_first(void **state)
+{
+    static struct ocop_id ids[CROWD];
+    static char plan[PLAN_BYTES_MAX];
+    struct world *w = *state;
+    for (unsigned i = 0; i < CROWD; i++)
+        ids[i] = world_producer(w, 1, crowd_name(w, i));
+    for (int limit = 1; limit <= 10000; limit *= 10) {
+        expect_newest(w, ids, "cho", 1, 0, limit);
+        expect_newest(w, ids, "Chè", 1, 3, limit);
+        expect_newest(w, ids, "lac ch", 7, 0, limit);
+        expect_newest(w, ids, "lac che so", 7, 3, limit);
+    }
+    asked_count = 0;
+    sqlite3_trace_v2(connection, SQLITE_TRACE_STMT, on_statement, NULL);
+    expect_newest(w, ids, "cho che", 1, 3, 20);
+    sqlite3_trace_v2(connection, 0, NULL, NULL);
+    assert_int_equal(asked_count, 1);
+    plan_of(asked[0], plan);
+    if (strstr(plan, "TEMP B-TREE") || strstr(plan, "json_each"))
+        fail_msg("hundreds are looked up for a page of 20:\n%s", plan);
+    world_amend(w, 1, ids[CROWD / 2 + 1], "name=HTX đậu"); /* long since in the index */
+    assert_int_equal(
+        count_of(w, &(struct ocop_query){.kind = "producer", .text = "dau", .limit = 10}), 1);
+    assert_int_equal(
+        count_of(w, &(struct ocop_query){.kind = "producer", .text = "cho", .limit = 10000}),
+        CROWD - 1);
+    expect_sound(w);
+}
+
 static void what_is_wrong_with_a_question_is_named(void **state)
 {
     static const struct {
@@ -351,6 +413,7 @@ int main(void)
         TEST(a_unit_finds_what_lies_below_it),
         TEST(what_is_typed_in_any_form_is_found),
         TEST(what_was_saved_is_found_at_once_and_what_was_changed_no_more),
+        TEST(the_newest_of_many_that_have_the_words_come_first),
         TEST(what_is_wrong_with_a_question_is_named),
         TEST(every_record_stands_on_one_page_whatever_the_length_of_pages),
     };
