@@ -271,6 +271,8 @@ struct file_answer {
 
 static enum ocop_file_state state_of(const struct attachment_row *row)
 {
+    if (row->removed_ms)
+        return OCOP_FILE_REMOVED;
     if (row->file.central)
         return row->file.here ? OCOP_FILE_STORED : OCOP_FILE_ABSENT;
     if (row->drafted && row->state == OCOP_DRAFT)
@@ -298,6 +300,10 @@ static const char *text_of(const struct attachment_row *row, enum ocop_file_stat
     const struct file_row *f = &row->file;
     char when[17];
 
+    if (state == OCOP_FILE_REMOVED)
+        return arena_printf(a, "removed at the registry on %s: %s (%" PRIu64 " KiB%s)",
+                            text_day_of(row->removed_ms, when), row->removed_reason, kib(f->size),
+                            f->here ? ", still here" : "");
     if (state != OCOP_FILE_WAITING && state != OCOP_FILE_FETCHING)
         return arena_printf(a, "%s (%" PRIu64 " KiB)", what[state], kib(f->size));
     if (f->tried_ms == 0)
@@ -474,6 +480,9 @@ static enum ocop_status want(struct ocop_store *s, const struct id *id, struct f
     enum ocop_status st = store_attachment(s, id, &s->arena, &row, err);
 
     *count = 0;
+    if (!st && row.removed_ms && !row.file.here)
+        st = err_set(err, OCOP_ENOTFOUND, "the registry's office has removed the file: %.200s",
+                     row.removed_reason);
     if (st || row.file.here || row.file.wanted)
         return st;
     st = let_go(s, row.file.size < most ? most - row.file.size : 0, gone, count, err);

@@ -383,6 +383,7 @@ enum ocop_file_state {
     OCOP_FILE_STORED = 3,   /**< here, and whole at the registry */
     OCOP_FILE_ABSENT = 4,   /**< only its record is here */
     OCOP_FILE_FETCHING = 5, /**< asked for, and not whole here yet */
+    OCOP_FILE_REMOVED = 6,  /**< the registry's office has removed it, and it travels no more */
 };
 
 struct ocop_file {

@@ -454,6 +454,26 @@ static enum ocop_status take_keys(struct taking *t, struct ocop_error *err)
     return st;
 }
 
+/* Files that the registry had and has lost: those that are here are to be sent again. */
+static enum ocop_status take_wanted(struct taking *t, struct ocop_error *err)
+{
+    enum ocop_status st = OCOP_OK;
+
+    for (size_t i = 0; !st && i < t->reply->n_files_wanted; i++) {
+        const ProtobufCBinaryData *hash = &t->reply->files_wanted[i];
+        struct file_row row;
+        bool found = false;
+        if (hash->len == FILE_HASH_LEN)
+            st = store_file(t->s, hash->data, &found, &row, err);
+        if (st || !found || !row.here || !row.central)
+            continue;
+        row.central = false;
+        row.done = 0;
+        st = store_file_put(t->s, &row, err);
+    }
+    return st;
+}
+
 static enum ocop_status take_all(struct taking *t, struct ocop_error *err)
 {
     unsigned count[6];
@@ -489,6 +509,8 @@ static enum ocop_status take_all(struct taking *t, struct ocop_error *err)
         st = take_cursor(t, err);
     if (!st)
         st = take_sweep(t, err);
+    if (!st)
+        st = take_wanted(t, err);
     if (!st && t->reply->enrolment && !t->forked)
         st = client_enrolment(t->s, t->reply->enrolment, err);
     if (!st && t->reply->certificate && !t->forked)

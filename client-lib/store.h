@@ -464,6 +464,10 @@ OCOP_MUST_USE enum ocop_status store_files_doubt(struct ocop_store *s, struct oc
 OCOP_MUST_USE enum ocop_status store_file_named(struct ocop_store *s,
                                                 const uint8_t hash[FILE_HASH_LEN], bool *out,
                                                 struct ocop_error *err);
+/** Does one name it that the registry's office has not removed? */
+OCOP_MUST_USE enum ocop_status store_file_kept(struct ocop_store *s,
+                                               const uint8_t hash[FILE_HASH_LEN], bool *out,
+                                               struct ocop_error *err);
 /** Bytes of what is attached to the record, and of all that is here, each content once and this one
  *  not; and how many attachments the record has. */
 OCOP_MUST_USE enum ocop_status store_file_bytes(struct ocop_store *s, const struct id *record,
@@ -504,6 +508,8 @@ struct attachment_row {
     const char *role, *caption, *media_type, *name; /* "" when there is none */
     int state;                                      /* enum ocop_record_state */
     bool drafted;                                   /* there is a draft of it */
+    int64_t removed_ms;                             /* by the registry's office; 0: not */
+    const char *removed_reason;
     struct file_row file;
 };
 /** Of one record, or (NULL) all, newest first; voided ones are not among them. */

@@ -145,12 +145,13 @@ enum ocop_status store_files_doubt(struct ocop_store *s, struct ocop_error *err)
     return status ? status : run(s, st, err);
 }
 
-enum ocop_status store_file_named(struct ocop_store *s, const uint8_t hash[FILE_HASH_LEN],
-                                  bool *out, struct ocop_error *err)
+static enum ocop_status is_named(struct ocop_store *s, enum question q,
+                                 const uint8_t hash[FILE_HASH_LEN], bool *out,
+                                 struct ocop_error *err)
 {
     sqlite3_stmt *st = NULL;
     int64_t n = 0;
-    enum ocop_status status = store_ask(s, Q_FILE_NAMED, &st, err);
+    enum ocop_status status = store_ask(s, q, &st, err);
 
     *out = false;
     if (status)
@@ -159,6 +160,18 @@ enum ocop_status store_file_named(struct ocop_store *s, const uint8_t hash[FILE_
     status = one_number(s, st, &n, err);
     *out = n != 0;
     return status;
+}
+
+enum ocop_status store_file_named(struct ocop_store *s, const uint8_t hash[FILE_HASH_LEN],
+                                  bool *out, struct ocop_error *err)
+{
+    return is_named(s, Q_FILE_NAMED, hash, out, err);
+}
+
+enum ocop_status store_file_kept(struct ocop_store *s, const uint8_t hash[FILE_HASH_LEN], bool *out,
+                                 struct ocop_error *err)
+{
+    return is_named(s, Q_FILE_KEPT, hash, out, err);
 }
 
 enum ocop_status store_file_bytes(struct ocop_store *s, const struct id *record,
@@ -200,7 +213,9 @@ static bool get_attachment(sqlite3_stmt *st, struct arena *a, struct attachment_
     out->name = get_text(st, 5, a);
     out->state = sqlite3_column_int(st, 13);
     out->drafted = sqlite3_column_int(st, 14) != 0;
-    if (!out->role || !out->caption || !out->media_type || !out->name)
+    out->removed_ms = sqlite3_column_int64(st, 15);
+    out->removed_reason = get_text(st, 16, a);
+    if (!out->role || !out->caption || !out->media_type || !out->name || !out->removed_reason)
         *status = err_nomem(err);
     return true;
 }

@@ -20,7 +20,8 @@
     "SELECT t.id, t.record_id, t.role, t.caption, t.media_type, t.file_name, t.hash, t.size, "     \
     "coalesce(f.here, 0), coalesce(f.central, 0), coalesce(f.wanted, 0), coalesce(f.done, 0), "    \
     "coalesce(f.tried_ms, 0), " ATTACHMENT_STATE ", "                                              \
-    "EXISTS (SELECT 1 FROM outbox WHERE record = t.id AND state = 1) "                             \
+    "EXISTS (SELECT 1 FROM outbox WHERE record = t.id AND state = 1), "                            \
+    "coalesce(t.removed_ms, 0), t.removed_reason "                                                 \
     "FROM attachment AS t LEFT JOIN file AS f ON f.hash = t.hash "
 /* A record's are looked up by their index. */
 #define OF_RECORD_OR_ALL                                                                           \
@@ -146,20 +147,24 @@ static const char *const questions[Q_COUNT] = {
                    "sum = excluded.sum",
     [Q_FILE_DELETE] = "DELETE FROM file WHERE hash = ?1",
     [Q_FILES_HERE] = "SELECT " FILE_COLUMNS " FROM file WHERE here = 1 ORDER BY size, hash",
-    [Q_FILES_TO_SEND] = "SELECT " FILE_COLUMNS " FROM file AS f WHERE here = 1 AND central = 0 "
-                        "AND " OF_RECORD_OR_ANY " AND (EXISTS (SELECT 1 FROM attachment AS t "
-                        "WHERE t.hash = f.hash AND NOT EXISTS (SELECT 1 FROM outbox "
-                        "WHERE record = t.id)) OR NOT EXISTS (SELECT 1 FROM attachment AS t "
-                        "WHERE t.hash = f.hash)) ORDER BY size, hash LIMIT ?2",
+    [Q_FILES_TO_SEND] =
+        "SELECT " FILE_COLUMNS " FROM file AS f WHERE here = 1 AND central = 0 "
+        "AND " OF_RECORD_OR_ANY " AND (EXISTS (SELECT 1 FROM attachment AS t "
+        "WHERE t.hash = f.hash AND t.removed_ms IS NULL AND NOT EXISTS "
+        "(SELECT 1 FROM outbox WHERE record = t.id)) OR NOT EXISTS (SELECT 1 FROM attachment AS t "
+        "WHERE t.hash = f.hash)) ORDER BY size, hash LIMIT ?2",
     [Q_FILES_TO_FETCH] = "SELECT " FILE_COLUMNS " FROM file AS f WHERE here = 0 AND wanted = 1 "
                          "AND " OF_RECORD_OR_ANY " ORDER BY size, hash LIMIT ?2",
-    [Q_FILES_SPARE] = "SELECT " FILE_COLUMNS " FROM file WHERE here = 1 AND central = 1 "
-                      "ORDER BY tried_ms, hash",
+    [Q_FILES_SPARE] = "SELECT " FILE_COLUMNS " FROM file AS f WHERE here = 1 AND (central = 1 "
+                      "OR (SELECT max(t.removed_ms IS NULL) = 0 FROM attachment AS t "
+                      "WHERE t.hash = f.hash)) ORDER BY tried_ms, hash",
     [Q_FILES_LEFT] = "SELECT " FILE_COLUMNS " FROM file AS f WHERE (central = 1 OR here = 0) "
                      "AND NOT EXISTS (SELECT 1 FROM attachment AS t WHERE t.hash = f.hash)",
     [Q_FILES_DOUBT] = "UPDATE file SET central = 0, done = 0, sum = row_sum(hash, size, here, 0, "
                       "wanted, 0, tried_ms) WHERE here = 1 AND central = 1",
     [Q_FILE_NAMED] = "SELECT EXISTS (SELECT 1 FROM attachment WHERE hash = ?1)",
+    [Q_FILE_KEPT] = "SELECT EXISTS (SELECT 1 FROM attachment WHERE hash = ?1 "
+                    "AND removed_ms IS NULL)",
     [Q_FILE_BYTES] = "SELECT (SELECT coalesce(sum(size), 0) FROM (SELECT DISTINCT hash, size FROM "
                      "attachment WHERE record_id = ?1 AND hash <> ?2 AND voided IS NOT 1)), "
                      "(SELECT coalesce(sum(size), 0) FROM file WHERE here = 1 AND hash <> ?2), "

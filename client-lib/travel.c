@@ -429,6 +429,10 @@ static bool take_state_up(struct travel *t, struct moving *m, const Ocop__Sync__
         t->o->sum->files_sent++;
         give_up(m);
         return true;
+    case FILE_REMOVED: /* nobody waits for it any more */
+        m->row.central = true;
+        give_up(m);
+        return true;
     case FILE_PROVE:
         if (f->nonce.len != FILE_HASH_LEN || m->proved) {
             give_up(m);

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "blobs.h"
 #include "bounds.h"
 #include "cache.h"
 #include "certificate.h"
@@ -378,6 +379,8 @@ static enum ocop_status replica_answer(struct work *w, const struct id *replica,
         st = pull(w, replica, info, in, reply);
     if (st == OCOP_OK)
         st = rekey_put(w->r, w->keys, replica, info, &w->arena, reply, &w->err);
+    if (st == OCOP_OK)
+        st = blobs_wanted(w->r, replica, info, w->tell.reading, &w->arena, reply, &w->err);
     return st == OCOP_OK && !reply->enrolment ? certificate_put(w, replica, info, in, reply) : st;
 }
 

@@ -30,7 +30,8 @@ struct asked {
 struct subject {
     const uint8_t *hash;
     uint64_t size;
-    bool named; /* by an attachment of this officer, who may send it */
+    bool named;   /* by an attachment of this officer, who may send it */
+    bool removed; /* by the registry's office, of all that name it */
 };
 
 /* --- who asks -------------------------------------------------------------------------------- */
@@ -69,8 +70,11 @@ static enum ocop_status is_named(struct asked *q, struct subject *s)
     sqlite3_bind_blob(st, 1, s->hash, FILE_HASH_LEN, SQLITE_STATIC);
     sqlite3_bind_blob(st, 2, q->info.officer.b, ID_LEN, SQLITE_STATIC);
     sqlite3_bind_int64(st, 3, (sqlite3_int64)s->size);
-    enum ocop_status status =
-        registry_row(q->r, st, "looking for an attachment", &s->named, q->err);
+    bool row;
+    enum ocop_status status = registry_row(q->r, st, "looking for an attachment", &row, q->err);
+    const bool any = status == OCOP_OK && row && sqlite3_column_type(st, 0) != SQLITE_NULL;
+    s->named = any && sqlite3_column_int(st, 0);
+    s->removed = any && !s->named;
     sqlite3_reset(st);
     return status;
 }
@@ -143,6 +147,43 @@ static enum ocop_status is_readable(struct asked *q, const struct subject *s, bo
         if (status == OCOP_OK && !*out)
             status = scope_has_record(q->r, &q->replica, &id, out, q->err);
     }
+    sqlite3_reset(st);
+    return status;
+}
+
+/* --- what was here and is not any more ---------------------------------------------------------
+ */
+
+enum ocop_status blobs_lack(struct registry *r, const uint8_t hash[FILE_HASH_LEN], uint64_t size,
+                            struct ocop_error *err)
+{
+    sqlite3_stmt *st = registry_stmt(r, SQL_LACKING_SET, err);
+    if (!st)
+        return OCOP_EDB;
+    sqlite3_bind_blob(st, 1, hash, FILE_HASH_LEN, SQLITE_STATIC);
+    sqlite3_bind_int64(st, 2, (sqlite3_int64)size);
+    sqlite3_bind_int64(st, 3, env_now_ms(r->env));
+    return registry_done(r, st, "noting what is lacking", err);
+}
+
+enum ocop_status blobs_lack_no_more(struct registry *r, const uint8_t hash[FILE_HASH_LEN],
+                                    struct ocop_error *err)
+{
+    sqlite3_stmt *st = registry_stmt(r, SQL_LACKING_DROP, err);
+    if (!st)
+        return OCOP_EDB;
+    sqlite3_bind_blob(st, 1, hash, FILE_HASH_LEN, SQLITE_STATIC);
+    return registry_done(r, st, "noting what is lacking no more", err);
+}
+
+enum ocop_status blobs_was_here(struct registry *r, const uint8_t hash[FILE_HASH_LEN], bool *out,
+                                struct ocop_error *err)
+{
+    sqlite3_stmt *st = registry_stmt(r, SQL_BROUGHT_ANY, err);
+    if (!st)
+        return OCOP_EDB;
+    sqlite3_bind_blob(st, 1, hash, FILE_HASH_LEN, SQLITE_STATIC);
+    enum ocop_status status = registry_row(r, st, "looking who brought a file", out, err);
     sqlite3_reset(st);
     return status;
 }
@@ -268,6 +309,8 @@ static enum ocop_status completed(struct asked *q, const struct subject *s, stru
     if (st == OCOP_OK)
         st = note_brought(q, s);
     if (st == OCOP_OK)
+        st = blobs_lack_no_more(q->r, s->hash, q->err);
+    if (st == OCOP_OK)
         thumbs_want(q->r->thumbs, s->hash);
     return st != OCOP_OK ? st : say(q, s, FILE_WHOLE, NULL);
 }
@@ -303,14 +346,22 @@ static enum ocop_status part_answer(struct asked *q, const struct subject *s,
     return st;
 }
 
+/* Who attached it, and who may have it: what was here once and was lost, by whatever came of the
+ * disk, is taken from either. Its hash says that it is the same. */
+static enum ocop_status may_send(struct asked *q, struct subject *s)
+{
+    enum ocop_status st = is_named(q, s);
+    return st == OCOP_OK && !s->named ? is_readable(q, s, &s->named) : st;
+}
+
 static enum ocop_status up_answer(struct asked *q, struct subject *s,
                                   const Ocop__Sync__FileAsk *ask,
                                   const Ocop__Sync__FilesRequest *in)
 {
     bool there = false, too_much;
-    enum ocop_status st = is_named(q, s);
+    enum ocop_status st = may_send(q, s);
     if (st != OCOP_OK || !s->named)
-        return st != OCOP_OK ? st : say(q, s, FILE_UNNAMED, NULL);
+        return st != OCOP_OK ? st : say(q, s, s->removed ? FILE_REMOVED : FILE_UNNAMED, NULL);
     st = content_there(&q->r->blobs, s->hash, s->size, &there, q->err);
     if (st != OCOP_OK || there)
         return st != OCOP_OK ? st : whole_answer(q, s, ask);
@@ -439,5 +490,75 @@ enum ocop_status blobs_answer(struct registry *r, const struct server_keys *keys
         st = ask_answer(&q, in->asks[i], in);
     if (st == OCOP_OK)
         *out = q.reply;
+    return st;
+}
+
+/* --- what devices are asked for -----------------------------------------------------------------
+ */
+
+struct lacking {
+    uint8_t hash[FILES_WANTED_MAX][FILE_HASH_LEN];
+    uint64_t size[FILES_WANTED_MAX];
+    size_t count;
+};
+
+/* From a hash on, as many as there is room for. */
+static enum ocop_status lacking_read(struct registry *r, const uint8_t from[FILE_HASH_LEN],
+                                     struct lacking *l, struct ocop_error *err)
+{
+    sqlite3_stmt *s = registry_stmt(r, SQL_LACKING, err);
+    bool row = true;
+    enum ocop_status st = OCOP_OK;
+    if (!s)
+        return OCOP_EDB;
+    l->count = 0;
+    sqlite3_bind_blob(s, 1, from, FILE_HASH_LEN, SQLITE_STATIC);
+    sqlite3_bind_int(s, 2, FILES_WANTED_MAX);
+    while ((st = registry_row(r, s, "reading what is lacking", &row, err)) == OCOP_OK && row) {
+        if (sqlite3_column_bytes(s, 0) != FILE_HASH_LEN)
+            continue;
+        memcpy(l->hash[l->count], sqlite3_column_blob(s, 0), FILE_HASH_LEN);
+        l->size[l->count++] = (uint64_t)sqlite3_column_int64(s, 1);
+    }
+    sqlite3_reset(s);
+    return st;
+}
+
+/* Of many those behind a hash that is drawn each time, so that none is passed over for ever. */
+static enum ocop_status lacking_some(struct registry *r, struct lacking *l, struct ocop_error *err)
+{
+    uint8_t from[FILE_HASH_LEN] = {0};
+    enum ocop_status st = lacking_read(r, from, l, err);
+    if (st != OCOP_OK || l->count < FILES_WANTED_MAX)
+        return st;
+    env_random(r->env, from, sizeof from);
+    st = lacking_read(r, from, l, err);
+    memset(from, 0, sizeof from);
+    return st == OCOP_OK && l->count == 0 ? lacking_read(r, from, l, err) : st;
+}
+
+enum ocop_status blobs_wanted(struct registry *r, const struct id *replica,
+                              const struct replica_info *info, unsigned reading, struct arena *a,
+                              Ocop__Sync__SyncReply *reply, struct ocop_error *err)
+{
+    struct asked q = {
+        .r = r, .a = a, .err = err, .replica = *replica, .info = *info, .reading = reading};
+    struct lacking l;
+    enum ocop_status st = lacking_some(r, &l, err);
+    if (st != OCOP_OK || l.count == 0)
+        return st;
+    reply->files_wanted = arena_calloc(a, l.count, sizeof *reply->files_wanted);
+    if (!reply->files_wanted)
+        return err_nomem(err);
+    for (size_t i = 0; st == OCOP_OK && i < l.count; i++) {
+        struct subject s = {.hash = l.hash[i], .size = l.size[i]};
+        st = may_send(&q, &s);
+        if (st != OCOP_OK || !s.named)
+            continue;
+        ProtobufCBinaryData hash = copy(&q, s.hash, FILE_HASH_LEN);
+        if (!hash.data)
+            return err_nomem(err);
+        reply->files_wanted[reply->n_files_wanted++] = hash;
+    }
     return st;
 }

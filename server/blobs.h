@@ -21,4 +21,20 @@ OCOP_MUST_USE enum ocop_status blobs_answer(struct registry *r, const struct ser
                                             const Ocop__Sync__FilesRequest *in, struct arena *a,
                                             Ocop__Sync__FilesReply **out, struct ocop_error *err);
 
+/** What was here whole and is not any more. Inside a transaction that writes. */
+OCOP_MUST_USE enum ocop_status blobs_lack(struct registry *r, const uint8_t hash[FILE_HASH_LEN],
+                                          uint64_t size, struct ocop_error *err);
+OCOP_MUST_USE enum ocop_status
+blobs_lack_no_more(struct registry *r, const uint8_t hash[FILE_HASH_LEN], struct ocop_error *err);
+/** Has anybody brought it, some time? */
+OCOP_MUST_USE enum ocop_status blobs_was_here(struct registry *r, const uint8_t hash[FILE_HASH_LEN],
+                                              bool *out, struct ocop_error *err);
+
+/** Of what is lacking, that which this device may send: put into the reply to its sync. Inside a
+ *  transaction. */
+OCOP_MUST_USE enum ocop_status blobs_wanted(struct registry *r, const struct id *replica,
+                                            const struct replica_info *info, unsigned reading,
+                                            struct arena *a, Ocop__Sync__SyncReply *reply,
+                                            struct ocop_error *err);
+
 #endif

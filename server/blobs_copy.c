@@ -24,8 +24,7 @@ enum ocop_status blobs_of_backup(const char *backup, const struct env *env, stru
     return content_dir_init(out, path, NULL, env, err);
 }
 
-/* OCOP_EDAMAGED, OCOP_ENOTFOUND: there is nothing to be copied. */
-static enum ocop_status pour(const struct content_dir *from, const struct query_file *f,
+static enum ocop_status pour(const struct content_dir *from, const uint8_t *hash, uint64_t size,
                              struct content_writer *w, struct ocop_error *err)
 {
     uint8_t *part = malloc(MIB(1));
@@ -33,44 +32,60 @@ static enum ocop_status pour(const struct content_dir *from, const struct query_
     enum ocop_status st = part ? OCOP_OK : err_nomem(err);
 
     for (uint64_t at = 0; st == OCOP_OK && got == MIB(1); at += got) {
-        st = content_read(from, f->hash, at, part, MIB(1), &got, err);
+        st = content_read(from, hash, at, part, MIB(1), &got, err);
         if (st == OCOP_OK)
             st = content_write(w, span_of(part, got), err);
     }
     free(part);
     if (st == OCOP_OK)
         st = content_seal(w, err);
-    if (st == OCOP_OK && (w->size != f->size || memcmp(w->hash, f->hash, FILE_HASH_LEN) != 0))
+    if (st == OCOP_OK && (w->size != size || memcmp(w->hash, hash, FILE_HASH_LEN) != 0))
         st = err_set(err, OCOP_EDAMAGED, "the content is not what was written");
+    return st;
+}
+
+enum ocop_status blobs_take(const struct content_dir *from, const struct content_dir *to,
+                            const uint8_t *hash, uint64_t size, struct ocop_error *err)
+{
+    struct content_writer w = {.fd = -1};
+    bool there, fresh;
+    enum ocop_status st = content_there(from, hash, size, &there, err);
+
+    if (st == OCOP_OK && !there)
+        st = err_set(err, OCOP_ENOTFOUND, "the content is not there");
+    if (st == OCOP_OK)
+        st = content_begin(to, &w, err);
+    if (st == OCOP_OK)
+        st = pour(from, hash, size, &w, err);
+    if (st == OCOP_OK)
+        st = content_place(&w, &fresh, err);
+    content_abandon(&w);
     return st;
 }
 
 static enum ocop_status copy_one(void *self, const struct query_file *f, struct ocop_error *err)
 {
     struct copying *c = self;
-    struct content_writer w = {.fd = -1};
-    bool there, fresh = false;
+    struct ocop_error why = {0};
+    bool there;
+    if (f->removed_ms)
+        return OCOP_OK;
     enum ocop_status st = content_there(c->to, f->hash, f->size, &there, err);
 
     if (st == OCOP_OK && there)
         c->out->before++;
     if (st != OCOP_OK || there)
         return st;
-    st = content_there(c->from, f->hash, f->size, &there, err);
-    if (st == OCOP_OK && !there)
-        c->out->missing++;
-    if (st != OCOP_OK || !there)
-        return st;
-    st = content_begin(c->to, &w, err);
-    if (st == OCOP_OK)
-        st = pour(c->from, f, &w, err);
-    if (st == OCOP_OK)
-        st = content_place(&w, &fresh, err);
-    content_abandon(&w);
-    c->out->copied += fresh;
-    c->out->bytes += fresh ? f->size : 0;
+    st = blobs_take(c->from, c->to, f->hash, f->size, &why);
+    c->out->copied += st == OCOP_OK;
+    c->out->bytes += st == OCOP_OK ? f->size : 0;
+    c->out->missing += st == OCOP_ENOTFOUND;
     c->out->damaged += st == OCOP_EDAMAGED;
-    return st == OCOP_EDAMAGED ? OCOP_OK : st;
+    if (st == OCOP_EDAMAGED || st == OCOP_ENOTFOUND)
+        return OCOP_OK;
+    if (st != OCOP_OK && err)
+        *err = why;
+    return st;
 }
 
 enum ocop_status blobs_copy(struct registry *r, const struct content_dir *from,

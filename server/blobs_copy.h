@@ -23,4 +23,10 @@ OCOP_MUST_USE enum ocop_status blobs_copy(struct registry *r, const struct conte
                                           const struct content_dir *to, struct blobs_copied *out,
                                           struct ocop_error *err);
 
+/** Copy one content, held against its hash. @return OCOP_ENOTFOUND it is not there; OCOP_EDAMAGED
+ *  it is not what its name says; and as above */
+OCOP_MUST_USE enum ocop_status blobs_take(const struct content_dir *from,
+                                          const struct content_dir *to, const uint8_t *hash,
+                                          uint64_t size, struct ocop_error *err);
+
 #endif

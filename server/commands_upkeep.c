@@ -10,8 +10,8 @@
 #include "query.h"
 #include "readback.h"
 #include "replay.h"
-#include "show_files.h"
 #include "text.h"
+#include "verify_files.h"
 
 static void remove_scratch(const char *folder, const char *file)
 {
@@ -75,19 +75,24 @@ static enum ocop_status verify_files(const struct invocation *in, struct registr
                                      struct ocop_error *err)
 {
     struct files_found found;
-    enum ocop_status st = files_verify(r, in->out, &found, err);
+    enum ocop_status st = files_verify(r, false, in->out, &found, err);
 
     if (st != OCOP_OK || found.read + found.orphaned == 0)
         return st;
-    fprintf(in->out,
-            "files: of %llu attachments %llu are not here, %llu damaged; %llu named by none\n",
-            (unsigned long long)found.read, (unsigned long long)found.missing,
-            (unsigned long long)found.damaged, (unsigned long long)found.orphaned);
-    return found.damaged ? err_set(err, OCOP_EDAMAGED,
-                                   "%llu files are not what their devices sent; put them back from "
-                                   "the folder of files of a backup",
-                                   (unsigned long long)found.damaged)
-                         : OCOP_OK;
+    fprintf(
+        in->out,
+        "files: of %llu attachments %llu are not here, %llu of them lost; %llu damaged; %llu named "
+        "by none\n",
+        (unsigned long long)found.read, (unsigned long long)found.missing,
+        (unsigned long long)found.lost, (unsigned long long)found.damaged,
+        (unsigned long long)found.orphaned);
+    return found.damaged + found.lost
+               ? err_set(
+                     err, OCOP_EDAMAGED,
+                     "%llu files are damaged or lost: `ocopd files verify --mend` takes them from "
+                     "backups or asks devices for them",
+                     (unsigned long long)(found.damaged + found.lost))
+               : OCOP_OK;
 }
 
 enum ocop_status command_verify(const struct invocation *in, struct ocop_error *err)

@@ -74,7 +74,9 @@ static enum ocop_status file_fill(void *self, const struct query_file *f, struct
 {
     static const uint32_t states[] = {[CONTENT_WHOLE] = EVIDENCE_FILE_LEFT_OUT,
                                       [CONTENT_COMING] = EVIDENCE_FILE_COMING,
-                                      [CONTENT_MISSING] = EVIDENCE_FILE_MISSING};
+                                      [CONTENT_MISSING] = EVIDENCE_FILE_MISSING,
+                                      [CONTENT_LOST] = EVIDENCE_FILE_DAMAGED,
+                                      [CONTENT_REMOVED] = EVIDENCE_FILE_REMOVED};
     struct taking *t = self;
     struct content_found c;
     Ocop__Evidence__EvidenceFile wanted = {.attachment = {ID_LEN, (uint8_t *)(uintptr_t)f->id.b}},
@@ -82,7 +84,7 @@ static enum ocop_status file_fill(void *self, const struct query_file *f, struct
     at = bsearch(&key, t->b->files, t->b->n_files, sizeof *t->b->files, by_attachment);
     if (!at) /* it came behind the story's end */
         return OCOP_OK;
-    enum ocop_status st = content_find(t->r, f->hash, f->size, &c, err);
+    enum ocop_status st = content_find(t->r, f, &c, err);
     if (st != OCOP_OK)
         return st;
     (*at)->state = states[c.state];

@@ -19,6 +19,11 @@ void own_int(struct own_draft *d, uint32_t number, int64_t i)
     put(d, (struct field){.number = number, .op = FIELD_SET, .type = VALUE_INT, .i = i});
 }
 
+void own_clear(struct own_draft *d, uint32_t number, enum value_type type)
+{
+    put(d, (struct field){.number = number, .op = FIELD_CLEAR, .type = (uint8_t)type});
+}
+
 enum ocop_status own_element(struct own_draft *d, uint32_t number, struct span key,
                              struct span packed, struct ocop_error *err)
 {

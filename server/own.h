@@ -15,6 +15,7 @@ struct own_draft {
 
 void own_bytes(struct own_draft *d, uint32_t number, struct span s);
 void own_int(struct own_draft *d, uint32_t number, int64_t i);
+void own_clear(struct own_draft *d, uint32_t number, enum value_type type);
 /** An element of packed protobuf, its key in it as field 1. @return OCOP_ELIMIT no room */
 OCOP_MUST_USE enum ocop_status own_element(struct own_draft *d, uint32_t number, struct span key,
                                            struct span packed, struct ocop_error *err);

@@ -32,15 +32,21 @@ static const char *const sql_invitation_revoke =
     " AND revoked_ms = 0";
 static const char *const sql_invitation_there =
     "SELECT count(*) FROM invitation WHERE " INVITATION_ID " = ?1";
-static const char *const sql_files =
-    "SELECT a.id, a.record_id, coalesce(a.role, ''), coalesce(a.media_type, ''),"
-    " coalesce(a.caption, ''), coalesce(o.name, ''), a.size, a.hash, coalesce(p.number, 0),"
-    " coalesce(l.received_ms, 0), a.n FROM attachment AS a LEFT JOIN log AS l ON l.version = a.born"
-    " LEFT JOIN replica AS p ON p.id = l.replica LEFT JOIN officer AS o ON o.id = a.officer_id"
-    " WHERE (?1 IS NULL OR a.n IN (SELECT n FROM attachment WHERE record_id = ?1))"
-    " AND length(a.hash) = 32 AND a.n > ?2 ORDER BY a.n LIMIT ?3";
+#define SQL_FILES(condition)                                                                       \
+    "SELECT a.id, a.record_id, coalesce(a.role, ''), coalesce(a.media_type, ''),"                  \
+    " coalesce(a.caption, ''), coalesce(o.name, ''), a.size, a.hash, coalesce(p.number, 0),"       \
+    " coalesce(l.received_ms, 0), a.n, a.version, coalesce(a.removed_ms, 0),"                      \
+    " coalesce(b.name, ''), coalesce(a.removed_reason, ''), coalesce(a.hold_reason, ''),"          \
+    " coalesce((SELECT since_ms FROM lacking WHERE hash = a.hash), 0)"                             \
+    " FROM attachment AS a LEFT JOIN log AS l ON l.version = a.born"                               \
+    " LEFT JOIN replica AS p ON p.id = l.replica LEFT JOIN officer AS o ON o.id = a.officer_id"    \
+    " LEFT JOIN officer AS b ON b.id = a.removed_by"                                               \
+    " WHERE " condition " AND length(a.hash) = 32 AND a.n > ?2 ORDER BY a.n LIMIT ?3"
+static const char *const sql_files = SQL_FILES("?1 IS NULL");
+static const char *const sql_files_of_record = SQL_FILES("a.record_id = ?1");
+static const char *const sql_files_of_hash = SQL_FILES("a.hash = ?1");
 static const char *const sql_file_named =
-    "SELECT EXISTS (SELECT 1 FROM attachment WHERE hash = ?1)";
+    "SELECT EXISTS (SELECT 1 FROM attachment WHERE hash = ?1 AND removed_ms IS NULL)";
 static const char *const sql_integrity = "PRAGMA integrity_check(1)";
 static const char *const sql_backup_made =
     "INSERT INTO backup (made_ms, version, path, sum) VALUES (?1, ?2, ?3, row_sum(?1, ?2, ?3))";
@@ -91,7 +97,13 @@ static void read_file(sqlite3_stmt *s, struct query_file *f)
                              .officer = text_at(s, 5),
                              .size = (uint64_t)sqlite3_column_int64(s, 6),
                              .device = (uint32_t)sqlite3_column_int64(s, 8),
-                             .received_ms = sqlite3_column_int64(s, 9)};
+                             .received_ms = sqlite3_column_int64(s, 9),
+                             .version = (uint64_t)sqlite3_column_int64(s, 11),
+                             .removed_ms = sqlite3_column_int64(s, 12),
+                             .removed_by = text_at(s, 13),
+                             .removed_reason = text_at(s, 14),
+                             .hold_reason = text_at(s, 15),
+                             .lacking_ms = sqlite3_column_int64(s, 16)};
     memcpy(f->hash, sqlite3_column_blob(s, 7), FILE_HASH_LEN);
     (void)id_from(span_of(sqlite3_column_blob(s, 0), (size_t)sqlite3_column_bytes(s, 0)), &f->id);
     (void)id_from(span_of(sqlite3_column_blob(s, 1), (size_t)sqlite3_column_bytes(s, 1)),
@@ -100,16 +112,16 @@ static void read_file(sqlite3_stmt *s, struct query_file *f)
 
 /* Page by page: what is done for each may take long, and a question that stays open keeps the
  * registry's log from being emptied. */
-enum ocop_status query_files(struct registry *r, const struct id *record, query_file_fn fn,
-                             void *self, struct ocop_error *err)
+static enum ocop_status files_where(struct registry *r, const char *sql, struct span is,
+                                    query_file_fn fn, void *self, struct ocop_error *err)
 {
     sqlite3_stmt *s = NULL;
     sqlite3_int64 last = 0;
     int code = SQLITE_ROW, rows = FILES_PAGE;
-    enum ocop_status st = prepare(r->db, sql_files, &s, err);
+    enum ocop_status st = prepare(r->db, sql, &s, err);
     for (; st == OCOP_OK && rows == FILES_PAGE; sqlite3_reset(s)) {
-        if (record)
-            sqlite3_bind_blob(s, 1, record->b, ID_LEN, SQLITE_STATIC);
+        if (is.len)
+            sqlite3_bind_blob(s, 1, is.p, (int)is.len, SQLITE_STATIC);
         sqlite3_bind_int64(s, 2, last);
         sqlite3_bind_int64(s, 3, FILES_PAGE);
         for (rows = 0; st == OCOP_OK && (code = sqlite3_step(s)) == SQLITE_ROW; rows++) {
@@ -123,6 +135,19 @@ enum ocop_status query_files(struct registry *r, const struct id *record, query_
     }
     sqlite3_finalize(s);
     return st;
+}
+
+enum ocop_status query_files(struct registry *r, const struct id *record, query_file_fn fn,
+                             void *self, struct ocop_error *err)
+{
+    return record ? files_where(r, sql_files_of_record, id_span(record), fn, self, err)
+                  : files_where(r, sql_files, span_of(NULL, 0), fn, self, err);
+}
+
+enum ocop_status query_files_of(struct registry *r, const uint8_t hash[FILE_HASH_LEN],
+                                query_file_fn fn, void *self, struct ocop_error *err)
+{
+    return files_where(r, sql_files_of_hash, span_of(hash, FILE_HASH_LEN), fn, self, err);
 }
 
 enum ocop_status query_file_named(struct registry *r, const uint8_t hash[FILE_HASH_LEN], bool *out,

@@ -63,13 +63,20 @@ struct query_file {
     uint8_t hash[FILE_HASH_LEN];
     uint32_t device;     /* its number; 0: none */
     int64_t received_ms; /* when the record came */
+    uint64_t version;    /* of the attachment */
+    int64_t removed_ms;  /* by the office; 0: it was not */
+    const char *removed_by, *removed_reason, *hold_reason;
+    int64_t lacking_ms; /* since when it is known to be lost here; 0: it is not */
 };
 typedef enum ocop_status (*query_file_fn)(void *self, const struct query_file *file,
                                           struct ocop_error *err);
 /** Of a record, or (NULL) all, oldest first; voided ones too. */
 OCOP_MUST_USE enum ocop_status query_files(struct registry *r, const struct id *record,
                                            query_file_fn fn, void *self, struct ocop_error *err);
-/** Does any attachment name it? */
+/** All that name this content. */
+OCOP_MUST_USE enum ocop_status query_files_of(struct registry *r, const uint8_t hash[FILE_HASH_LEN],
+                                              query_file_fn fn, void *self, struct ocop_error *err);
+/** Does any attachment name it whose content was not removed? */
 OCOP_MUST_USE enum ocop_status query_file_named(struct registry *r,
                                                 const uint8_t hash[FILE_HASH_LEN], bool *out,
                                                 struct ocop_error *err);

@@ -81,16 +81,22 @@
                           " AND kind = ?3 AND id = ?4")                                            \
     X(SQL_UNIT_ANCHOR, "UPDATE unit SET anchor = ?2, version = ?3 WHERE id = ?1")                  \
     /* contents of attachments: ?1 hash, ?2 officer, ?3 size */                                    \
-    X(SQL_FILE_OF_OFFICER, "SELECT 1 FROM attachment WHERE hash = ?1 AND officer_id = ?2"          \
-                           " AND size = ?3 LIMIT 1")                                               \
+    /* NULL: none; 0: the contents of all were removed */                                          \
+    X(SQL_FILE_OF_OFFICER, "SELECT max(removed_ms IS NULL) FROM attachment WHERE hash = ?1"        \
+                           " AND officer_id = ?2 AND size = ?3")                                   \
     X(SQL_FILE_READABLE,                                                                           \
       "SELECT t.id, t.unit_id, t.officer_id FROM attachment AS t WHERE t.hash = ?1"                \
-      " AND t.size = ?2 AND EXISTS (SELECT 1 FROM brought AS b WHERE b.hash = ?1"                  \
+      " AND t.size = ?2 AND t.removed_ms IS NULL AND EXISTS (SELECT 1 FROM brought AS b WHERE "    \
+      "b.hash = ?1"                                                                                \
       " AND b.officer = t.officer_id) ORDER BY t.n")                                               \
     X(SQL_BROUGHT, "SELECT 1 FROM brought WHERE hash = ?1 AND officer = ?2")                       \
     X(SQL_BROUGHT_SET, "INSERT OR IGNORE INTO brought VALUES (?1, ?2, ?3, row_sum(?1, ?2, ?3))")   \
     X(SQL_FILE_BYTES_OF, "SELECT coalesce(sum(size), 0) FROM (SELECT DISTINCT hash, size"          \
-                         " FROM attachment WHERE officer_id = ?1)")                                \
+                         " FROM attachment WHERE officer_id = ?1 AND removed_ms IS NULL)")         \
+    X(SQL_LACKING, "SELECT hash, size FROM lacking WHERE hash >= ?1 ORDER BY hash LIMIT ?2")       \
+    X(SQL_LACKING_SET, "INSERT OR IGNORE INTO lacking VALUES (?1, ?2, ?3, row_sum(?1, ?2, ?3))")   \
+    X(SQL_LACKING_DROP, "DELETE FROM lacking WHERE hash = ?1")                                     \
+    X(SQL_BROUGHT_ANY, "SELECT 1 FROM brought WHERE hash = ?1 LIMIT 1")                            \
     /* feed */                                                                                     \
     /* ... and those that moved out of it since version ?3 to where device ?2 does not follow */   \
     X(SQL_UNITS_AT, "SELECT id FROM unit WHERE anchor = ?1 UNION SELECT u.id"                      \

@@ -1,5 +1,5 @@
-/* Attachments and where their contents are: as lines, as JSON; all read and held against what names
- * them. What is on its way is told from the folder alone. */
+/* Attachments and where their contents are: as lines, as JSON. What is on its way is told from the
+ * folder alone. */
 #include "show_files.h"
 
 #include <inttypes.h>
@@ -10,21 +10,27 @@
 #include "show.h"
 #include "text.h"
 
-static const char *const state_names[] = {"whole", "coming", "missing"};
+static const char *const state_names[] = {
+    [CONTENT_WHOLE] = "whole", [CONTENT_COMING] = "coming",   [CONTENT_MISSING] = "missing",
+    [CONTENT_LOST] = "lost",   [CONTENT_REMOVED] = "removed",
+};
 
-enum ocop_status content_find(struct registry *r, const uint8_t hash[FILE_HASH_LEN], uint64_t size,
+enum ocop_status content_find(struct registry *r, const struct query_file *f,
                               struct content_found *out, struct ocop_error *err)
 {
     struct content_part p;
     struct stat info;
     bool there;
-    enum ocop_status st = content_there(&r->blobs, hash, size, &there, err);
-    *out = (struct content_found){.state = there ? CONTENT_WHOLE : CONTENT_MISSING};
+    *out = (struct content_found){.state = CONTENT_REMOVED};
+    if (f->removed_ms)
+        return OCOP_OK;
+    enum ocop_status st = content_there(&r->blobs, f->hash, f->size, &there, err);
+    out->state = there ? CONTENT_WHOLE : f->lacking_ms ? CONTENT_LOST : CONTENT_MISSING;
     if (st != OCOP_OK || there) {
-        out->done = there ? size : 0;
+        out->done = there ? f->size : 0;
         return st;
     }
-    st = content_part_open(&r->blobs, hash, size, false, &p, err);
+    st = content_part_open(&r->blobs, f->hash, f->size, false, &p, err);
     if (st == OCOP_ENOTFOUND || st == OCOP_EINVAL)
         return OCOP_OK;
     if (st == OCOP_OK) {
@@ -41,14 +47,34 @@ enum ocop_status content_find(struct registry *r, const uint8_t hash[FILE_HASH_L
 static void show_state(FILE *out, const struct query_file *f, const struct content_found *c)
 {
     const uint64_t kib = (f->size + 1023) / 1024;
-    if (c->state == CONTENT_WHOLE)
+    switch (c->state) {
+    case CONTENT_WHOLE:
         fprintf(out, "whole, %" PRIu64 " KiB", kib);
-    else if (c->state == CONTENT_MISSING)
-        fprintf(out, "0 of %" PRIu64 " KiB, nothing came yet", kib);
-    else
+        break;
+    case CONTENT_COMING:
         fprintf(out, "%" PRIu64 " of %" PRIu64 " KiB, last tried ", c->done / 1024, kib);
-    if (c->state == CONTENT_COMING)
         show_moment(out, c->tried_ms);
+        break;
+    case CONTENT_MISSING:
+        fprintf(out, "0 of %" PRIu64 " KiB, nothing came yet", kib);
+        break;
+    case CONTENT_LOST:
+        fprintf(out, "0 of %" PRIu64 " KiB, lost here and asked of devices since ", kib);
+        show_moment(out, f->lacking_ms);
+        break;
+    case CONTENT_REMOVED:
+        fputs("removed on ", out);
+        show_moment(out, f->removed_ms);
+        fputs(" by ", out);
+        show_str(out, f->removed_by);
+        fputs(": ", out);
+        show_str(out, f->removed_reason);
+        break;
+    }
+    if (*f->hold_reason) {
+        fputs(", held: ", out);
+        show_str(out, f->hold_reason);
+    }
 }
 
 struct files {
@@ -113,8 +139,9 @@ static enum ocop_status on_file(void *self, const struct query_file *f, struct o
     struct content_found c;
     if (l->what->device && f->device != l->what->device)
         return OCOP_OK;
-    enum ocop_status st = content_find(l->r, f->hash, f->size, &c, err);
-    if (st != OCOP_OK || (l->what->missing && c.state == CONTENT_WHOLE))
+    enum ocop_status st = content_find(l->r, f, &c, err);
+    if (st != OCOP_OK ||
+        (l->what->missing && (c.state == CONTENT_WHOLE || c.state == CONTENT_REMOVED)))
         return st;
     l->count++;
     if (l->what->json)
@@ -124,13 +151,115 @@ static enum ocop_status on_file(void *self, const struct query_file *f, struct o
     return OCOP_OK;
 }
 
+/* --- by device ----------------------------------------------------------------------------------
+ */
+
+/* What one device has still to bring. */
+struct owing {
+    uint32_t device; /* 0: of an import, say */
+    const char *officer;
+    uint64_t count, bytes, done;
+    int64_t oldest_ms, tried_ms;
+};
+
+struct by_device {
+    struct registry *r;
+    const struct show_files *what;
+    struct arena a;
+    struct owing *v; /* by the device's number */
+    size_t count;
+};
+
+static enum ocop_status on_owed(void *self, const struct query_file *f, struct ocop_error *err)
+{
+    struct by_device *l = self;
+    struct content_found c;
+    enum ocop_status st = content_find(l->r, f, &c, err);
+    if (st != OCOP_OK || c.state == CONTENT_WHOLE || c.state == CONTENT_REMOVED ||
+        (l->what->device && f->device != l->what->device))
+        return st;
+    for (; l->count <= f->device; l->count++) {
+        l->v = arena_more(&l->a, l->v, l->count, sizeof *l->v);
+        if (!l->v)
+            return err_nomem(err);
+        l->v[l->count] = (struct owing){.device = (uint32_t)l->count};
+    }
+    struct owing *o = &l->v[f->device];
+    if (!o->officer && !(o->officer = arena_dup(&l->a, f->officer, strlen(f->officer))))
+        return err_nomem(err);
+    o->count++;
+    o->bytes += f->size;
+    o->done += c.done;
+    if (!o->oldest_ms || f->received_ms < o->oldest_ms)
+        o->oldest_ms = f->received_ms;
+    if (c.tried_ms > o->tried_ms)
+        o->tried_ms = c.tried_ms;
+    return OCOP_OK;
+}
+
+static int by_age(const void *a, const void *b)
+{
+    const struct owing *x = a, *y = b;
+    return (x->oldest_ms > y->oldest_ms) - (x->oldest_ms < y->oldest_ms);
+}
+
+static void owing_line(const struct by_device *l, const struct owing *o, FILE *out)
+{
+    fprintf(out, "device %" PRIu32 "\t", o->device);
+    show_str(out, o->officer);
+    fprintf(out, "\t%" PRIu64 " files\t%" PRIu64 " of %" PRIu64 " KiB\tsince ", o->count,
+            o->done / 1024, (o->bytes + 1023) / 1024);
+    show_moment(out, o->oldest_ms);
+    fprintf(out, "\t%" PRId64 " days\t", (env_now_ms(l->r->env) - o->oldest_ms) / 86400000);
+    if (o->tried_ms) {
+        fputs("last tried ", out);
+        show_moment(out, o->tried_ms);
+    } else {
+        fputs("nothing came yet", out);
+    }
+    fputc('\n', out);
+}
+
+static void owing_json(const struct owing *o, bool first, FILE *out)
+{
+    fprintf(out, "%s{\"device\":%" PRIu32 ",\"officerName\":", first ? "" : ",\n", o->device);
+    show_json_text(out, span_str(o->officer));
+    fprintf(out,
+            ",\"files\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"done\":%" PRIu64
+            ",\"oldestMs\":%" PRId64 ",\"triedMs\":%" PRId64 "}",
+            o->count, o->bytes, o->done, o->oldest_ms, o->tried_ms);
+}
+
+static enum ocop_status show_by_device(struct registry *r, const struct show_files *what, FILE *out,
+                                       struct ocop_error *err)
+{
+    struct by_device l = {.r = r, .what = what};
+    size_t shown = 0;
+    arena_init(&l.a, MIB(256));
+    enum ocop_status st = query_files(r, NULL, on_owed, &l, err);
+    if (st == OCOP_OK && l.count)
+        qsort(l.v, l.count, sizeof *l.v, by_age);
+    for (size_t i = 0; st == OCOP_OK && i < l.count; i++) {
+        if (!l.v[i].count)
+            continue;
+        if (what->json)
+            owing_json(&l.v[i], shown == 0, out);
+        else
+            owing_line(&l, &l.v[i], out);
+        shown++;
+    }
+    arena_fini(&l.a);
+    return st;
+}
+
 enum ocop_status show_files(struct registry *r, const struct show_files *what, FILE *out,
                             struct ocop_error *err)
 {
     struct files l = {.r = r, .what = what, .out = out};
     if (what->json)
         fputc('[', out);
-    enum ocop_status st = query_files(r, NULL, on_file, &l, err);
+    enum ocop_status st = what->by_device ? show_by_device(r, what, out, err)
+                                          : query_files(r, NULL, on_file, &l, err);
     if (what->json)
         fputs("]\n", out);
     return st;
@@ -142,69 +271,4 @@ enum ocop_status show_attached(struct registry *r, const struct id *record, FILE
     const struct show_files all = {.missing = false};
     struct files l = {.r = r, .what = &all, .out = out, .brief = true};
     return query_files(r, record, on_file, &l, err);
-}
-
-/* --- all of them read ------------------------------------------------------------------------- */
-
-struct reading {
-    struct registry *r;
-    FILE *out;
-    struct files_found *found;
-    bool remove;
-};
-
-/* Each content once: the rows come by hash. */
-static enum ocop_status read_one(void *self, const struct query_file *f, struct ocop_error *err)
-{
-    struct reading *v = self;
-    char id[ID_TEXT_LEN + 1];
-    struct ocop_error why = {0};
-    enum ocop_status st = content_check(&v->r->blobs, f->hash, f->size, &why);
-    v->found->read++;
-    if (st != OCOP_ENOTFOUND && st != OCOP_EDAMAGED) {
-        if (st != OCOP_OK && err)
-            *err = why;
-        return st;
-    }
-    v->found->missing += st == OCOP_ENOTFOUND;
-    v->found->damaged += st == OCOP_EDAMAGED;
-    fprintf(v->out, "%s\tattachment %s\tdevice %" PRIu32 "\t",
-            st == OCOP_ENOTFOUND ? "missing" : "damaged", id_text(f->id, id), f->device);
-    show_str(v->out, f->officer);
-    fputs(st == OCOP_ENOTFOUND ? "\tits device has not brought it yet\n"
-                               : "\tput it back from a backup\n",
-          v->out);
-    return OCOP_OK;
-}
-
-static enum ocop_status orphan(void *self, const uint8_t hash[FILE_HASH_LEN],
-                               struct ocop_error *err)
-{
-    struct reading *v = self;
-    char name[CONTENT_NAME_LEN + 1];
-    bool named;
-    enum ocop_status st = query_file_named(v->r, hash, &named, err);
-    if (st != OCOP_OK || named)
-        return st;
-    v->found->orphaned++;
-    fprintf(v->out, "%s\t%s\tno attachment names it\n", v->remove ? "removed" : "orphaned",
-            content_name(hash, name));
-    return v->remove ? content_remove(&v->r->blobs, hash, err) : OCOP_OK;
-}
-
-enum ocop_status files_verify(struct registry *r, FILE *out, struct files_found *found,
-                              struct ocop_error *err)
-{
-    struct reading v = {.r = r, .out = out, .found = found};
-    *found = (struct files_found){0};
-    enum ocop_status st = query_files(r, NULL, read_one, &v, err);
-    return st != OCOP_OK ? st : content_each(&r->blobs, orphan, &v, err);
-}
-
-enum ocop_status files_sweep(struct registry *r, FILE *out, struct files_found *found,
-                             struct ocop_error *err)
-{
-    struct reading v = {.r = r, .out = out, .found = found, .remove = true};
-    *found = (struct files_found){0};
-    return content_each(&r->blobs, orphan, &v, err);
 }

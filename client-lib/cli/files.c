@@ -159,11 +159,10 @@ enum ocop_status file_attach(struct session *s, struct ocop_error *err)
 
 /* --- files ----------------------------------------------------------------------------------- */
 
-static const char *const state_names[] = {[OCOP_FILE_DRAFT] = "draft",
-                                          [OCOP_FILE_WAITING] = "waiting",
-                                          [OCOP_FILE_STORED] = "stored",
-                                          [OCOP_FILE_ABSENT] = "absent",
-                                          [OCOP_FILE_FETCHING] = "fetching"};
+static const char *const state_names[] = {
+    [OCOP_FILE_DRAFT] = "draft",       [OCOP_FILE_WAITING] = "waiting",
+    [OCOP_FILE_STORED] = "stored",     [OCOP_FILE_ABSENT] = "absent",
+    [OCOP_FILE_FETCHING] = "fetching", [OCOP_FILE_REMOVED] = "removed"};
 
 enum { CELLS = 10 };
 static const char *const titles[CELLS] = {"id",   "record_id", "role",  "media_type", "size",

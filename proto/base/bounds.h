@@ -71,6 +71,7 @@
 #define THUMBNAIL_BYTES_MAX FILE_CHUNK_BYTES
 #define THUMBNAIL_SIDE 256       /* pixels of its longer side */
 #define THUMBNAILS_KEPT_MAX 600  /* on one device: 9 MiB at most */
+#define FILES_WANTED_MAX 32      /* lost by the registry, that one reply asks for */
 #define FILES_DISK_SPARE MIB(64) /* that files leave free on the disk, for the records */
 
 /* A bundle of evidence. */

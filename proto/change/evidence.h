@@ -119,7 +119,7 @@ enum evidence_file_state {
     EVIDENCE_FILE_LEFT_OUT = 2, /* the registry has it */
     EVIDENCE_FILE_COMING = 3,   /* a part of it */
     EVIDENCE_FILE_MISSING = 4,  /* nothing of it yet */
-    EVIDENCE_FILE_DAMAGED = 5,  /* what the registry has is not what was sent */
+    EVIDENCE_FILE_DAMAGED = 5,  /* what the registry had is not what was sent, or was lost */
     EVIDENCE_FILE_REMOVED = 6,  /* by the registry's office, as the attachment says */
     EVIDENCE_FILE_REFUSED = 7   /* so was the attachment: there is nothing to have */
 };

@@ -86,6 +86,10 @@ static void file_tie(struct evidence_checking *c, struct evidence_file *f)
                        id_text(f->id, id));
         return;
     }
+    const struct field *removed = fields_find(fields, ATTACHMENT_REMOVED_MS, span_of(NULL, 0));
+    if ((removed && removed->op == FIELD_SET) != (f->in->state == EVIDENCE_FILE_REMOVED))
+        evidence_found(c, "file %s: whether it was removed is not what its attachment says",
+                       id_text(f->id, id));
     f->held = refused ? NULL : s;
     f->hash = hash->bytes;
     f->size = (uint64_t)size->i;

@@ -500,12 +500,21 @@ enum ocop_status content_remove(const struct content_dir *d, const uint8_t hash[
     return content_failed(err, "removing file", path);
 }
 
-typedef enum ocop_status name_fn(void *self, const char *path, const char *name,
-                                 struct ocop_error *err);
+enum ocop_status content_set_aside(const struct content_dir *d, const uint8_t hash[FILE_HASH_LEN],
+                                   struct ocop_error *err)
+{
+    char path[PATH_MAX], folder[PATH_MAX], name[CONTENT_NAME_LEN + 1], aside[PATH_MAX];
+    enum ocop_status st = content_folder(d, "damaged", err);
 
-/* Every name in a folder but the dots; none when there is no folder. */
-static enum ocop_status each_name(const char *folder, name_fn *fn, void *self,
-                                  struct ocop_error *err)
+    content_path(d, hash, path, folder);
+    (void)snprintf(aside, sizeof aside, "%s/damaged/%s", d->path, content_name(hash, name));
+    if (!st && rename(path, aside) != 0)
+        st = content_failed(err, "renaming file", path);
+    return st ? st : content_folder_sync(d, folder, err);
+}
+
+enum ocop_status content_each_name(const char *folder, content_name_fn *fn, void *self,
+                                   struct ocop_error *err)
 {
     char path[PATH_MAX];
     DIR *dir = opendir(folder);
@@ -549,7 +558,7 @@ static enum ocop_status walk_file(void *self, const char *path, const char *name
 static enum ocop_status walk_folder(void *self, const char *path, const char *name,
                                     struct ocop_error *err)
 {
-    return strlen(name) == 2 ? each_name(path, walk_file, self, err) : OCOP_OK;
+    return strlen(name) == 2 ? content_each_name(path, walk_file, self, err) : OCOP_OK;
 }
 
 enum ocop_status content_each(const struct content_dir *d, content_fn *fn, void *self,
@@ -557,7 +566,7 @@ enum ocop_status content_each(const struct content_dir *d, content_fn *fn, void 
 {
     struct walk w = {fn, self};
 
-    return each_name(d->path, walk_folder, &w, err);
+    return content_each_name(d->path, walk_folder, &w, err);
 }
 
 /* Who writes a file holds its lock. */
@@ -584,7 +593,7 @@ enum ocop_status content_tidy(const struct content_dir *d, unsigned *found, stru
 
     *found = 0;
     (void)snprintf(folder, sizeof folder, "%s/new", d->path);
-    return each_name(folder, tidy_file, found, err);
+    return content_each_name(folder, tidy_file, found, err);
 }
 
 static enum ocop_status clear_file(void *self, const char *path, const char *name,
@@ -601,13 +610,13 @@ enum ocop_status content_folder_clear(const struct content_dir *d, const char *n
     char path[PATH_MAX];
 
     (void)snprintf(path, sizeof path, "%s/%s", d->path, name);
-    return each_name(path, clear_file, NULL, err);
+    return content_each_name(path, clear_file, NULL, err);
 }
 
 static enum ocop_status clear_folder(void *self, const char *path, const char *name,
                                      struct ocop_error *err)
 {
-    enum ocop_status st = each_name(path, clear_file, self, err);
+    enum ocop_status st = content_each_name(path, clear_file, self, err);
 
     (void)name;
     if (!st && rmdir(path) != 0 && errno != ENOENT)
@@ -617,7 +626,7 @@ static enum ocop_status clear_folder(void *self, const char *path, const char *n
 
 enum ocop_status content_clear(const struct content_dir *d, struct ocop_error *err)
 {
-    enum ocop_status st = each_name(d->path, clear_folder, NULL, err);
+    enum ocop_status st = content_each_name(d->path, clear_folder, NULL, err);
 
     if (!st && rmdir(d->path) != 0 && errno != ENOENT)
         st = content_failed(err, "removing folder", d->path);

@@ -80,7 +80,8 @@ enum file_code {
     FILE_NO_ROOM = 4,
     FILE_ABSENT = 5, /* asked for, and not there */
     FILE_BAD = 6,    /* a chunk was none of it, or the whole has another hash: it begins again */
-    FILE_NONE = 7    /* of a thumbnail: there is none, and there will be none */
+    FILE_NONE = 7,   /* of a thumbnail: there is none, and there will be none */
+    FILE_REMOVED = 8 /* by the registry's office: it is not wanted any more */
 };
 
 /* In DIR/part: chunks in any order, and behind them a bit for each that is there. */
@@ -121,6 +122,17 @@ OCOP_MUST_USE enum ocop_status content_part_remove(const struct content_dir *d,
                                                    const uint8_t hash[FILE_HASH_LEN], uint64_t size,
                                                    struct ocop_error *err);
 
+/** Every content of which a part is there. Does `fn` fail, so does the walk. */
+typedef enum ocop_status content_part_fn(void *self, const uint8_t hash[FILE_HASH_LEN],
+                                         uint64_t size, int64_t tried_ms, struct ocop_error *err);
+OCOP_MUST_USE enum ocop_status content_each_part(const struct content_dir *d, content_part_fn *fn,
+                                                 void *self, struct ocop_error *err);
+/** Forget the chunks; that they came, and when the last did, stays known. *bytes: what was freed.
+ */
+OCOP_MUST_USE enum ocop_status content_part_empty(const struct content_dir *d,
+                                                  const uint8_t hash[FILE_HASH_LEN], uint64_t size,
+                                                  uint64_t *bytes, struct ocop_error *err);
+
 /** BLAKE2b of the content, keyed: only who has all of it can tell. */
 OCOP_MUST_USE enum ocop_status content_proof(const struct content_dir *d,
                                              const uint8_t hash[FILE_HASH_LEN],
@@ -138,6 +150,11 @@ OCOP_MUST_USE enum ocop_status content_folder(const struct content_dir *d, const
 /** What has a name in `folder`, which lies in DIR, has it after power loss too. */
 OCOP_MUST_USE enum ocop_status content_folder_sync(const struct content_dir *d, const char *folder,
                                                    struct ocop_error *err);
+/** Every name in a folder but the dots; none when there is no folder. */
+typedef enum ocop_status content_name_fn(void *self, const char *path, const char *name,
+                                         struct ocop_error *err);
+OCOP_MUST_USE enum ocop_status content_each_name(const char *folder, content_name_fn *fn,
+                                                 void *self, struct ocop_error *err);
 /** OCOP_EIO, or OCOP_ENOMEM, by errno. */
 enum ocop_status content_failed(struct ocop_error *err, const char *doing, const char *path);
 /** Bytes of a whole block in the folder. */
@@ -171,6 +188,11 @@ OCOP_MUST_USE enum ocop_status content_check(const struct content_dir *d,
 OCOP_MUST_USE enum ocop_status content_remove(const struct content_dir *d,
                                               const uint8_t hash[FILE_HASH_LEN],
                                               struct ocop_error *err);
+
+/** It is not what its name says: out of the way, to DIR/damaged, where nothing looks for it. */
+OCOP_MUST_USE enum ocop_status content_set_aside(const struct content_dir *d,
+                                                 const uint8_t hash[FILE_HASH_LEN],
+                                                 struct ocop_error *err);
 
 /** Every content, in no order. Does `fn` fail, so does the walk. */
 typedef enum ocop_status content_fn(void *self, const uint8_t hash[FILE_HASH_LEN],

@@ -225,3 +225,66 @@ enum ocop_status content_part_remove(const struct content_dir *d, const uint8_t 
         return OCOP_OK;
     return content_failed(err, "removing file", path);
 }
+
+struct walk {
+    content_part_fn *fn;
+    void *self;
+};
+
+/* "abcdef...-size". */
+static enum ocop_status walk_part(void *self, const char *path, const char *name,
+                                  struct ocop_error *err)
+{
+    const struct walk *w = self;
+    uint8_t hash[FILE_HASH_LEN];
+    char hex[CONTENT_NAME_LEN + 1], *end;
+    unsigned long long size;
+    struct stat info;
+
+    if (strlen(name) < CONTENT_NAME_LEN + 2 || name[CONTENT_NAME_LEN] != '-')
+        return OCOP_OK;
+    memcpy(hex, name, CONTENT_NAME_LEN);
+    hex[CONTENT_NAME_LEN] = '\0';
+    size = strtoull(name + CONTENT_NAME_LEN + 1, &end, 10);
+    if (!content_named(hex, hash) || *end || size == 0 || size > ATTACHED_BYTES_MAX)
+        return OCOP_OK;
+    if (stat(path, &info) != 0)
+        return errno == ENOENT ? OCOP_OK : content_failed(err, "looking at", path);
+    return w->fn(w->self, hash, size, (int64_t)info.st_mtim.tv_sec * 1000, err);
+}
+
+enum ocop_status content_each_part(const struct content_dir *d, content_part_fn *fn, void *self,
+                                   struct ocop_error *err)
+{
+    struct walk w = {fn, self};
+    char folder[PATH_MAX];
+
+    (void)snprintf(folder, sizeof folder, "%s/part", d->path);
+    return content_each_name(folder, walk_part, &w, err);
+}
+
+enum ocop_status content_part_empty(const struct content_dir *d, const uint8_t hash[FILE_HASH_LEN],
+                                    uint64_t size, uint64_t *bytes, struct ocop_error *err)
+{
+    char path[PATH_MAX];
+    struct stat info;
+    enum ocop_status st = OCOP_OK;
+    int fd;
+
+    *bytes = 0;
+    part_path(d, hash, size, path);
+    fd = open(path, O_RDWR | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ENOENT || errno == ENOTDIR ? OCOP_OK
+                                                   : content_failed(err, "opening file", path);
+    if (fstat(fd, &info) != 0)
+        st = content_failed(err, "looking at", path);
+    if (!st && info.st_size > 0) {
+        const struct timespec times[2] = {info.st_atim, info.st_mtim};
+        if (ftruncate(fd, 0) != 0 || futimens(fd, times) != 0)
+            st = content_failed(err, "emptying file", path);
+        *bytes = (uint64_t)info.st_size;
+    }
+    (void)close(fd);
+    return st;
+}

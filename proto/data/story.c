@@ -452,7 +452,7 @@ static void say_content(struct telling *t, const struct evidence_file *f)
         [EVIDENCE_FILE_COMING] = "",
         [EVIDENCE_FILE_MISSING] = "[registry] on its way: nothing of the content came yet",
         [EVIDENCE_FILE_DAMAGED] =
-            "[registry] what the registry has is damaged, and asked for again",
+            "[registry] what the registry had of the content is damaged or lost",
         [EVIDENCE_FILE_REMOVED] = "[registry] the content was removed, as the attachment says",
         [EVIDENCE_FILE_REFUSED] = "[registry] the attachment was refused"};
     static const char *const found[] = {

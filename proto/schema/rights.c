@@ -59,6 +59,10 @@ static const struct field_rights fields[] = {
     {KIND_SAMPLE, 40, READ_FIELD, 0},                          /* supplier */
     {KIND_SAMPLE, 41, READ_FIELD, 0},                          /* manufacturer */
     {KIND_SAMPLE, 42, READ_FIELD, 0},                          /* environmental_check_id */
+    {KIND_ATTACHMENT, ATTACHMENT_REMOVED_MS, 0, SELF},
+    {KIND_ATTACHMENT, ATTACHMENT_REMOVED_BY, 0, SELF},
+    {KIND_ATTACHMENT, ATTACHMENT_REMOVED_REASON, 0, SELF},
+    {KIND_ATTACHMENT, ATTACHMENT_HOLD_REASON, 0, SELF},
 };
 enum { FIELDS = sizeof fields / sizeof *fields };
 

@@ -203,7 +203,7 @@ CREATE TABLE attachment (
     size INTEGER,
     hash BLOB,
     file_name TEXT
-, original_hash BLOB) STRICT;
+, original_hash BLOB, removed_ms INTEGER, removed_by BLOB, removed_reason TEXT, hold_reason TEXT) STRICT;
 
 CREATE TABLE backup (
     made_ms INTEGER NOT NULL,
@@ -463,6 +463,13 @@ CREATE TABLE invitation (
     channel_key BLOB,
     refused INTEGER NOT NULL DEFAULT 0 -- how often another device tried it
 , used_ms INTEGER NOT NULL DEFAULT 0, refused_ms INTEGER NOT NULL DEFAULT 0, revoked_ms INTEGER NOT NULL DEFAULT 0, sum INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
+
+CREATE TABLE lacking (
+    hash BLOB PRIMARY KEY,             -- BLAKE2b-256
+    size INTEGER NOT NULL,
+    since_ms INTEGER NOT NULL,         -- when that was found
+    sum INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE late (
     record BLOB NOT NULL,

@@ -203,7 +203,7 @@ CREATE TABLE attachment (
     size INTEGER,
     hash BLOB,
     file_name TEXT
-, original_hash BLOB) STRICT;
+, original_hash BLOB, removed_ms INTEGER, removed_by BLOB, removed_reason TEXT, hold_reason TEXT) STRICT;
 
 CREATE TABLE base (
     record BLOB PRIMARY KEY,

@@ -270,16 +270,54 @@ static void the_office_sees_what_is_on_its_way_and_what_is_damaged(void **state)
     assert_string_equal(o->out, "");
     office_expect(o, 0, OFFICE(o, "files", "--json"), "\"state\":\"whole\"");
     snprintf(command, sizeof command,
-             "f=$(find %s.blobs -type f -size -70k | head -n 1) && printf x | "
+             "f=$(find %s.blobs/?? -type f -size +60k -size -70k | head -n 1) && printf x | "
              "dd of=$f bs=1 seek=9 conv=notrunc 2>/dev/null && mkdir -p %s.blobs/ab && cp $f "
              "%s.blobs/ab/ab%062d",
              o->db, o->db, o->db, 0);
     assert_int_equal(system(command), 0);
     office_expect(o, 1, OFFICE(o, "files", "verify"), "damaged\tattachment");
+    office_expect(o, 1, OFFICE(o, "verify"), "`ocopd files verify --mend`");
     office_expect(o, 1, OFFICE(o, "files", "verify"), "orphaned\tab0");
     office_expect(o, 0, OFFICE(o, "files", "sweep"), "1 contents removed");
     office_expect(o, 1, OFFICE(o, "files", "verify"), "; 0 contents orphaned");
-    office_expect(o, 1, OFFICE(o, "files", "all"), "files takes list, verify, sweep or thumbnails");
+    office_expect(o, 0, OFFICE(o, "files", "verify", "--mend"), "asked of the devices");
+    office_expect(o, 0, OFFICE(o, "files", "--missing"), "lost here and asked of devices since");
+    office_expect(o, 0, OFFICE(o, "files", "--by-device"), "\tLan\t1 files\t0 of 69 KiB\tsince");
+    office_expect(o, 0, OFFICE(o, "files", "--by-device", "--json"), "\"files\":1,\"bytes\":70000");
+    office_expect(o, 0, DEVICE(o, "lan", "sync"), "files sent:      1");
+    office_expect(o, 0, OFFICE(o, "files", "verify"), " 0 damaged; 0 contents orphaned");
+    office_expect(o, 1, OFFICE(o, "files", "all"),
+                  "files takes list, verify, sweep, retain, thumbnails");
+}
+
+static void the_office_drops_nothing_that_is_young_and_holds_what_it_needs(void **state)
+{
+    struct office *o = *state;
+    char record[40];
+    office_record(o, "lan", "inspection", 0, "giữ lại", record);
+    office_expect(o, 0,
+                  DEVICE(o, "lan", "attach", record, make_file(o, "giu.jpg", "\xff\xd8\xff", 9000)),
+                  "-");
+    office_expect(o, 0, DEVICE(o, "lan", "sync"), "files sent:      1");
+    office_expect(o, 1, OFFICE(o, "files", "retain"), "needs --older-than");
+    office_expect(o, 1, OFFICE(o, "files", "retain", "--older-than", "90", "--dry-run"),
+                  "brought to court for a year");
+    office_expect(o, 1, OFFICE(o, "files", "retain", "--older-than", "400"), "needs --reason");
+    office_expect(o, 0,
+                  OFFICE(o, "files", "retain", "--older-than", "400", "--dry-run", "--role",
+                         "photo", "--kind", "inspection"),
+                  "0 contents would go (0 KiB); kept: ");
+    office_expect(o, 1, OFFICE(o, "files", "hold", record), "needs --reason");
+    office_expect(o, 0, OFFICE(o, "files", "hold", record, "--reason", "khiếu nại"),
+                  "1 attachments: their contents stay");
+    office_expect(o, 0, OFFICE(o, "show", "inspection", record), ", held: khiếu nại");
+    office_expect(o, 0,
+                  OFFICE(o, "files", "retain", "--older-than", "400", "--reason", "hết hạn",
+                         "--officer", "Lan"),
+                  ", 1 held, ");
+    office_expect(o, 0, OFFICE(o, "files", "release", record), "not held any more");
+    office_expect(o, 0, OFFICE(o, "files", "sweep", "--parts-older", "30"),
+                  "0 contents removed, 0 parts emptied");
 }
 
 /* The folder of a backup holds the contents of all backups in it, each once; a restore takes from
@@ -287,8 +325,12 @@ static void the_office_sees_what_is_on_its_way_and_what_is_damaged(void **state)
 static void backups_hold_contents_and_the_next_only_what_is_new(void **state)
 {
     struct office *o = *state;
-    char record[40], id[40], path[2][PROCESS_PATH_MAX], db[PROCESS_PATH_MAX], command[400];
-    snprintf(command, sizeof command, "rm -rf %s.blobs/ab && mkdir %s/backups", o->db, o->dir);
+    char record[40], id[40], path[2][PROCESS_PATH_MAX], db[PROCESS_PATH_MAX], command[1000];
+    snprintf(
+        command, sizeof command,
+        "rm -rf %s.blobs/ab && mkdir %s/backups && f=$(find %s.blobs/?? -type f -size +60k -size "
+        "-70k | head -n 1) && printf x | dd of=$f bs=1 seek=9 conv=notrunc 2>/dev/null",
+        o->db, o->dir, o->db);
     assert_int_equal(system(command), 0);
     office_record(o, "lan", "inspection", 0, "sao lưu", record);
     office_expect(
@@ -323,6 +365,7 @@ int main(void)
         cmocka_unit_test(what_cannot_be_attached_is_one_line_and_its_exit_code),
         cmocka_unit_test(a_killed_sync_goes_on_where_it_was),
         cmocka_unit_test(the_office_sees_what_is_on_its_way_and_what_is_damaged),
+        cmocka_unit_test(the_office_drops_nothing_that_is_young_and_holds_what_it_needs),
         cmocka_unit_test(backups_hold_contents_and_the_next_only_what_is_new),
     };
     return cmocka_run_group_tests(tests, open_office, close_office);

@@ -10,7 +10,7 @@
 #include "folder.h"
 #include "oracle.h"
 #include "query.h"
-#include "show_files.h"
+#include "verify_files.h"
 
 enum { CHUNKS_AT_MOST = 4 };
 
@@ -382,16 +382,16 @@ void files_policy(struct sim *s, struct ocop_sync_options *o)
 
 static enum ocop_status swept_at_centre(struct sim *s, unsigned *removed)
 {
-    struct files_found found = {0};
+    struct files_swept found = {0};
     FILE *out = fopen("/dev/null", "w");
     CHECK(out);
     enum ocop_status st = registry_begin(s->registry, NULL);
     if (st == OCOP_OK) {
-        st = files_sweep(s->registry, out, &found, NULL);
+        st = files_sweep(s->registry, 0, out, &found, NULL);
         registry_rollback(s->registry);
     }
     fclose(out);
-    *removed = (unsigned)found.orphaned;
+    *removed = (unsigned)found.removed;
     return st;
 }
 

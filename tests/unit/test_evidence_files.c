@@ -16,6 +16,7 @@
 #include "content_carried.h"
 #include "evidence_make.h"
 #include "ocop.h"
+#include "retain.h"
 #include "show.h"
 #include "story.h"
 
@@ -243,7 +244,7 @@ static void what_is_damaged_at_the_registry_is_told_and_not_carried(void **state
     char *text = story(w, exported(w, UINT64_MAX), &found);
     assert_true(found.holds);
     assert_int_equal(found.files_whole, 3);
-    says(text, "what the registry has is damaged");
+    says(text, "what the registry had of the content is damaged or lost");
     ocop_text_free(text);
 }
 
@@ -266,6 +267,28 @@ static void an_attachment_that_was_refused_is_told_and_has_no_content(void **sta
     assert_int_equal(found.files_whole, 4);
     says(text, "outcome: refused");
     says(text, "[registry] the attachment was refused");
+    ocop_text_free(text);
+}
+
+static void a_content_that_was_removed_says_who_did_it(void **state)
+{
+    struct world *w = *state;
+    struct ocop_evidence found;
+    struct retained gone;
+    const struct retain_terms terms = {
+        .days = 400, .role = "document", .officer = w->d.officer, .reason = "hết hạn"};
+    FILE *out = tmpfile();
+    assert_non_null(out);
+    w->c.now_ms += INT64_C(401) * 86400000;
+    centre_must(&w->c, files_retain(w->c.r, &w->c.keys, &terms, out, &gone, &w->c.err));
+    fclose(out);
+    assert_int_equal(gone.removed, 1);
+    char *text = story(w, exported(w, UINT64_MAX), &found);
+    assert_true(found.holds);
+    assert_int_equal(found.files_whole, 2);
+    says(text, "[registry] the content was removed, as the attachment says");
+    says(text, "[registry] reason: hết hạn");
+    says(text, " [registry: Nguyễn Văn Đức], having seen version ");
     ocop_text_free(text);
 }
 
@@ -365,7 +388,8 @@ static void what_a_bundle_says_of_files_must_follow_from_what_was_signed(void **
                                         "no attachment of the record is shown that names it",
                                         "carries a content that no attachment of the record names",
                                         "what there is of it is not said",
-                                        "it is said to be refused, and was not"};
+                                        "it is said to be refused, and was not",
+                                        "whether it was removed is not what its attachment says"};
     struct world *w = *state;
     for (size_t i = 0; i < sizeof finds / sizeof *finds; i++) {
         Ocop__Evidence__Bundle *b = made(w);
@@ -390,8 +414,11 @@ static void what_a_bundle_says_of_files_must_follow_from_what_was_signed(void **
         case 5:
             file_of(w, b, WAITING)->state = 99;
             break;
-        default:
+        case 6:
             file_of(w, b, WAITING)->state = EVIDENCE_FILE_REFUSED;
+            break;
+        default:
+            file_of(w, b, WAITING)->state = EVIDENCE_FILE_REMOVED;
         }
         const enum ocop_status st = verify_made(w, b, &found, &text);
         if (st != OCOP_OK)
@@ -704,6 +731,7 @@ int main(void)
         TEST(a_limit_leaves_contents_out_and_says_so),
         TEST(what_is_damaged_at_the_registry_is_told_and_not_carried),
         TEST(an_attachment_that_was_refused_is_told_and_has_no_content),
+        TEST(a_content_that_was_removed_says_who_did_it),
         TEST(no_bit_of_a_content_can_be_flipped_and_the_others_stay_whole),
         TEST(a_bundle_that_ends_early_or_late_is_told),
         TEST(what_a_bundle_says_of_files_must_follow_from_what_was_signed),

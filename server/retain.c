@@ -1,0 +1,356 @@
+/* See retain.h. Reads records, cases and the log by what registry_past.c finds. */
+#include "retain.h"
+
+#include <inttypes.h>
+
+#include "bounds.h"
+#include "cases.h"
+#include "log.h"
+#include "own.h"
+#include "query.h"
+#include "registry_past.h"
+#include "show.h"
+#include "thumbs.h"
+
+enum { CHANGES_AT_ONCE = 400, DAY_MS = 86400000 };
+
+/* An attachment whose content goes. */
+struct gone {
+    struct gone *next;
+    struct id id;
+    uint64_t version;
+    uint8_t hash[FILE_HASH_LEN];
+};
+
+enum keeping { KEEP_NOT, KEEP_RECENT, KEEP_IN_CASE, KEEP_HELD, KEEP_DANGLING };
+
+struct retaining {
+    struct registry *r;
+    const struct retain_terms *terms;
+    FILE *out;
+    struct retained *found;
+    struct arena a, scratch;
+    struct gone *list, **end;
+    int64_t before_ms;
+};
+
+static enum ocop_status received_ms(struct registry *r, uint64_t version, int64_t *out,
+                                    struct ocop_error *err)
+{
+    struct log_entry e;
+    enum ocop_status st = log_read(r, version, &e, err);
+    *out = st == OCOP_OK ? e.received_ms : 0;
+    return st;
+}
+
+static enum ocop_status any_open(struct registry *r, const struct id *record, struct arena *a,
+                                 bool *out, struct ocop_error *err)
+{
+    struct id *ids;
+    size_t count;
+    struct case_row row;
+    enum ocop_status st = past_cases(r, record, a, &ids, &count, err);
+    for (size_t i = 0; st == OCOP_OK && i < count && !*out; i++) {
+        st = case_load_row(r, &ids[i], a, &row, err);
+        *out = st == OCOP_OK && row.closed_version == 0;
+    }
+    return st;
+}
+
+static enum ocop_status on_held(void *self, const struct query_file *f, struct ocop_error *err)
+{
+    (void)err;
+    *(bool *)self = *(bool *)self || *f->hold_reason;
+    return OCOP_OK;
+}
+
+static bool is_there(struct registry *r, const struct id *record, uint32_t kind, struct arena *a,
+                     enum ocop_status *st, struct ocop_error *err)
+{
+    struct fields f;
+    struct row_meta meta;
+    enum ocop_status loaded = row_load(r->rows, kind, record, a, &f, &meta, err);
+    if (loaded != OCOP_OK && loaded != OCOP_ENOTFOUND)
+        *st = loaded;
+    return loaded == OCOP_OK;
+}
+
+/* *kind: 0 when it is not here. */
+static enum ocop_status kind_of(struct registry *r, const struct id *record, struct arena *a,
+                                uint32_t *kind, struct ocop_error *err)
+{
+    enum ocop_status st = OCOP_OK;
+    *kind = 0;
+    for (size_t i = 0; st == OCOP_OK && i < kind_count() && !*kind; i++)
+        if (is_there(r, record, kind_at(i)->number, a, &st, NULL))
+            *kind = kind_at(i)->number;
+    return st == OCOP_OK ? st : err_set(err, st, "a record cannot be read");
+}
+
+/* When was the record, or this attachment of it, last touched by any change or case? */
+static enum ocop_status touched_ms(struct registry *r, const struct query_file *f, struct arena *a,
+                                   int64_t *out, struct ocop_error *err)
+{
+    uint64_t *versions, last = f->version;
+    size_t count;
+    enum ocop_status st = past_versions(r, &f->record, a, &versions, &count, err);
+    if (st == OCOP_OK && count && versions[count - 1] > last)
+        last = versions[count - 1];
+    return st == OCOP_OK ? received_ms(r, last, out, err) : st;
+}
+
+static enum ocop_status judge(struct retaining *w, const struct query_file *f, enum keeping *out,
+                              uint32_t *kind, struct ocop_error *err)
+{
+    bool open = false, held = false;
+    int64_t last = 0;
+    arena_reset(&w->scratch);
+    *out = KEEP_NOT;
+    enum ocop_status st = kind_of(w->r, &f->record, &w->scratch, kind, err);
+    if (st == OCOP_OK && *kind)
+        st = any_open(w->r, &f->record, &w->scratch, &open, err);
+    if (st == OCOP_OK && *kind)
+        st = any_open(w->r, &f->id, &w->scratch, &open, err);
+    if (st == OCOP_OK && *kind)
+        st = query_files(w->r, &f->record, on_held, &held, err);
+    if (st == OCOP_OK && *kind)
+        st = touched_ms(w->r, f, &w->scratch, &last, err);
+    if (!*kind)
+        *out = KEEP_DANGLING;
+    else if (held)
+        *out = KEEP_HELD;
+    else if (open)
+        *out = KEEP_IN_CASE;
+    else if (last >= w->before_ms)
+        *out = KEEP_RECENT;
+    return st;
+}
+
+/* --- what goes ----------------------------------------------------------------------------------
+ */
+
+struct others {
+    struct retaining *w;
+    const struct query_file *than;
+    bool kept;
+};
+
+/* Another attachment with the same content is judged by itself, whatever its role. */
+static enum ocop_status on_other(void *self, const struct query_file *f, struct ocop_error *err)
+{
+    struct others *o = self;
+    enum keeping k;
+    uint32_t kind;
+    if (f->removed_ms || id_eq(&f->id, &o->than->id) || o->kept)
+        return OCOP_OK;
+    enum ocop_status st = judge(o->w, f, &k, &kind, err);
+    o->kept = k != KEEP_NOT || (o->w->terms->role && strcmp(f->role, o->w->terms->role) != 0) ||
+              (o->w->terms->kind && kind != o->w->terms->kind);
+    return st;
+}
+
+static void count_kept(struct retained *found, enum keeping why)
+{
+    found->recent += why == KEEP_RECENT;
+    found->in_case += why == KEEP_IN_CASE;
+    found->held += why == KEEP_HELD;
+    found->dangling += why == KEEP_DANGLING;
+}
+
+static void tell(const struct retaining *w, const struct query_file *f)
+{
+    char id[ID_TEXT_LEN + 1];
+    fprintf(w->out, "%s\t%s\t", w->terms->dry_run ? "would go" : "removed", id_text(f->id, id));
+    fprintf(w->out, "%s\t", id_text(f->record, id));
+    show_str(w->out, f->role);
+    fputc('\t', w->out);
+    show_str(w->out, f->officer);
+    fputc('\t', w->out);
+    show_moment(w->out, f->received_ms);
+    fprintf(w->out, "\t%" PRIu64 " KiB\n", (f->size + 1023) / 1024);
+}
+
+static enum ocop_status take(struct retaining *w, const struct query_file *f,
+                             struct ocop_error *err)
+{
+    struct gone *g = arena_calloc(&w->a, 1, sizeof *g);
+    if (!g)
+        return err_nomem(err);
+    g->id = f->id;
+    g->version = f->version;
+    memcpy(g->hash, f->hash, FILE_HASH_LEN);
+    *w->end = g;
+    w->end = &g->next;
+    w->found->removed++;
+    w->found->bytes += f->size;
+    tell(w, f);
+    return OCOP_OK;
+}
+
+static enum ocop_status on_file(void *self, const struct query_file *f, struct ocop_error *err)
+{
+    struct retaining *w = self;
+    struct others o = {.w = w, .than = f};
+    enum keeping keep;
+    uint32_t kind;
+    bool there;
+    if (f->removed_ms || (w->terms->role && strcmp(f->role, w->terms->role) != 0))
+        return OCOP_OK;
+    enum ocop_status st = content_there(&w->r->blobs, f->hash, f->size, &there, err);
+    if (st != OCOP_OK || !there)
+        return st;
+    st = judge(w, f, &keep, &kind, err);
+    if (st != OCOP_OK || (w->terms->kind && kind != w->terms->kind))
+        return st;
+    if (keep != KEEP_NOT) {
+        count_kept(w->found, keep);
+        return OCOP_OK;
+    }
+    st = query_files_of(w->r, f->hash, on_other, &o, err);
+    if (st != OCOP_OK || o.kept) {
+        w->found->shared += o.kept;
+        return st;
+    }
+    w->found->more = w->found->removed == RETAIN_AT_ONCE_MAX;
+    return w->found->more ? OCOP_OK : take(w, f, err);
+}
+
+/* --- writing ------------------------------------------------------------------------------------
+ */
+
+/* One set of changes of attachments; *from is moved behind them. */
+static enum ocop_status write_some(struct retaining *w, const struct server_keys *keys,
+                                   const struct gone **from, struct ocop_error *err)
+{
+    struct own_draft *d = arena_calloc(&w->scratch, CHANGES_AT_ONCE, sizeof *d);
+    struct change *c = arena_calloc(&w->scratch, CHANGES_AT_ONCE, sizeof *c);
+    const int64_t now = env_now_ms(w->r->env);
+    size_t n = 0;
+    if (!d || !c)
+        return err_nomem(err);
+    for (; *from && n < CHANGES_AT_ONCE; *from = (*from)->next, n++) {
+        own_int(&d[n], ATTACHMENT_REMOVED_MS, now);
+        own_bytes(&d[n], ATTACHMENT_REMOVED_BY, id_span(&w->terms->officer));
+        own_bytes(&d[n], ATTACHMENT_REMOVED_REASON, span_str(w->terms->reason));
+        c[n] = own_change(&d[n], KIND_ATTACHMENT, VERB_AMEND, (*from)->id, (*from)->version, now);
+        c[n].reason = span_str(w->terms->reason);
+    }
+    return own_write(w->r, keys, c, n, &w->scratch, err);
+}
+
+static enum ocop_status write_all(struct retaining *w, const struct server_keys *keys,
+                                  struct ocop_error *err)
+{
+    enum ocop_status st = OCOP_OK;
+    for (const struct gone *g = w->list; st == OCOP_OK && g;) {
+        arena_reset(&w->scratch);
+        st = write_some(w, keys, &g, err);
+    }
+    return st;
+}
+
+/* Behind the commit: what a cut leaves lying here is swept (verify_files.c). */
+static enum ocop_status remove_all(struct retaining *w, struct ocop_error *err)
+{
+    enum ocop_status st = OCOP_OK;
+    bool named;
+    for (const struct gone *g = w->list; st == OCOP_OK && g; g = g->next) {
+        st = query_file_named(w->r, g->hash, &named, err);
+        if (st == OCOP_OK && !named)
+            st = content_remove(&w->r->blobs, g->hash, err);
+        if (st == OCOP_OK && !named)
+            st = thumbs_remove(&w->r->blobs, g->hash, err);
+    }
+    return st;
+}
+
+static enum ocop_status retain(struct retaining *w, const struct server_keys *keys,
+                               struct ocop_error *err)
+{
+    enum ocop_status st = registry_begin(w->r, err);
+    if (st != OCOP_OK)
+        return st;
+    st = query_files(w->r, NULL, on_file, w, err);
+    if (st == OCOP_OK && !w->terms->dry_run)
+        st = write_all(w, keys, err);
+    if (st != OCOP_OK || w->terms->dry_run) {
+        registry_rollback(w->r);
+        return st;
+    }
+    st = registry_commit(w->r, err);
+    return st == OCOP_OK ? remove_all(w, err) : st;
+}
+
+enum ocop_status files_retain(struct registry *r, const struct server_keys *keys,
+                              const struct retain_terms *terms, FILE *out, struct retained *found,
+                              struct ocop_error *err)
+{
+    struct retaining w = {.r = r, .terms = terms, .out = out, .found = found};
+    *found = (struct retained){0};
+    if (terms->days < RETAIN_DAYS_MIN)
+        return err_set(err, OCOP_EINVAL,
+                       "a result can be brought to court for a year: contents are kept for %d days "
+                       "at least",
+                       RETAIN_DAYS_MIN);
+    w.before_ms = env_now_ms(r->env) - (int64_t)terms->days * DAY_MS;
+    w.end = &w.list;
+    arena_init(&w.a, MIB(64));
+    arena_init(&w.scratch, ARENA_REQUEST_MAX);
+    enum ocop_status st = retain(&w, keys, err);
+    arena_fini(&w.a);
+    arena_fini(&w.scratch);
+    return st;
+}
+
+/* --- holding ------------------------------------------------------------------------------------
+ */
+
+struct holding {
+    struct own_draft *d;
+    struct change *c;
+    size_t count, room;
+    struct arena a;
+    const char *reason;
+    int64_t now;
+};
+
+static enum ocop_status on_hold(void *self, const struct query_file *f, struct ocop_error *err)
+{
+    struct holding *h = self;
+    struct own_draft *d = arena_calloc(&h->a, 1, sizeof *d);
+    h->c = arena_more(&h->a, h->c, h->count, sizeof *h->c);
+    if (!d || !h->c)
+        return err_nomem(err);
+    if (h->reason)
+        own_bytes(d, ATTACHMENT_HOLD_REASON, span_str(h->reason));
+    else
+        own_clear(d, ATTACHMENT_HOLD_REASON, VALUE_BYTES);
+    struct change *c = &h->c[h->count++];
+    *c = own_change(d, KIND_ATTACHMENT, VERB_AMEND, f->id, f->version, h->now);
+    c->reason = span_str(h->reason ? h->reason : "thôi giữ lại");
+    return OCOP_OK;
+}
+
+enum ocop_status files_hold(struct registry *r, const struct server_keys *keys,
+                            const struct id *record, const char *reason, size_t *count,
+                            struct ocop_error *err)
+{
+    struct holding h = {.reason = reason, .now = env_now_ms(r->env)};
+    *count = 0;
+    enum ocop_status st = registry_begin(r, err);
+    if (st != OCOP_OK)
+        return st;
+    arena_init(&h.a, MIB(64));
+    st = query_files(r, record, on_hold, &h, err);
+    if (st == OCOP_OK && h.count == 0)
+        st = err_set(err, OCOP_ENOTFOUND, "this record has no attachments");
+    if (st == OCOP_OK)
+        st = own_write(r, keys, h.c, h.count, &h.a, err);
+    if (st == OCOP_OK)
+        st = registry_commit(r, err);
+    if (st != OCOP_OK)
+        registry_rollback(r);
+    *count = st == OCOP_OK ? h.count : 0;
+    arena_fini(&h.a);
+    return st;
+}
