@@ -631,6 +631,7 @@ struct ocop_store_status {
     int64_t certificate_until_ms; /**< when that ends unless it is renewed; 0: it does not */
     int64_t keys_made_ms;         /**< when this device last changed its keys, by its clock */
     bool rekeying;                /**< new keys wait for the registry to take them: sync */
+    uint64_t files_waiting, files_waiting_bytes; /**< that the registry does not hold whole yet */
     char state_text[320]; /**< what the office said of it, and what to do; "" when all is well */
 };
 OCOP_API OCOP_MUST_USE enum ocop_status

@@ -156,6 +156,8 @@ enum ocop_status ocop_store_status(struct ocop_store *s, struct ocop_store_statu
     st = store_counts(s, &counts, err);
     if (!st)
         st = store_seen(s, &s->arena, &version, err);
+    if (!st)
+        st = store_files_owed(s, &out->files_waiting, &out->files_waiting_bytes, err);
     if (st)
         goto out;
     out->enrolled = me->enrolled;

@@ -464,6 +464,9 @@ OCOP_MUST_USE enum ocop_status store_files_doubt(struct ocop_store *s, struct oc
 OCOP_MUST_USE enum ocop_status store_file_named(struct ocop_store *s,
                                                 const uint8_t hash[FILE_HASH_LEN], bool *out,
                                                 struct ocop_error *err);
+/** Contents that are here and that the registry does not hold yet. */
+OCOP_MUST_USE enum ocop_status store_files_owed(struct ocop_store *s, uint64_t *count,
+                                                uint64_t *bytes, struct ocop_error *err);
 /** Does one name it that the registry's office has not removed? */
 OCOP_MUST_USE enum ocop_status store_file_kept(struct ocop_store *s,
                                                const uint8_t hash[FILE_HASH_LEN], bool *out,

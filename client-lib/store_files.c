@@ -174,6 +174,25 @@ enum ocop_status store_file_kept(struct ocop_store *s, const uint8_t hash[FILE_H
     return is_named(s, Q_FILE_KEPT, hash, out, err);
 }
 
+enum ocop_status store_files_owed(struct ocop_store *s, uint64_t *count, uint64_t *bytes,
+                                  struct ocop_error *err)
+{
+    sqlite3_stmt *st = NULL;
+    bool row;
+    enum ocop_status status = store_ask(s, Q_FILES_OWED, &st, err);
+
+    *count = *bytes = 0;
+    if (status)
+        return status;
+    status = step(s, st, &row, err);
+    if (!status && row) {
+        *count = (uint64_t)sqlite3_column_int64(st, 0);
+        *bytes = (uint64_t)sqlite3_column_int64(st, 1);
+    }
+    done(st);
+    return status;
+}
+
 enum ocop_status store_file_bytes(struct ocop_store *s, const struct id *record,
                                   const uint8_t hash[FILE_HASH_LEN], uint64_t *of_record,
                                   uint64_t *of_store, uint64_t *count, struct ocop_error *err)

@@ -67,6 +67,7 @@ enum question {
     Q_FILES_LEFT,
     Q_FILE_NAMED,
     Q_FILE_KEPT,
+    Q_FILES_OWED,
     Q_FILE_BYTES,
     Q_ATTACHMENTS,
     Q_ATTACHMENT_ONE,

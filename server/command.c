@@ -160,6 +160,7 @@ static const struct command commands[] = {
      command_files,
      {{"--missing", NULL, "list: only those whose file is not whole here"},
       {"--device", "NUMBER", "list: only those of this device"},
+      {"--record", "ID", "list: only those of this record"},
       {"--by-device", NULL, "list: what each device has still to bring, and since when"},
       {"--json", NULL, "list: for programs"},
       {"--mend", NULL, "verify: take what is not whole from backups, or ask devices for it"},

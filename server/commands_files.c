@@ -16,9 +16,14 @@ static enum ocop_status list(const struct invocation *in, struct registry *r,
     struct show_files what = {.missing = command_has(in, "--missing"),
                               .by_device = command_has(in, "--by-device"),
                               .json = command_has(in, "--json")};
+    const char *record = command_value(in, "--record");
+    struct id id;
     uint64_t device;
     enum ocop_status st = command_number(in, "--device", 0, 1, UINT32_MAX, &device, err);
+    if (st == OCOP_OK && record && !id_parse(record, &id))
+        st = err_set(err, OCOP_EINVAL, "\"%.60s\" is no record's id", record);
     what.device = (uint32_t)device;
+    what.record = record ? &id : NULL;
     return st != OCOP_OK ? st : show_files(r, &what, in->out, err);
 }
 

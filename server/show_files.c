@@ -236,7 +236,7 @@ static enum ocop_status show_by_device(struct registry *r, const struct show_fil
     struct by_device l = {.r = r, .what = what};
     size_t shown = 0;
     arena_init(&l.a, MIB(256));
-    enum ocop_status st = query_files(r, NULL, on_owed, &l, err);
+    enum ocop_status st = query_files(r, what->record, on_owed, &l, err);
     if (st == OCOP_OK && l.count)
         qsort(l.v, l.count, sizeof *l.v, by_age);
     for (size_t i = 0; st == OCOP_OK && i < l.count; i++) {
@@ -259,7 +259,7 @@ enum ocop_status show_files(struct registry *r, const struct show_files *what, F
     if (what->json)
         fputc('[', out);
     enum ocop_status st = what->by_device ? show_by_device(r, what, out, err)
-                                          : query_files(r, NULL, on_file, &l, err);
+                                          : query_files(r, what->record, on_file, &l, err);
     if (what->json)
         fputs("]\n", out);
     return st;

@@ -24,9 +24,10 @@ OCOP_MUST_USE enum ocop_status content_find(struct registry *r, const struct que
                                             struct content_found *out, struct ocop_error *err);
 
 struct show_files {
-    bool missing;    /* only those whose content is not whole here */
-    uint32_t device; /* only those of this device; 0: all */
-    bool by_device;  /* a line for each device, in the place of one for each attachment */
+    bool missing;            /* only those whose content is not whole here */
+    uint32_t device;         /* only those of this device; 0: all */
+    const struct id *record; /* only those of this record; NULL: all */
+    bool by_device;          /* a line for each device, in the place of one for each attachment */
     bool json;
 };
 /** Every attachment with what there is of its content, those waited for longest first. */

@@ -371,6 +371,8 @@ static void store_status_members(const struct ocop_store_status *v, struct membe
     members_number(m, "records", v->records);
     members_number(m, "drafts", v->drafts);
     members_number(m, "waiting", v->waiting);
+    members_number(m, "filesWaiting", (int64_t)v->files_waiting);
+    members_number(m, "filesWaitingBytes", (int64_t)v->files_waiting_bytes);
     members_number(m, "refused", v->refused);
     members_number(m, "cases", v->cases);
     members_number(m, "version", (int64_t)v->version);
@@ -390,7 +392,7 @@ static void store_status_text(const struct session *s, const struct ocop_store_s
                               struct out *o)
 {
     struct table t = {.columns = 2};
-    char text[OUT_MOMENT_MAX];
+    char text[64];
 
     pair(&t, "store:", s->path);
     pair(&t, "enrolled:",
@@ -418,6 +420,11 @@ static void store_status_text(const struct session *s, const struct ocop_store_s
     number_row(&t, "records:", v->records);
     number_row(&t, "drafts:", v->drafts);
     number_row(&t, "waiting:", v->waiting);
+    if (v->files_waiting) {
+        (void)snprintf(text, sizeof text, "%" PRIu64 " (%" PRIu64 " KiB)", v->files_waiting,
+                       (v->files_waiting_bytes + 1023) / 1024);
+        pair(&t, "files waiting:", text);
+    }
     number_row(&t, "refused:", v->refused);
     number_row(&t, "cases:", v->cases);
     number_row(&t, "version:", v->version);

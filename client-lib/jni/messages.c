@@ -201,6 +201,8 @@ Ocop__Field__StoreStatus store_status_message(const struct ocop_store_status *s)
     m.keys_made_ms = s->keys_made_ms;
     m.rekeying = s->rekeying;
     m.wiped = s->wiped;
+    m.files_waiting = s->files_waiting;
+    m.files_waiting_bytes = s->files_waiting_bytes;
     m.state_text = text(s->state_text);
     return m;
 }
@@ -220,6 +222,10 @@ Ocop__Field__Evidence evidence_message(const struct ocop_evidence *e, const char
     m.signatures = e->signatures;
     m.links = e->links;
     m.findings = e->findings;
+    m.files = e->files;
+    m.files_whole = e->files_whole;
+    m.files_damaged = e->files_damaged;
+    m.files_cut = e->files_cut;
     m.story = text(story);
     return m;
 }

@@ -138,19 +138,31 @@ expect "state of the inspection" "$(status_of an "$inspection")" accepted
 binh list inspection
 expect "inspections that Bình sees" "$(binh list inspection --csv | tail -n +2 | wc -l)" 2
 
-say "A photo: its record goes first, then the file in chunks; Bình fetches it"
+say "A photo: its record goes first, then the file in chunks; Bình fetches it; lost at the centre, it comes back"
 { printf '\377\330\377'; head -c 100000 /dev/urandom; } >"$dir/photo.jpg"
 photo=$(an attach "$inspection" "$dir/photo.jpg" --caption "Khu rang")
 an files "$inspection"
 an sync --no-files >/dev/null
 office files --missing
 expect "files that the centre waits for" "$(office files --missing | wc -l)" 1
+office files --by-device
+expect "devices that have files to bring" "$(office files --by-device | grep -c "^device 1.*1 files.*0 of 98 KiB")" 1
+expect "files that wait on An's device" "$(an status --json | member filesWaiting)" 1
+expect "state of the photo on An's device" "$(an files --csv | grep -c ,waiting,)" 1
 an sync | grep files
 office show inspection "$inspection" | grep attached
 expect "files that the centre waits for" "$(office files --missing | wc -l)" 0
+expect "files that wait on An's device" "$(an status --json | member filesWaiting)" 0
+expect "state of the photo on An's device" "$(an files --csv | grep -c ,stored,)" 1
 binh sync >/dev/null
 binh fetch "$photo" --output "$dir/fetched.jpg"
+expect "files that are whole at the centre" "$(office files --record "$inspection" | grep -c 'whole, 98 KiB')" 1
 expect "the photo that Bình has" "$(cksum <"$dir/fetched.jpg")" "$(cksum <"$dir/photo.jpg")"
+office files verify
+: >"$registry.blobs/$(cd "$registry.blobs" && ls -d ??/* | head -n 1)" # the centre's disk loses it
+! office files verify >/dev/null 2>&1 || fail "a lost photo was not found"
+office files verify --mend
+an sync | grep files
 office files verify
 
 say "Without a network again: both amend the conclusion of An's inspection, differently"

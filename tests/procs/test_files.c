@@ -263,11 +263,17 @@ static void the_office_sees_what_is_on_its_way_and_what_is_damaged(void **state)
                   "-");
     office_expect(o, 0, DEVICE(o, "lan", "sync", "--no-files"), "complete:        yes");
     office_expect(o, 0, OFFICE(o, "files", "--missing"), "0 of 69 KiB, nothing came yet");
+    office_expect(o, 0, OFFICE(o, "files", "--record", record, "--json"), "\"state\":\"missing\"");
+    assert_null(strchr(o->out, '\n')[1] ? o->out : NULL); /* of no other record */
+    office_expect(o, 1, OFFICE(o, "files", "--record", "x"), "is no record's id");
+    office_expect(o, 0, DEVICE(o, "lan", "status"), "files waiting:  1 (69 KiB)");
+    office_expect(o, 0, DEVICE(o, "lan", "status", "--json"), "\"filesWaitingBytes\":70000");
     office_expect(o, 0, OFFICE(o, "show", "inspection", record), "Chờ: 0 of 69 KiB");
     office_expect(o, 0, OFFICE(o, "files", "verify"), "missing\tattachment");
     office_expect(o, 0, DEVICE(o, "lan", "sync"), "files sent:");
     office_expect(o, 0, OFFICE(o, "files", "--missing"), "");
     assert_string_equal(o->out, "");
+    office_expect(o, 0, DEVICE(o, "lan", "status", "--json"), "\"filesWaiting\":0");
     office_expect(o, 0, OFFICE(o, "files", "--json"), "\"state\":\"whole\"");
     snprintf(command, sizeof command,
              "f=$(find %s.blobs/?? -type f -size +60k -size -70k | head -n 1) && printf x | "
