@@ -85,7 +85,7 @@ SERVER_A := $(B)/libocopd.a
 OCOP := $(B)/ocop
 OCOPD := $(B)/ocopd
 THUMBNAIL := $(B)/ocop-thumbnail
-TESTS := $(patsubst tests/%.c,$(B)/tests/%,$(TEST_C))
+TEST_PROGRAMS := $(patsubst tests/%.c,$(B)/tests/%,$(TEST_C))
 SIM := $(B)/sim/sim
 FUZZ_REPLAY := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(FUZZ_C))
 BENCHES := $(B)/bench/$(if $(CIPHER),bench_cipher,bench_all)
@@ -257,7 +257,7 @@ test-cipher: deps-test deps-cipher ## the tests of stores again, on encrypted on
 bench-build: $(BENCHES)
 .PHONY: fuzz fuzzers
 fuzzers: $(FUZZ_REPLAY)
-tests: $(TESTS) $(JAVA_TEST) $(FUZZ_REPLAY) $(SIM) $(B)/tests/fault/test_faults $(B)/tests/integration/example_record
+tests: $(TEST_PROGRAMS) $(JAVA_TEST) $(FUZZ_REPLAY) $(SIM) $(B)/tests/fault/test_faults $(B)/tests/integration/example_record
 
 SEEDS ?= 1000
 FIRST ?= 1
