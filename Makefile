@@ -172,6 +172,7 @@ $(B)/tests/%: $(B)/obj/tests/%.o $(call obj,$(TEST_LIB_C)) $(CLIENT_A) $(SERVER_
 $(B)/tests/procs/test_kills: $(B)/obj/tests/procs/kills_compare.o
 $(B)/tests/unit/test_socket_errors: WRAP := -Wl,--wrap=nn_recvmsg -Wl,--wrap=nanosleep -Wl,--wrap=__nanosleep64
 $(B)/tests/integration/test_images: WRAP := -Wl,--wrap=picture_scale
+$(B)/tests/integration/test_travel: WRAP := -Wl,--wrap=blobs_answer
 $(B)/tests/unit/test_content: WRAP := -Wl,--wrap=fsync
 $(B)/tests/unit/test_questions: WRAP := -Wl,--wrap=sqlite3_step
 # What can fail is wrapped: see tests/fault/fault.c.
@@ -186,7 +187,7 @@ $(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(if $(LIBFUZZER),,$(B)/obj/tests/fuzz/repl
 	$(CC) $(CFLAGS) $(WRAP) $(if $(LIBFUZZER),-fsanitize=fuzzer) -o $@ $(filter %.o,$^) $(filter %.a,$^) \
 		-lcmocka $(TEST_LIBS)
 # Targets with a state behind them: see tests/fuzz/scene.h for what stands aside.
-SCENE := $(B)/fuzz/fuzz_request $(B)/fuzz/fuzz_reply
+SCENE := $(B)/fuzz/fuzz_request $(B)/fuzz/fuzz_reply $(B)/fuzz/fuzz_files
 $(SCENE): $(addprefix $(B)/obj/tests/fuzz/,scene.o scene_registry.o scene_aside.o)
 $(SCENE): WRAP := $(addprefix -Wl$(comma)--wrap=,frame_seal_request frame_open_request noise_prepare \
 	frame_seal_reply frame_open_reply crypto_sign_detached crypto_sign_verify_detached registry_begin registry_begin_soon \

@@ -25,8 +25,10 @@ struct moving {
     struct file_row row;
     bool down;
     enum phase phase;
-    bool proved; /* a proof was sent */
+    bool proved;   /* a proof was sent */
+    bool answered; /* it was heard how much of it is there */
     unsigned begun;
+    uint64_t most; /* bytes that were there, since it began */
     uint8_t nonce[FILE_HASH_LEN];
     uint32_t chunks;
     uint8_t have[FILE_HAVE_BYTES_MAX]; /* where it goes */
@@ -392,28 +394,32 @@ static bool any_gone(const struct moving *m)
 }
 
 /* Replies may come out of order: what one says is there is there, but that it lacks something
- * counts only when nothing else is on its way. */
+ * counts only when nothing else is on its way. @return whether more is there than ever was, so that
+ * a server that takes back what it said holds no device for ever */
 static bool take_have(struct moving *m, const Ocop__Sync__FileState *f)
 {
     uint8_t there[FILE_HAVE_BYTES_MAX] = {0};
     size_t len = f->have.len < sizeof there ? f->have.len : sizeof there;
-    bool more = m->phase != MOVING;
+    bool more = !m->answered;
 
+    m->answered = true;
     if (len)
         memcpy(there, f->have.data, len);
     if (!any_gone(m))
         memset(m->have, 0, sizeof m->have);
     for (uint32_t i = 0; i < m->chunks; i++)
-        if (bit(there, i) && !bit(m->have, i)) {
+        if (bit(there, i))
             set_bit(m->have, i, true);
-            more = true;
-        }
-    return more;
+    if (bytes_there(m) <= m->most)
+        return more;
+    m->most = bytes_there(m);
+    return true;
 }
 
 static void begin_anew(struct moving *m)
 {
     memset(m->have, 0, sizeof m->have);
+    m->most = 0;
     m->changed = true;
     m->phase = ++m->begun < BEGUN_MAX ? MOVING : ENDED;
 }

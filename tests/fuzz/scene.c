@@ -9,6 +9,7 @@
 #include "store_db.h"
 
 static struct scene the_scene;
+static const char *place;
 
 static void exec(const struct scene *s, const char *sql)
 {
@@ -129,7 +130,10 @@ static void enrol(struct scene *s)
 {
     struct ocop_error err = {0};
     struct ocop_options options = {.env = s->env, .link = &line};
-    must(ocop_open(":memory:", &options, &s->store, &err), &err);
+    char path[200] = ":memory:";
+    if (place)
+        snprintf(path, sizeof path, "%s/field.ocop", place);
+    must(ocop_open(path, &options, &s->store, &err), &err);
     exec(s, "BEGIN");
     must(ocop_enrol(s->store, s->invitation, "máy 1", &err), &err);
     s->replica = s->store->me.replica;
@@ -232,16 +236,28 @@ void scene_reset(struct scene *s)
     back(s);
 }
 
+void scene_at(const char *dir)
+{
+    place = dir;
+}
+
+void scene_mark(struct scene *s)
+{
+    scene_registry_mark();
+    exec(s, "SAVEPOINT scene");
+}
+
 struct scene *scene(void)
 {
     struct scene *s = &the_scene;
     if (s->store)
         return s;
     scene_registry_open(s);
+    if (place)
+        scene_registry_files(place);
     device_works(s);
-    scene_registry_mark();
-    exec(s, "SAVEPOINT scene");
-    if (getenv("FUZZ_SEEDS"))
+    scene_mark(s);
+    if (getenv("FUZZ_SEEDS") && !place)
         seed_situations(s);
     return s;
 }

@@ -39,8 +39,13 @@ struct scene {
     bool deaf;          /* requests are lost */
 };
 
+/** Before it is opened: the store is a file in this folder, which has room for contents, and the
+ * registry's contents lie there too. Else both are in memory and there are none. */
+void scene_at(const char *dir);
 /** Opened once in a process. */
 struct scene *scene(void);
+/** What the device and the registry are now is the scene from here on. */
+void scene_mark(struct scene *s);
 /** Put both databases back to what they were when the scene was opened. */
 void scene_reset(struct scene *s);
 
@@ -55,6 +60,7 @@ void scene_push(struct scene *s, struct span changes);
 /* --- for scene.c ------------------------------------------------------------------------------ */
 
 void scene_registry_open(struct scene *s);
+void scene_registry_files(const char *dir);
 /** Mark what is there, and go back to it. */
 void scene_registry_mark(void);
 void scene_registry_back(void);
@@ -63,5 +69,13 @@ void scene_other_says(const struct ocop_id *record, enum verb verb, const char *
 void scene_producer_comes(const struct scene *s);
 void scene_product_leaves(const struct scene *s);
 void scene_device_revoked(const struct scene *s);
+
+/* --- for fuzz_files.c ------------------------------------------------------------------------- */
+
+struct registry *scene_registry(void);
+/** Another's officer, who has brought the content, has attached it to the producer, in this unit.
+ */
+void scene_other_attaches(const struct scene *s, const struct id *unit, const uint8_t *hash,
+                          size_t size);
 
 #endif

@@ -123,6 +123,39 @@ void scene_device_revoked(const struct scene *s)
     centre_must(&c, device_state_set(c.r, &c.keys, &s->replica, DEVICE_REVOKED, "mất máy", &c.err));
 }
 
+/* --- contents --------------------------------------------------------------------------------- */
+
+struct registry *scene_registry(void)
+{
+    return c.r;
+}
+
+void scene_registry_files(const char *dir)
+{
+    char path[200];
+    snprintf(path, sizeof path, "%s/centre", dir);
+    centre_must(&c, content_dir_init(&c.r->blobs, path, NULL, &c.env, &c.err));
+}
+
+void scene_other_attaches(const struct scene *s, const struct id *unit, const uint8_t *hash,
+                          size_t size)
+{
+    struct draft_change d;
+    struct id id = id_next(&c.r->ids, &c.env);
+    draft(&d, KIND_ATTACHMENT, VERB_CREATE, &id);
+    draft_id(&d, FIELD_UNIT, unit);
+    draft_id(&d, FIELD_OFFICER, &other.officer);
+    draft_id(&d, ATTACHMENT_RECORD, &s->producer);
+    draft_text(&d, ATTACHMENT_ROLE, "document");
+    draft_text(&d, ATTACHMENT_MEDIA_TYPE, "application/octet-stream");
+    draft_int(&d, ATTACHMENT_SIZE, (int64_t)size);
+    draft_text(&d, ATTACHMENT_HASH, "");
+    d.v[d.c.fields.count - 1].bytes = span_of(hash, FILE_HASH_LEN);
+    centre_write(&c, &d, 1);
+    exec("INSERT OR IGNORE INTO brought SELECT hash, officer_id, 1, row_sum(hash, officer_id, 1) "
+         "FROM attachment");
+}
+
 bool scene_taken(void)
 {
     uint64_t version;

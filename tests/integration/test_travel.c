@@ -709,6 +709,60 @@ static void what_only_sends_sends_contents(void **state)
     free(other);
 }
 
+/* --- a server that lies -------------------------------------------------------------------------
+ */
+
+static struct {
+    enum { TRUTH, ALL_THERE, TO_AND_FRO } how;
+    unsigned asked;
+} lies;
+
+enum ocop_status __real_blobs_answer(struct registry *r, const struct server_keys *keys,
+                                     const uint8_t *sender, const Ocop__Sync__FilesRequest *in,
+                                     struct arena *a, Ocop__Sync__FilesReply **out,
+                                     struct ocop_error *err);
+enum ocop_status __wrap_blobs_answer(struct registry *r, const struct server_keys *keys,
+                                     const uint8_t *sender, const Ocop__Sync__FilesRequest *in,
+                                     struct arena *a, Ocop__Sync__FilesReply **out,
+                                     struct ocop_error *err);
+
+enum ocop_status __wrap_blobs_answer(struct registry *r, const struct server_keys *keys,
+                                     const uint8_t *sender, const Ocop__Sync__FilesRequest *in,
+                                     struct arena *a, Ocop__Sync__FilesReply **out,
+                                     struct ocop_error *err)
+{
+    static uint8_t all[] = {0xff}, one[] = {1};
+    Ocop__Sync__FilesRequest only_asks = *in;
+    if (lies.how == TRUTH)
+        return __real_blobs_answer(r, keys, sender, in, a, out, err);
+    only_asks.n_chunks = 0; /* it forgets all of them */
+    enum ocop_status st = __real_blobs_answer(r, keys, sender, &only_asks, a, out, err);
+    for (size_t i = 0; st == OCOP_OK && i < (*out)->n_states; i++) {
+        Ocop__Sync__FileState *f = (*out)->states[i];
+        f->code = FILE_PART;
+        f->has_have = lies.how == ALL_THERE || lies.asked % 2;
+        f->have = (ProtobufCBinaryData){f->has_have ? 1 : 0, lies.how == ALL_THERE ? all : one};
+    }
+    return ++lies.asked < 200 ? st : err_set(err, OCOP_EPROTO, "it asks for ever");
+}
+
+static void a_server_that_takes_back_what_it_said_holds_no_device(void **state)
+{
+    struct world *w = *state;
+    struct photo *p = photo(8 * CHUNK, 50);
+    attach(w, 1, world_inspect(w, 1, "pass"), p);
+    for (int how = ALL_THERE; how <= TO_AND_FRO; how++) {
+        lies.how = how;
+        lies.asked = 0;
+        assert_int_equal(sync(w, 1, NULL).files_left, 1);
+        assert_in_range(lies.asked, 2, 40);
+        lies.how = TRUTH;
+    }
+    assert_int_equal(world_sync(w, 1).files_sent, 1);
+    assert_true(at_centre(w, p));
+    free(p);
+}
+
 /* One content that its device has lost holds up nothing behind it. */
 static void a_content_that_is_gone_blocks_no_other(void **state)
 {
@@ -750,6 +804,7 @@ int main(void)
         TEST(a_restored_registry_gets_what_it_lacks),
         TEST(what_was_not_sent_is_never_let_go),
         TEST(contents_leave_with_their_records),
+        TEST(a_server_that_takes_back_what_it_said_holds_no_device),
         TEST(what_only_sends_sends_contents),
         TEST(a_content_that_is_gone_blocks_no_other),
     };
