@@ -685,23 +685,36 @@ static enum ocop_status wipe(struct run *r, struct ocop_error *err)
     return st;
 }
 
+static int connect_ms(const struct ocop_sync_options *o)
+{
+    return o->connect_timeout_ms ? o->connect_timeout_ms : CONNECT_MS;
+}
+
 /* After the records, never before: what names a content is there when it comes. */
 static enum ocop_status files(struct run *r, const char *server, struct ocop_error *err)
 {
     const struct ocop_sync_options *o = r->options;
     struct travel_options t = {server, r->link, o, r->sum, false};
+    enum ocop_status st = OCOP_OK;
 
     t.up_only = o->send_only || r->wipe;
     if (o->files == OCOP_FILES_NONE || (o->files == OCOP_FILES_UNMETERED && o->metered) ||
         (o->max_round_trips && r->sum->round_trips >= o->max_round_trips))
         return OCOP_OK;
-    return travel_files(r->s, &t, err);
+    if (!r->connected)
+        st = r->link->connect(r->link, connect_ms(o), &r->s->cancel, err);
+    r->connected = true;
+    if (!st)
+        st = travel_files(r->s, &t, err);
+    if (st == OCOP_EBUSY && r->sum->retry_after_ms) /* and not another process of this device */
+        is_busy(r, (uint32_t)r->sum->retry_after_ms);
+    return st;
 }
 
 /* Without the lock; `busy` is set. */
 static enum ocop_status exchange(struct run *r, const char *server, struct ocop_error *err)
 {
-    int timeout = r->options->connect_timeout_ms ? r->options->connect_timeout_ms : CONNECT_MS;
+    const int timeout = connect_ms(r->options);
     unsigned most = r->options->max_round_trips;
     enum ocop_status st = tell(r, "connecting", err);
 
@@ -722,8 +735,12 @@ static enum ocop_status exchange(struct run *r, const char *server, struct ocop_
         if (st == OCOP_EBUSY && come_back(r, err))
             st = wait_busy(r, err);
     }
-    if (!st && !r->more && !r->wipe_now && !r->wiped)
+    for (bool again = true; !st && again && !r->more && !r->wipe_now && !r->wiped;) {
         st = files(r, server, err); /* a wipe that is not at once waits for them */
+        again = st == OCOP_EBUSY && come_back(r, err);
+        if (again)
+            st = wait_busy(r, err);
+    }
     if (!st && r->wiped)
         st = r->link->connect(r->link, timeout, &r->s->cancel, err);
     if (!st && (r->wipe || r->wiped))

@@ -382,6 +382,8 @@ static enum ocop_status give_chunk(struct asked *q, const struct subject *s, uin
         return err_nomem(q->err);
     enum ocop_status st = content_read(&q->r->blobs, s->hash, (uint64_t)index * FILE_CHUNK_BYTES,
                                        bytes, len, &got, q->err);
+    if (st == OCOP_OK && got != len)
+        st = err_set(q->err, OCOP_EDAMAGED, "the content is cut");
     if (st != OCOP_OK)
         return st;
     ocop__sync__chunk__init(c);
@@ -404,6 +406,9 @@ static enum ocop_status down_answer(struct asked *q, const struct subject *s,
     st = content_there(&q->r->blobs, s->hash, s->size, &there, q->err);
     if (st != OCOP_OK || !there)
         return st != OCOP_OK ? st : say(q, s, FILE_ABSENT, NULL);
+    /* Who begins shall not come to the end of what is worth nothing. What is large costs more. */
+    if (ask->from == 0 && may_hash(q, s->size))
+        st = content_check(&q->r->blobs, s->hash, s->size, q->err);
     for (uint32_t i = 0; st == OCOP_OK && i < ask->count; i++) {
         if (q->reply->n_chunks + q->thumbs_given == FILE_CHUNKS_REPLY_MAX ||
             !content_chunk_len(s->size, ask->from + i))
@@ -457,15 +462,32 @@ bool blobs_writes(const Ocop__Sync__FilesRequest *in)
     return in->n_chunks > 0;
 }
 
+/* A file that cannot be read or written is this one content's misfortune, not the request's. */
+static enum ocop_status failed(struct asked *q, const struct subject *s, enum ocop_status st)
+{
+    char name[CONTENT_NAME_LEN + 1];
+    if (st != OCOP_EIO && st != OCOP_EDAMAGED && st != OCOP_ENOTFOUND)
+        return st;
+    env_log(q->r->env, ENV_ERROR, "content_failed", "status=%s content=%s", err_name(st),
+            content_name(s->hash, name));
+    *q->err = (struct ocop_error){0};
+    return say(q, s, FILE_FAILED, NULL);
+}
+
 static enum ocop_status ask_answer(struct asked *q, const Ocop__Sync__FileAsk *ask,
                                    const Ocop__Sync__FilesRequest *in)
 {
     struct subject s = {.hash = ask->hash.data, .size = ask->size};
     if (ask->hash.len != FILE_HASH_LEN || ask->size == 0 || ask->size > ATTACHED_BYTES_MAX)
         return err_set(q->err, OCOP_EPROTO, "a file of no hash or size");
-    if (ask->thumbnail)
-        return thumb_answer(q, &s);
-    return ask->count ? down_answer(q, &s, ask) : up_answer(q, &s, ask, in);
+    size_t chunks = q->reply->n_chunks;
+    enum ocop_status st = ask->thumbnail ? thumb_answer(q, &s)
+                          : ask->count   ? down_answer(q, &s, ask)
+                                         : up_answer(q, &s, ask, in);
+    if (st == OCOP_OK)
+        return st;
+    q->reply->n_chunks = chunks;
+    return failed(q, &s, st);
 }
 
 enum ocop_status blobs_answer(struct registry *r, const struct server_keys *keys,

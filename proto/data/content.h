@@ -78,10 +78,11 @@ enum file_code {
     FILE_PROVE = 2,   /* it is there: prove to have it, by the nonce */
     FILE_UNNAMED = 3, /* no attachment that is there, and may be seen, names it */
     FILE_NO_ROOM = 4,
-    FILE_ABSENT = 5, /* asked for, and not there */
-    FILE_BAD = 6,    /* a chunk was none of it, or the whole has another hash: it begins again */
-    FILE_NONE = 7,   /* of a thumbnail: there is none, and there will be none */
-    FILE_REMOVED = 8 /* by the registry's office: it is not wanted any more */
+    FILE_ABSENT = 5,  /* asked for, and not there */
+    FILE_BAD = 6,     /* a chunk was none of it, or the whole has another hash: it begins again */
+    FILE_NONE = 7,    /* of a thumbnail: there is none, and there will be none */
+    FILE_REMOVED = 8, /* by the registry's office: it is not wanted any more */
+    FILE_FAILED = 9   /* what is here of it cannot be read or written now */
 };
 
 /* In DIR/part: chunks in any order, and behind them a bit for each that is there. */

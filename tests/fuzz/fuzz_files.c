@@ -130,8 +130,8 @@ static struct scene *open_scene(void)
     s = scene();
     for (size_t i = 0; i < CONTENTS; i++) {
         struct content *c = &contents[i];
-        for (size_t b = 0; b < c->size; b++)
-            c->bytes[b] = (uint8_t)((b + i * 7919 + 1) * 2654435761u >> 13);
+        randombytes_buf_deterministic(c->bytes, c->size,
+                                      (uint8_t[randombytes_SEEDBYTES]){(uint8_t)i});
         crypto_generichash(c->hash, FILE_HASH_LEN, c->bytes, c->size, NULL, 0);
         if (c->central)
             scene_other_attaches(s, c == secret ? &s->elsewhere : &s->commune, c->hash, c->size);

@@ -18,6 +18,7 @@ struct gate {
     struct world *world;
     uint32_t busy_ms; /* told to the next `turn_away` requests */
     bool crowded;
+    unsigned let_in; /* so many first */
     unsigned turn_away, connects, pauses;
     size_t request_most, reply_most; /* bytes */
     int paused_ms[16];
@@ -51,7 +52,9 @@ static enum ocop_status gate_exchange(struct link *l, struct span request, int t
     (void)err;
     buf_clear(&g->last);
     buf_put(&g->last, request.p, request.len);
-    if (g->turn_away) {
+    if (g->let_in) {
+        g->let_in--;
+    } else if (g->turn_away) {
         g->turn_away--;
         job.busy_ms = g->busy_ms;
     }
@@ -168,6 +171,36 @@ static void a_patient_device_waits_as_it_is_told_and_longer_each_time(void **sta
     for (int i = 1; i < 6; i++)
         longest = f->gate.paused_ms[i] > longest ? f->gate.paused_ms[i] : longest;
     assert_true(longest > 28000);
+}
+
+/* Contents come after the records, and who is patient is so to the end. */
+static void who_is_turned_away_with_files_waits_as_well(void **state)
+{
+    static const uint8_t bytes[FILE_CHUNK_BYTES] = {0xff, 0xd8, 0xff};
+    struct fixture *f = *state;
+    struct world *w = &f->world;
+    const struct ocop_attachment photo = {.bytes = bytes, .len = sizeof bytes, .role = "photo"};
+    const struct ocop_sync_options patient = {.patience_ms = 3600000};
+    struct ocop_sync_summary sum;
+    struct ocop_error err;
+    struct ocop_id record = world_inspect(w, 0, "pass"), id;
+    assert_int_equal(ocop_attach(w->stores[0], &record, &photo, &id, &err), OCOP_OK);
+    assert_int_equal(
+        ocop_sync(w->stores[0], &(struct ocop_sync_options){.files = OCOP_FILES_NONE}, NULL, &err),
+        OCOP_OK);
+    f->gate.let_in = 1; /* the records' */
+    f->gate.turn_away = 1;
+    assert_int_equal(ocop_sync(w->stores[0], NULL, &sum, &err), OCOP_EBUSY);
+    assert_in_range(sum.retry_after_ms, 7000, 13999);
+    f->gate.let_in = 2;
+    f->gate.turn_away = 2;
+    f->gate.connects = 0;
+    assert_int_equal(ocop_sync(w->stores[0], &patient, &sum, &err), OCOP_OK);
+    assert_int_equal(sum.files_sent, 1);
+    assert_int_equal(sum.busy, 2);
+    assert_int_equal(f->gate.pauses, 2);
+    assert_int_equal(f->gate.connects, 3);
+    assert_int_equal(sum.retry_after_ms, 0);
 }
 
 static void patience_ends_and_what_is_said_then_is_true(void **state)
@@ -417,6 +450,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
         TEST(a_device_that_is_turned_away_knows_when_to_come_back_and_has_lost_nothing),
         TEST(a_patient_device_waits_as_it_is_told_and_longer_each_time),
+        TEST(who_is_turned_away_with_files_waits_as_well),
         TEST(patience_ends_and_what_is_said_then_is_true),
         TEST(one_of_many_sends_and_reads_less_at_once_and_all_the_same),
         TEST(to_be_turned_away_needs_no_registry),

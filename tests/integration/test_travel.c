@@ -546,6 +546,96 @@ static void who_is_over_budget_or_revoked_sends_nothing_and_loses_nothing(void *
     assert_int_equal(blobs_answer(w->registry, &w->keys, stranger, &in, &w->arena, &out, &err),
                      OCOP_ENOTENROLLED);
     must(registry_commit(w->registry, &err), &err);
+    set_state(w, 1, DEVICE_REVOKED);
+    assert_int_equal(send_chunk(w, 1, p, p->len, 0, span_of(p->bytes, CHUNK)), -OCOP_EREVOKED);
+    free(p);
+}
+
+static void a_request_has_its_limits(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    Ocop__Sync__FilesRequest in = OCOP__SYNC__FILES_REQUEST__INIT;
+    Ocop__Sync__FilesReply *out;
+    Ocop__Sync__FileAsk a = OCOP__SYNC__FILE_ASK__INIT, *asks[FILES_ASKED_MAX + 1];
+    Ocop__Sync__Chunk c = OCOP__SYNC__CHUNK__INIT, *chunks[FILE_CHUNKS_SENT_MAX + 1];
+    uint8_t hash[HASH_LEN] = {1};
+    a.hash = (ProtobufCBinaryData){HASH_LEN, hash};
+    a.size = 1;
+    for (size_t i = 0; i <= FILES_ASKED_MAX; i++)
+        asks[i] = &a;
+    for (size_t i = 0; i <= FILE_CHUNKS_SENT_MAX; i++)
+        chunks[i] = &c;
+    in.asks = asks;
+    in.chunks = chunks;
+    in.n_asks = FILES_ASKED_MAX;
+    in.n_chunks = FILE_CHUNKS_SENT_MAX;
+    must(ask(w, 1, &in, &out, &err), &err);
+    in.n_asks++;
+    assert_int_equal(ask(w, 1, &in, &out, &err), OCOP_ELIMIT);
+    in.n_asks--;
+    in.n_chunks++;
+    assert_int_equal(ask(w, 1, &in, &out, &err), OCOP_ELIMIT);
+}
+
+/* --- what cannot be read or written ------------------------------------------------------------
+ */
+
+/* One file that the registry's disk refuses is that one's misfortune. */
+static void a_file_that_fails_at_the_centre_holds_up_no_other(void **state)
+{
+    struct world *w = *state;
+    struct photo *bad = photo(CHUNK, 60), *good = photo(2 * CHUNK, 61);
+    struct ocop_id record = world_inspect(w, 1, "pass");
+    char folder[512], path[700], name[CONTENT_NAME_LEN + 1];
+    attach(w, 1, record, bad);
+    attach(w, 1, record, good);
+    snprintf(folder, sizeof folder, "%s/registry.db.blobs", w->dir);
+    snprintf(path, sizeof path, "%s/part/%s-%zu", folder, content_name(bad->hash, name), bad->len);
+    assert_int_equal(mkdir(folder, 0700), 0);
+    snprintf(folder, sizeof folder, "%s/registry.db.blobs/part", w->dir);
+    assert_int_equal(mkdir(folder, 0700), 0);
+    assert_int_equal(mkdir(path, 0700), 0); /* what cannot be opened to be written */
+    struct ocop_sync_summary sum = world_sync(w, 1);
+    assert_int_equal(sum.files_sent, 1);
+    assert_int_equal(sum.files_left, 1);
+    assert_true(at_centre(w, good));
+    assert_int_equal(state_of(w, 1, bad->id, NULL), OCOP_FILE_WAITING);
+    assert_int_equal(rmdir(path), 0);
+    assert_int_equal(world_sync(w, 1).files_sent, 1);
+    assert_true(at_centre(w, bad));
+    free(bad);
+    free(good);
+}
+
+/* Nothing of a content that is not what was sent is given to who begins to fetch it. */
+static void a_content_damaged_at_the_centre_is_told_before_it_travels(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    struct photo *p = photo(3 * CHUNK, 62);
+    Ocop__Sync__FilesRequest in = OCOP__SYNC__FILES_REQUEST__INIT;
+    Ocop__Sync__FilesReply *out;
+    Ocop__Sync__FileAsk a = OCOP__SYNC__FILE_ASK__INIT, *asks[] = {&a};
+    char path[512], name[CONTENT_NAME_LEN + 1];
+    attach(w, 1, world_inspect(w, 1, "pass"), p);
+    world_sync(w, 1);
+    a.hash = (ProtobufCBinaryData){HASH_LEN, p->hash};
+    a.size = p->len;
+    a.count = 2;
+    in.asks = asks;
+    in.n_asks = 1;
+    must(ask(w, 1, &in, &out, &err), &err);
+    assert_int_equal(out->states[0]->code, FILE_WHOLE);
+    assert_int_equal(out->n_chunks, 2);
+    content_name(p->hash, name);
+    snprintf(path, sizeof path, "%s/registry.db.blobs/%.2s/%s", w->dir, name, name);
+    int fd = open(path, O_RDWR);
+    assert_int_equal(pwrite(fd, "x", 1, 2 * CHUNK + 9), 1);
+    close(fd);
+    must(ask(w, 1, &in, &out, &err), &err);
+    assert_int_equal(out->states[0]->code, FILE_FAILED);
+    assert_int_equal(out->n_chunks, 0);
     free(p);
 }
 
@@ -804,6 +894,9 @@ int main(void)
         TEST(a_restored_registry_gets_what_it_lacks),
         TEST(what_was_not_sent_is_never_let_go),
         TEST(contents_leave_with_their_records),
+        TEST(a_request_has_its_limits),
+        TEST(a_file_that_fails_at_the_centre_holds_up_no_other),
+        TEST(a_content_damaged_at_the_centre_is_told_before_it_travels),
         TEST(a_server_that_takes_back_what_it_said_holds_no_device),
         TEST(what_only_sends_sends_contents),
         TEST(a_content_that_is_gone_blocks_no_other),
