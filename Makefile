@@ -176,7 +176,8 @@ $(B)/tests/integration/test_travel: WRAP := -Wl,--wrap=blobs_answer
 $(B)/tests/unit/test_content: WRAP := -Wl,--wrap=fsync
 $(B)/tests/unit/test_questions: WRAP := -Wl,--wrap=sqlite3_step
 # What can fail is wrapped: see tests/fault/fault.c.
-WRAPPED := malloc calloc realloc fsync rename link write pread pwrite mkdir nn_socket nn_setsockopt nn_connect nn_sendmsg nn_recvmsg
+WRAPPED := malloc calloc realloc fsync rename link write unlink opendir mkdir \
+	$(foreach name,open pread pwrite ftruncate,$(name) $(name)64) nn_socket nn_setsockopt nn_connect nn_sendmsg nn_recvmsg
 $(B)/tests/fault/test_faults: $(call obj,$(FAULT_C) $(TEST_LIB_C)) $(CLIENT_A) $(SERVER_A) $(PROTO_A)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -o $@ $^ $(WRAPPED:%=-Wl,--wrap=%) -lcmocka $(TEST_LIBS)

@@ -278,9 +278,9 @@ static enum ocop_status note_file(struct ocop_store *s, const struct content_wri
     memcpy(row.hash, w->hash, FILE_HASH_LEN);
     row.here = true;
     row.wanted = false;
-    /* What the registry's office removed is wanted again under another name. */
-    if (!st && row.central)
-        st = store_file_kept(s, w->hash, &row.central, err);
+    /* When it was fetched, this officer has not shown yet to have it; when the office had it
+     * removed, it is wanted again under another name. */
+    row.central = false;
     return st ? st : store_file_put(s, &row, err);
 }
 

@@ -169,8 +169,9 @@ static enum ocop_status note(struct travel *t, struct moving *m, struct ocop_err
     if (st || !found) /* it was discarded meanwhile */
         return st;
     row.tried_ms = env_now_ms(t->s->env);
-    row.done = row.central || m->row.central ? row.size : bytes_there(m);
-    row.central = row.central || m->row.central;
+    /* What was attached here while it was fetched is still to be shown to the registry. */
+    row.central = row.central || (m->row.central && !(m->down && row.here));
+    row.done = row.central ? row.size : bytes_there(m);
     row.here = row.here || m->row.here;
     row.wanted = row.wanted && !row.here;
     return store_file_put(t->s, &row, err);

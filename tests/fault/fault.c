@@ -2,11 +2,14 @@
  * its VFS, jansson's allocator. The VFS passes everything on to the one that was the default. */
 #include "fault.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <nanomsg/nn.h>
 #include <pthread.h>
 #include <sqlite3.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -239,19 +242,36 @@ static void vfs_make(void)
 
 /* --- our own files ---------------------------------------------------------------------------- */
 
+/* With large files the headers give some of them another name. */
+#ifdef __USE_FILE_OFFSET64
+#define REAL(name) __real_##name##64
+#define WRAP(name) __wrap_##name##64
+#else
+#define REAL(name) __real_##name
+#define WRAP(name) __wrap_##name
+#endif
+
 int __real_fsync(int fd);
 int __real_rename(const char *from, const char *to);
 int __real_link(const char *from, const char *to);
 ssize_t __real_write(int fd, const void *p, size_t len);
-ssize_t __real_pread(int fd, void *p, size_t len, off_t at);
-ssize_t __real_pwrite(int fd, const void *p, size_t len, off_t at);
+ssize_t REAL(pread)(int fd, void *p, size_t len, off_t at);
+ssize_t REAL(pwrite)(int fd, const void *p, size_t len, off_t at);
+int REAL(open)(const char *path, int flags, ...);
+int REAL(ftruncate)(int fd, off_t len);
+int __real_unlink(const char *path);
+DIR *__real_opendir(const char *path);
 int __real_mkdir(const char *path, mode_t mode);
 int __wrap_fsync(int fd);
 int __wrap_rename(const char *from, const char *to);
 int __wrap_link(const char *from, const char *to);
 ssize_t __wrap_write(int fd, const void *p, size_t len);
-ssize_t __wrap_pread(int fd, void *p, size_t len, off_t at);
-ssize_t __wrap_pwrite(int fd, const void *p, size_t len, off_t at);
+ssize_t WRAP(pread)(int fd, void *p, size_t len, off_t at);
+ssize_t WRAP(pwrite)(int fd, const void *p, size_t len, off_t at);
+int WRAP(open)(const char *path, int flags, ...);
+int WRAP(ftruncate)(int fd, off_t len);
+int __wrap_unlink(const char *path);
+DIR *__wrap_opendir(const char *path);
 int __wrap_mkdir(const char *path, mode_t mode);
 
 static bool file_fails(void)
@@ -283,14 +303,38 @@ ssize_t __wrap_write(int fd, const void *p, size_t len)
     return file_fails() ? -1 : __real_write(fd, p, len);
 }
 
-ssize_t __wrap_pread(int fd, void *p, size_t len, off_t at)
+ssize_t WRAP(pread)(int fd, void *p, size_t len, off_t at)
 {
-    return file_fails() ? -1 : __real_pread(fd, p, len, at);
+    return file_fails() ? -1 : REAL(pread)(fd, p, len, at);
 }
 
-ssize_t __wrap_pwrite(int fd, const void *p, size_t len, off_t at)
+ssize_t WRAP(pwrite)(int fd, const void *p, size_t len, off_t at)
 {
-    return file_fails() ? -1 : __real_pwrite(fd, p, len, at);
+    return file_fails() ? -1 : REAL(pwrite)(fd, p, len, at);
+}
+
+int WRAP(open)(const char *path, int flags, ...)
+{
+    va_list args;
+    va_start(args, flags);
+    unsigned mode = flags & O_CREAT ? va_arg(args, unsigned) : 0;
+    va_end(args);
+    return file_fails() ? -1 : REAL(open)(path, flags, mode);
+}
+
+int WRAP(ftruncate)(int fd, off_t len)
+{
+    return file_fails() ? -1 : REAL(ftruncate)(fd, len);
+}
+
+int __wrap_unlink(const char *path)
+{
+    return file_fails() ? -1 : __real_unlink(path);
+}
+
+DIR *__wrap_opendir(const char *path)
+{
+    return file_fails() ? NULL : __real_opendir(path);
 }
 
 int __wrap_mkdir(const char *path, mode_t mode)

@@ -551,6 +551,24 @@ static void who_is_over_budget_or_revoked_sends_nothing_and_loses_nothing(void *
     free(p);
 }
 
+/* What was fetched and is then attached is this officer's too: others get it through either. */
+static void who_attaches_what_he_fetched_proves_to_have_it(void **state)
+{
+    struct world *w = *state;
+    struct photo *p = photo(2 * CHUNK, 63), *again = photo(2 * CHUNK, 63);
+    attach(w, 1, world_inspect(w, 1, "pass"), p);
+    world_sync(w, 1);
+    world_sync(w, 0);
+    fetch(w, 0, p->id);
+    assert_int_equal(world_sync(w, 0).files_received, 1);
+    attach(w, 0, world_inspect(w, 0, "pass"), again);
+    world_sync(w, 0);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM brought"), 2);
+    assert_int_equal(state_of(w, 0, again->id, NULL), OCOP_FILE_STORED);
+    free(p);
+    free(again);
+}
+
 static void a_request_has_its_limits(void **state)
 {
     struct world *w = *state;
@@ -895,6 +913,7 @@ int main(void)
         TEST(what_was_not_sent_is_never_let_go),
         TEST(contents_leave_with_their_records),
         TEST(a_request_has_its_limits),
+        TEST(who_attaches_what_he_fetched_proves_to_have_it),
         TEST(a_file_that_fails_at_the_centre_holds_up_no_other),
         TEST(a_content_damaged_at_the_centre_is_told_before_it_travels),
         TEST(a_server_that_takes_back_what_it_said_holds_no_device),

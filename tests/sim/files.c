@@ -520,7 +520,7 @@ void files_step(struct device *d)
     size_t count = 0;
     bool there, central = s->registry && !s->server.disk.dead &&
                           id_eq(&d->store->me.lineage, &s->registry->lineage);
-    if (!s->files || s->content_count == 0 ||
+    if (!s->files || s->content_count == 0 || d->store->me.wiped != WIPED_NOT ||
         store_files_here(d->store, &s->work, &rows, &count, NULL) != OCOP_OK || count == 0)
         return;
     if (files_dir(d->store, false, &dir, NULL) != OCOP_OK)
