@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "assign.h"
 #include "blobs.h"
 #include "records.pb-c.h"
 #include "store.h"
@@ -422,6 +423,48 @@ static void a_content_with_another_hash_is_never_taken(void **state)
     free(good);
 }
 
+/* --- a server that lies -------------------------------------------------------------------------
+ */
+
+static struct {
+    enum { TRUTH, ALL_THERE, TO_AND_FRO } how;
+    unsigned asked;
+    void (*meanwhile)(void *self); /* NULL: nothing happens */
+    void *self;
+} lies;
+
+enum ocop_status __real_blobs_answer(struct registry *r, const struct server_keys *keys,
+                                     const uint8_t *sender, const Ocop__Sync__FilesRequest *in,
+                                     struct arena *a, Ocop__Sync__FilesReply **out,
+                                     struct ocop_error *err);
+enum ocop_status __wrap_blobs_answer(struct registry *r, const struct server_keys *keys,
+                                     const uint8_t *sender, const Ocop__Sync__FilesRequest *in,
+                                     struct arena *a, Ocop__Sync__FilesReply **out,
+                                     struct ocop_error *err);
+
+enum ocop_status __wrap_blobs_answer(struct registry *r, const struct server_keys *keys,
+                                     const uint8_t *sender, const Ocop__Sync__FilesRequest *in,
+                                     struct arena *a, Ocop__Sync__FilesReply **out,
+                                     struct ocop_error *err)
+{
+    static uint8_t all[] = {0xff}, one[] = {1};
+    Ocop__Sync__FilesRequest only_asks = *in;
+    if (lies.meanwhile)
+        lies.meanwhile(lies.self);
+    lies.meanwhile = NULL;
+    if (lies.how == TRUTH)
+        return __real_blobs_answer(r, keys, sender, in, a, out, err);
+    only_asks.n_chunks = 0; /* it forgets all of them */
+    enum ocop_status st = __real_blobs_answer(r, keys, sender, &only_asks, a, out, err);
+    for (size_t i = 0; st == OCOP_OK && i < (*out)->n_states; i++) {
+        Ocop__Sync__FileState *f = (*out)->states[i];
+        f->code = FILE_PART;
+        f->has_have = lies.how == ALL_THERE || lies.asked % 2;
+        f->have = (ProtobufCBinaryData){f->has_have ? 1 : 0, lies.how == ALL_THERE ? all : one};
+    }
+    return ++lies.asked < 200 ? st : err_set(err, OCOP_EPROTO, "it asks for ever");
+}
+
 /* --- what a device may send
  * ------------------------------------------------------------------------ */
 
@@ -567,6 +610,100 @@ static void who_attaches_what_he_fetched_proves_to_have_it(void **state)
     assert_int_equal(state_of(w, 0, again->id, NULL), OCOP_FILE_STORED);
     free(p);
     free(again);
+}
+
+struct attaching {
+    struct world *w;
+    struct ocop_id record;
+    struct photo *photo;
+};
+
+static void attach_now(void *self)
+{
+    struct attaching *a = self;
+    attach(a->w, 0, a->record, a->photo);
+}
+
+/* ... also when he attaches it while it is on its way to him. */
+static void who_attaches_what_he_is_fetching_proves_to_have_it(void **state)
+{
+    struct world *w = *state;
+    struct photo *p = photo(2 * CHUNK, 64), *again = photo(2 * CHUNK, 64);
+    struct attaching now = {w, world_inspect(w, 0, "pass"), again};
+    attach(w, 1, world_inspect(w, 1, "pass"), p);
+    world_sync(w, 1);
+    world_sync(w, 0);
+    fetch(w, 0, p->id);
+    lies.meanwhile = attach_now;
+    lies.self = &now;
+    assert_int_equal(world_sync(w, 0).files_received, 1);
+    world_sync(w, 0);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM brought"), 2);
+    assert_int_equal(state_of(w, 0, again->id, NULL), OCOP_FILE_STORED);
+    free(p);
+    free(again);
+}
+
+/* The office moves an attachment to the other commune, which neither device sees. */
+static void move_away(struct world *w, const struct photo *p)
+{
+    struct ocop_error err = {0};
+    struct id record;
+    uint64_t version;
+    memcpy(record.b, p->id.b, ID_LEN);
+    must(registry_version(w->registry, &version, &err), &err);
+    struct field v = {.number = FIELD_UNIT,
+                      .op = FIELD_SET,
+                      .type = VALUE_BYTES,
+                      .bytes = id_span(&w->other_commune),
+                      .base = version};
+    world_import(w,
+                 &(struct change){.kind = KIND_ATTACHMENT,
+                                  .verb = VERB_AMEND,
+                                  .record = record,
+                                  .base = version,
+                                  .fields = {&v, 1},
+                                  .reason = span_str("chuyển xã")},
+                 1);
+}
+
+/* The first chunk of it. @return enum file_code */
+static int ask_for(struct world *w, unsigned n, const struct photo *p)
+{
+    struct ocop_error err = {0};
+    Ocop__Sync__FilesRequest in = OCOP__SYNC__FILES_REQUEST__INIT;
+    Ocop__Sync__FilesReply *out;
+    Ocop__Sync__FileAsk a = OCOP__SYNC__FILE_ASK__INIT, *asks[] = {&a};
+    a.hash = (ProtobufCBinaryData){HASH_LEN, (uint8_t *)(uintptr_t)p->hash};
+    a.size = p->len;
+    a.count = 1;
+    in.asks = asks;
+    in.n_asks = 1;
+    must(ask(w, n, &in, &out, &err), &err);
+    assert_int_equal(out->n_chunks, out->states[0]->code == FILE_WHOLE);
+    return (int)out->states[0]->code;
+}
+
+/* Who made it has it for ever, others while it is in their scope, laboratories never; one that is
+ * to be wiped gets nothing more. */
+static void who_may_have_a_content(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    struct photo *p = photo(CHUNK, 65);
+    attach(w, 1, world_inspect(w, 1, "pass"), p);
+    world_sync(w, 1);
+    assert_int_equal(ask_for(w, 0, p), FILE_WHOLE);
+    must(assign_roles(w->registry, &w->keys, &w->officers[0], "laboratory", "thử", &err), &err);
+    assert_int_equal(ask_for(w, 0, p), FILE_UNNAMED);
+    must(assign_roles(w->registry, &w->keys, &w->officers[0], "inspector", "thử", &err), &err);
+    assert_int_equal(ask_for(w, 0, p), FILE_WHOLE);
+    move_away(w, p);
+    assert_int_equal(ask_for(w, 0, p), FILE_UNNAMED);
+    assert_int_equal(ask_for(w, 1, p), FILE_WHOLE);
+    set_state(w, 1, DEVICE_WIPE);
+    assert_int_equal(ask_for(w, 1, p), FILE_UNNAMED);
+    free(p);
 }
 
 static void a_request_has_its_limits(void **state)
@@ -738,29 +875,6 @@ static void what_was_not_sent_is_never_let_go(void **state)
     free(mine);
 }
 
-/* The office moves an attachment to the other commune, which neither device sees. */
-static void move_away(struct world *w, const struct photo *p)
-{
-    struct ocop_error err = {0};
-    struct id record;
-    uint64_t version;
-    memcpy(record.b, p->id.b, ID_LEN);
-    must(registry_version(w->registry, &version, &err), &err);
-    struct field v = {.number = FIELD_UNIT,
-                      .op = FIELD_SET,
-                      .type = VALUE_BYTES,
-                      .bytes = id_span(&w->other_commune),
-                      .base = version};
-    world_import(w,
-                 &(struct change){.kind = KIND_ATTACHMENT,
-                                  .verb = VERB_AMEND,
-                                  .record = record,
-                                  .base = version,
-                                  .fields = {&v, 1},
-                                  .reason = span_str("chuyển xã")},
-                 1);
-}
-
 static bool in_folder(struct world *w, unsigned n, const struct photo *p)
 {
     char path[512], name[CONTENT_NAME_LEN + 1];
@@ -815,43 +929,6 @@ static void what_only_sends_sends_contents(void **state)
     assert_int_equal(sum.round_trips, 0);
     free(p);
     free(other);
-}
-
-/* --- a server that lies -------------------------------------------------------------------------
- */
-
-static struct {
-    enum { TRUTH, ALL_THERE, TO_AND_FRO } how;
-    unsigned asked;
-} lies;
-
-enum ocop_status __real_blobs_answer(struct registry *r, const struct server_keys *keys,
-                                     const uint8_t *sender, const Ocop__Sync__FilesRequest *in,
-                                     struct arena *a, Ocop__Sync__FilesReply **out,
-                                     struct ocop_error *err);
-enum ocop_status __wrap_blobs_answer(struct registry *r, const struct server_keys *keys,
-                                     const uint8_t *sender, const Ocop__Sync__FilesRequest *in,
-                                     struct arena *a, Ocop__Sync__FilesReply **out,
-                                     struct ocop_error *err);
-
-enum ocop_status __wrap_blobs_answer(struct registry *r, const struct server_keys *keys,
-                                     const uint8_t *sender, const Ocop__Sync__FilesRequest *in,
-                                     struct arena *a, Ocop__Sync__FilesReply **out,
-                                     struct ocop_error *err)
-{
-    static uint8_t all[] = {0xff}, one[] = {1};
-    Ocop__Sync__FilesRequest only_asks = *in;
-    if (lies.how == TRUTH)
-        return __real_blobs_answer(r, keys, sender, in, a, out, err);
-    only_asks.n_chunks = 0; /* it forgets all of them */
-    enum ocop_status st = __real_blobs_answer(r, keys, sender, &only_asks, a, out, err);
-    for (size_t i = 0; st == OCOP_OK && i < (*out)->n_states; i++) {
-        Ocop__Sync__FileState *f = (*out)->states[i];
-        f->code = FILE_PART;
-        f->has_have = lies.how == ALL_THERE || lies.asked % 2;
-        f->have = (ProtobufCBinaryData){f->has_have ? 1 : 0, lies.how == ALL_THERE ? all : one};
-    }
-    return ++lies.asked < 200 ? st : err_set(err, OCOP_EPROTO, "it asks for ever");
 }
 
 static void a_server_that_takes_back_what_it_said_holds_no_device(void **state)
@@ -913,6 +990,8 @@ int main(void)
         TEST(what_was_not_sent_is_never_let_go),
         TEST(contents_leave_with_their_records),
         TEST(a_request_has_its_limits),
+        TEST(who_attaches_what_he_is_fetching_proves_to_have_it),
+        TEST(who_may_have_a_content),
         TEST(who_attaches_what_he_fetched_proves_to_have_it),
         TEST(a_file_that_fails_at_the_centre_holds_up_no_other),
         TEST(a_content_damaged_at_the_centre_is_told_before_it_travels),
