@@ -38,6 +38,10 @@ struct staged {
 
 extern const struct staged migrations_fail[2];
 
+/** files.c */
+enum { FILE_ACTS = 4 };
+extern const struct act file_acts[FILE_ACTS];
+
 /** An empty registry of the newest schema at the path. */
 void registry_put(const char *path);
 
