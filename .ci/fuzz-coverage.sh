@@ -32,4 +32,4 @@ for program in "$build"/fuzz/fuzz_*; do
         }'
     count=$((count + 1))
 done
-[ "$count" -ge 10 ]
+[ "$count" -ge 11 ]

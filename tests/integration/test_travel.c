@@ -558,6 +558,21 @@ static void bad_chunks_are_refused_one_by_one(void **state)
     free(unknown);
 }
 
+/* What repeats a chunk, rightly or wrongly, changes nothing. */
+static void a_chunk_that_is_there_stays(void **state)
+{
+    struct world *w = *state;
+    struct photo *p = photo(2 * CHUNK, 66);
+    const struct span first = span_of(p->bytes, CHUNK), second = span_of(p->bytes + CHUNK, CHUNK);
+    attach(w, 1, world_inspect(w, 1, "pass"), p);
+    sync(w, 1, &(struct ocop_sync_options){.files = OCOP_FILES_NONE});
+    assert_int_equal(send_chunk(w, 1, p, p->len, 0, first), FILE_PART);
+    assert_int_equal(send_chunk(w, 1, p, p->len, 0, second), FILE_PART);
+    assert_int_equal(send_chunk(w, 1, p, p->len, 1, second), FILE_WHOLE);
+    assert_true(at_centre(w, p));
+    free(p);
+}
+
 static void set_state(struct world *w, unsigned n, enum device_state state)
 {
     struct ocop_error err = {0};
@@ -990,6 +1005,7 @@ int main(void)
         TEST(what_was_not_sent_is_never_let_go),
         TEST(contents_leave_with_their_records),
         TEST(a_request_has_its_limits),
+        TEST(a_chunk_that_is_there_stays),
         TEST(who_attaches_what_he_is_fetching_proves_to_have_it),
         TEST(who_may_have_a_content),
         TEST(who_attaches_what_he_fetched_proves_to_have_it),
