@@ -12,124 +12,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "assign.h"
-#include "blobs.h"
+#include "photos.h"
 #include "records.pb-c.h"
-#include "store.h"
-#include "world.h"
-
-enum { CHUNK = FILE_CHUNK_BYTES };
-
-static const uint8_t jpeg[] = {0xff, 0xd8, 0xff, 0xe0};
-
-static void must(enum ocop_status st, const struct ocop_error *err)
-{
-    if (st != OCOP_OK)
-        fail_msg("%s %s: %s", err_name(st), err->field, err->text);
-}
-
-static int open_world(void **state)
-{
-    struct world *w = calloc(1, sizeof *w);
-    world_open(w);
-    world_enrol(w, 0);
-    world_enrol(w, 1);
-    world_sync(w, 0);
-    world_sync(w, 1);
-    *state = w;
-    return 0;
-}
-
-static int close_world(void **state)
-{
-    world_close(*state);
-    free(*state);
-    return 0;
-}
 
 /* --- what the tests share --------------------------------------------------------------------- */
-
-/* A photo that no other seed makes, and its hash. */
-struct photo {
-    uint8_t bytes[40 * CHUNK];
-    size_t len;
-    uint8_t hash[HASH_LEN];
-    struct ocop_id id;
-};
-
-static struct photo *photo(size_t len, unsigned seed)
-{
-    struct photo *p = calloc(1, sizeof *p);
-    assert_non_null(p);
-    for (size_t i = 0; i < len; i++)
-        p->bytes[i] = (uint8_t)((i + seed * 7919) * 2654435761u >> 11);
-    memcpy(p->bytes, jpeg, sizeof jpeg);
-    p->len = len;
-    hash_bytes(span_of(p->bytes, len), p->hash);
-    return p;
-}
-
-static void attach(struct world *w, unsigned n, struct ocop_id record, struct photo *p)
-{
-    struct ocop_error err = {0};
-    struct ocop_attachment a = {.bytes = p->bytes, .len = p->len, .role = "photo"};
-    must(ocop_attach(w->stores[n], &record, &a, &p->id, &err), &err);
-}
-
-static struct ocop_sync_summary sync(struct world *w, unsigned n, const struct ocop_sync_options *o)
-{
-    struct ocop_error err = {0};
-    struct ocop_sync_summary sum;
-    must(ocop_sync(w->stores[n], o, &sum, &err), &err);
-    return sum;
-}
-
-static const struct ocop_file *file_of(struct ocop_file_list *list, struct ocop_id id)
-{
-    for (size_t i = 0; i < list->count; i++)
-        if (memcmp(&list->files[i].id, &id, sizeof id) == 0)
-            return &list->files[i];
-    fail_msg("no such attachment");
-    return NULL;
-}
-
-static enum ocop_file_state state_of(struct world *w, unsigned n, struct ocop_id id, char text[200])
-{
-    struct ocop_error err = {0};
-    struct ocop_file_list *list;
-    must(ocop_files(w->stores[n], NULL, &list, &err), &err);
-    const struct ocop_file *f = file_of(list, id);
-    enum ocop_file_state state = f->state;
-    if (text)
-        snprintf(text, 200, "%s", f->text);
-    ocop_file_list_free(list);
-    return state;
-}
-
-static bool at_centre(struct world *w, const struct photo *p)
-{
-    struct ocop_error err = {0};
-    enum ocop_status st = content_check(&w->registry->blobs, p->hash, p->len, &err);
-    assert_true(st == OCOP_OK || st == OCOP_ENOTFOUND);
-    return st == OCOP_OK;
-}
-
-static void expect_here(struct world *w, unsigned n, const struct photo *p)
-{
-    struct ocop_error err = {0};
-    uint8_t *bytes = malloc(p->len + 1);
-    size_t got;
-    must(ocop_file_read(w->stores[n], &p->id, 0, bytes, p->len + 1, &got, &err), &err);
-    assert_int_equal(got, p->len);
-    assert_memory_equal(bytes, p->bytes, p->len);
-    free(bytes);
-}
-
-static void fetch(struct world *w, unsigned n, struct ocop_id id)
-{
-    struct ocop_error err = {0};
-    must(ocop_fetch(w->stores[n], &id, &err), &err);
-}
 
 /* --- up ------------------------------------------------------------------------------------------
  */
@@ -423,82 +309,6 @@ static void a_content_with_another_hash_is_never_taken(void **state)
     free(good);
 }
 
-/* --- a server that lies -------------------------------------------------------------------------
- */
-
-static struct {
-    enum { TRUTH, ALL_THERE, TO_AND_FRO } how;
-    unsigned asked;
-    void (*meanwhile)(void *self); /* NULL: nothing happens */
-    void *self;
-} lies;
-
-enum ocop_status __real_blobs_answer(struct registry *r, const struct server_keys *keys,
-                                     const uint8_t *sender, const Ocop__Sync__FilesRequest *in,
-                                     struct arena *a, Ocop__Sync__FilesReply **out,
-                                     struct ocop_error *err);
-enum ocop_status __wrap_blobs_answer(struct registry *r, const struct server_keys *keys,
-                                     const uint8_t *sender, const Ocop__Sync__FilesRequest *in,
-                                     struct arena *a, Ocop__Sync__FilesReply **out,
-                                     struct ocop_error *err);
-
-enum ocop_status __wrap_blobs_answer(struct registry *r, const struct server_keys *keys,
-                                     const uint8_t *sender, const Ocop__Sync__FilesRequest *in,
-                                     struct arena *a, Ocop__Sync__FilesReply **out,
-                                     struct ocop_error *err)
-{
-    static uint8_t all[] = {0xff}, one[] = {1};
-    Ocop__Sync__FilesRequest only_asks = *in;
-    if (lies.meanwhile)
-        lies.meanwhile(lies.self);
-    lies.meanwhile = NULL;
-    if (lies.how == TRUTH)
-        return __real_blobs_answer(r, keys, sender, in, a, out, err);
-    only_asks.n_chunks = 0; /* it forgets all of them */
-    enum ocop_status st = __real_blobs_answer(r, keys, sender, &only_asks, a, out, err);
-    for (size_t i = 0; st == OCOP_OK && i < (*out)->n_states; i++) {
-        Ocop__Sync__FileState *f = (*out)->states[i];
-        f->code = FILE_PART;
-        f->has_have = lies.how == ALL_THERE || lies.asked % 2;
-        f->have = (ProtobufCBinaryData){f->has_have ? 1 : 0, lies.how == ALL_THERE ? all : one};
-    }
-    return ++lies.asked < 200 ? st : err_set(err, OCOP_EPROTO, "it asks for ever");
-}
-
-/* --- what a device may send
- * ------------------------------------------------------------------------ */
-
-static enum ocop_status ask(struct world *w, unsigned n, const Ocop__Sync__FilesRequest *in,
-                            Ocop__Sync__FilesReply **out, struct ocop_error *err)
-{
-    must(registry_begin(w->registry, err), err);
-    enum ocop_status st = blobs_answer(w->registry, &w->keys, w->stores[n]->me.channel.public_key,
-                                       in, &w->arena, out, err);
-    must(registry_commit(w->registry, err), err);
-    return st;
-}
-
-/* One chunk of one file. @return enum file_code, or minus a status */
-static int send_chunk(struct world *w, unsigned n, const struct photo *p, uint64_t size,
-                      uint32_t index, struct span data)
-{
-    struct ocop_error err = {0};
-    Ocop__Sync__FilesRequest in = OCOP__SYNC__FILES_REQUEST__INIT;
-    Ocop__Sync__FilesReply *out;
-    Ocop__Sync__FileAsk a = OCOP__SYNC__FILE_ASK__INIT, *asks[] = {&a};
-    Ocop__Sync__Chunk c = OCOP__SYNC__CHUNK__INIT, *chunks[] = {&c};
-    a.hash = c.hash = (ProtobufCBinaryData){HASH_LEN, (uint8_t *)(uintptr_t)p->hash};
-    a.size = size;
-    c.index = index;
-    c.data = (ProtobufCBinaryData){data.len, (uint8_t *)(uintptr_t)data.p};
-    in.asks = asks;
-    in.n_asks = 1;
-    in.chunks = chunks;
-    in.n_chunks = data.len > 0;
-    enum ocop_status st = ask(w, n, &in, &out, &err);
-    return st == OCOP_OK ? (int)out->states[0]->code : -(int)st;
-}
-
 static void a_wrong_proof_opens_nothing(void **state)
 {
     struct world *w = *state;
@@ -558,30 +368,6 @@ static void bad_chunks_are_refused_one_by_one(void **state)
     free(unknown);
 }
 
-/* What repeats a chunk, rightly or wrongly, changes nothing. */
-static void a_chunk_that_is_there_stays(void **state)
-{
-    struct world *w = *state;
-    struct photo *p = photo(2 * CHUNK, 66);
-    const struct span first = span_of(p->bytes, CHUNK), second = span_of(p->bytes + CHUNK, CHUNK);
-    attach(w, 1, world_inspect(w, 1, "pass"), p);
-    sync(w, 1, &(struct ocop_sync_options){.files = OCOP_FILES_NONE});
-    assert_int_equal(send_chunk(w, 1, p, p->len, 0, first), FILE_PART);
-    assert_int_equal(send_chunk(w, 1, p, p->len, 0, second), FILE_PART);
-    assert_int_equal(send_chunk(w, 1, p, p->len, 1, second), FILE_WHOLE);
-    assert_true(at_centre(w, p));
-    free(p);
-}
-
-static void set_state(struct world *w, unsigned n, enum device_state state)
-{
-    struct ocop_error err = {0};
-    struct id replica = w->stores[n]->me.replica;
-    must(registry_begin(w->registry, &err), &err);
-    must(device_state_set(w->registry, &w->keys, &replica, state, "mất máy", &err), &err);
-    must(registry_commit(w->registry, &err), &err);
-}
-
 static void who_is_over_budget_or_revoked_sends_nothing_and_loses_nothing(void **state)
 {
     struct world *w = *state;
@@ -609,205 +395,8 @@ static void who_is_over_budget_or_revoked_sends_nothing_and_loses_nothing(void *
     free(p);
 }
 
-/* What was fetched and is then attached is this officer's too: others get it through either. */
-static void who_attaches_what_he_fetched_proves_to_have_it(void **state)
-{
-    struct world *w = *state;
-    struct photo *p = photo(2 * CHUNK, 63), *again = photo(2 * CHUNK, 63);
-    attach(w, 1, world_inspect(w, 1, "pass"), p);
-    world_sync(w, 1);
-    world_sync(w, 0);
-    fetch(w, 0, p->id);
-    assert_int_equal(world_sync(w, 0).files_received, 1);
-    attach(w, 0, world_inspect(w, 0, "pass"), again);
-    world_sync(w, 0);
-    assert_int_equal(world_count(w, "SELECT count(*) FROM brought"), 2);
-    assert_int_equal(state_of(w, 0, again->id, NULL), OCOP_FILE_STORED);
-    free(p);
-    free(again);
-}
-
-struct attaching {
-    struct world *w;
-    struct ocop_id record;
-    struct photo *photo;
-};
-
-static void attach_now(void *self)
-{
-    struct attaching *a = self;
-    attach(a->w, 0, a->record, a->photo);
-}
-
-/* ... also when he attaches it while it is on its way to him. */
-static void who_attaches_what_he_is_fetching_proves_to_have_it(void **state)
-{
-    struct world *w = *state;
-    struct photo *p = photo(2 * CHUNK, 64), *again = photo(2 * CHUNK, 64);
-    struct attaching now = {w, world_inspect(w, 0, "pass"), again};
-    attach(w, 1, world_inspect(w, 1, "pass"), p);
-    world_sync(w, 1);
-    world_sync(w, 0);
-    fetch(w, 0, p->id);
-    lies.meanwhile = attach_now;
-    lies.self = &now;
-    assert_int_equal(world_sync(w, 0).files_received, 1);
-    world_sync(w, 0);
-    assert_int_equal(world_count(w, "SELECT count(*) FROM brought"), 2);
-    assert_int_equal(state_of(w, 0, again->id, NULL), OCOP_FILE_STORED);
-    free(p);
-    free(again);
-}
-
-/* The office moves an attachment to the other commune, which neither device sees. */
-static void move_away(struct world *w, const struct photo *p)
-{
-    struct ocop_error err = {0};
-    struct id record;
-    uint64_t version;
-    memcpy(record.b, p->id.b, ID_LEN);
-    must(registry_version(w->registry, &version, &err), &err);
-    struct field v = {.number = FIELD_UNIT,
-                      .op = FIELD_SET,
-                      .type = VALUE_BYTES,
-                      .bytes = id_span(&w->other_commune),
-                      .base = version};
-    world_import(w,
-                 &(struct change){.kind = KIND_ATTACHMENT,
-                                  .verb = VERB_AMEND,
-                                  .record = record,
-                                  .base = version,
-                                  .fields = {&v, 1},
-                                  .reason = span_str("chuyển xã")},
-                 1);
-}
-
-/* The first chunk of it. @return enum file_code */
-static int ask_for(struct world *w, unsigned n, const struct photo *p)
-{
-    struct ocop_error err = {0};
-    Ocop__Sync__FilesRequest in = OCOP__SYNC__FILES_REQUEST__INIT;
-    Ocop__Sync__FilesReply *out;
-    Ocop__Sync__FileAsk a = OCOP__SYNC__FILE_ASK__INIT, *asks[] = {&a};
-    a.hash = (ProtobufCBinaryData){HASH_LEN, (uint8_t *)(uintptr_t)p->hash};
-    a.size = p->len;
-    a.count = 1;
-    in.asks = asks;
-    in.n_asks = 1;
-    must(ask(w, n, &in, &out, &err), &err);
-    assert_int_equal(out->n_chunks, out->states[0]->code == FILE_WHOLE);
-    return (int)out->states[0]->code;
-}
-
-/* Who made it has it for ever, others while it is in their scope, laboratories never; one that is
- * to be wiped gets nothing more. */
-static void who_may_have_a_content(void **state)
-{
-    struct world *w = *state;
-    struct ocop_error err = {0};
-    struct photo *p = photo(CHUNK, 65);
-    attach(w, 1, world_inspect(w, 1, "pass"), p);
-    world_sync(w, 1);
-    assert_int_equal(ask_for(w, 0, p), FILE_WHOLE);
-    must(assign_roles(w->registry, &w->keys, &w->officers[0], "laboratory", "thử", &err), &err);
-    assert_int_equal(ask_for(w, 0, p), FILE_UNNAMED);
-    must(assign_roles(w->registry, &w->keys, &w->officers[0], "inspector", "thử", &err), &err);
-    assert_int_equal(ask_for(w, 0, p), FILE_WHOLE);
-    move_away(w, p);
-    assert_int_equal(ask_for(w, 0, p), FILE_UNNAMED);
-    assert_int_equal(ask_for(w, 1, p), FILE_WHOLE);
-    set_state(w, 1, DEVICE_WIPE);
-    assert_int_equal(ask_for(w, 1, p), FILE_UNNAMED);
-    free(p);
-}
-
-static void a_request_has_its_limits(void **state)
-{
-    struct world *w = *state;
-    struct ocop_error err = {0};
-    Ocop__Sync__FilesRequest in = OCOP__SYNC__FILES_REQUEST__INIT;
-    Ocop__Sync__FilesReply *out;
-    Ocop__Sync__FileAsk a = OCOP__SYNC__FILE_ASK__INIT, *asks[FILES_ASKED_MAX + 1];
-    Ocop__Sync__Chunk c = OCOP__SYNC__CHUNK__INIT, *chunks[FILE_CHUNKS_SENT_MAX + 1];
-    uint8_t hash[HASH_LEN] = {1};
-    a.hash = (ProtobufCBinaryData){HASH_LEN, hash};
-    a.size = 1;
-    for (size_t i = 0; i <= FILES_ASKED_MAX; i++)
-        asks[i] = &a;
-    for (size_t i = 0; i <= FILE_CHUNKS_SENT_MAX; i++)
-        chunks[i] = &c;
-    in.asks = asks;
-    in.chunks = chunks;
-    in.n_asks = FILES_ASKED_MAX;
-    in.n_chunks = FILE_CHUNKS_SENT_MAX;
-    must(ask(w, 1, &in, &out, &err), &err);
-    in.n_asks++;
-    assert_int_equal(ask(w, 1, &in, &out, &err), OCOP_ELIMIT);
-    in.n_asks--;
-    in.n_chunks++;
-    assert_int_equal(ask(w, 1, &in, &out, &err), OCOP_ELIMIT);
-}
-
 /* --- what cannot be read or written ------------------------------------------------------------
  */
-
-/* One file that the registry's disk refuses is that one's misfortune. */
-static void a_file_that_fails_at_the_centre_holds_up_no_other(void **state)
-{
-    struct world *w = *state;
-    struct photo *bad = photo(CHUNK, 60), *good = photo(2 * CHUNK, 61);
-    struct ocop_id record = world_inspect(w, 1, "pass");
-    char folder[512], path[700], name[CONTENT_NAME_LEN + 1];
-    attach(w, 1, record, bad);
-    attach(w, 1, record, good);
-    snprintf(folder, sizeof folder, "%s/registry.db.blobs", w->dir);
-    snprintf(path, sizeof path, "%s/part/%s-%zu", folder, content_name(bad->hash, name), bad->len);
-    assert_int_equal(mkdir(folder, 0700), 0);
-    snprintf(folder, sizeof folder, "%s/registry.db.blobs/part", w->dir);
-    assert_int_equal(mkdir(folder, 0700), 0);
-    assert_int_equal(mkdir(path, 0700), 0); /* what cannot be opened to be written */
-    struct ocop_sync_summary sum = world_sync(w, 1);
-    assert_int_equal(sum.files_sent, 1);
-    assert_int_equal(sum.files_left, 1);
-    assert_true(at_centre(w, good));
-    assert_int_equal(state_of(w, 1, bad->id, NULL), OCOP_FILE_WAITING);
-    assert_int_equal(rmdir(path), 0);
-    assert_int_equal(world_sync(w, 1).files_sent, 1);
-    assert_true(at_centre(w, bad));
-    free(bad);
-    free(good);
-}
-
-/* Nothing of a content that is not what was sent is given to who begins to fetch it. */
-static void a_content_damaged_at_the_centre_is_told_before_it_travels(void **state)
-{
-    struct world *w = *state;
-    struct ocop_error err = {0};
-    struct photo *p = photo(3 * CHUNK, 62);
-    Ocop__Sync__FilesRequest in = OCOP__SYNC__FILES_REQUEST__INIT;
-    Ocop__Sync__FilesReply *out;
-    Ocop__Sync__FileAsk a = OCOP__SYNC__FILE_ASK__INIT, *asks[] = {&a};
-    char path[512], name[CONTENT_NAME_LEN + 1];
-    attach(w, 1, world_inspect(w, 1, "pass"), p);
-    world_sync(w, 1);
-    a.hash = (ProtobufCBinaryData){HASH_LEN, p->hash};
-    a.size = p->len;
-    a.count = 2;
-    in.asks = asks;
-    in.n_asks = 1;
-    must(ask(w, 1, &in, &out, &err), &err);
-    assert_int_equal(out->states[0]->code, FILE_WHOLE);
-    assert_int_equal(out->n_chunks, 2);
-    content_name(p->hash, name);
-    snprintf(path, sizeof path, "%s/registry.db.blobs/%.2s/%s", w->dir, name, name);
-    int fd = open(path, O_RDWR);
-    assert_int_equal(pwrite(fd, "x", 1, 2 * CHUNK + 9), 1);
-    close(fd);
-    must(ask(w, 1, &in, &out, &err), &err);
-    assert_int_equal(out->states[0]->code, FILE_FAILED);
-    assert_int_equal(out->n_chunks, 0);
-    free(p);
-}
 
 /* A wipe that is not at once waits for contents as it waits for records. */
 static void a_device_that_is_to_be_wiped_brings_its_contents_first(void **state)
@@ -890,42 +479,6 @@ static void what_was_not_sent_is_never_let_go(void **state)
     free(mine);
 }
 
-static bool in_folder(struct world *w, unsigned n, const struct photo *p)
-{
-    char path[512], name[CONTENT_NAME_LEN + 1];
-    content_name(p->hash, name);
-    snprintf(path, sizeof path, "%s/%u.ocop.blobs/%.2s/%s", w->dir, n, name, name);
-    return access(path, F_OK) == 0;
-}
-
-/* Contents are no more for a device than the records that name them; but none goes before the
- * registry has it. */
-static void contents_leave_with_their_records(void **state)
-{
-    struct world *w = *state;
-    struct photo *p = photo(2 * CHUNK, 40), *unsent = photo(CHUNK, 41);
-    attach(w, 1, world_inspect(w, 1, "pass"), p);
-    world_sync(w, 1);
-    world_sync(w, 0);
-    fetch(w, 0, p->id);
-    assert_int_equal(world_sync(w, 0).files_received, 1);
-    attach(w, 1, world_inspect(w, 1, "pass"), unsent);
-    sync(w, 1, &(struct ocop_sync_options){.files = OCOP_FILES_NONE});
-    move_away(w, p);
-    move_away(w, unsent);
-    sync(w, 1, &(struct ocop_sync_options){.files = OCOP_FILES_NONE});
-    assert_false(in_folder(w, 1, p));
-    assert_true(in_folder(w, 1, unsent));
-    world_reopen(w, 2); /* whatever is remembered */
-    world_sync(w, 0);
-    assert_false(in_folder(w, 0, p));
-    assert_int_equal(world_sync(w, 1).files_sent, 1);
-    assert_false(in_folder(w, 1, unsent));
-    assert_true(at_centre(w, unsent));
-    free(p);
-    free(unsent);
-}
-
 /* The store of who had the device before sends its contents too, and fetches none. */
 static void what_only_sends_sends_contents(void **state)
 {
@@ -944,23 +497,6 @@ static void what_only_sends_sends_contents(void **state)
     assert_int_equal(sum.round_trips, 0);
     free(p);
     free(other);
-}
-
-static void a_server_that_takes_back_what_it_said_holds_no_device(void **state)
-{
-    struct world *w = *state;
-    struct photo *p = photo(8 * CHUNK, 50);
-    attach(w, 1, world_inspect(w, 1, "pass"), p);
-    for (int how = ALL_THERE; how <= TO_AND_FRO; how++) {
-        lies.how = how;
-        lies.asked = 0;
-        assert_int_equal(sync(w, 1, NULL).files_left, 1);
-        assert_in_range(lies.asked, 2, 40);
-        lies.how = TRUTH;
-    }
-    assert_int_equal(world_sync(w, 1).files_sent, 1);
-    assert_true(at_centre(w, p));
-    free(p);
 }
 
 /* One content that its device has lost holds up nothing behind it. */
@@ -1003,15 +539,6 @@ int main(void)
         TEST(a_device_that_is_to_be_wiped_brings_its_contents_first),
         TEST(a_restored_registry_gets_what_it_lacks),
         TEST(what_was_not_sent_is_never_let_go),
-        TEST(contents_leave_with_their_records),
-        TEST(a_request_has_its_limits),
-        TEST(a_chunk_that_is_there_stays),
-        TEST(who_attaches_what_he_is_fetching_proves_to_have_it),
-        TEST(who_may_have_a_content),
-        TEST(who_attaches_what_he_fetched_proves_to_have_it),
-        TEST(a_file_that_fails_at_the_centre_holds_up_no_other),
-        TEST(a_content_damaged_at_the_centre_is_told_before_it_travels),
-        TEST(a_server_that_takes_back_what_it_said_holds_no_device),
         TEST(what_only_sends_sends_contents),
         TEST(a_content_that_is_gone_blocks_no_other),
     };

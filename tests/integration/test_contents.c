@@ -1,0 +1,358 @@
+/* Who may send and have a content, and what becomes of it when its record leaves, a disk fails or a
+ * server lies. With a real registry and no socket. */
+#include "test.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "assign.h"
+#include "photos.h"
+#include "records.pb-c.h"
+
+/* --- a server that lies -------------------------------------------------------------------------
+ */
+
+static struct {
+    enum { TRUTH, ALL_THERE, TO_AND_FRO, UNHEARD_OF } how;
+    unsigned asked;
+    void (*meanwhile)(void *self); /* NULL: nothing happens */
+    void *self;
+} lies;
+
+enum ocop_status __real_blobs_answer(struct registry *r, const struct server_keys *keys,
+                                     const uint8_t *sender, const Ocop__Sync__FilesRequest *in,
+                                     struct arena *a, Ocop__Sync__FilesReply **out,
+                                     struct ocop_error *err);
+enum ocop_status __wrap_blobs_answer(struct registry *r, const struct server_keys *keys,
+                                     const uint8_t *sender, const Ocop__Sync__FilesRequest *in,
+                                     struct arena *a, Ocop__Sync__FilesReply **out,
+                                     struct ocop_error *err);
+
+enum ocop_status __wrap_blobs_answer(struct registry *r, const struct server_keys *keys,
+                                     const uint8_t *sender, const Ocop__Sync__FilesRequest *in,
+                                     struct arena *a, Ocop__Sync__FilesReply **out,
+                                     struct ocop_error *err)
+{
+    static uint8_t all[] = {0xff}, one[] = {1};
+    Ocop__Sync__FilesRequest only_asks = *in;
+    if (lies.meanwhile)
+        lies.meanwhile(lies.self);
+    lies.meanwhile = NULL;
+    if (lies.how == TRUTH)
+        return __real_blobs_answer(r, keys, sender, in, a, out, err);
+    if (lies.how == UNHEARD_OF)
+        return err_set(err, OCOP_EPROTO, "the request is not well formed");
+    only_asks.n_chunks = 0; /* it forgets all of them */
+    enum ocop_status st = __real_blobs_answer(r, keys, sender, &only_asks, a, out, err);
+    for (size_t i = 0; st == OCOP_OK && i < (*out)->n_states; i++) {
+        Ocop__Sync__FileState *f = (*out)->states[i];
+        f->code = FILE_PART;
+        f->has_have = lies.how == ALL_THERE || lies.asked % 2;
+        f->have = (ProtobufCBinaryData){f->has_have ? 1 : 0, lies.how == ALL_THERE ? all : one};
+    }
+    return ++lies.asked < 200 ? st : err_set(err, OCOP_EPROTO, "it asks for ever");
+}
+
+/* --- what a device may send
+ * ------------------------------------------------------------------------ */
+
+struct attaching {
+    struct world *w;
+    struct ocop_id record;
+    struct photo *photo;
+};
+
+static void attach_now(void *self)
+{
+    struct attaching *a = self;
+    attach(a->w, 0, a->record, a->photo);
+}
+
+/* What was fetched and is then attached is this officer's too: others get it through either. */
+static void who_attaches_what_he_fetched_proves_to_have_it(void **state)
+{
+    struct world *w = *state;
+    struct photo *p = photo(2 * CHUNK, 63), *again = photo(2 * CHUNK, 63);
+    attach(w, 1, world_inspect(w, 1, "pass"), p);
+    world_sync(w, 1);
+    world_sync(w, 0);
+    fetch(w, 0, p->id);
+    assert_int_equal(world_sync(w, 0).files_received, 1);
+    attach(w, 0, world_inspect(w, 0, "pass"), again);
+    world_sync(w, 0);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM brought"), 2);
+    assert_int_equal(state_of(w, 0, again->id, NULL), OCOP_FILE_STORED);
+    free(p);
+    free(again);
+}
+
+/* ... also when he attaches it while it is on its way to him. */
+static void who_attaches_what_he_is_fetching_proves_to_have_it(void **state)
+{
+    struct world *w = *state;
+    struct photo *p = photo(2 * CHUNK, 64), *again = photo(2 * CHUNK, 64);
+    struct attaching now = {w, world_inspect(w, 0, "pass"), again};
+    attach(w, 1, world_inspect(w, 1, "pass"), p);
+    world_sync(w, 1);
+    world_sync(w, 0);
+    fetch(w, 0, p->id);
+    lies.meanwhile = attach_now;
+    lies.self = &now;
+    assert_int_equal(world_sync(w, 0).files_received, 1);
+    world_sync(w, 0);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM brought"), 2);
+    assert_int_equal(state_of(w, 0, again->id, NULL), OCOP_FILE_STORED);
+    free(p);
+    free(again);
+}
+
+/* The office moves an attachment to the other commune, which neither device sees. */
+static void move_away(struct world *w, const struct photo *p)
+{
+    struct ocop_error err = {0};
+    struct id record;
+    uint64_t version;
+    memcpy(record.b, p->id.b, ID_LEN);
+    must(registry_version(w->registry, &version, &err), &err);
+    struct field v = {.number = FIELD_UNIT,
+                      .op = FIELD_SET,
+                      .type = VALUE_BYTES,
+                      .bytes = id_span(&w->other_commune),
+                      .base = version};
+    world_import(w,
+                 &(struct change){.kind = KIND_ATTACHMENT,
+                                  .verb = VERB_AMEND,
+                                  .record = record,
+                                  .base = version,
+                                  .fields = {&v, 1},
+                                  .reason = span_str("chuyển xã")},
+                 1);
+}
+
+static bool in_folder(struct world *w, unsigned n, const struct photo *p)
+{
+    char path[512], name[CONTENT_NAME_LEN + 1];
+    content_name(p->hash, name);
+    snprintf(path, sizeof path, "%s/%u.ocop.blobs/%.2s/%s", w->dir, n, name, name);
+    return access(path, F_OK) == 0;
+}
+
+/* Contents are no more for a device than the records that name them; but none goes before the
+ * registry has it. */
+static void contents_leave_with_their_records(void **state)
+{
+    struct world *w = *state;
+    struct photo *p = photo(2 * CHUNK, 40), *unsent = photo(CHUNK, 41);
+    attach(w, 1, world_inspect(w, 1, "pass"), p);
+    world_sync(w, 1);
+    world_sync(w, 0);
+    fetch(w, 0, p->id);
+    assert_int_equal(world_sync(w, 0).files_received, 1);
+    attach(w, 1, world_inspect(w, 1, "pass"), unsent);
+    sync(w, 1, &(struct ocop_sync_options){.files = OCOP_FILES_NONE});
+    move_away(w, p);
+    move_away(w, unsent);
+    sync(w, 1, &(struct ocop_sync_options){.files = OCOP_FILES_NONE});
+    assert_false(in_folder(w, 1, p));
+    assert_true(in_folder(w, 1, unsent));
+    world_reopen(w, 2); /* whatever is remembered */
+    world_sync(w, 0);
+    assert_false(in_folder(w, 0, p));
+    assert_int_equal(world_sync(w, 1).files_sent, 1);
+    assert_false(in_folder(w, 1, unsent));
+    assert_true(at_centre(w, unsent));
+    free(p);
+    free(unsent);
+}
+
+/* The first chunk of it. @return enum file_code */
+static int ask_for(struct world *w, unsigned n, const struct photo *p)
+{
+    struct ocop_error err = {0};
+    Ocop__Sync__FilesRequest in = OCOP__SYNC__FILES_REQUEST__INIT;
+    Ocop__Sync__FilesReply *out;
+    Ocop__Sync__FileAsk a = OCOP__SYNC__FILE_ASK__INIT, *asks[] = {&a};
+    a.hash = (ProtobufCBinaryData){HASH_LEN, (uint8_t *)(uintptr_t)p->hash};
+    a.size = p->len;
+    a.count = 1;
+    in.asks = asks;
+    in.n_asks = 1;
+    must(ask(w, n, &in, &out, &err), &err);
+    assert_int_equal(out->n_chunks, out->states[0]->code == FILE_WHOLE);
+    return (int)out->states[0]->code;
+}
+
+/* Who made it has it for ever, others while it is in their scope, laboratories never; one that is
+ * to be wiped gets nothing more. */
+static void who_may_have_a_content(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    struct photo *p = photo(CHUNK, 65);
+    attach(w, 1, world_inspect(w, 1, "pass"), p);
+    world_sync(w, 1);
+    assert_int_equal(ask_for(w, 0, p), FILE_WHOLE);
+    must(assign_roles(w->registry, &w->keys, &w->officers[0], "laboratory", "thử", &err), &err);
+    assert_int_equal(ask_for(w, 0, p), FILE_UNNAMED);
+    must(assign_roles(w->registry, &w->keys, &w->officers[0], "inspector", "thử", &err), &err);
+    assert_int_equal(ask_for(w, 0, p), FILE_WHOLE);
+    move_away(w, p);
+    assert_int_equal(ask_for(w, 0, p), FILE_UNNAMED);
+    assert_int_equal(ask_for(w, 1, p), FILE_WHOLE);
+    set_state(w, 1, DEVICE_WIPE);
+    assert_int_equal(ask_for(w, 1, p), FILE_UNNAMED);
+    free(p);
+}
+
+/* What repeats a chunk, rightly or wrongly, changes nothing. */
+static void a_chunk_that_is_there_stays(void **state)
+{
+    struct world *w = *state;
+    struct photo *p = photo(2 * CHUNK, 66);
+    const struct span first = span_of(p->bytes, CHUNK), second = span_of(p->bytes + CHUNK, CHUNK);
+    attach(w, 1, world_inspect(w, 1, "pass"), p);
+    sync(w, 1, &(struct ocop_sync_options){.files = OCOP_FILES_NONE});
+    assert_int_equal(send_chunk(w, 1, p, p->len, 0, first), FILE_PART);
+    assert_int_equal(send_chunk(w, 1, p, p->len, 0, second), FILE_PART);
+    assert_int_equal(send_chunk(w, 1, p, p->len, 1, second), FILE_WHOLE);
+    assert_true(at_centre(w, p));
+    free(p);
+}
+
+static void a_request_has_its_limits(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    Ocop__Sync__FilesRequest in = OCOP__SYNC__FILES_REQUEST__INIT;
+    Ocop__Sync__FilesReply *out;
+    Ocop__Sync__FileAsk a = OCOP__SYNC__FILE_ASK__INIT, *asks[FILES_ASKED_MAX + 1];
+    Ocop__Sync__Chunk c = OCOP__SYNC__CHUNK__INIT, *chunks[FILE_CHUNKS_SENT_MAX + 1];
+    uint8_t hash[HASH_LEN] = {1};
+    a.hash = (ProtobufCBinaryData){HASH_LEN, hash};
+    a.size = 1;
+    for (size_t i = 0; i <= FILES_ASKED_MAX; i++)
+        asks[i] = &a;
+    for (size_t i = 0; i <= FILE_CHUNKS_SENT_MAX; i++)
+        chunks[i] = &c;
+    in.asks = asks;
+    in.chunks = chunks;
+    in.n_asks = FILES_ASKED_MAX;
+    in.n_chunks = FILE_CHUNKS_SENT_MAX;
+    must(ask(w, 1, &in, &out, &err), &err);
+    in.n_asks++;
+    assert_int_equal(ask(w, 1, &in, &out, &err), OCOP_ELIMIT);
+    in.n_asks--;
+    in.n_chunks++;
+    assert_int_equal(ask(w, 1, &in, &out, &err), OCOP_ELIMIT);
+}
+
+/* One file that the registry's disk refuses is that one's misfortune. */
+static void a_file_that_fails_at_the_centre_holds_up_no_other(void **state)
+{
+    struct world *w = *state;
+    struct photo *bad = photo(CHUNK, 60), *good = photo(2 * CHUNK, 61);
+    struct ocop_id record = world_inspect(w, 1, "pass");
+    char folder[512], path[700], name[CONTENT_NAME_LEN + 1];
+    attach(w, 1, record, bad);
+    attach(w, 1, record, good);
+    snprintf(folder, sizeof folder, "%s/registry.db.blobs", w->dir);
+    snprintf(path, sizeof path, "%s/part/%s-%zu", folder, content_name(bad->hash, name), bad->len);
+    assert_int_equal(mkdir(folder, 0700), 0);
+    snprintf(folder, sizeof folder, "%s/registry.db.blobs/part", w->dir);
+    assert_int_equal(mkdir(folder, 0700), 0);
+    assert_int_equal(mkdir(path, 0700), 0); /* what cannot be opened to be written */
+    struct ocop_sync_summary sum = world_sync(w, 1);
+    assert_int_equal(sum.files_sent, 1);
+    assert_int_equal(sum.files_left, 1);
+    assert_true(at_centre(w, good));
+    assert_int_equal(state_of(w, 1, bad->id, NULL), OCOP_FILE_WAITING);
+    assert_int_equal(rmdir(path), 0);
+    assert_int_equal(world_sync(w, 1).files_sent, 1);
+    assert_true(at_centre(w, bad));
+    free(bad);
+    free(good);
+}
+
+/* Nothing of a content that is not what was sent is given to who begins to fetch it. */
+static void a_content_damaged_at_the_centre_is_told_before_it_travels(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    struct photo *p = photo(3 * CHUNK, 62);
+    Ocop__Sync__FilesRequest in = OCOP__SYNC__FILES_REQUEST__INIT;
+    Ocop__Sync__FilesReply *out;
+    Ocop__Sync__FileAsk a = OCOP__SYNC__FILE_ASK__INIT, *asks[] = {&a};
+    char path[512], name[CONTENT_NAME_LEN + 1];
+    attach(w, 1, world_inspect(w, 1, "pass"), p);
+    world_sync(w, 1);
+    a.hash = (ProtobufCBinaryData){HASH_LEN, p->hash};
+    a.size = p->len;
+    a.count = 2;
+    in.asks = asks;
+    in.n_asks = 1;
+    must(ask(w, 1, &in, &out, &err), &err);
+    assert_int_equal(out->states[0]->code, FILE_WHOLE);
+    assert_int_equal(out->n_chunks, 2);
+    content_name(p->hash, name);
+    snprintf(path, sizeof path, "%s/registry.db.blobs/%.2s/%s", w->dir, name, name);
+    int fd = open(path, O_RDWR);
+    assert_int_equal(pwrite(fd, "x", 1, 2 * CHUNK + 9), 1);
+    close(fd);
+    must(ask(w, 1, &in, &out, &err), &err);
+    assert_int_equal(out->states[0]->code, FILE_FAILED);
+    assert_int_equal(out->n_chunks, 0);
+    free(p);
+}
+
+static void a_server_that_takes_back_what_it_said_holds_no_device(void **state)
+{
+    struct world *w = *state;
+    struct photo *p = photo(8 * CHUNK, 50);
+    attach(w, 1, world_inspect(w, 1, "pass"), p);
+    for (int how = ALL_THERE; how <= TO_AND_FRO; how++) {
+        lies.how = how;
+        lies.asked = 0;
+        assert_int_equal(sync(w, 1, NULL).files_left, 1);
+        assert_in_range(lies.asked, 2, 40);
+        lies.how = TRUTH;
+    }
+    assert_int_equal(world_sync(w, 1).files_sent, 1);
+    assert_true(at_centre(w, p));
+    free(p);
+}
+
+/* Contents wait for a server that has heard of them; records do not. */
+static void a_server_that_knows_no_files_takes_the_records(void **state)
+{
+    struct world *w = *state;
+    struct photo *p = photo(CHUNK, 67);
+    attach(w, 1, world_inspect(w, 1, "pass"), p);
+    lies.how = UNHEARD_OF;
+    struct ocop_sync_summary sum = sync(w, 1, NULL);
+    lies.how = TRUTH;
+    assert_true(sum.complete);
+    assert_int_equal(sum.applied, 2);
+    assert_int_equal(sum.files_left, 1);
+    assert_int_equal(state_of(w, 1, p->id, NULL), OCOP_FILE_WAITING);
+    assert_int_equal(world_sync(w, 1).files_sent, 1);
+    free(p);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_world, close_world)
+    const struct CMUnitTest tests[] = {
+        TEST(who_attaches_what_he_fetched_proves_to_have_it),
+        TEST(who_attaches_what_he_is_fetching_proves_to_have_it),
+        TEST(contents_leave_with_their_records),
+        TEST(who_may_have_a_content),
+        TEST(a_chunk_that_is_there_stays),
+        TEST(a_request_has_its_limits),
+        TEST(a_file_that_fails_at_the_centre_holds_up_no_other),
+        TEST(a_content_damaged_at_the_centre_is_told_before_it_travels),
+        TEST(a_server_that_takes_back_what_it_said_holds_no_device),
+        TEST(a_server_that_knows_no_files_takes_the_records),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
