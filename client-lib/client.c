@@ -663,8 +663,9 @@ enum ocop_status ocop_enrol(struct ocop_store *s, const char *code, const char *
     if (st)
         goto out;
     reply = reply_unpack(message, &allocator);
-    st = reply ? enrol_apply(s, &in, reply, err)
-               : err_set(err, OCOP_EPROTO, "the server's answer cannot be read");
+    st = reply      ? enrol_apply(s, &in, reply, err)
+         : a.failed ? err_nomem(err)
+                    : err_set(err, OCOP_EPROTO, "the server's answer cannot be read");
 out:
     client_end_exchange(s);
     client_leave(s);

@@ -506,7 +506,8 @@ static enum ocop_status take_reply(struct run *r, struct ocop_error *err)
         return st;
     reply = reply_unpack(message, &allocator);
     if (!reply)
-        return err_set(err, OCOP_EPROTO, "the server's reply cannot be read");
+        return r->arena.failed ? err_nomem(err)
+                               : err_set(err, OCOP_EPROTO, "the server's reply cannot be read");
     st = sync_reply_status(reply, &said);
     if (st == OCOP_EBUSY)
         is_busy(r, reply->retry_after_ms);

@@ -44,7 +44,8 @@ enum ocop_status travel_opened(const struct travel_options *o, struct noise *noi
     if (st)
         return st;
     if (!reply)
-        return err_set(err, OCOP_EPROTO, "the server's reply cannot be read");
+        return a->failed ? err_nomem(err)
+                         : err_set(err, OCOP_EPROTO, "the server's reply cannot be read");
     st = sync_reply_status(reply, err);
     if (st == OCOP_EBUSY)
         o->sum->retry_after_ms = (int)(reply->retry_after_ms & INT32_MAX);

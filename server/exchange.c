@@ -63,7 +63,9 @@ static void work_open(void *works, size_t i)
     size_t fields = REQUEST_FIELDS_MAX;
     if (few_fields(&ocop__sync__request__descriptor, message, &fields))
         w->request = ocop__sync__request__unpack(&from_arena, message.len, message.p);
-    if (!w->request || (!w->request->enrol && !w->request->sync && !w->request->files))
+    if (!w->request && w->arena.failed)
+        w->job->status = err_nomem(&w->err); /* nobody's fault but ours */
+    else if (!w->request || (!w->request->enrol && !w->request->sync && !w->request->files))
         w->job->status = err_set(&w->err, OCOP_EPROTO, "the request is not well formed");
     else if (!w->request->enrol && !w->request->sync)
         w->writes = blobs_writes(w->request->files);

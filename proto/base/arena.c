@@ -45,7 +45,7 @@ void arena_reset(struct arena *a)
 {
     struct arena_block *largest = a->blocks;
     a->used = 0;
-    a->full = false;
+    a->full = a->failed = false;
     if (!largest)
         return;
     /* Usually the newest, but the last block is cut to what the cap leaves. */
@@ -96,6 +96,7 @@ void *arena_alloc(struct arena *a, size_t size)
     struct arena_block *b = a->blocks;
     if (!b || b->room - b->at < size)
         b = block_new(a, size, a->cap - a->used);
+    a->failed = a->failed || !b;
     if (!b)
         return NULL;
     void *p = b->bytes + b->at;

@@ -10,7 +10,8 @@ struct arena {
     struct arena_block *blocks;
     size_t used; /* bytes given out */
     size_t cap;  /* bytes it may give out in all */
-    bool full;   /* something was denied because of the cap, not for want of memory */
+    bool full;   /* something was denied because of the cap ... */
+    bool failed; /* ... or for want of memory */
 };
 
 void arena_init(struct arena *a, size_t cap);

@@ -44,6 +44,25 @@ static void an_arena_gives_aligned_memory_up_to_its_cap(void **state)
     assert_int_equal(a.used, 0);
 }
 
+/* What was too much is the asker's fault, what there is no memory for is not. */
+static void an_arena_tells_a_cap_from_want_of_memory(void **state)
+{
+    (void)state;
+    struct arena a;
+    arena_init(&a, 100);
+    assert_null(arena_alloc(&a, 200));
+    assert_true(a.full && !a.failed);
+    arena_fini(&a);
+    arena_init(&a, SIZE_MAX);
+    assert_null(arena_alloc(&a, SIZE_MAX / 4));
+    assert_true(a.failed && !a.full);
+    arena_reset(&a);
+    assert_false(a.failed);
+    assert_non_null(arena_alloc(&a, 100));
+    assert_false(a.failed);
+    arena_fini(&a);
+}
+
 static void an_arena_refuses_sizes_that_overflow(void **state)
 {
     (void)state;
@@ -820,6 +839,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_arena_gives_aligned_memory_up_to_its_cap),
         cmocka_unit_test(an_arena_refuses_sizes_that_overflow),
+        cmocka_unit_test(an_arena_tells_a_cap_from_want_of_memory),
         cmocka_unit_test(a_reset_arena_keeps_its_largest_block),
         cmocka_unit_test(an_arena_copies_prints_clears_and_trims),
         cmocka_unit_test(a_buf_holds_exactly_its_cap),
