@@ -8,7 +8,7 @@
 #include "blobs_copy.h"
 #include "files.h"
 #include "scene.h"
-#include "show_files.h"
+#include "verify_files.h"
 
 enum { BYTES = 20000 };
 
@@ -145,7 +145,7 @@ static enum ocop_status sweep_centre(struct scene *s, struct ocop_error *err)
     enum ocop_status st = registry_begin(s->w.registry, err);
     if (st != OCOP_OK)
         return st;
-    st = files_sweep(s->w.registry, nowhere, &found, err);
+    st = files_sweep(s->w.registry, 0, nowhere, &found, err);
     registry_rollback(s->w.registry);
     return st;
 }
