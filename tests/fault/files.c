@@ -138,14 +138,14 @@ static void loose_at_centre(struct scene *s)
 
 static enum ocop_status sweep_centre(struct scene *s, struct ocop_error *err)
 {
-    struct files_found found;
+    struct files_swept swept;
     static FILE *nowhere;
     if (!nowhere)
         nowhere = fopen("/dev/null", "w");
     enum ocop_status st = registry_begin(s->w.registry, err);
     if (st != OCOP_OK)
         return st;
-    st = files_sweep(s->w.registry, 0, nowhere, &found, err);
+    st = files_sweep(s->w.registry, 0, nowhere, &swept, err);
     registry_rollback(s->w.registry);
     return st;
 }
