@@ -33,6 +33,8 @@ struct source {
     const char *field; /* that errors are about */
     int fd;            /* -1: it is in memory */
     bool ours;         /* to be closed */
+    bool regular;      /* a file, of which this much is wanted: */
+    uint64_t at, end;
     struct stat before;
     uint64_t limit; /* bytes that may be read */
     char name[FILE_NAME_BYTES_MAX + 1];
@@ -74,14 +76,34 @@ static enum ocop_status too_large(const struct source *src, uint64_t most, struc
                      (unsigned long long)(most / 1024));
 }
 
+/* Of a file: who hands over a descriptor may have read from it. */
+static enum ocop_status choose_part(struct source *src, struct ocop_error *err)
+{
+    const struct ocop_attachment *a = src->what;
+    const uint64_t size = src->regular ? (uint64_t)src->before.st_size : 0;
+    const off_t stands = src->ours || !src->regular ? 0 : lseek(src->fd, 0, SEEK_CUR);
+
+    if (a->has_part && !src->regular)
+        return err_field(err, OCOP_EINVAL, src->field, "has no parts: it is no file");
+    src->at = a->has_part ? a->part_at : stands > 0 ? (uint64_t)stands : 0;
+    src->end = a->has_part && a->part_len <= UINT64_MAX - src->at ? src->at + a->part_len : size;
+    if (a->has_part && (src->at > size || src->end > size || src->end - src->at != a->part_len))
+        return err_field(err, OCOP_EINVAL, src->field, "the file has no such part");
+    if (src->at > src->end) /* it stands behind its end */
+        src->at = src->end;
+    return src->end - src->at > src->limit ? too_large(src, src->limit, err) : OCOP_OK;
+}
+
 static enum ocop_status open_source(struct source *src, struct ocop_error *err)
 {
     const struct ocop_attachment *a = src->what;
 
     src->fd = -1;
-    src->field = a->path ? "path" : a->bytes ? "bytes" : "fd";
+    src->field = a->path ? "path" : a->bytes ? "bytes" : a->read ? "read" : "fd";
     if (a->bytes)
         return a->len > src->limit ? too_large(src, src->limit, err) : OCOP_OK;
+    if (a->read && !a->path)
+        return OCOP_OK;
     if (!a->path && a->fd < 0)
         return err_field(err, OCOP_EINVAL, "fd",
                          "is no open descriptor, and there is neither a path nor bytes");
@@ -93,9 +115,8 @@ static enum ocop_status open_source(struct source *src, struct ocop_error *err)
                          src->field, "%.200s cannot be opened: %m", a->path ? a->path : "it");
     if (!S_ISREG(src->before.st_mode) && (a->path || S_ISDIR(src->before.st_mode)))
         return err_field(err, OCOP_EINVAL, src->field, "is not a file");
-    return S_ISREG(src->before.st_mode) && (uint64_t)src->before.st_size > src->limit
-               ? too_large(src, src->limit, err)
-               : OCOP_OK;
+    src->regular = S_ISREG(src->before.st_mode);
+    return choose_part(src, err);
 }
 
 static void close_source(struct source *src)
@@ -124,14 +145,30 @@ static enum ocop_status check_unchanged(const struct source *src, uint64_t size,
     struct stat now;
     const struct stat *then = &src->before;
 
-    if (src->fd < 0 || !S_ISREG(then->st_mode))
+    if (!src->regular)
         return OCOP_OK;
     if (fstat(src->fd, &now) == 0 && now.st_size == then->st_size &&
         now.st_mtim.tv_sec == then->st_mtim.tv_sec &&
-        now.st_mtim.tv_nsec == then->st_mtim.tv_nsec && (uint64_t)now.st_size == size)
+        now.st_mtim.tv_nsec == then->st_mtim.tv_nsec && src->end - src->at == size)
         return OCOP_OK;
     return err_field(err, OCOP_EBUSY, src->field,
                      "the file changed while it was read; attach it when it is complete");
+}
+
+/* As read does it: 0 at the end, below 0 when it fails. */
+static ssize_t read_part(const struct source *src, uint64_t done, uint8_t *part, size_t room)
+{
+    const struct ocop_attachment *a = src->what;
+    const uint64_t left = src->end - src->at - done;
+
+    if (src->fd < 0) {
+        const long n = a->read(a->user, part, room);
+        errno = EIO;
+        return n < 0 || (size_t)n > room ? -1 : (ssize_t)n;
+    }
+    if (!src->regular)
+        return read(src->fd, part, room);
+    return pread(src->fd, part, left < room ? (size_t)left : room, (off_t)(src->at + done));
 }
 
 static enum ocop_status read_source(struct source *src, struct content_writer *w,
@@ -140,10 +177,10 @@ static enum ocop_status read_source(struct source *src, struct content_writer *w
     uint8_t part[READ_BYTES];
     enum ocop_status st = OCOP_OK;
 
-    if (src->fd < 0)
+    if (src->what->bytes)
         return take_bytes(src, w, span_of(src->what->bytes, src->what->len), err);
     while (!st) {
-        ssize_t n = read(src->fd, part, sizeof part);
+        ssize_t n = read_part(src, w->size, part, sizeof part);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
@@ -354,8 +391,8 @@ static enum ocop_status copy(struct source *src, struct taken *t, struct ocop_er
     uint64_t expected = src->what->bytes ? src->what->len : 0;
     enum ocop_status st = open_source(src, err);
 
-    if (!st && src->fd >= 0 && S_ISREG(src->before.st_mode))
-        expected = (uint64_t)src->before.st_size;
+    if (!st && src->regular)
+        expected = src->end - src->at;
     if (!st)
         st = content_room(&t->d, expected, err);
     if (!st)

@@ -292,19 +292,28 @@ ocop_load_packed(struct ocop_store *store, const struct ocop_id *id, char **out,
 /* --- files: photos, signatures, documents ---------------------------------------------------- */
 
 /** A content to be attached to a record: of a file, of memory, or of an open descriptor. */
+/** The next bytes of a content, at most `len`. @return how many; 0 at its end; below 0: it cannot
+ * be read */
+typedef long (*ocop_read_fn)(void *user, void *out, size_t len);
+
 struct ocop_attachment {
     const char *path;  /**< a file; or NULL and ... */
     const void *bytes; /**< ... `len` bytes; or both NULL and ... */
     size_t len;
-    int fd;                 /**< ... what is read from here, to its end; stays open */
-    const char *name;       /**< for people, no path; NULL: that of `path` */
-    const char *role;       /**< of code list attachment_role: photo, signature, document,
-                                 laboratory_report, other */
-    const char *media_type; /**< what it is said to be, such as "image/jpeg"; must be what its
-                               content tells. NULL: nothing is said */
-    const char *caption;    /**< may be NULL */
-    int64_t taken_ms;       /**< by the device's clock; 0: not known */
-    bool has_place;         /**< are these two known? */
+    ocop_read_fn read; /**< ... what this gives, called while nothing is locked; or NULL and ... */
+    void *user;        /**< for it */
+    int fd;            /**< ... what is read from here, from where it stands to its end. Stays open;
+                            of a file, where it stands too */
+    bool has_part;     /**< of a file, only a part, such as that of an AssetFileDescriptor: ... */
+    uint64_t part_at, part_len; /**< ... from here on so much, wherever `fd` stands */
+    const char *name;           /**< for people, no path; NULL: that of `path` */
+    const char *role;           /**< of code list attachment_role: photo, signature, document,
+                                     laboratory_report, other */
+    const char *media_type;     /**< what it is said to be, such as "image/jpeg"; must be what its
+                                   content tells. NULL: nothing is said */
+    const char *caption;        /**< may be NULL */
+    int64_t taken_ms;           /**< by the device's clock; 0: not known */
+    bool has_place;             /**< are these two known? */
     int32_t lat_e6, lon_e6;
 };
 

@@ -7,7 +7,7 @@
 #include <string.h>
 
 static jclass exception_class, native_class;
-static jmethodID exception_new, progress_method, finding_method;
+static jmethodID exception_new, progress_method, finding_method, read_method;
 
 static jclass global_class(JNIEnv *env, const char *name)
 {
@@ -31,7 +31,10 @@ bool border_load(JNIEnv *env)
     if (progress_method)
         finding_method = (*env)->GetStaticMethodID(env, native_class, "finding",
                                                    "(Lvn/ocop/field/CheckListener;[B)V");
-    return finding_method != NULL;
+    if (finding_method)
+        read_method =
+            (*env)->GetStaticMethodID(env, native_class, "read", "(Ljava/io/InputStream;I)[B");
+    return read_method != NULL;
 }
 
 /* --- the arena ------------------------------------------------------------------------------- */
@@ -382,4 +385,24 @@ void border_finding(struct border *b, jobject listener, const char *finding)
     }
     (*env)->DeleteLocalRef(env, text);
     (void)come_back(b, &in);
+}
+
+long border_read(struct border *b, jobject stream, void *out, size_t len)
+{
+    JNIEnv *env = b->env;
+    struct border in;
+    jbyteArray bytes;
+    long got = 0;
+
+    if (b->thrown)
+        return -1;
+    border_begin(&in, env);
+    bytes = (*env)->CallStaticObjectMethod(env, native_class, read_method, stream, (jint)len);
+    in.thrown = (*env)->ExceptionCheck(env);
+    if (!in.thrown && bytes) { /* null: its end */
+        got = (*env)->GetArrayLength(env, bytes);
+        (*env)->GetByteArrayRegion(env, bytes, 0, (jsize)got, out);
+    }
+    (*env)->DeleteLocalRef(env, bytes);
+    return come_back(b, &in) ? got : -1;
 }

@@ -70,5 +70,9 @@ jbyteArray border_message_out(struct border *b, const ProtobufCMessage *m);
 bool border_progress(struct border *b, jobject listener, const ProtobufCMessage *summary,
                      const char *doing);
 void border_finding(struct border *b, jobject listener, const char *finding);
+/** Bytes of a java.io.InputStream, at most `len`: 0 at its end, below 0 when an exception is on its
+ * way.
+ */
+long border_read(struct border *b, jobject stream, void *out, size_t len);
 
 #endif

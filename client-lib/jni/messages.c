@@ -63,6 +63,9 @@ struct ocop_attachment attachment_of(const Ocop__Field__Attachment *m)
     a.bytes = m->has_bytes ? m->bytes.data : NULL;
     a.len = m->bytes.len;
     a.fd = m->has_fd ? m->fd : -1;
+    a.has_part = m->has_part_at && m->has_part_len;
+    a.part_at = m->part_at;
+    a.part_len = m->part_len;
     a.name = m->name;
     a.role = m->role;
     a.media_type = m->media_type;

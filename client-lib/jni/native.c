@@ -276,6 +276,41 @@ static jbyteArray attach(JNIEnv *env, jclass c, jlong h, jbyteArray record, jbyt
     return out;
 }
 
+struct streamed {
+    struct border *b;
+    jobject stream;
+};
+
+static long read_stream(void *user, void *out, size_t len)
+{
+    struct streamed *from = user;
+
+    return border_read(from->b, from->stream, out, len);
+}
+
+static jbyteArray attach_stream(JNIEnv *env, jclass c, jlong h, jbyteArray record,
+                                jbyteArray attachment, jobject stream)
+{
+    struct border b;
+    struct streamed from = {&b, stream};
+    struct ocop_id room, id = {{0}};
+    const struct ocop_id *i;
+    struct ocop_attachment a;
+    jbyteArray out;
+
+    (void)c;
+    border_begin(&b, env);
+    i = border_id(&b, record, &room);
+    a = attachment_of((void *)border_message(&b, &ocop__field__attachment__descriptor, attachment));
+    a.path = a.bytes = NULL;
+    a.read = read_stream;
+    a.user = &from;
+    BORDER_CALL(&b, ocop_attach(store_of(h), i, &a, &id, &b.err));
+    out = border_out(&b, id.b, sizeof id.b);
+    border_end(&b);
+    return out;
+}
+
 static jbyteArray attach_strokes(JNIEnv *env, jclass c, jlong h, jbyteArray record,
                                  jbyteArray strokes, jbyteArray attachment)
 {
@@ -680,6 +715,32 @@ static jbyteArray verify_evidence(JNIEnv *env, jclass c, jbyteArray file, jbyteA
     return out;
 }
 
+static jbyteArray verify_evidence_fd(JNIEnv *env, jclass c, jint fd, jbyteArray root_key,
+                                     jbyteArray folder, jboolean json)
+{
+    struct border b;
+    struct ocop_evidence e = {0};
+    Ocop__Field__Evidence m;
+    const char *path;
+    const void *root;
+    size_t root_len;
+    char *story = NULL;
+    jbyteArray out;
+
+    (void)c;
+    border_begin(&b, env);
+    root = border_bytes(&b, root_key, &root_len);
+    path = border_text(&b, folder);
+    if (root && root_len != sizeof e.root_key)
+        border_fail(&b, OCOP_EINVAL, "a root key has 32 bytes");
+    BORDER_CALL(&b, ocop_verify_evidence_fd(fd, root, path, json, &story, &e, &b.err));
+    m = evidence_message(&e, story);
+    out = border_message_out(&b, &m.base);
+    ocop_text_free(story);
+    border_end(&b);
+    return out;
+}
+
 static jbyteArray id_text(JNIEnv *env, jclass c, jbyteArray id)
 {
     struct border b;
@@ -779,6 +840,7 @@ JNIEXPORT jint JNI_OnLoad(JavaVM *vm, void *reserved)
         METHOD("attach", "(J[B[B)[B", attach),
         METHOD("attachStrokes", "(J[B[B[B)[B", attach_strokes),
         METHOD("files", "(J[B)[B", files),
+        METHOD("attachStream", "(J[B[BLjava/io/InputStream;)[B", attach_stream),
         METHOD("readFile", "(J[BJI)[B", read_file),
         METHOD("fetch", "(J[B)V", fetch),
         METHOD("fetchThumbnails", "(J[B)I", fetch_thumbnails),
@@ -800,6 +862,7 @@ JNIEXPORT jint JNI_OnLoad(JavaVM *vm, void *reserved)
         METHOD("resend", "(J[B)V", resend),
         METHOD("check", "(JLvn/ocop/field/CheckListener;)I", check),
         METHOD("verifyEvidence", "([B[BZ)[B", verify_evidence),
+        METHOD("verifyEvidenceFd", "(I[B[BZ)[B", verify_evidence_fd),
         METHOD("idText", "([B)[B", id_text),
         METHOD("parseId", "([B)[B", parse_id),
         METHOD("sameName", "([B[B)Z", same_name),

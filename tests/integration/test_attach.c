@@ -247,6 +247,92 @@ static void a_file_and_a_descriptor_are_taken_as_bytes_are(void **state)
     assert_int_equal(count_files(w, &record), 4);
 }
 
+/* Of a descriptor, what was read of it already is not wanted; of a part, nothing around it. */
+static void a_part_of_a_file_is_attached_from_where_it_begins(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    struct ocop_id out;
+    uint8_t bytes[50000];
+    char path[160], before[700] = "somebody else's";
+    int ends[2];
+    photo(bytes, sizeof bytes, 3);
+    struct ocop_id record = world_inspect(w, 1, "pass");
+    snprintf(path, sizeof path, "%s/pack", w->dir);
+    FILE *f = fopen(path, "wb");
+    assert_int_equal(fwrite(before, 1, sizeof before, f), sizeof before);
+    assert_int_equal(fwrite(bytes, 1, sizeof bytes, f), sizeof bytes);
+    fclose(f);
+    struct ocop_attachment a = {.fd = openat(AT_FDCWD, path, O_RDONLY), .role = "photo"};
+    assert_int_equal(lseek(a.fd, sizeof before, SEEK_SET), sizeof before);
+    expect_content(w, attach(w, record, &a), bytes, sizeof bytes);
+    assert_int_equal(lseek(a.fd, 0, SEEK_CUR), sizeof before); /* it stands where it stood */
+    a.has_part = true;
+    a.part_at = sizeof before;
+    a.part_len = 20000;
+    expect_content(w, attach(w, record, &a), bytes, 20000);
+    static const uint64_t bad[][2] = {{700, 50001}, {50701, 0}, {UINT64_MAX, 5}, {5, UINT64_MAX}};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        a.part_at = bad[i][0];
+        a.part_len = bad[i][1];
+        assert_int_equal(ocop_attach(w->stores[1], &record, &a, &out, &err), OCOP_EINVAL);
+        assert_string_equal(err.text, "the file has no such part");
+    }
+    a.has_part = false;
+    assert_int_equal(lseek(a.fd, 90000, SEEK_SET), 90000); /* behind the end */
+    assert_int_equal(ocop_attach(w->stores[1], &record, &a, &out, &err), OCOP_EINVAL);
+    close(a.fd);
+    assert_int_equal(pipe(ends), 0);
+    a = (struct ocop_attachment){.fd = ends[0], .role = "photo", .has_part = true, .part_len = 5};
+    assert_int_equal(ocop_attach(w->stores[1], &record, &a, &out, &err), OCOP_EINVAL);
+    assert_string_equal(err.text, "has no parts: it is no file");
+    close(ends[0]);
+    close(ends[1]);
+}
+
+struct reading {
+    const uint8_t *bytes;
+    size_t len, step;
+    long fails_at; /* bytes; 0: never */
+    size_t done;
+};
+
+static long give(void *user, void *out, size_t len)
+{
+    struct reading *r = user;
+    size_t n = r->len - r->done < r->step ? r->len - r->done : r->step;
+    n = n < len ? n : len;
+    if (r->fails_at && r->done >= (size_t)r->fails_at)
+        return -1;
+    memcpy(out, r->bytes + r->done, n);
+    r->done += n;
+    return (long)n;
+}
+
+static void what_a_function_gives_is_attached_and_what_it_fails_with_is_not(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    struct ocop_id out;
+    uint8_t bytes[50000];
+    photo(bytes, sizeof bytes, 4);
+    struct ocop_id record = world_inspect(w, 1, "pass");
+    for (size_t step = 1; step < sizeof bytes; step *= 37) {
+        struct reading r = {bytes, sizeof bytes, step, 0, 0};
+        struct ocop_attachment a = {.read = give, .user = &r, .fd = -1, .role = "photo"};
+        expect_content(w, attach(w, record, &a), bytes, sizeof bytes);
+    }
+    const unsigned before = in_folder(w, true);
+    struct reading r = {bytes, sizeof bytes, 777, 20000, 0};
+    struct ocop_attachment a = {.read = give, .user = &r, .fd = -1, .role = "photo"};
+    assert_int_equal(ocop_attach(w->stores[1], &record, &a, &out, &err), OCOP_EIO);
+    assert_string_equal(err.field, "read");
+    r = (struct reading){bytes, 0, 777, 0, 0};
+    assert_int_equal(ocop_attach(w->stores[1], &record, &a, &out, &err), OCOP_EINVAL);
+    assert_int_equal(in_folder(w, true), before);
+    assert_int_equal(in_folder(w, false), 0);
+}
+
 static void an_attachment_of_a_draft_is_one_until_the_record_is_submitted(void **state)
 {
     struct world *w = *state;
@@ -679,6 +765,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_photo_becomes_a_record_that_names_its_content),
         TEST(a_file_and_a_descriptor_are_taken_as_bytes_are),
+        TEST(a_part_of_a_file_is_attached_from_where_it_begins),
+        TEST(what_a_function_gives_is_attached_and_what_it_fails_with_is_not),
         TEST(an_attachment_of_a_draft_is_one_until_the_record_is_submitted),
         TEST(a_signature_is_kept_as_it_was_written),
         TEST(strokes_that_are_none_are_refused),

@@ -2,6 +2,7 @@ package vn.ocop.field;
 
 import static org.junit.Assert.assertArrayEquals;
 import static org.junit.Assert.assertEquals;
+import static org.junit.Assert.assertSame;
 import static org.junit.Assert.assertTrue;
 import static vn.ocop.field.Field.fails;
 
@@ -9,11 +10,18 @@ import com.google.protobuf.ByteString;
 import java.awt.image.BufferedImage;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
+import java.io.File;
+import java.io.FileInputStream;
+import java.io.IOException;
+import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.Paths;
 import java.util.Arrays;
+import java.util.Random;
 import javax.imageio.ImageIO;
 import org.junit.Test;
 import vn.ocop.field.records.Inspection;
@@ -155,5 +163,191 @@ public class FileTest {
                     limits.toBuilder().setFileBytes(1L << 40).build()));
             assertEquals(0, store.sweepFiles());
         }
+    }
+
+    /* Larger than what is read at once, and no zlib's friend. */
+    private static byte[] large(int len) {
+        byte[] b = new byte[len];
+        new Random(7).nextBytes(b);
+        System.arraycopy(PDF, 0, b, 0, 5);
+        return b;
+    }
+
+    private static final Attachment DOCUMENT =
+            Attachment.newBuilder().setName("x.pdf").setRole("document").build();
+
+    /* A descriptor's number, as ParcelFileDescriptor.getFd() tells it on Android. */
+    private static int numberOf(Path file) throws Exception {
+        for (String fd : new File("/proc/self/fd").list()) {
+            try {
+                if (Files.readSymbolicLink(Paths.get("/proc/self/fd", fd)).equals(file.toRealPath())) {
+                    return Integer.parseInt(fd);
+                }
+            } catch (NoSuchFileException e) {
+                continue; // it was that of the list itself
+            }
+        }
+        throw new AssertionError("no descriptor of " + file);
+    }
+
+    private static byte[] all(InputStream in) throws Exception {
+        ByteArrayOutputStream out = new ByteArrayOutputStream();
+        byte[] part = new byte[7777];
+        for (int n; (n = in.read(part)) >= 0; ) {
+            out.write(part, 0, n);
+        }
+        return out.toByteArray();
+    }
+
+    @Test
+    public void a_stream_is_attached_and_a_content_is_read_as_one() throws Exception {
+        try (FieldStore store = Field.officer()) {
+            Inspection made = Field.inspection(store).build();
+            store.submit(made);
+            byte[] whole = large(300_000);
+            InputStream slow = new ByteArrayInputStream(whole) {
+                @Override
+                public synchronized int read(byte[] b, int off, int len) {
+                    return super.read(b, off, Math.min(len, 999));
+                }
+            };
+            ByteString id = store.attach(made.getId(), DOCUMENT, slow);
+            assertEquals(-1, slow.read());
+            try (InputStream in = store.openFile(id)) {
+                assertArrayEquals(whole, all(in));
+                assertEquals(-1, in.read());
+            }
+            try (InputStream in = store.openFile(id)) {
+                assertEquals(whole[0] & 0xff, in.read());
+                assertEquals(200_000, in.skip(200_000));
+                assertEquals(whole[200_001] & 0xff, in.read());
+                assertTrue(in.available() > 0);
+                assertArrayEquals(Arrays.copyOfRange(whole, 200_002, whole.length), all(in));
+                assertEquals(0, in.skip(1));
+                assertEquals(0, in.available());
+            }
+            try (InputStream in = store.openFile(id)) { // of exactly two parts, and behind the end
+                assertEquals(whole.length, in.skip(1 << 30));
+                assertEquals(-1, in.read(new byte[10]));
+                assertEquals(0, in.read(new byte[0]));
+            }
+            fails(Status.ENOTFOUND, () -> store.openFile(made.getId()));
+        }
+    }
+
+    @Test
+    public void contents_of_whole_parts_end_where_they_end() throws Exception {
+        try (FieldStore store = Field.officer()) {
+            Inspection made = Field.inspection(store).build();
+            store.submit(made);
+            byte[] whole = large(2 * 4 * 15 * 1024);
+            ByteString id = store.attach(made.getId(), DOCUMENT, new ByteArrayInputStream(whole));
+            try (InputStream in = store.openFile(id)) {
+                assertArrayEquals(whole, all(in));
+            }
+        }
+    }
+
+    @Test
+    public void what_a_stream_throws_comes_out_and_nothing_is_attached() throws Exception {
+        try (FieldStore store = Field.officer()) {
+            Inspection made = Field.inspection(store).build();
+            store.submit(made);
+            for (Exception thrown : new Exception[] {
+                    new IOException("cut"), new IllegalStateException("closed")}) {
+                InputStream broken = new ByteArrayInputStream(large(100_000)) {
+                    @Override
+                    public synchronized int read(byte[] b, int off, int len) {
+                        if (available() < 50_000) {
+                            FileTest.<RuntimeException>raise(thrown);
+                        }
+                        return super.read(b, off, Math.min(len, 9999));
+                    }
+                };
+                try {
+                    store.attach(made.getId(), DOCUMENT, broken);
+                    throw new AssertionError("attached");
+                } catch (IOException | IllegalStateException e) {
+                    assertSame(thrown, e);
+                }
+            }
+            assertEquals(0, store.files(made.getId()).getFilesCount());
+            fails(Status.EINVAL, () -> store.attach(made.getId(), DOCUMENT,
+                    new ByteArrayInputStream(new byte[0])));
+        }
+    }
+
+    @SuppressWarnings("unchecked")
+    private static <E extends Exception> void raise(Exception e) throws E {
+        throw (E) e;
+    }
+
+    @Test
+    public void a_descriptor_is_read_from_where_it_stands_or_in_its_part() throws Exception {
+        try (FieldStore store = Field.officer()) {
+            Inspection made = Field.inspection(store).build();
+            store.submit(made);
+            byte[] whole = large(100_000);
+            Path file = Paths.get(Field.path() + ".bin");
+            ByteArrayOutputStream before = new ByteArrayOutputStream();
+            before.write(new byte[1000]);
+            before.write(whole);
+            Files.write(file, before.toByteArray());
+            try (FileInputStream in = new FileInputStream(file.toFile())) {
+                Attachment of = DOCUMENT.toBuilder().setFd(numberOf(file)).build();
+                assertEquals(1000, in.read(new byte[1000]));
+                ByteString rest = store.attach(made.getId(), of);
+                assertArrayEquals(whole, all(store.openFile(rest)));
+                assertEquals(whole[0] & 0xff, in.read()); // it stands where it stood
+                ByteString part = store.attach(made.getId(),
+                        of.toBuilder().setPartAt(1000).setPartLen(5000).build());
+                assertArrayEquals(Arrays.copyOf(whole, 5000), all(store.openFile(part)));
+                fails(Status.EINVAL, () -> store.attach(made.getId(),
+                        of.toBuilder().setPartAt(1000).setPartLen(whole.length + 1).build()));
+                all(in);
+                fails(Status.EINVAL, () -> store.attach(made.getId(), of)); // nothing is left
+            }
+        }
+    }
+
+    @Test
+    public void a_bundle_is_checked_from_its_descriptor_and_its_photo_written() throws Exception {
+        try (FieldStore store = Field.officer()) {
+            Inspection made = Field.inspection(store).build();
+            store.submit(made);
+            byte[] whole = large(100_000);
+            store.attach(made.getId(), DOCUMENT, new ByteArrayInputStream(whole));
+            assertEquals(1, store.storeStatus().getFilesWaiting());
+            assertEquals(whole.length, store.storeStatus().getFilesWaitingBytes());
+            assertEquals(1, store.sync().getFilesSent());
+            assertEquals(0, store.storeStatus().getFilesWaiting());
+            Path bundle = Paths.get(Field.path() + ".evidence");
+            Path folder = Paths.get(Field.path() + ".proof");
+            Field.centre().office("export", "evidence", FieldStore.idText(made.getId()),
+                    "--out", bundle.toString());
+            try (FileInputStream in = new FileInputStream(bundle.toFile())) {
+                Evidence e = FieldStore.verifyEvidence(numberOf(bundle), null, folder.toString(), false);
+                assertTrue(e.getStory(), e.getHolds());
+                assertEquals(1, e.getFiles());
+                assertEquals(1, e.getFilesWhole());
+                assertEquals(0, e.getFilesDamaged() + e.getFilesCut());
+                assertEquals(-1, in.read()); // read to its end
+            }
+            assertEquals(e_of(bundle, 0).getRootKey(), e_of(bundle, 1).getRootKey());
+            assertTrue(e_of(bundle, 0).getHolds());
+            assertEquals(1, e_of(bundle, 1).getFilesDamaged());
+            try (DirectoryStream<Path> files = Files.newDirectoryStream(folder)) {
+                for (Path f : files) {
+                    assertArrayEquals(whole, Files.readAllBytes(f));
+                }
+            }
+        }
+    }
+
+    /* From memory; its last byte with this much added. */
+    private static Evidence e_of(Path bundle, int more) throws Exception {
+        byte[] b = Files.readAllBytes(bundle);
+        b[b.length - 1] += (byte) more;
+        return FieldStore.verifyEvidence(b, null, false);
     }
 }

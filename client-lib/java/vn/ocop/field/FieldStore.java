@@ -4,6 +4,9 @@ import androidx.annotation.NonNull;
 import androidx.annotation.Nullable;
 import com.google.protobuf.ByteString;
 import com.google.protobuf.MessageLite;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
 import java.util.Objects;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
@@ -340,6 +343,30 @@ public final class FieldStore implements AutoCloseable {
     }
 
     /**
+     * Attach what a stream gives, to its end: of {@code ContentResolver.openInputStream(uri)}, say. It is
+     * copied as it comes and never held in memory as a whole. The stream stays open.
+     *
+     * @param record as of {@link #attach(ByteString, Attachment)}
+     * @param attachment role, name and what else is known; where its content is does not count
+     * @param content read on this thread
+     * @return id of the attachment
+     * @throws OcopException as {@link #attach(ByteString, Attachment)}
+     * @throws IOException what the stream throws; then nothing is attached
+     */
+    @NonNull
+    public ByteString attach(@NonNull ByteString record, @NonNull Attachment attachment,
+            @NonNull InputStream content) throws OcopException, IOException {
+        byte[] a = attachment.toByteArray();
+        Objects.requireNonNull(content);
+        try {
+            byte[] id = ask(s -> Native.attachStream(s, record.toByteArray(), a, content));
+            return ByteString.copyFrom(id);
+        } catch (UncheckedIOException e) {
+            throw e.getCause();
+        }
+    }
+
+    /**
      * Attach a signature as it was written: its strokes become a small SVG, with the times of their points.
      *
      * @param record as of {@link #attach}
@@ -384,6 +411,20 @@ public final class FieldStore implements AutoCloseable {
     @NonNull
     public byte[] readFile(@NonNull ByteString attachment, long at, int len) throws OcopException {
         return ask(s -> Native.readFile(s, attachment.toByteArray(), at, len));
+    }
+
+    /**
+     * A content as a stream, of which a small part at a time is in memory: for a decoder, or to be copied
+     * into a file or another app's descriptor. Not for several threads.
+     *
+     * @param attachment its id
+     * @return to be read while this store is open; what {@link #readFile} would throw comes as the cause of
+     *     an IOException
+     * @throws OcopException as {@link #readFile}
+     */
+    @NonNull
+    public InputStream openFile(@NonNull ByteString attachment) throws OcopException {
+        return new ContentStream(this, Objects.requireNonNull(attachment));
     }
 
     /**
@@ -669,6 +710,24 @@ public final class FieldStore implements AutoCloseable {
     public static Evidence verifyEvidence(
             @NonNull byte[] bundle, @Nullable byte[] rootKey, boolean json) throws OcopException {
         return Native.message(Evidence.parser(), Native.verifyEvidence(Objects.requireNonNull(bundle), rootKey, json));
+    }
+
+    /**
+     * The same from a descriptor, that of a content URI, say, which is read once to its end and stays open.
+     * The contents of attachments that the bundle carries are not held in memory.
+     *
+     * @param fd of {@code ParcelFileDescriptor.getFd()}
+     * @param rootKey as above
+     * @param folder where whole contents are written to as new files, which the story names; or null
+     * @param json as above
+     * @return says whether all in it holds, and how many contents are whole
+     * @throws OcopException as above; {@link Status#ESTATE} a file is there already; {@link Status#EIO}
+     */
+    @NonNull
+    public static Evidence verifyEvidence(int fd, @Nullable byte[] rootKey, @Nullable String folder,
+            boolean json) throws OcopException {
+        return Native.message(
+                Evidence.parser(), Native.verifyEvidenceFd(fd, rootKey, Native.utf8(folder), json));
     }
 
     // --- names, ids, version ---

@@ -3,7 +3,11 @@ package vn.ocop.field;
 import com.google.protobuf.InvalidProtocolBufferException;
 import com.google.protobuf.MessageLite;
 import com.google.protobuf.Parser;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 
 /**
  * The border: client-lib/jni/native.c. All that crosses it is numbers and byte arrays: text as UTF-8,
@@ -52,6 +56,9 @@ final class Native {
     static native byte[] attach(long store, byte[] record, byte[] attachment) throws OcopException;
 
     static native byte[] attachStrokes(long store, byte[] record, byte[] strokes, byte[] attachment)
+            throws OcopException;
+
+    static native byte[] attachStream(long store, byte[] record, byte[] attachment, InputStream in)
             throws OcopException;
 
     static native byte[] files(long store, byte[] record) throws OcopException;
@@ -103,6 +110,9 @@ final class Native {
     static native byte[] verifyEvidence(byte[] bundle, byte[] rootKey, boolean json)
             throws OcopException;
 
+    static native byte[] verifyEvidenceFd(int fd, byte[] rootKey, byte[] folder, boolean json)
+            throws OcopException;
+
     static native byte[] idText(byte[] id) throws OcopException;
 
     static native byte[] parseId(byte[] text) throws OcopException;
@@ -121,6 +131,20 @@ final class Native {
     /* Called from C. */
     static void finding(CheckListener listener, byte[] text) {
         listener.onFinding(text(text));
+    }
+
+    /* Called from C: the next bytes, null at the end. What the stream throws passes through C. */
+    static byte[] read(InputStream in, int len) {
+        try {
+            byte[] b = new byte[len];
+            int n = in.read(b);
+            if (n == 0) {
+                throw new IOException("the stream gives nothing, and does not end");
+            }
+            return n < 0 ? null : Arrays.copyOf(b, n);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     static byte[] utf8(String text) {
