@@ -16,6 +16,7 @@ about() {
     csv) echo server/csvfile.c server/import_columns.c ;;
     evidence) echo proto/change/evidence*.c ;;
     exif) echo proto/image/exif.c ;;
+    picture) echo proto/image/picture.c ;;
     json) echo proto/data/json.c proto/data/json_read.c proto/change/rules.c ;;
     esac
 }

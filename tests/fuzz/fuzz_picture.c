@@ -1,0 +1,67 @@
+/* A JPEG as any camera, or anybody, may make it: it is made smaller or left, and what was made is
+ * one that can be made smaller again. */
+#include "buf.h"
+#include "fuzz.h"
+#include "picture.h"
+
+enum { OUT_BYTES_MAX = 1 << 20 };
+
+struct feed {
+    struct span left;
+    size_t part; /* bytes given at once */
+};
+
+static enum ocop_status next(void *self, struct span *part, struct ocop_error *err)
+{
+    struct feed *f = self;
+
+    (void)err;
+    *part = span_of(f->left.p, f->left.len < f->part ? f->left.len : f->part);
+    f->left = span_of(f->left.p + part->len, f->left.len - part->len);
+    return OCOP_OK;
+}
+
+static enum ocop_status put(void *self, struct span bytes, struct ocop_error *err)
+{
+    struct buf *out = self;
+
+    buf_put(out, bytes.p, bytes.len);
+    return out->failed ? err_set(err, OCOP_ELIMIT, "full") : OCOP_OK;
+}
+
+static enum picture_state scale(struct span in, size_t part, unsigned side, bool bare,
+                                struct buf *out)
+{
+    struct feed feed = {in, part};
+    struct picture_done done;
+    const struct picture_want want = {side, 60, bare};
+    enum ocop_status st = picture_scale(&(struct picture_in){&feed, next},
+                                        &(struct picture_out){out, put}, &want, &done, NULL);
+
+    CHECK(st == OCOP_OK || st == OCOP_ELIMIT);
+    if (st != OCOP_OK)
+        return PICTURE_ODD;
+    CHECK(done.state != PICTURE_MADE ||
+          (done.width > 0 && done.width <= side && done.height > 0 && done.height <= side));
+    CHECK(done.state != PICTURE_ODD || done.why[0]);
+    return done.state;
+}
+
+/* The first byte says how it is asked for; the picture is behind it. */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct buf out, again;
+    struct span in;
+
+    if (size == 0)
+        return 0;
+    in = span_of(data + 1, size - 1);
+    buf_init(&out, OUT_BYTES_MAX);
+    buf_init(&again, OUT_BYTES_MAX);
+    if (scale(in, 1 + (data[0] & 31u) * 40, 16 + (data[0] >> 6) * 30u, (data[0] & 32) != 0, &out) ==
+        PICTURE_MADE)
+        CHECK(scale(buf_span(&out), 1000, 16, true, &again) == PICTURE_MADE);
+    buf_fini(&out);
+    buf_fini(&again);
+    return 0;
+}
