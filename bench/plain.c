@@ -161,7 +161,10 @@ sqlite3 *plain_open(const char *name, enum migrate_side side)
     sqlite3 *db;
     MUST(db_open(measure_path(name), true, false, NULL, &db, &err));
     MUST(migrate(db, side, NULL, &err));
-    if (side == MIGRATE_STORE)
+    if (side == MIGRATE_STORE) {
+        (void)sqlite3_close(db); /* to migrations, FTS5 is something else */
+        MUST(db_open(measure_path(name), false, false, NULL, &db, &err));
         exec(db, plain_search);
+    }
     return db;
 }

@@ -40,6 +40,16 @@ NN_FLAGS := -I$(NN) -D_REENTRANT -DNN_HAVE_LINUX -DNN_STATIC_LIB -DNN_HAVE_SOCKE
 	-DNN_HAVE_CLOCK_GETTIME -DNN_HAVE_CLOCK_MONOTONIC -DNN_HAVE_UNIX_SOCKETS -DNN_USE_EVENTFD \
 	-DNN_HAVE_MSG_CONTROL -DNN_HAVE_SEMAPHORE -DNN_HAVE_GCC_ATOMIC_BUILTINS -DNN_DISABLE_GETADDRINFO_A \
 	-DNN_MAX_SOCKETS=512
+# SMALL=1: what libocop asks for and no more. Here no transport but TCP; the list of those there are is the
+# only thing that holds the others.
+ifneq ($(SMALL),)
+NN_C := $(filter-out $(addprefix $(NN)/transports/,inproc/% ipc/% ws/%) $(NN)/core/global.c,$(NN_C)) \
+	$(P)/gen/nn_global.c
+NN_FLAGS += -I$(NN)/core
+$(P)/gen/nn_global.c: $(NN)/core/global.c
+	@mkdir -p $(@D)
+	@sed '/&nn_\(inproc\|ipc\|ws\),/d' $< >$@
+endif
 $(eval $(call part,nanomsg,$(NN_C),$(NN_FLAGS),$(P)/gen/nanomsg))
 $(P)/lib/libnanomsg.a: $(P)/gen/nanomsg/nn.h
 $(P)/gen/nanomsg/nn.h: $(NN)/nn.h
@@ -76,7 +86,23 @@ $(P)/gen/jansson/jansson_private_config.h: # what it would hold stands above
 	@mkdir -p $(@D)
 	@: >$@
 
-$(eval $(call part,utf8proc,$(S)/utf8proc/utf8proc.c,-DUTF8PROC_STATIC -DUTF8PROC_EXPORTS,$(S)/utf8proc/utf8proc.h))
+U := $(S)/utf8proc
+# Of each of 8,250 properties 24 bytes become 12: no upper, lower and title case (there is folding besides),
+# and numbers in as many bits as they have.
+ifneq ($(SMALL),)
+U := $(P)/gen/utf8proc
+$(U)/utf8proc.c: $(S)/utf8proc/utf8proc.c
+	@mkdir -p $(@D)
+	@sed -e '/^typedef struct utf8proc_property_struct/,/^}/ s/^  unsigned /  utf8proc_uint16_t /' \
+		-e '/^typedef struct utf8proc_property_struct/,/^}/ s/^  utf8proc_propval_t /  utf8proc_uint8_t /' \
+		-e '/^typedef struct utf8proc_property_struct/,/^}/ { /\(upper\|lower\|title\)case_seqindex/d }' \
+		$(S)/utf8proc/utf8proc.h >$(U)/utf8proc.h
+	@sed 's/^\(  {\([^,]*,\)\{6\}\)\([^,]*,\)\{3\}\(\([^,]*,\)\{7\}[^,]*},\)/\1\4/' $(S)/utf8proc/utf8proc_data.c >$(U)/utf8proc_data.c
+	@sed 's/\(p\|utf8proc_get_property(c)\)->\(upper\|lower\|title\)case_seqindex/UINT16_MAX/g' $< >$@
+$(U)/utf8proc.h: $(U)/utf8proc.c
+$(P)/lib/libutf8proc.a: $(U)/utf8proc.h
+endif
+$(eval $(call part,utf8proc,$(U)/utf8proc.c,-DUTF8PROC_STATIC -DUTF8PROC_EXPORTS,$(U)/utf8proc.h))
 
 # In C alone: what it decodes is decoded once, and a fifth of its size would be code for single processors. No
 # arithmetic coding, which no camera writes; files and memory as ends have no use here, and temporary files no place.

@@ -40,7 +40,7 @@ cc="$clang -ffunction-sections -fdata-sections -fno-unwind-tables -fno-asynchron
 
 mkdir -p "$out"
 sh .ci/parts/fetch.sh build/parts
-make -s -f .ci/parts/parts.mk -j "$JOBS" S=build/parts P="$out/parts" CC="$cc" AR="$ar" WIDE=$wide PART_OPT=-Oz
+make -s -f .ci/parts/parts.mk -j "$JOBS" S=build/parts P="$out/parts" CC="$cc" AR="$ar" WIDE=$wide SMALL=1 PART_OPT=-Oz
 jni=$(find client-lib/jni -name '*.c' 2>/dev/null | sort)
 # shellcheck disable=SC2046,SC2086
 make -s -j "$JOBS" B="$out/tree" CIPHER=1 OPT='-Oz -g' CC="$cc -isystem $PWD/$out/parts/include" AR="$ar" \

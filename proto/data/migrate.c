@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "past.h"
 #include "row.h"
 #include "sum.h"
 
@@ -226,6 +227,8 @@ enum ocop_status migrate(sqlite3 *db, enum migrate_side side, int *applied, stru
     int count = 0;
     enum ocop_status status = sum_open(db, err);
 
+    if (status == OCOP_OK)
+        status = past_open(db, err);
     if (status == OCOP_OK)
         status = read_version(db, side, &version, err);
     /* A phone's flash is written a page at a time and for each save anew; a registry's commits hold
