@@ -33,4 +33,4 @@ for program in "$build"/fuzz/fuzz_*; do
         }'
     count=$((count + 1))
 done
-[ "$count" -ge 11 ]
+[ "$count" -ge 12 ]
