@@ -14,7 +14,7 @@
  */
 
 static struct {
-    enum { TRUTH, ALL_THERE, TO_AND_FRO, UNHEARD_OF } how;
+    enum { TRUTH, ALL_THERE, TO_AND_FRO, UNHEARD_OF, SHORT_NONCE, SHORT_CHUNK } how;
     unsigned asked;
     void (*meanwhile)(void *self); /* NULL: nothing happens */
     void *self;
@@ -43,11 +43,19 @@ enum ocop_status __wrap_blobs_answer(struct registry *r, const struct server_key
         return __real_blobs_answer(r, keys, sender, in, a, out, err);
     if (lies.how == UNHEARD_OF)
         return err_set(err, OCOP_EPROTO, "the request is not well formed");
+    if (lies.how == SHORT_CHUNK) {
+        enum ocop_status given = __real_blobs_answer(r, keys, sender, in, a, out, err);
+        if (given == OCOP_OK && (*out)->n_chunks)
+            (*out)->chunks[0]->data.len = 1;
+        return given;
+    }
     only_asks.n_chunks = 0; /* it forgets all of them */
     enum ocop_status st = __real_blobs_answer(r, keys, sender, &only_asks, a, out, err);
     for (size_t i = 0; st == OCOP_OK && i < (*out)->n_states; i++) {
         Ocop__Sync__FileState *f = (*out)->states[i];
-        f->code = FILE_PART;
+        f->code = lies.how == SHORT_NONCE ? FILE_PROVE : FILE_PART;
+        f->has_nonce = lies.how == SHORT_NONCE;
+        f->nonce = (ProtobufCBinaryData){1, one};
         f->has_have = lies.how == ALL_THERE || lies.asked % 2;
         f->have = (ProtobufCBinaryData){f->has_have ? 1 : 0, lies.how == ALL_THERE ? all : one};
     }
@@ -339,6 +347,44 @@ static void a_server_that_knows_no_files_takes_the_records(void **state)
     free(p);
 }
 
+static void a_nonce_that_is_none_is_not_proved_by(void **state)
+{
+    struct world *w = *state;
+    struct photo *p = photo(CHUNK, 68);
+    attach(w, 1, world_inspect(w, 1, "pass"), p);
+    lies.how = SHORT_NONCE;
+    lies.asked = 0;
+    assert_int_equal(sync(w, 1, NULL).files_left, 1);
+    lies.how = TRUTH;
+    assert_int_equal(lies.asked, 1);
+    assert_int_equal(world_sync(w, 1).files_sent, 1);
+    free(p);
+}
+
+/* The smallest comes first. */
+static void a_chunk_that_is_none_stops_no_other(void **state)
+{
+    struct world *w = *state;
+    struct photo *bad = photo(CHUNK, 69), *good = photo(2 * CHUNK, 70);
+    struct ocop_id record = world_inspect(w, 1, "pass");
+    attach(w, 1, record, bad);
+    attach(w, 1, record, good);
+    world_sync(w, 1);
+    world_sync(w, 0);
+    fetch(w, 0, bad->id);
+    fetch(w, 0, good->id);
+    lies.how = SHORT_CHUNK;
+    struct ocop_sync_summary sum = sync(w, 0, NULL);
+    lies.how = TRUTH;
+    assert_int_equal(sum.files_received, 1);
+    assert_int_equal(sum.files_left, 1);
+    expect_here(w, 0, good);
+    assert_int_equal(world_sync(w, 0).files_received, 1);
+    expect_here(w, 0, bad);
+    free(bad);
+    free(good);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_world, close_world)
@@ -353,6 +399,8 @@ int main(void)
         TEST(a_content_damaged_at_the_centre_is_told_before_it_travels),
         TEST(a_server_that_takes_back_what_it_said_holds_no_device),
         TEST(a_server_that_knows_no_files_takes_the_records),
+        TEST(a_nonce_that_is_none_is_not_proved_by),
+        TEST(a_chunk_that_is_none_stops_no_other),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
