@@ -546,11 +546,24 @@ static void backup_path(struct scene *s, char out[128])
     snprintf(out, 128, "%s/backup.db", s->w.dir);
 }
 
+/* What a copy that was cut short is called, when what removes it fails too: its owner is told to.
+ */
+static void no_part(const char *of)
+{
+    static const char *const left[] = {"", "-wal", "-shm", "-journal"};
+    char path[200];
+    for (size_t i = 0; i < sizeof left / sizeof *left; i++) {
+        snprintf(path, sizeof path, "%s.part%s", of, left[i]);
+        unlink(path);
+    }
+}
+
 static void no_backup(struct scene *s)
 {
     char path[128];
     backup_path(s, path);
     unlink(path);
+    no_part(path);
 }
 
 static enum ocop_status backup(struct scene *s, struct ocop_error *err)
@@ -580,6 +593,8 @@ static void have_backup(struct scene *s)
     backup_path(s, path);
     if (access(path, F_OK) != 0)
         world_backup(&s->w);
+    snprintf(path, sizeof path, "%s/registry.db", s->w.dir);
+    no_part(path);
     registry_close(s->w.registry);
     s->w.registry = NULL;
 }
@@ -601,6 +616,7 @@ static void restored(struct scene *s, enum ocop_status st)
     snprintf(path, sizeof path, "%s/registry.db", s->w.dir);
     if (access(path, F_OK) != 0) { /* it failed between moving one aside and naming the other */
         assert_int_not_equal(st, OCOP_OK);
+        no_part(path);
         must(restore(s, &err), &err);
     }
     must(registry_open(path, false, env_system(), NULL, &s->w.registry, &err), &err);

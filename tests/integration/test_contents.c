@@ -14,7 +14,7 @@
  */
 
 static struct {
-    enum { TRUTH, ALL_THERE, TO_AND_FRO, UNHEARD_OF, SHORT_NONCE, SHORT_CHUNK } how;
+    enum lie { TRUTH, ALL_THERE, TO_AND_FRO, UNHEARD_OF, SHORT_NONCE, SHORT_CHUNK } how;
     unsigned asked;
     void (*meanwhile)(void *self); /* NULL: nothing happens */
     void *self;
@@ -319,7 +319,7 @@ static void a_server_that_takes_back_what_it_said_holds_no_device(void **state)
     struct photo *p = photo(8 * CHUNK, 50);
     attach(w, 1, world_inspect(w, 1, "pass"), p);
     for (int how = ALL_THERE; how <= TO_AND_FRO; how++) {
-        lies.how = how;
+        lies.how = (enum lie)how;
         lies.asked = 0;
         assert_int_equal(sync(w, 1, NULL).files_left, 1);
         assert_in_range(lies.asked, 2, 40);
