@@ -308,6 +308,33 @@ static void a_file_is_what_its_first_bytes_say(void **state)
     assert_true(media_fits("laboratory_report", "application/pdf"));
 }
 
+/* Each block is sealed for its place: one that is put into another's is none. */
+static void blocks_do_not_change_places(void **state)
+{
+    enum { SEALED = FILE_CHUNK_BYTES + 40 };
+    uint8_t *bytes = some(2 * FILE_CHUNK_BYTES), hash[FILE_HASH_LEN], out[10];
+    uint8_t *sealed = malloc(2 * SEALED);
+    struct ocop_error err = {0};
+    struct place p;
+    char file[256];
+    size_t got;
+    bool fresh;
+    (void)state;
+    place_open(&p, true);
+    put(&p, bytes, 2 * FILE_CHUNK_BYTES, hash, &fresh);
+    file_of(&p, hash, file, sizeof file);
+    int fd = open(file, O_RDWR);
+    assert_int_equal(pread(fd, sealed, 2 * SEALED, 0), 2 * SEALED);
+    must(content_read(&p.d, hash, 0, out, sizeof out, &got, &err), &err);
+    assert_int_equal(pwrite(fd, sealed + SEALED, SEALED, 0), SEALED);
+    assert_int_equal(pwrite(fd, sealed, SEALED, SEALED), SEALED);
+    close(fd);
+    assert_int_equal(content_read(&p.d, hash, 0, out, sizeof out, &got, &err), OCOP_EDAMAGED);
+    place_close(&p);
+    free(sealed);
+    free(bytes);
+}
+
 /* --- folders -----------------------------------------------------------------------------------
  */
 
@@ -378,6 +405,7 @@ int main(void)
         cmocka_unit_test(what_is_not_what_was_written_is_damaged),
         cmocka_unit_test(what_nobody_writes_any_more_is_tidied),
         cmocka_unit_test(a_disk_that_is_nearly_full_takes_no_more),
+        cmocka_unit_test(blocks_do_not_change_places),
         cmocka_unit_test(a_content_is_safe_in_folders_that_others_made),
         cmocka_unit_test(a_name_is_a_hash_and_nothing_else),
         cmocka_unit_test(a_file_is_what_its_first_bytes_say),
