@@ -467,10 +467,6 @@ OCOP_MUST_USE enum ocop_status store_file_named(struct ocop_store *s,
 /** Contents that are here and that the registry does not hold yet. */
 OCOP_MUST_USE enum ocop_status store_files_owed(struct ocop_store *s, uint64_t *count,
                                                 uint64_t *bytes, struct ocop_error *err);
-/** Does one name it that the registry's office has not removed? */
-OCOP_MUST_USE enum ocop_status store_file_kept(struct ocop_store *s,
-                                               const uint8_t hash[FILE_HASH_LEN], bool *out,
-                                               struct ocop_error *err);
 /** Bytes of what is attached to the record, and of all that is here, each content once and this one
  *  not; and how many attachments the record has. */
 OCOP_MUST_USE enum ocop_status store_file_bytes(struct ocop_store *s, const struct id *record,

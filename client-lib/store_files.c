@@ -145,13 +145,12 @@ enum ocop_status store_files_doubt(struct ocop_store *s, struct ocop_error *err)
     return status ? status : run(s, st, err);
 }
 
-static enum ocop_status is_named(struct ocop_store *s, enum question q,
-                                 const uint8_t hash[FILE_HASH_LEN], bool *out,
-                                 struct ocop_error *err)
+enum ocop_status store_file_named(struct ocop_store *s, const uint8_t hash[FILE_HASH_LEN],
+                                  bool *out, struct ocop_error *err)
 {
     sqlite3_stmt *st = NULL;
     int64_t n = 0;
-    enum ocop_status status = store_ask(s, q, &st, err);
+    enum ocop_status status = store_ask(s, Q_FILE_NAMED, &st, err);
 
     *out = false;
     if (status)
@@ -160,18 +159,6 @@ static enum ocop_status is_named(struct ocop_store *s, enum question q,
     status = one_number(s, st, &n, err);
     *out = n != 0;
     return status;
-}
-
-enum ocop_status store_file_named(struct ocop_store *s, const uint8_t hash[FILE_HASH_LEN],
-                                  bool *out, struct ocop_error *err)
-{
-    return is_named(s, Q_FILE_NAMED, hash, out, err);
-}
-
-enum ocop_status store_file_kept(struct ocop_store *s, const uint8_t hash[FILE_HASH_LEN], bool *out,
-                                 struct ocop_error *err)
-{
-    return is_named(s, Q_FILE_KEPT, hash, out, err);
 }
 
 enum ocop_status store_files_owed(struct ocop_store *s, uint64_t *count, uint64_t *bytes,

@@ -166,8 +166,6 @@ static const char *const questions[Q_COUNT] = {
     [Q_FILES_OWED] = "SELECT count(*), coalesce(sum(size), 0) FROM file AS f WHERE here = 1 "
                      "AND central = 0 AND EXISTS (SELECT 1 FROM attachment AS t "
                      "WHERE t.hash = f.hash AND t.removed_ms IS NULL)",
-    [Q_FILE_KEPT] = "SELECT EXISTS (SELECT 1 FROM attachment WHERE hash = ?1 "
-                    "AND removed_ms IS NULL)",
     [Q_FILE_BYTES] = "SELECT (SELECT coalesce(sum(size), 0) FROM (SELECT DISTINCT hash, size FROM "
                      "attachment WHERE record_id = ?1 AND hash <> ?2 AND voided IS NOT 1)), "
                      "(SELECT coalesce(sum(size), 0) FROM file WHERE here = 1 AND hash <> ?2), "

@@ -66,7 +66,6 @@ enum question {
     Q_FILES_SPARE,
     Q_FILES_LEFT,
     Q_FILE_NAMED,
-    Q_FILE_KEPT,
     Q_FILES_OWED,
     Q_FILE_BYTES,
     Q_ATTACHMENTS,
