@@ -18,7 +18,6 @@ enum { CHANGES_AT_ONCE = 400, DAY_MS = 86400000 };
 struct gone {
     struct gone *next;
     struct id id;
-    uint64_t version;
     uint8_t hash[FILE_HASH_LEN];
 };
 
@@ -31,6 +30,7 @@ struct retaining {
     struct retained *found;
     struct arena a, scratch;
     struct gone *list, **end;
+    size_t taken;
     int64_t before_ms;
 };
 
@@ -170,6 +170,26 @@ static void tell(const struct retaining *w, const struct query_file *f)
     fprintf(w->out, "\t%" PRIu64 " KiB\n", (f->size + 1023) / 1024);
 }
 
+/* Why it is kept; KEEP_NOT with *shared: for another attachment's sake. */
+static enum ocop_status weigh(struct retaining *w, const struct query_file *f, enum keeping *keep,
+                              bool *shared, uint32_t *kind, struct ocop_error *err)
+{
+    struct others o = {.w = w, .than = f};
+    *shared = false;
+    enum ocop_status st = judge(w, f, keep, kind, err);
+    if (st == OCOP_OK && *keep == KEEP_NOT)
+        st = query_files_of(w->r, f->hash, on_other, &o, err);
+    *shared = o.kept;
+    return st;
+}
+
+static void count_gone(struct retaining *w, const struct query_file *f)
+{
+    w->found->removed++;
+    w->found->bytes += f->size;
+    tell(w, f);
+}
+
 static enum ocop_status take(struct retaining *w, const struct query_file *f,
                              struct ocop_error *err)
 {
@@ -177,84 +197,97 @@ static enum ocop_status take(struct retaining *w, const struct query_file *f,
     if (!g)
         return err_nomem(err);
     g->id = f->id;
-    g->version = f->version;
     memcpy(g->hash, f->hash, FILE_HASH_LEN);
     *w->end = g;
     w->end = &g->next;
-    w->found->removed++;
-    w->found->bytes += f->size;
-    tell(w, f);
+    w->taken++;
+    if (w->terms->dry_run)
+        count_gone(w, f);
     return OCOP_OK;
 }
 
 static enum ocop_status on_file(void *self, const struct query_file *f, struct ocop_error *err)
 {
     struct retaining *w = self;
-    struct others o = {.w = w, .than = f};
     enum keeping keep;
     uint32_t kind;
-    bool there;
+    bool there, shared;
     if (f->removed_ms || (w->terms->role && strcmp(f->role, w->terms->role) != 0))
         return OCOP_OK;
     enum ocop_status st = content_there(&w->r->blobs, f->hash, f->size, &there, err);
     if (st != OCOP_OK || !there)
         return st;
-    st = judge(w, f, &keep, &kind, err);
+    st = weigh(w, f, &keep, &shared, &kind, err);
     if (st != OCOP_OK || (w->terms->kind && kind != w->terms->kind))
         return st;
-    if (keep != KEEP_NOT) {
-        count_kept(w->found, keep);
+    count_kept(w->found, keep);
+    w->found->shared += shared;
+    if (keep != KEEP_NOT || shared)
         return OCOP_OK;
-    }
-    st = query_files_of(w->r, f->hash, on_other, &o, err);
-    if (st != OCOP_OK || o.kept) {
-        w->found->shared += o.kept;
-        return st;
-    }
-    w->found->more = w->found->removed == RETAIN_AT_ONCE_MAX;
+    w->found->more = w->taken == RETAIN_AT_ONCE_MAX;
     return w->found->more ? OCOP_OK : take(w, f, err);
 }
 
 /* --- writing ------------------------------------------------------------------------------------
  */
 
-/* One set of changes of attachments; *from is moved behind them. */
-static enum ocop_status write_some(struct retaining *w, const struct server_keys *keys,
-                                   const struct gone **from, struct ocop_error *err)
+/* Some of them, in a transaction. */
+struct batch {
+    struct retaining *w;
+    const struct gone *g;
+    struct own_draft *d;
+    struct change *c;
+    size_t count;
+    struct arena a;
+};
+
+/* Weighed once more, now that nobody else writes. */
+static enum ocop_status on_going(void *self, const struct query_file *f, struct ocop_error *err)
 {
-    struct own_draft *d = arena_calloc(&w->scratch, CHANGES_AT_ONCE, sizeof *d);
-    struct change *c = arena_calloc(&w->scratch, CHANGES_AT_ONCE, sizeof *c);
+    struct batch *b = self;
+    struct retaining *w = b->w;
     const int64_t now = env_now_ms(w->r->env);
-    size_t n = 0;
-    if (!d || !c)
-        return err_nomem(err);
-    for (; *from && n < CHANGES_AT_ONCE; *from = (*from)->next, n++) {
-        own_int(&d[n], ATTACHMENT_REMOVED_MS, now);
-        own_bytes(&d[n], ATTACHMENT_REMOVED_BY, id_span(&w->terms->officer));
-        own_bytes(&d[n], ATTACHMENT_REMOVED_REASON, span_str(w->terms->reason));
-        c[n] = own_change(&d[n], KIND_ATTACHMENT, VERB_AMEND, (*from)->id, (*from)->version, now);
-        c[n].reason = span_str(w->terms->reason);
-    }
-    return own_write(w->r, keys, c, n, &w->scratch, err);
+    enum keeping keep;
+    uint32_t kind;
+    bool shared;
+    if (f->removed_ms || !id_eq(&f->id, &b->g->id))
+        return OCOP_OK;
+    enum ocop_status st = weigh(w, f, &keep, &shared, &kind, err);
+    if (st != OCOP_OK || keep != KEEP_NOT || shared)
+        return st;
+    struct own_draft *d = &b->d[b->count];
+    own_int(d, ATTACHMENT_REMOVED_MS, now);
+    own_bytes(d, ATTACHMENT_REMOVED_BY, id_span(&w->terms->officer));
+    own_bytes(d, ATTACHMENT_REMOVED_REASON, span_str(w->terms->reason));
+    b->c[b->count] = own_change(d, KIND_ATTACHMENT, VERB_AMEND, f->id, f->version, now);
+    b->c[b->count++].reason = span_str(w->terms->reason);
+    count_gone(w, f);
+    return OCOP_OK;
 }
 
-static enum ocop_status write_all(struct retaining *w, const struct server_keys *keys,
-                                  struct ocop_error *err)
+/* One set of changes of attachments; *from is moved behind them. */
+static enum ocop_status write_some(struct batch *b, const struct server_keys *keys,
+                                   const struct gone **from, struct ocop_error *err)
 {
     enum ocop_status st = OCOP_OK;
-    for (const struct gone *g = w->list; st == OCOP_OK && g;) {
-        arena_reset(&w->scratch);
-        st = write_some(w, keys, &g, err);
+    b->d = arena_calloc(&b->a, CHANGES_AT_ONCE, sizeof *b->d);
+    b->c = arena_calloc(&b->a, CHANGES_AT_ONCE, sizeof *b->c);
+    if (!b->d || !b->c)
+        return err_nomem(err);
+    for (size_t n = 0; st == OCOP_OK && *from && n < CHANGES_AT_ONCE; *from = (*from)->next, n++) {
+        b->g = *from;
+        st = query_files_of(b->w->r, b->g->hash, on_going, b, err);
     }
-    return st;
+    return st == OCOP_OK && b->count ? own_write(b->w->r, keys, b->c, b->count, &b->a, err) : st;
 }
 
 /* Behind the commit: what a cut leaves lying here is swept (verify_files.c). */
-static enum ocop_status remove_all(struct retaining *w, struct ocop_error *err)
+static enum ocop_status remove_some(struct retaining *w, const struct gone *g,
+                                    const struct gone *end, struct ocop_error *err)
 {
     enum ocop_status st = OCOP_OK;
     bool named;
-    for (const struct gone *g = w->list; st == OCOP_OK && g; g = g->next) {
+    for (; st == OCOP_OK && g != end; g = g->next) {
         st = query_file_named(w->r, g->hash, &named, err);
         if (st == OCOP_OK && !named)
             st = content_remove(&w->r->blobs, g->hash, err);
@@ -264,21 +297,32 @@ static enum ocop_status remove_all(struct retaining *w, struct ocop_error *err)
     return st;
 }
 
-static enum ocop_status retain(struct retaining *w, const struct server_keys *keys,
-                               struct ocop_error *err)
+static enum ocop_status remove_batch(struct retaining *w, const struct server_keys *keys,
+                                     const struct gone **from, struct ocop_error *err)
 {
+    struct batch b = {.w = w};
+    const struct gone *first = *from;
     enum ocop_status st = registry_begin(w->r, err);
     if (st != OCOP_OK)
         return st;
-    st = query_files(w->r, NULL, on_file, w, err);
-    if (st == OCOP_OK && !w->terms->dry_run)
-        st = write_all(w, keys, err);
-    if (st != OCOP_OK || w->terms->dry_run) {
+    arena_init(&b.a, ARENA_REQUEST_MAX);
+    st = write_some(&b, keys, from, err);
+    if (st == OCOP_OK)
+        st = registry_commit(w->r, err);
+    if (st != OCOP_OK)
         registry_rollback(w->r);
-        return st;
-    }
-    st = registry_commit(w->r, err);
-    return st == OCOP_OK ? remove_all(w, err) : st;
+    arena_fini(&b.a);
+    return st == OCOP_OK ? remove_some(w, first, *from, err) : st;
+}
+
+/* Looked through beside whoever writes, and written in small pieces: no device waits for it. */
+static enum ocop_status retain(struct retaining *w, const struct server_keys *keys,
+                               struct ocop_error *err)
+{
+    enum ocop_status st = query_files(w->r, NULL, on_file, w, err);
+    for (const struct gone *g = w->list; st == OCOP_OK && g && !w->terms->dry_run;)
+        st = remove_batch(w, keys, &g, err);
+    return st;
 }
 
 enum ocop_status files_retain(struct registry *r, const struct server_keys *keys,
