@@ -2,6 +2,7 @@
 #include "retain.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 
 #include "bounds.h"
 #include "cases.h"
@@ -297,11 +298,10 @@ static enum ocop_status remove_some(struct retaining *w, const struct gone *g,
     return st;
 }
 
-static enum ocop_status remove_batch(struct retaining *w, const struct server_keys *keys,
-                                     const struct gone **from, struct ocop_error *err)
+static enum ocop_status write_batch(struct retaining *w, const struct server_keys *keys,
+                                    const struct gone **from, struct ocop_error *err)
 {
     struct batch b = {.w = w};
-    const struct gone *first = *from;
     enum ocop_status st = registry_begin(w->r, err);
     if (st != OCOP_OK)
         return st;
@@ -312,6 +312,25 @@ static enum ocop_status remove_batch(struct retaining *w, const struct server_ke
     if (st != OCOP_OK)
         registry_rollback(w->r);
     arena_fini(&b.a);
+    return st;
+}
+
+/* Told when it is committed, and not before. */
+static enum ocop_status remove_batch(struct retaining *w, const struct server_keys *keys,
+                                     const struct gone **from, struct ocop_error *err)
+{
+    const struct gone *first = *from;
+    FILE *out = w->out;
+    char *text = NULL;
+    size_t len = 0;
+    w->out = open_memstream(&text, &len);
+    enum ocop_status st = w->out ? write_batch(w, keys, from, err) : err_nomem(err);
+    if (w->out && fclose(w->out) != 0 && st == OCOP_OK)
+        len = 0; /* no memory to tell it: it is in the log */
+    w->out = out;
+    if (st == OCOP_OK)
+        fwrite(text, 1, len, out);
+    free(text);
     return st == OCOP_OK ? remove_some(w, first, *from, err) : st;
 }
 
