@@ -36,7 +36,7 @@ static void make_program(const char *name, const char *shell)
     snprintf(file, sizeof file, "bin/%s", name);
     FILE *f = fopen(path_of(file), "w");
     assert_non_null(f);
-    fprintf(f, "#!/bin/sh\n%s\n", shell);
+    fprintf(f, "#!/bin/bash\nset -o pipefail\n%s\n", shell);
     assert_int_equal(fclose(f), 0);
     assert_int_equal(chmod(path_of(file), 0700), 0);
 }
