@@ -13,6 +13,7 @@ static struct {
     sqlite3_io_methods methods[KINDS_MAX];
     const sqlite3_io_methods *of[KINDS_MAX];
     int writes_left, reads_left;
+    unsigned syncs;
 } disk;
 
 /* One more of what is counted: may it pass? */
@@ -39,6 +40,12 @@ static int disk_read(sqlite3_file *file, void *p, int len, sqlite3_int64 at)
     return passes(&disk.reads_left) ? real_of(file)->xRead(file, p, len, at) : SQLITE_IOERR_READ;
 }
 
+static int disk_sync(sqlite3_file *file, int flags)
+{
+    disk.syncs++;
+    return real_of(file)->xSync(file, flags);
+}
+
 static int disk_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags, int *out)
 {
     int code = disk.real->xOpen(disk.real, name, file, flags, out);
@@ -54,6 +61,7 @@ static int disk_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int
     disk.methods[n] = *file->pMethods;
     disk.methods[n].xWrite = disk_write;
     disk.methods[n].xRead = disk_read;
+    disk.methods[n].xSync = disk_sync;
     if (disk.methods[n].iVersion > 2)
         disk.methods[n].iVersion = 2; /* no mapped pages: they would be read past us */
     file->pMethods = &disk.methods[n];
@@ -84,4 +92,9 @@ void disk_writes_left(int count)
 void disk_reads_left(int count)
 {
     disk.reads_left = count;
+}
+
+unsigned disk_syncs(void)
+{
+    return disk.syncs;
 }

@@ -14,4 +14,7 @@ void disk_unregister(void);
 void disk_writes_left(int count);
 void disk_reads_left(int count);
 
+/** How often a file was synced so far. */
+unsigned disk_syncs(void);
+
 #endif

@@ -99,6 +99,34 @@ static void a_full_disk_changes_nothing_and_the_call_can_be_repeated(void **stat
     disk_unregister();
 }
 
+/* Killed in its commit, between writing and syncing: SQLite shows the transaction to who opens the
+ * file then, and a power cut would take it away from who has told of it. */
+static void what_a_killed_program_left_in_the_log_is_safe_before_it_is_read(void **state)
+{
+    struct fixture *f = *state;
+    struct ocop_options o = {.env = &f->env, .vfs = DISK_VFS, .link = &f->server.link};
+    struct ocop_store *left = NULL;
+    struct ocop_id id = submit_one(f);
+    ProtobufCMessage *m = NULL;
+    char command[400], path[80];
+    unsigned before;
+
+    (void)snprintf(path, sizeof path, "%s.left", f->path);
+    (void)snprintf(command, sizeof command, "cp %s %s && cp %s-wal %s-wal", f->path, path, f->path,
+                   path);
+    assert_int_equal(system(command), 0);
+    disk_register();
+    before = disk_syncs();
+    OK(ocop_open(path, &o, &left, &f->err));
+    assert_true(disk_syncs() > before);
+    OK(ocop_load(left, &id, &m, &f->err));
+    ocop_free(m);
+    ocop_close(left);
+    disk_unregister();
+    (void)snprintf(command, sizeof command, "rm -f %s*", path);
+    assert_int_equal(system(command), 0);
+}
+
 static void the_check_finds_a_row_that_is_not_what_its_changes_say(void **state)
 {
     struct fixture *f = *state;
@@ -129,6 +157,7 @@ int main(void)
         TEST(a_file_that_is_no_store_is_not_opened),
         TEST(a_flipped_byte_in_a_sealed_set_is_found),
         TEST(a_full_disk_changes_nothing_and_the_call_can_be_repeated),
+        TEST(what_a_killed_program_left_in_the_log_is_safe_before_it_is_read),
         TEST(the_check_finds_a_row_that_is_not_what_its_changes_say),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
