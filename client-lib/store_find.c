@@ -131,6 +131,8 @@ static enum ocop_status want_unit(struct ocop_store *s, struct questions *q, con
         w.count++;
     }
     (void)sqlite3_finalize(st);
+    if (!status && w.count == 0) /* the unit itself is the first */
+        status = damaged("the units below one", err);
     if (status)
         return status;
     qsort(w.any, w.count, sizeof *w.any, by_bytes);

@@ -7,7 +7,7 @@
 
 #define KIB(n) ((size_t)(n)*1024)
 /* What has more does not compile: a size may have 32 bits. */
-#define MIB(n) ((size_t)(n)*1024 * 1024 * sizeof(char[(n) < 4096 ? 1 : -1]))
+#define MIB(n) ((size_t)(n)*1024 * 1024 / (size_t)((n) < 4096))
 #define GIB(n) ((uint64_t)(n)*1024 * 1024 * 1024)
 
 /* A record. */

@@ -1,8 +1,6 @@
 /* A module that is called fts5 and does nothing: see past.h. Knows SQLite and no table of ours. */
 #include "past.h"
 
-#include <stdlib.h>
-
 #include "row.h"
 
 /* What FTS5 makes for a table. */
@@ -17,30 +15,33 @@ struct past {
     char *drop;
 };
 
+static void past_free(struct past *p)
+{
+    sqlite3_free(p->drop);
+    sqlite3_free(p);
+}
+
 static int past_disconnect(sqlite3_vtab *table)
 {
-    struct past *p = (struct past *)(void *)table;
-
-    sqlite3_free(p->drop);
-    free(p);
+    past_free((struct past *)(void *)table);
     return SQLITE_OK;
 }
 
 static int past_connect(sqlite3 *db, void *aux, int argc, const char *const *argv,
                         sqlite3_vtab **out, char **message)
 {
-    struct past *p = calloc(1, sizeof *p);
+    struct past *p = sqlite3_malloc((int)sizeof *p);
     const char *name = argv[2];
     int code;
 
     (void)aux, (void)argc, (void)message;
     if (!p)
         return SQLITE_NOMEM;
-    p->db = db;
+    *p = (struct past){.db = db};
     p->drop = sqlite3_mprintf(SHADOWS, name, name, name, name, name);
     code = p->drop ? sqlite3_declare_vtab(db, "CREATE TABLE past (text)") : SQLITE_NOMEM;
     if (code != SQLITE_OK)
-        (void)past_disconnect(&p->base);
+        past_free(p);
     else
         *out = &p->base;
     return code;
