@@ -240,19 +240,46 @@ static enum ocop_status note_change(struct making *m, const struct change *chang
     return st;
 }
 
+/* The one that it continues: by its enrolment, and by its first set. These may differ: a copy whose
+ * registry was restored and forgot it is enrolled anew, by an invitation, and continues all the
+ * same. */
+static enum ocop_status predecessors_add(struct making *m, const struct id *replica,
+                                         struct arena *scratch)
+{
+    struct replica_info info;
+    struct log_entry e;
+    struct change_set first;
+    enum ocop_status st = registry_replica(m->r, replica, &info, m->err);
+    if (st == OCOP_OK && !id_is_zero(&info.predecessor))
+        st = replica_add(m, &info.predecessor);
+    if (st != OCOP_OK)
+        return st;
+    st = log_find(m->r, replica, 1, &e, m->err);
+    if (st == OCOP_OK)
+        st = log_read(m->r, e.version, &e, m->err);
+    if (st != OCOP_OK)
+        return st == OCOP_ENOTFOUND ? OCOP_OK : st;
+    st = changeset_peek(e.body, scratch, &first, NULL);
+    if (st == OCOP_ENOMEM && !scratch->full)
+        return err_nomem(m->err);
+    return st == OCOP_OK && !id_is_zero(&first.predecessor) ? replica_add(m, &first.predecessor)
+                                                            : OCOP_OK;
+}
+
 /* Who is who: the sets that enrolled the replicas, and those that they continue. */
 static enum ocop_status enrolments_take(struct making *m)
 {
+    struct arena scratch;
     enum ocop_status st = OCOP_OK;
+    arena_init(&scratch, ARENA_REQUEST_MAX);
     for (size_t i = 0; st == OCOP_OK && i < m->replica_count; i++) {
-        struct replica_info info;
         const struct id id = m->replicas[i];
-        st = registry_replica(m->r, &id, &info, m->err);
-        if (st == OCOP_OK && !id_is_zero(&info.predecessor))
-            st = replica_add(m, &info.predecessor);
+        st = predecessors_add(m, &id, &scratch);
+        arena_reset(&scratch);
         if (st == OCOP_OK)
             st = sets_take(m, &id);
     }
+    arena_fini(&scratch);
     return st;
 }
 

@@ -295,6 +295,34 @@ static void outcomes_of_before_are_told_their_record_when_the_registry_is_opened
     centre_must(&w->c, past_fill(w->c.r, &w->c.err)); /* again: nothing is left to do */
 }
 
+/* A copy that a restored registry forgot is enrolled anew, by an invitation: nobody's successor to
+ * the registry. Its first set says whose it is, and that one is shown with it. */
+static void what_a_first_set_continues_is_shown_whoever_was_enrolled_how(void **state)
+{
+    struct world *w = *state;
+    struct device copy;
+    struct draft_change c;
+    struct sealed set;
+    struct id record = id_next(&w->c.r->ids, &w->c.env);
+    Ocop__Evidence__Bundle *b;
+    device_enrol(&copy, &w->c, &w->officer, &w->commune, 1);
+    draft(&c, KIND_PRODUCER, VERB_CREATE, &record);
+    draft_id(&c, FIELD_UNIT, &w->commune);
+    draft_id(&c, FIELD_OFFICER, &w->officer);
+    draft_text(&c, NAME, "HTX của máy chép");
+    draft_text(&c, 11, "cooperative");
+    struct change_set first = device_set(&copy, &w->c, &c, 1);
+    first.predecessor = w->d.replica;
+    first.predecessor_seq = w->d.seq;
+    memcpy(first.predecessor_hash, w->d.prev_hash, HASH_LEN);
+    centre_must(&w->c, changeset_seal(&first, &copy.sign, &w->c.a, &set, &w->c.err));
+    assert_int_equal(device_push_bytes(&copy, &w->c, set.body, set.signature).code, SET_ACCEPTED);
+    centre_must(&w->c, evidence_make(w->c.r, &record, NULL, &w->a, &b, &w->c.err));
+    assert_int_equal(findings(w, b, NULL), 0);
+    assert_int_equal(b->n_chains, 2);
+    device_close(&copy);
+}
+
 /* --- the file --- */
 
 static enum ocop_status verify(struct span file, const uint8_t *root_key, struct ocop_evidence *out)
@@ -681,6 +709,7 @@ int main(void)
         TEST(the_registry_may_sign_by_a_key_that_its_root_signed),
         TEST(what_touched_a_record_is_found_by_indexes),
         TEST(outcomes_of_before_are_told_their_record_when_the_registry_is_opened),
+        TEST(what_a_first_set_continues_is_shown_whoever_was_enrolled_how),
         TEST(a_bundle_is_checked_without_a_registry),
         TEST(no_bit_of_the_file_can_be_flipped),
         TEST(no_part_no_longer_and_no_reordered_file_is_taken),
