@@ -497,10 +497,14 @@ static void merge(struct judged *j, struct kept *k)
         return;
     }
     if (applied.count && !valid(j, &after)) {
-        if (saw_all(j, k))
+        if (saw_all(j, k)) {
             refuse(j);
-        else /* "two valid edits that merge into an invalid record: a case" */
-            case_open(j, CASE_INVALID, k, &applied.v[0], 0, NULL)->asked = *f;
+            return;
+        }
+        /* "two valid edits that merge into an invalid record: a case", which is news of the record
+         */
+        case_open(j, CASE_INVALID, k, &applied.v[0], 0, NULL)->asked = *f;
+        k->version = j->version;
         return;
     }
     for (size_t i = 0; i < held.count; i++) {
