@@ -150,7 +150,7 @@ static enum ocop_status forget_left(struct ocop_store *s, struct ocop_error *err
         s->files_loose = s->files_loose || rows[i].here;
         st = store_file_delete(s, rows[i].hash, err);
     }
-    return st;
+    return st ? st : store_thumbnails_left(s, err);
 }
 
 void files_follow(struct ocop_store *s, bool moved)

@@ -20,6 +20,10 @@ enum ocop_status ocop_set_image_settings(struct ocop_store *s,
         (how->side_max < OCOP_IMAGE_SIDE_MIN || how->side_max > OCOP_IMAGE_SIDE_MAX))
         return err_field(err, OCOP_ELIMIT, "side_max", "may be 0, or from %d to %d pixels",
                          OCOP_IMAGE_SIDE_MIN, OCOP_IMAGE_SIDE_MAX);
+    if (how->strip && how->side_max == 0)
+        return err_field(
+            err, OCOP_EINVAL, "strip",
+            "photos are stripped where they are encoded anew: give a longest side too");
     if (how->quality < OCOP_IMAGE_QUALITY_MIN || how->quality > OCOP_IMAGE_QUALITY_MAX)
         return err_field(err, OCOP_ELIMIT, "quality", "may be from %d to %d",
                          OCOP_IMAGE_QUALITY_MIN, OCOP_IMAGE_QUALITY_MAX);

@@ -500,6 +500,8 @@ OCOP_MUST_USE enum ocop_status store_thumbnails_wanted(struct ocop_store *s, str
                                                        struct ocop_error *err);
 /** Those that were asked for or came longest ago go, until THUMBNAILS_KEPT_MAX are left. */
 OCOP_MUST_USE enum ocop_status store_thumbnails_trim(struct ocop_store *s, struct ocop_error *err);
+/** Those of contents that nothing here names any more, or that were removed, go. */
+OCOP_MUST_USE enum ocop_status store_thumbnails_left(struct ocop_store *s, struct ocop_error *err);
 
 /* An attachment with what is known of its content. */
 struct attachment_row {

@@ -180,6 +180,8 @@ static const char *const questions[Q_COUNT] = {
     [Q_THUMBNAILS_WANTED] = "SELECT p.hash, min(t.size) FROM thumbnail AS p JOIN attachment AS t "
                             "ON t.hash = p.hash WHERE p.state = 0 GROUP BY p.hash "
                             "ORDER BY p.at_ms, p.hash",
+    [Q_THUMBNAILS_LEFT] = "DELETE FROM thumbnail WHERE NOT EXISTS (SELECT 1 FROM attachment AS t "
+                          "WHERE t.hash = thumbnail.hash AND t.removed_ms IS NULL)",
     [Q_THUMBNAILS_TRIM] = "DELETE FROM thumbnail WHERE hash IN (SELECT hash FROM thumbnail "
                           "ORDER BY at_ms DESC LIMIT -1 OFFSET ?1)",
 };

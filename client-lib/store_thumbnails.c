@@ -77,3 +77,11 @@ enum ocop_status store_thumbnails_trim(struct ocop_store *s, struct ocop_error *
     put_int(st, 1, THUMBNAILS_KEPT_MAX);
     return run(s, st, err);
 }
+
+enum ocop_status store_thumbnails_left(struct ocop_store *s, struct ocop_error *err)
+{
+    sqlite3_stmt *st = NULL;
+    enum ocop_status status = store_ask(s, Q_THUMBNAILS_LEFT, &st, err);
+
+    return status ? status : run(s, st, err);
+}

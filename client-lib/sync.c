@@ -795,12 +795,12 @@ enum ocop_status ocop_sync(struct ocop_store *s, const struct ocop_sync_options 
     buf_init(&r.answer, FRAME_BYTES_MAX);
     arena_init(&r.arena, ARENA_REQUEST_MAX);
     st = exchange(&r, server, err);
+    files_follow(s, r.sum->departed + r.sum->pushed + r.sum->pulled + r.sum->files_sent > 0);
     (void)pthread_mutex_lock(&s->lock);
     device_codes_forget(s);
     device_scope_forget(s);
-    client_end_exchange(s);
+    client_end_exchange(s); /* who waits to close the store does so now: it is touched no more */
     (void)pthread_mutex_unlock(&s->lock);
-    files_follow(s, r.sum->departed + r.sum->pushed + r.sum->files_sent > 0);
     noise_fini(&r.noise);
     buf_fini(&r.frame);
     buf_fini(&r.answer);

@@ -8,6 +8,9 @@
 
 _Static_assert(OCOP_THUMBNAIL_BYTES_MAX == THUMBNAIL_BYTES_MAX, "as the header says");
 
+/* Before any file, and then the files: what an officer recorded waits for no small pictures. */
+enum { THUMBNAILS_FIRST_MAX = 2 * FILE_CHUNKS_REPLY_MAX };
+
 /* --- asking ---------------------------------------------------------------------------------- */
 
 /* Of what is no JPEG the registry makes none. One that is here, or on its way, stays so. */
@@ -80,6 +83,8 @@ enum ocop_status ocop_thumbnail_read(struct ocop_store *s, const struct ocop_id 
     st = store_attachment(s, &id, &s->arena, &of, err);
     if (!st)
         st = store_thumbnail(s, of.file.hash, &s->arena, &row, err);
+    if (!st && of.removed_ms)
+        st = err_set(err, OCOP_ENOTFOUND, "the registry's office has removed it");
     if (!st && (row.state != THUMBNAIL_HERE || row.image.len > THUMBNAIL_BYTES_MAX))
         st = err_set(err, OCOP_ENOTFOUND, "%s",
                      row.state == THUMBNAIL_NONE     ? "the registry has no thumbnail of it"
@@ -221,7 +226,7 @@ enum ocop_status thumbnails_fetch(struct ocop_store *s, const struct travel_opti
     st = load(&f, err);
     for (size_t at = 0; !st && at < f.count; at += FILE_CHUNKS_REPLY_MAX) {
         size_t left = f.count - at;
-        if (most && o->sum->round_trips >= most)
+        if (at >= THUMBNAILS_FIRST_MAX || (most && o->sum->round_trips >= most))
             break;
         st = fetch_some(&f, f.wanted + at,
                         left < FILE_CHUNKS_REPLY_MAX ? left : FILE_CHUNKS_REPLY_MAX, err);

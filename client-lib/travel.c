@@ -712,10 +712,12 @@ enum ocop_status travel_files(struct ocop_store *s, const struct travel_options 
                               struct ocop_error *err)
 {
     struct travel t = {.s = s, .o = o};
-    enum ocop_status st = o->up_only ? OCOP_OK : thumbnails_fetch(s, o, err), noted;
+    enum ocop_status st = o->up_only ? OCOP_OK : thumbnails_fetch(s, o, err), opened, noted;
 
-    if (!st)
-        st = travel_open(&t, err);
+    if (st == OCOP_EPROTO) /* a server that knows nothing of thumbnails may know files */
+        st = OCOP_OK;
+    opened = travel_open(&t, st ? NULL : err);
+    st = st ? st : opened;
     if (!st && t.count) {
         open_lanes(&t);
         st = run(&t, err);

@@ -81,9 +81,9 @@ static enum ocop_status sweep(const struct invocation *in, struct registry *r,
     if (st != OCOP_OK)
         return st;
     st = files_sweep(r, (unsigned)days, in->out, &swept, err);
-    if (st == OCOP_OK)
-        st = thumbs_verify(r, true, &thumbs, err);
     registry_rollback(r); /* nothing was written but files */
+    if (st == OCOP_OK)    /* which can be made again: nobody is kept out for them */
+        st = thumbs_verify(r, true, &thumbs, err);
     if (st == OCOP_OK)
         fprintf(in->out,
                 "%" PRIu64 " contents removed, %" PRIu64 " parts emptied (%" PRIu64

@@ -50,7 +50,8 @@ static const char *const sql_file_named =
 static const char *const sql_integrity = "PRAGMA integrity_check(1)";
 static const char *const sql_backup_made =
     "INSERT INTO backup (made_ms, version, path, sum) VALUES (?1, ?2, ?3, row_sum(?1, ?2, ?3))";
-static const char *const sql_backups = "SELECT DISTINCT path FROM backup";
+static const char *const sql_backups = "SELECT path FROM backup GROUP BY path "
+                                       "ORDER BY max(made_ms) DESC";
 static const char *const sql_attach = "ATTACH DATABASE ?1 AS source";
 static const char *const sql_detach = "DETACH DATABASE source";
 static const char *const sql_copy_own =
@@ -60,6 +61,7 @@ static const char *const sql_copy_own =
     "INSERT INTO main.quarantine SELECT * FROM source.quarantine;"
     "INSERT INTO main.backup SELECT * FROM source.backup;"
     "INSERT INTO main.brought SELECT * FROM source.brought;"
+    "INSERT INTO main.lacking SELECT * FROM source.lacking;"
     "INSERT OR IGNORE INTO main.meta SELECT * FROM source.meta WHERE key = 'number_floor';"
     "COMMIT";
 static const char *const sql_invitations_used =

@@ -286,8 +286,11 @@ static enum ocop_status write_some(struct batch *b, const struct server_keys *ke
 static enum ocop_status remove_some(struct retaining *w, const struct gone *g,
                                     const struct gone *end, struct ocop_error *err)
 {
-    enum ocop_status st = OCOP_OK;
     bool named;
+    /* Nobody may attach the same content anew while it is looked for and removed. */
+    enum ocop_status st = registry_begin(w->r, err);
+    if (st != OCOP_OK)
+        return st;
     for (; st == OCOP_OK && g != end; g = g->next) {
         st = query_file_named(w->r, g->hash, &named, err);
         if (st == OCOP_OK && !named)
@@ -295,6 +298,7 @@ static enum ocop_status remove_some(struct retaining *w, const struct gone *g,
         if (st == OCOP_OK && !named)
             st = thumbs_remove(&w->r->blobs, g->hash, err);
     }
+    registry_rollback(w->r); /* nothing was written but files */
     return st;
 }
 

@@ -312,8 +312,11 @@ static void watch(struct thumbs *t)
         ended(t, status);
     else if (gone == 0 && !t->killed && env_mono_ms(t->env) - t->since_ms > MAKING_MS_MAX)
         t->killed = kill(t->pid, SIGKILL) == 0;
-    else if (gone < 0 && errno != EINTR)
+    else if (gone < 0 && errno != EINTR) { /* somebody else has waited for it */
         t->pid = 0;
+        content_abandon(&t->file);
+        note_failure(t, false);
+    }
 }
 
 /* The next that there is none of, and that can be made. */

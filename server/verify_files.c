@@ -80,10 +80,19 @@ static enum ocop_status read_one(void *self, const struct query_file *f, struct 
     bool was_here = false;
     if (f->removed_ms)
         return OCOP_OK;
-    enum ocop_status st = content_check(&v->r->blobs, f->hash, f->size, &why);
+    uint64_t size = 0;
+    enum ocop_status st = content_sound(&v->r->blobs, f->hash, &size, &why);
     v->found->read++;
     if (st == OCOP_EDAMAGED)
         return want(v, f, true, err);
+    if (st == OCOP_OK && size != f->size) { /* the attachment is wrong, and the content another's */
+        fprintf(v->out, "wrong size\tattachment %s\tdevice %" PRIu32 "\t", id_text(f->id, id),
+                f->device);
+        show_str(v->out, f->officer);
+        fprintf(v->out, "\tit says %" PRIu64 " bytes, and the content has %" PRIu64 "\n", f->size,
+                size);
+        return OCOP_OK;
+    }
     if (st != OCOP_ENOTFOUND) {
         if (st != OCOP_OK && err)
             *err = why;
@@ -123,6 +132,11 @@ static enum ocop_status mend_one(struct reading *v, const struct want *w, struct
     const struct content_dir *backup = backup_with(v, w);
     struct ocop_error why = {0};
     enum ocop_status st = OCOP_OK;
+    uint64_t size;
+    if (content_sound(&v->r->blobs, w->hash, &size, NULL) == OCOP_OK) {
+        fputs("has come meanwhile\n", v->out); /* since it was read */
+        return blobs_lack_no_more(v->r, w->hash, err);
+    }
     if (w->damaged)
         st = content_set_aside(&v->r->blobs, w->hash, err);
     if (st == OCOP_OK && backup &&

@@ -401,7 +401,10 @@ long border_read(struct border *b, jobject stream, void *out, size_t len)
     in.thrown = (*env)->ExceptionCheck(env);
     if (!in.thrown && bytes) { /* null: its end */
         got = (*env)->GetArrayLength(env, bytes);
-        (*env)->GetByteArrayRegion(env, bytes, 0, (jsize)got, out);
+        if ((size_t)got > len) /* a stream that says it gave more than was asked for */
+            got = -1;
+        else
+            (*env)->GetByteArrayRegion(env, bytes, 0, (jsize)got, out);
     }
     (*env)->DeleteLocalRef(env, bytes);
     return come_back(b, &in) ? got : -1;

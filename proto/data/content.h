@@ -181,6 +181,10 @@ OCOP_MUST_USE enum ocop_status content_read(const struct content_dir *d,
                                             const uint8_t hash[FILE_HASH_LEN], uint64_t at,
                                             void *out, size_t len, size_t *got,
                                             struct ocop_error *err);
+/** Read all of it: OCOP_EDAMAGED when it has not this hash. *size: what it has. */
+OCOP_MUST_USE enum ocop_status content_sound(const struct content_dir *d,
+                                             const uint8_t hash[FILE_HASH_LEN], uint64_t *size,
+                                             struct ocop_error *err);
 /** Read all of it: OCOP_EDAMAGED when it has not this hash and size. */
 OCOP_MUST_USE enum ocop_status content_check(const struct content_dir *d,
                                              const uint8_t hash[FILE_HASH_LEN], uint64_t size,

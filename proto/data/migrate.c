@@ -226,9 +226,12 @@ out:
  * it is made safe first, as a checkpoint does; there is nothing to do after a clean end. */
 static enum ocop_status settle(sqlite3 *db, struct ocop_error *err)
 {
-    if (sqlite3_exec(db, "PRAGMA wal_checkpoint(PASSIVE)", NULL, NULL, NULL) != SQLITE_OK)
-        return db_error(db, err, "making the log safe");
-    return OCOP_OK;
+    const int code = sqlite3_exec(db, "PRAGMA wal_checkpoint(PASSIVE)", NULL, NULL, NULL);
+
+    /* The log is synced before it is copied: for the copy a full disk may have no room. */
+    return code == SQLITE_OK || (code & 0xff) == SQLITE_FULL
+               ? OCOP_OK
+               : db_error(db, err, "making the log safe");
 }
 
 enum ocop_status migrate(sqlite3 *db, enum migrate_side side, int *applied, struct ocop_error *err)

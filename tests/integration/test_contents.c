@@ -164,6 +164,7 @@ static void contents_leave_with_their_records(void **state)
     sync(w, 1, &(struct ocop_sync_options){.files = OCOP_FILES_NONE});
     assert_false(in_folder(w, 1, p));
     assert_true(in_folder(w, 1, unsent));
+    world_leave(w);
     world_reopen(w, 2); /* whatever is remembered */
     world_sync(w, 0);
     assert_false(in_folder(w, 0, p));

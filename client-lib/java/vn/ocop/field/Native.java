@@ -141,6 +141,9 @@ final class Native {
             if (n == 0) {
                 throw new IOException("the stream gives nothing, and does not end");
             }
+            if (n > len) {
+                throw new IOException("the stream says that it gave more than was asked for");
+            }
             return n < 0 ? null : Arrays.copyOf(b, n);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
