@@ -125,11 +125,25 @@ static bool held(const struct taking *t, const Ocop__Sync__Outcome *o, const str
     return false;
 }
 
-/* The registry took the change (but for what a case holds back): it becomes part of the base.
- * Where nothing else is pending there is no base to keep: the row is the registry's state.
- * `o` may be NULL: applied as it was. */
+/* The registry told of the record as it was behind this change, before it told what came of it: a
+ * reply was lost, and all is read anew. Then the base is what the registry has. */
+static enum ocop_status effect_is_in_base(struct taking *t, const struct outbox_row *row,
+                                          struct fields *base, uint64_t version, bool more,
+                                          struct ocop_error *err)
+{
+    enum ocop_status st;
+
+    if (more)
+        return pending_show(t->s, row->kind, &row->record, &t->work, err);
+    st = store_record_put(t->s, row->kind, &row->record, base, version, err);
+    return st ? st : store_base_delete(t->s, &row->record, err);
+}
+
+/* The registry took the change (but for what a case holds back), at version `at` of its log: it
+ * becomes part of the base. Where nothing else is pending there is no base to keep: the row is the
+ * registry's state. `o` may be NULL: applied as it was. */
 static enum ocop_status take_effect(struct taking *t, const struct outbox_row *row,
-                                    struct change *c, const Ocop__Sync__Outcome *o,
+                                    struct change *c, const Ocop__Sync__Outcome *o, uint64_t at,
                                     struct ocop_error *err)
 {
     struct ocop_store *s = t->s;
@@ -151,6 +165,8 @@ static enum ocop_status take_effect(struct taking *t, const struct outbox_row *r
     if (st)
         return st;
     known = found || c->verb == VERB_CREATE;
+    if (found && at && version >= at)
+        return effect_is_in_base(t, row, &base, version, left.count > 0, err);
     if (left.count == 0 && !in_case)
         return store_base_delete(s, &row->record, err);
     for (size_t i = 0; i < c->fields.count; i++)
@@ -196,14 +212,14 @@ static enum ocop_status settle(struct taking *t, const struct outbox_row *row,
         return st ? st : pending_show(s, row->kind, &row->record, &t->work, err);
     case OUTCOME_CASE:
         t->sum->in_case++;
-        return take_effect(t, row, &c, o, err);
+        return take_effect(t, row, &c, o, version, err);
     case OUTCOME_EQUAL:
         t->sum->equal++;
-        return take_effect(t, row, &c, o, err);
+        return take_effect(t, row, &c, o, version, err);
     case OUTCOME_APPLIED:
     case OUTCOME_DANGLING:
         t->sum->applied++;
-        return take_effect(t, row, &c, o, err);
+        return take_effect(t, row, &c, o, version, err);
     default:
         return taking_malformed("an outcome that this program does not know", err);
     }

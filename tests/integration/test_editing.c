@@ -391,6 +391,27 @@ static void a_record_loaded_packed_is_the_message_packed(void **state)
     assert_null(ocop_descriptor("replica"));
 }
 
+/* The registry took an edit, its reply was lost, and it was restored: then the device hears what
+ * others made of the record since before it hears what came of its own edit. */
+static void what_came_behind_an_edit_is_not_undone_by_its_late_answer(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    struct ocop_id id = shared_inspection(w);
+    world_amend(w, 0, id, "conclusion=fail");
+    w->links[0].drop_reply = 1;
+    assert_int_not_equal(ocop_sync(w->stores[0], NULL, NULL, &err), OCOP_OK);
+    assert_string_equal(world_value(w, "inspection", id, "conclusion"), "\"fail\"");
+    world_backup(w);
+    world_sync(w, 1);
+    world_amend(w, 1, id, "conclusion=conditional");
+    world_restore(w);
+    world_sync(w, 1);
+    world_sync(w, 0);
+    assert_string_equal(world_value(w, "inspection", id, "conclusion"), "\"conditional\"");
+    assert_true(shows(w, 0, id, "conditional"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -409,6 +430,7 @@ int main(void)
         T(a_message_made_by_hand_is_the_whole_record),
         T(a_loaded_record_under_an_id_of_its_own_is_a_new_record),
         T(a_record_loaded_packed_is_the_message_packed),
+        T(what_came_behind_an_edit_is_not_undone_by_its_late_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
