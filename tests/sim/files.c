@@ -475,7 +475,9 @@ static bool came_rightly(struct device *d, unsigned content)
     for (unsigned i = 0; i < s->attached_count; i++) {
         const struct attached *a = &s->attached[i];
         bool there = id_is_zero(&a->id);
-        if (a->content != content || a->forged)
+        /* Who came to have what he had claimed has brought it for his claim too. */
+        if (a->content != content ||
+            (a->forged && !officer_attached(s, s->devices[a->device].officer, content)))
             continue;
         if (!there && store_record_exists(d->store, KIND_ATTACHMENT, &a->id, &there, NULL))
             return true; /* nobody knows */
