@@ -388,7 +388,7 @@ static void a_chunk_that_is_none_stops_no_other(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, open_world, close_world)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_world, world_teardown)
     const struct CMUnitTest tests[] = {
         TEST(who_attaches_what_he_fetched_proves_to_have_it),
         TEST(who_attaches_what_he_is_fetching_proves_to_have_it),

@@ -521,7 +521,7 @@ static void a_content_that_is_gone_blocks_no_other(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, open_world, close_world)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_world, world_teardown)
     const struct CMUnitTest tests[] = {
         TEST(a_content_follows_its_record_and_is_sent_once),
         TEST(nothing_travels_before_its_record),
