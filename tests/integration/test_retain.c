@@ -429,6 +429,29 @@ static void what_is_damaged_or_lost_is_asked_of_its_device_again(void **state)
 }
 
 /* Its own device has let go of it; another has it in its cache. */
+/* An attachment may say anything of the size: the content that it names is another's, and good. */
+static void a_content_is_not_put_aside_for_an_attachment_that_lies_about_it(void **state)
+{
+    struct centre *c = *state;
+    static struct photo p, q;
+    char *told;
+    brought(c, 1, 60, &p);
+    photo_fill(&q, 60);
+    attach(c, 1, p.record, &q);
+    world_sync(&c->w, 1);
+    c->w.damaged = true; /* so that no device has to lie */
+    assert_int_equal(sqlite3_exec(c->w.registry->db,
+                                  "UPDATE attachment SET size = size + 1 WHERE n = "
+                                  "(SELECT max(n) FROM attachment)",
+                                  NULL, NULL, NULL),
+                     SQLITE_OK);
+    struct files_found f = verified(c, true, &told);
+    assert_int_equal(f.damaged, 0);
+    assert_int_equal(f.asked, 0);
+    says(told, "wrong size");
+    assert_int_equal(at_centre(c, &p), OCOP_OK);
+}
+
 static void another_device_that_has_it_brings_it_back(void **state)
 {
     struct centre *c = *state;
@@ -583,6 +606,7 @@ int main(void)
         TEST(nothing_is_dropped_within_the_year_that_a_result_can_be_contested_in),
         TEST(a_removal_that_was_cut_short_is_finished_by_a_sweep),
         TEST(what_is_damaged_or_lost_is_asked_of_its_device_again),
+        TEST(a_content_is_not_put_aside_for_an_attachment_that_lies_about_it),
         TEST(another_device_that_has_it_brings_it_back),
         TEST(who_may_not_have_it_is_not_asked),
         TEST(of_many_that_are_lost_each_is_asked_for_some_time),
