@@ -272,34 +272,6 @@ static enum ocop_status pull(struct work *w, const struct id *replica,
     return st;
 }
 
-/* Who has revoked keys learns no more of what was sent by them under any name. */
-static enum ocop_status check_not_revoked(struct work *w)
-{
-    bool row;
-    sqlite3_stmt *s = registry_stmt(w->r, SQL_KEY_REVOKED, &w->err);
-    if (!s)
-        return OCOP_EDB;
-    sqlite3_bind_blob(s, 1, w->sender, CHANNEL_KEY_LEN, SQLITE_STATIC);
-    enum ocop_status st = registry_row(w->r, s, "looking for a revocation", &row, &w->err);
-    sqlite3_reset(s);
-    return st == OCOP_OK && row ? err_set(&w->err, OCOP_EREVOKED, "this device was revoked") : st;
-}
-
-/* A replica that is not here, though another of its device may be: a restore lost it. */
-static enum ocop_status unknown_answer(struct work *w, const struct id *replica,
-                                       const Ocop__Sync__SyncRequest *in,
-                                       Ocop__Sync__SyncReply *reply)
-{
-    enum ocop_status st = lineage_differs(w, in) ? lineages_put(w, reply) : OCOP_OK;
-    if (st == OCOP_OK)
-        st = check_not_revoked(w);
-    if (st == OCOP_OK)
-        st = known_put(w->r, w->sender, replica, in->last_seq, &w->arena, reply, &w->err);
-    if (st == OCOP_OK && reply->n_known == 0 && reply->n_sets == 0)
-        st = err_set(&w->err, OCOP_ENOTENROLLED, "this device is not enrolled here");
-    return st;
-}
-
 /* Who speaks to an older key of the server learns the present one. */
 static enum ocop_status channel_put(struct work *w, Ocop__Sync__SyncReply *reply)
 {
@@ -414,6 +386,42 @@ static enum ocop_status state_answer(struct work *w, const struct id *replica,
         "the office suspended this device (%.*s); what is recorded waits on it until the "
         "office lets it go on: ask there",
         (int)text_cut(reason, REASON_SHOWN_MAX), reason);
+}
+
+/* Whose keys are revoked learns no more of what was sent by them under any name. Whose are
+ * suspended waits under the name that it has: what it sends under another one could come late, when
+ * it goes on, and be taken twice. */
+static enum ocop_status check_goes_on(struct work *w)
+{
+    struct replica_info info;
+    struct id id = {{0}};
+    bool row;
+    sqlite3_stmt *s = registry_stmt(w->r, SQL_KEY_STOPPED, &w->err);
+    if (!s)
+        return OCOP_EDB;
+    sqlite3_bind_blob(s, 1, w->sender, CHANNEL_KEY_LEN, SQLITE_STATIC);
+    enum ocop_status st = registry_row(w->r, s, "looking who may not go on", &row, &w->err);
+    if (st == OCOP_OK && row)
+        (void)id_from(span_of(sqlite3_column_blob(s, 0), (size_t)sqlite3_column_bytes(s, 0)), &id);
+    sqlite3_reset(s);
+    if (st == OCOP_OK && row)
+        st = registry_replica(w->r, &id, &info, &w->err);
+    return st == OCOP_OK && row ? state_answer(w, &id, &info) : st;
+}
+
+/* A replica that is not here, though another of its device may be: a restore lost it. */
+static enum ocop_status unknown_answer(struct work *w, const struct id *replica,
+                                       const Ocop__Sync__SyncRequest *in,
+                                       Ocop__Sync__SyncReply *reply)
+{
+    enum ocop_status st = lineage_differs(w, in) ? lineages_put(w, reply) : OCOP_OK;
+    if (st == OCOP_OK)
+        st = check_goes_on(w);
+    if (st == OCOP_OK)
+        st = known_put(w->r, w->sender, replica, in->last_seq, &w->arena, reply, &w->err);
+    if (st == OCOP_OK && reply->n_known == 0 && reply->n_sets == 0)
+        st = err_set(&w->err, OCOP_ENOTENROLLED, "this device is not enrolled here");
+    return st;
 }
 
 /* What it pushed is answered; nothing else is told to it but that it shall wipe its store, until it

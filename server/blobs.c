@@ -40,13 +40,16 @@ static enum ocop_status may_ask(struct asked *q, const uint8_t *sender,
                                 const Ocop__Sync__FilesRequest *in)
 {
     unsigned roles = 0;
-    enum ocop_status st = registry_replica_by_channel(q->r, sender, &q->replica, q->err);
-    if (st == OCOP_ENOTFOUND)
-        return err_set(q->err, OCOP_ENOTENROLLED, "this device is not enrolled here");
-    if (st == OCOP_OK)
-        st = registry_replica(q->r, &q->replica, &q->info, q->err);
+    /* A copy of a store speaks with the keys of the first one and is another replica. */
+    if (!in->has_replica || !id_from(span_of(in->replica.data, in->replica.len), &q->replica))
+        return err_set(q->err, OCOP_EPROTO, "the request names no replica");
+    enum ocop_status st = registry_replica(q->r, &q->replica, &q->info, q->err);
     if (st != OCOP_OK)
         return st;
+    if (!q->info.known)
+        return err_set(q->err, OCOP_ENOTENROLLED, "this device is not enrolled here");
+    if (memcmp(q->info.channel_key, sender, CHANNEL_KEY_LEN) != 0)
+        return err_set(q->err, OCOP_EAUTH, "this replica belongs to another device");
     if (q->info.revoked)
         return err_set(q->err, OCOP_EREVOKED, "this device was revoked");
     /* One that shall wipe its store brings what it has first. */

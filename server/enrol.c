@@ -406,11 +406,12 @@ static enum ocop_status certificate_holds(struct registry *r, const struct serve
     if (c->has_expires_ms && c->expires_ms < env_now_ms(r->env))
         return err_set(err, OCOP_ENOTENROLLED,
                        "the certificate has expired; ask the office for a new invitation");
-    sqlite3_stmt *s = registry_stmt(r, SQL_KEY_REVOKED, err);
+    sqlite3_stmt *s = registry_stmt(r, SQL_KEY_STOPPED, err);
     if (!s)
         return OCOP_EDB;
     sqlite3_bind_blob(s, 1, sender, CHANNEL_KEY_LEN, SQLITE_STATIC);
     enum ocop_status st = registry_row(r, s, "looking for a revocation", &row, err);
+    row = st == OCOP_OK && row && !sqlite3_column_int(s, 1);
     sqlite3_reset(s);
     ledger_init(&ledger);
     char id[ID_TEXT_LEN + 1], key[2 * CHANNEL_KEY_LEN + 1];

@@ -35,8 +35,8 @@
       " coalesce(max(id IS NOT ?5), 0) FROM replica WHERE channel_key = ?1 OR sign_key = ?2"       \
       " OR instr(sign_keys, ?3) > 0 OR instr(sign_keys, ?4) > 0")                                  \
     X(SQL_REPLICA_REASON, "SELECT coalesce(state_reason, '') FROM replica WHERE id = ?1")          \
-    X(SQL_KEY_REVOKED, "SELECT 1 FROM replica WHERE channel_key = ?1"                              \
-                       " AND state IN ('revoked', 'wiped') LIMIT 1")                               \
+    X(SQL_KEY_STOPPED, "SELECT id, state = 'suspended' FROM replica WHERE channel_key = ?1 AND"    \
+                       " state IN ('revoked', 'wiped', 'suspended') ORDER BY 2 LIMIT 1")           \
     X(SQL_KEY_USES, "SELECT count(*), coalesce(sum(state IS NOT 'active'), 0) FROM replica"        \
                     " WHERE channel_key = ?1")                                                     \
     X(SQL_INVITATIONS_CLOSE, "UPDATE invitation SET expires_ms = 0, sum = row_sum(token_hash, "    \

@@ -214,6 +214,27 @@ static void who_may_have_a_content(void **state)
     free(p);
 }
 
+/* A copy speaks with the same keys, and is another replica with a scope of its own. */
+static void of_a_device_and_its_copy_each_has_its_scope(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    struct photo *p = photo(CHUNK, 67);
+    attach(w, 1, world_inspect(w, 1, "pass"), p);
+    world_sync(w, 1);
+    world_inspect(w, 0, "pass");
+    world_copy(w, 0, 2);
+    world_sync(w, 0);
+    world_inspect(w, 2, "fail");
+    assert_true(world_sync(w, 2).forked);
+    const struct id copy = w->stores[2]->me.replica;
+    const struct assignment to = {.units = &w->other_commune, .unit_count = 1};
+    must(assign_scope(w->registry, &w->keys, &copy, &to, "chuyển xã", &err), &err);
+    assert_int_equal(ask_for(w, 0, p), FILE_WHOLE);
+    assert_int_equal(ask_for(w, 2, p), FILE_UNNAMED);
+    free(p);
+}
+
 /* What repeats a chunk, rightly or wrongly, changes nothing. */
 static void a_chunk_that_is_there_stays(void **state)
 {
@@ -394,6 +415,7 @@ int main(void)
         TEST(who_attaches_what_he_is_fetching_proves_to_have_it),
         TEST(contents_leave_with_their_records),
         TEST(who_may_have_a_content),
+        TEST(of_a_device_and_its_copy_each_has_its_scope),
         TEST(a_chunk_that_is_there_stays),
         TEST(a_request_has_its_limits),
         TEST(a_file_that_fails_at_the_centre_holds_up_no_other),

@@ -483,6 +483,31 @@ static void a_store_that_forked_and_is_not_known_at_all_loses_nothing(void **sta
     assert_int_equal(world_count(w, "SELECT count(*) FROM cases WHERE cause <> 3"), 0);
 }
 
+/* It would send its work under one name after the other, and what it sent under the first could
+ * still be on its way when the office lets it go on. */
+static void a_suspended_store_that_a_restore_forgot_keeps_its_name(void **state)
+{
+    struct world *w = *state;
+    world_inspect(w, 1, "pass");
+    world_sync(w, 1);
+    world_copy(w, 1, 2);
+    world_inspect(w, 1, "fail");
+    world_sync(w, 1);
+    world_backup(w);
+    world_inspect(w, 2, "conditional");
+    assert_true(world_sync(w, 2).forked);
+    world_restore(w);
+    world_inspect(w, 2, "pass");
+    const struct id forgotten = w->stores[2]->me.replica;
+    (void)judge(w, 1, DEVICE_SUSPENDED);
+    assert_int_equal(ocop_sync(w->stores[2], NULL, NULL, NULL), OCOP_ESUSPENDED);
+    assert_memory_equal(w->stores[2]->me.replica.b, forgotten.b, ID_LEN);
+    (void)judge(w, 1, DEVICE_ACTIVE);
+    world_sync(w, 2);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM inspection"), 4);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM cases WHERE cause <> 3"), 0);
+}
+
 /* Shown by another device, or with a changed bit, it opens no door. */
 static void a_certificate_is_good_only_for_its_device_and_unchanged(void **state)
 {
@@ -820,6 +845,7 @@ int main(void)
         T(a_number_that_the_backup_does_not_know_is_given_to_nobody_else),
         T(of_two_devices_with_one_number_the_one_that_comes_back_gets_another),
         T(a_store_that_forked_and_is_not_known_at_all_loses_nothing),
+        T(a_suspended_store_that_a_restore_forgot_keeps_its_name),
         T(a_certificate_is_good_only_for_its_device_and_unchanged),
         T(a_certificate_that_is_out_of_date_is_replaced),
         T(a_wipe_waits_for_what_was_not_sent_and_leaves_nothing),

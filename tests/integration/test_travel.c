@@ -386,7 +386,15 @@ static void who_is_over_budget_or_revoked_sends_nothing_and_loses_nothing(void *
     uint8_t stranger[CHANNEL_KEY_LEN] = {1};
     Ocop__Sync__FilesRequest in = OCOP__SYNC__FILES_REQUEST__INIT;
     Ocop__Sync__FilesReply *out;
+    struct id me = w->stores[1]->me.replica, nobody = {{1}};
     must(registry_begin(w->registry, &err), &err);
+    assert_int_equal(blobs_answer(w->registry, &w->keys, stranger, &in, &w->arena, &out, &err),
+                     OCOP_EPROTO);
+    in.has_replica = 1;
+    in.replica = (ProtobufCBinaryData){ID_LEN, me.b};
+    assert_int_equal(blobs_answer(w->registry, &w->keys, stranger, &in, &w->arena, &out, &err),
+                     OCOP_EAUTH);
+    in.replica.data = nobody.b;
     assert_int_equal(blobs_answer(w->registry, &w->keys, stranger, &in, &w->arena, &out, &err),
                      OCOP_ENOTENROLLED);
     must(registry_commit(w->registry, &err), &err);

@@ -119,9 +119,13 @@ static inline void fetch(struct world *w, unsigned n, struct ocop_id id)
 static inline enum ocop_status ask(struct world *w, unsigned n, const Ocop__Sync__FilesRequest *in,
                                    Ocop__Sync__FilesReply **out, struct ocop_error *err)
 {
+    struct id me = w->stores[n]->me.replica;
+    Ocop__Sync__FilesRequest whole = *in;
+    whole.has_replica = 1;
+    whole.replica = (ProtobufCBinaryData){ID_LEN, me.b};
     must(registry_begin(w->registry, err), err);
     enum ocop_status st = blobs_answer(w->registry, &w->keys, w->stores[n]->me.channel.public_key,
-                                       in, &w->arena, out, err);
+                                       &whole, &w->arena, out, err);
     must(registry_commit(w->registry, err), err);
     return st;
 }
