@@ -188,6 +188,15 @@ static void drop_markers(struct fields *f)
     f->count = kept;
 }
 
+/* The registry has its content no more: whoever attached it anew has to send it. */
+static enum ocop_status take_removal(struct taking *t, const struct change *c,
+                                     struct ocop_error *err)
+{
+    const struct field *f = fields_find(&c->fields, ATTACHMENT_REMOVED_MS, span_of(NULL, 0));
+
+    return f && f->op == FIELD_SET ? store_file_removed(t->s, &c->record, err) : OCOP_OK;
+}
+
 static enum ocop_status take_record(struct taking *t, struct change *c, uint64_t version,
                                     struct ocop_error *err)
 {
@@ -210,9 +219,11 @@ static enum ocop_status take_record(struct taking *t, struct change *c, uint64_t
     if (!st && t->pending)
         st = store_outbox_has(t->s, &c->record, &pending, err);
     t->sum->pulled++;
-    if (st)
-        return st;
-    return pending ? take_under(t, c, version, err) : take_over(t, c, version, err);
+    if (!st)
+        st = pending ? take_under(t, c, version, err) : take_over(t, c, version, err);
+    if (!st && c->kind == KIND_ATTACHMENT)
+        st = take_removal(t, c, err);
+    return st;
 }
 
 static enum ocop_status take_records(struct taking *t, struct ocop_error *err)

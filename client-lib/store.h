@@ -460,6 +460,9 @@ OCOP_MUST_USE enum ocop_status store_files_left(struct ocop_store *s, struct are
                                                 struct ocop_error *err);
 /** The registry is another one than that which said what it holds. */
 OCOP_MUST_USE enum ocop_status store_files_doubt(struct ocop_store *s, struct ocop_error *err);
+/** The registry says of this attachment that it keeps its content no more. */
+OCOP_MUST_USE enum ocop_status store_file_removed(struct ocop_store *s, const struct id *attachment,
+                                                  struct ocop_error *err);
 /** Does an attachment on this device name it? */
 OCOP_MUST_USE enum ocop_status store_file_named(struct ocop_store *s,
                                                 const uint8_t hash[FILE_HASH_LEN], bool *out,

@@ -145,6 +145,18 @@ enum ocop_status store_files_doubt(struct ocop_store *s, struct ocop_error *err)
     return status ? status : run(s, st, err);
 }
 
+enum ocop_status store_file_removed(struct ocop_store *s, const struct id *attachment,
+                                    struct ocop_error *err)
+{
+    sqlite3_stmt *st = NULL;
+    enum ocop_status status = store_ask(s, Q_FILE_REMOVED, &st, err);
+
+    if (status)
+        return status;
+    put_id(st, 1, attachment);
+    return run(s, st, err);
+}
+
 enum ocop_status store_file_named(struct ocop_store *s, const uint8_t hash[FILE_HASH_LEN],
                                   bool *out, struct ocop_error *err)
 {

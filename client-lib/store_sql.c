@@ -162,6 +162,9 @@ static const char *const questions[Q_COUNT] = {
                      "AND NOT EXISTS (SELECT 1 FROM attachment AS t WHERE t.hash = f.hash)",
     [Q_FILES_DOUBT] = "UPDATE file SET central = 0, done = 0, sum = row_sum(hash, size, here, 0, "
                       "wanted, 0, tried_ms) WHERE here = 1 AND central = 1",
+    [Q_FILE_REMOVED] = "UPDATE file SET central = 0, done = 0, sum = row_sum(hash, size, here, 0, "
+                       "wanted, 0, tried_ms) WHERE central = 1 AND hash = (SELECT t.hash FROM "
+                       "attachment AS t WHERE t.id = ?1)",
     [Q_FILE_NAMED] = "SELECT EXISTS (SELECT 1 FROM attachment WHERE hash = ?1)",
     [Q_FILES_OWED] = "SELECT count(*), coalesce(sum(size), 0) FROM file AS f WHERE here = 1 "
                      "AND central = 0 AND EXISTS (SELECT 1 FROM attachment AS t "

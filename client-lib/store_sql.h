@@ -65,6 +65,7 @@ enum question {
     Q_FILES_DOUBT,
     Q_FILES_SPARE,
     Q_FILES_LEFT,
+    Q_FILE_REMOVED,
     Q_FILE_NAMED,
     Q_FILES_OWED,
     Q_FILE_BYTES,

@@ -26,6 +26,7 @@ struct moving {
     bool down;
     enum phase phase;
     bool proved;   /* a proof was sent */
+    bool removed;  /* by the registry's office: it is not to be sent */
     bool answered; /* it was heard how much of it is there */
     unsigned begun;
     uint64_t most; /* bytes that were there, since it began */
@@ -171,10 +172,16 @@ static enum ocop_status note(struct travel *t, struct moving *m, struct ocop_err
     row.tried_ms = env_now_ms(t->s->env);
     /* What was attached here while it was fetched is still to be shown to the registry. */
     row.central = row.central || (m->row.central && !(m->down && row.here));
+    if (m->removed && !row.central) {
+        /* That it was removed is known with the records that say so. What was attached anew may
+         * name it too, and is on its way itself. */
+        st = store_file_named(t->s, m->row.hash, &found, err);
+        row.central = !found;
+    }
     row.done = row.central ? row.size : bytes_there(m);
     row.here = row.here || m->row.here;
     row.wanted = row.wanted && !row.here;
-    return store_file_put(t->s, &row, err);
+    return st ? st : store_file_put(t->s, &row, err);
 }
 
 static enum ocop_status note_changed(struct travel *t, struct ocop_error *err)
@@ -436,8 +443,8 @@ static bool take_state_up(struct travel *t, struct moving *m, const Ocop__Sync__
         t->o->sum->files_sent++;
         give_up(m);
         return true;
-    case FILE_REMOVED: /* nobody waits for it any more */
-        m->row.central = true;
+    case FILE_REMOVED:
+        m->removed = true;
         give_up(m);
         return true;
     case FILE_PROVE:
@@ -725,7 +732,8 @@ enum ocop_status travel_files(struct ocop_store *s, const struct travel_options 
     if (st == OCOP_EPROTO && o->sum->files_sent + o->sum->files_received == 0)
         st = OCOP_OK; /* a server that knows nothing of files: they wait */
     for (size_t i = 0; i < t.count; i++) {
-        o->sum->files_left += !t.v[i].row.central || (t.v[i].down && !t.v[i].row.here);
+        o->sum->files_left +=
+            (!t.v[i].row.central && !t.v[i].removed) || (t.v[i].down && !t.v[i].row.here);
         t.v[i].changed = t.v[i].changed || t.v[i].phase != ENDED;
     }
     noted = t.count ? note_changed(&t, st ? NULL : err) : OCOP_OK;

@@ -12,6 +12,7 @@
 
 #include "blobs.h"
 #include "blobs_copy.h"
+#include "records.pb-c.h"
 #include "retain.h"
 #include "rights.h"
 #include "show_files.h"
@@ -264,32 +265,104 @@ static void a_removed_content_is_not_sent_again(void **state)
     assert_int_equal(at_centre(c, &p), OCOP_ENOTFOUND);
 }
 
+/* The office drops what is old between the two halves of a sync, its records and its files. */
+static bool drop_meanwhile(void *self, const struct ocop_sync_summary *sum, const char *doing)
+{
+    (void)sum;
+    if (strcmp(doing, "files") == 0)
+        (void)retain(self, NULL, 0, false, NULL);
+    return true;
+}
+
+static struct ocop_sync_summary sync_and_drop(struct centre *c, unsigned n)
+{
+    struct ocop_error err = {0};
+    struct ocop_sync_summary sum;
+    struct ocop_sync_options o = {.progress = drop_meanwhile, .user = c};
+    must(ocop_sync(c->w.stores[n], &o, &sum, &err), &err);
+    return sum;
+}
+
 /* A device that has not heard of it yet, and asks. */
 static void a_device_that_asks_for_a_removed_content_is_told_so(void **state)
 {
     struct centre *c = *state;
-    static struct photo p;
+    static struct photo p, same;
     struct ocop_error err = {0};
+    brought(c, 0, 3, &same);
     photo_fill(&p, 3);
     attach(c, 1, world_inspect(&c->w, 1, "pass"), &p);
     struct ocop_sync_summary sum;
     must(ocop_sync(c->w.stores[1], &(struct ocop_sync_options){.files = OCOP_FILES_NONE}, &sum,
                    &err),
          &err);
-    /* The same photo came by another device, and was removed for all. */
-    assert_int_equal(world_count(&c->w, "SELECT count(*) FROM attachment"), 1);
-    must(registry_begin(c->w.registry, &err), &err);
-    assert_int_equal(sqlite3_exec(c->w.registry->db,
-                                  "UPDATE attachment SET removed_ms = 1, removed_reason = 'x'",
-                                  NULL, NULL, NULL),
-                     SQLITE_OK);
-    must(registry_commit(c->w.registry, &err), &err);
-    c->w.damaged = true;
-    sum = world_sync(&c->w, 1);
+    c->ahead_ms = 401 * DAY;
+    sum = sync_and_drop(c, 1);
     assert_int_equal(sum.files_sent, 0);
     assert_int_equal(sum.files_left, 0);
     assert_int_equal(at_centre(c, &p), OCOP_ENOTFOUND);
     assert_int_equal(world_sync(&c->w, 1).round_trips, 1); /* asked once */
+}
+
+/* An inspection that is all there and not submitted yet. */
+static struct ocop_id draft(struct centre *c, unsigned n)
+{
+    static const char *const rest[] = {"inspection_type=planned", "conclusion=pass", "score=70",
+                                       "answers[NC.1].answer=pass"};
+    struct ocop_error err = {0};
+    ProtobufCMessage *m;
+    struct ocop_id id;
+    char unit[64], producer[64], of[ID_TEXT_LEN + 1];
+    snprintf(unit, sizeof unit, "unit_id=%s", id_text(c->w.commune, of));
+    snprintf(producer, sizeof producer, "producer_id=%s", id_text(c->w.producer, of));
+    must(ocop_new(c->w.stores[n], "inspection", &m, &err), &err);
+    must(ocop_set_text(c->w.stores[n], &m, unit, &err), &err);
+    must(ocop_set_text(c->w.stores[n], &m, producer, &err), &err);
+    for (size_t i = 0; i < sizeof rest / sizeof *rest; i++)
+        must(ocop_set_text(c->w.stores[n], &m, rest[i], &err), &err);
+    must(ocop_save(c->w.stores[n], m, &err), &err);
+    memcpy(id.b, ((const Ocop__Inspection *)m)->id.data, ID_LEN);
+    ocop_free(m);
+    return id;
+}
+
+/* What is attached to a draft is still to come, though the registry wants the same of an older
+ * record no more. `asked`: the device hears it when it asks, else when it has asked already. */
+static void drafted_and_dropped(struct centre *c, bool asked)
+{
+    static struct photo p, q;
+    struct ocop_error err = {0};
+    unsigned gone;
+    brought(c, 1, 40, &p);
+    photo_fill(&q, 40);
+    const struct ocop_id record = draft(c, 1);
+    attach(c, 1, record, &q);
+    c->ahead_ms = 401 * DAY;
+    if (asked) {
+        assert_int_equal(sync_and_drop(c, 1).files_left, 0);
+        must(ocop_files_keep(c->w.stores[1], 0, &gone, &err), &err);
+        assert_int_equal(gone, 0);
+    } else {
+        world_sync(&c->w, 1); /* it is there */
+        assert_int_equal(retain(c, NULL, 0, false, NULL).removed, 1);
+    }
+    assert_int_equal(at_centre(c, &p), OCOP_ENOTFOUND);
+    world_sync(&c->w, 1);
+    must(ocop_files_keep(c->w.stores[1], 0, &gone, &err), &err);
+    assert_int_equal(gone, 0);
+    must(ocop_submit_draft(c->w.stores[1], &record, NULL, &err), &err);
+    assert_int_equal(world_sync(&c->w, 1).files_sent, 1);
+    assert_int_equal(at_centre(c, &q), OCOP_OK);
+}
+
+static void who_asks_for_what_was_removed_keeps_it_for_a_draft(void **state)
+{
+    drafted_and_dropped(*state, true);
+}
+
+static void what_was_there_and_is_removed_is_sent_anew_with_a_draft(void **state)
+{
+    drafted_and_dropped(*state, false);
 }
 
 static void the_same_photo_attached_again_is_wanted_again(void **state)
@@ -601,6 +674,8 @@ int main(void)
         TEST(a_removed_content_is_gone_and_everybody_is_told_who_did_it),
         TEST(a_removed_content_is_not_sent_again),
         TEST(a_device_that_asks_for_a_removed_content_is_told_so),
+        TEST(who_asks_for_what_was_removed_keeps_it_for_a_draft),
+        TEST(what_was_there_and_is_removed_is_sent_anew_with_a_draft),
         TEST(the_same_photo_attached_again_is_wanted_again),
         TEST(what_an_office_must_be_able_to_show_is_kept),
         TEST(nothing_is_dropped_within_the_year_that_a_result_can_be_contested_in),
