@@ -221,8 +221,9 @@ static enum ocop_status check_search(struct check *c, struct ocop_error *err)
 
     if (st || (sound && (!c->all || (held.count == c->words.count && held.sum == c->words.sum))))
         return st;
-    found(c, "search: the index is not that of the records, which are not harmed; a store that is "
-             "enrolled anew makes it again");
+    found(c, "search: the index is not that of the records, which are not harmed; %s",
+          sound ? "a store that is enrolled anew makes it again"
+                : "the index of a kind is made again when what cannot be read of it is met");
     return sound ? each_record(c, check_found, err) : OCOP_OK;
 }
 

@@ -21,7 +21,15 @@ enum { QUESTIONS_MAX = 128, SEARCH_TEXT_MAX = 1 << 20 };
 /* So many new rows of a kind may wait for the search index. */
 enum { SEARCH_WAITING_MAX = 64 };
 enum search_question { SEARCH_UP_TO, SEARCH_MOVE, SEARCH_QUESTIONS };
-enum words_question { WORDS_GET, WORDS_PUT, WORDS_DROP, WORDS_BLOCK, WORDS_FROM, WORDS_QUESTIONS };
+enum words_question {
+    WORDS_GET,
+    WORDS_PUT,
+    WORDS_DROP,
+    WORDS_BLOCK,
+    WORDS_FROM,
+    WORDS_CLEAR,
+    WORDS_QUESTIONS
+};
 
 struct word_hits;
 struct wanted;
@@ -44,6 +52,8 @@ struct db {
     int64_t searched[KIND_COUNT_PLUS_1];
     bool searched_moves[KIND_COUNT_PLUS_1];
     bool searches_all;
+    bool words_damaged[KIND_COUNT_PLUS_1]; /* found by whoever wrote or searched; until it is mended
+                                            */
 };
 
 /** Remove what an interrupted change of key left beside the file, which is open. */

@@ -132,6 +132,12 @@ enum ocop_status store_searched(struct ocop_store *s, uint32_t kind, int64_t *n,
     return status;
 }
 
+static void move(struct db *db, uint32_t kind, int64_t n)
+{
+    db->searched[kind] = n;
+    db->searched_moves[kind] = true;
+}
+
 void store_searched_forget(struct db *db)
 {
     words_forget(db);
@@ -141,12 +147,6 @@ void store_searched_forget(struct db *db)
     db->searches_all = false;
 }
 
-static void move(struct db *db, uint32_t kind, int64_t n)
-{
-    db->searched[kind] = n;
-    db->searched_moves[kind] = true;
-}
-
 enum ocop_status store_searched_write(struct ocop_store *s, struct ocop_error *err)
 {
     struct db *db = s->db;
@@ -154,6 +154,13 @@ enum ocop_status store_searched_write(struct ocop_store *s, struct ocop_error *e
     enum ocop_status status = words_write(s, err);
 
     for (uint32_t k = 0; !status && k < KIND_COUNT_PLUS_1; k++) {
+        if (db->words_damaged[k]) {
+            status = words_clear(s, k, err);
+            if (status)
+                return status;
+            move(db, k, 0);
+            db->words_damaged[k] = false;
+        }
         if (!db->searched_moves[k])
             continue;
         status = ask(s, SEARCH_MOVE, &st, err);
@@ -178,6 +185,15 @@ static enum ocop_status note(struct ocop_store *s, uint32_t kind, int64_t n, con
 typedef enum ocop_status row_fn(struct ocop_store *s, uint32_t kind, int64_t n,
                                 const struct buf *text, void *self, struct ocop_error *err);
 
+/* ocop_check names it; it shall not keep others from being saved and found. */
+static bool is_skipped(struct ocop_store *s, uint32_t kind, int64_t n, enum ocop_status loaded)
+{
+    if (loaded != OCOP_EDAMAGED && loaded != OCOP_EPROTO && loaded != OCOP_ELIMIT)
+        return false;
+    env_log(s->env, ENV_WARN, "record_unreadable", "kind=%u n=%lld", kind, (long long)n);
+    return true;
+}
+
 /* The words of each row of the kind above `from` up to `to`. */
 static enum ocop_status each_row(struct ocop_store *s, uint32_t kind, int64_t from, int64_t to,
                                  row_fn *fn, void *self, struct ocop_error *err)
@@ -194,14 +210,18 @@ static enum ocop_status each_row(struct ocop_store *s, uint32_t kind, int64_t fr
     buf_printf(&sql, ROWS_BETWEEN, row_table(kind), (long long)from, (long long)to);
     status = prepare(s, &sql, &st, err);
     while (!status && !(status = step(s, st, &row, err)) && row) {
+        struct ocop_error why = {0};
         struct fields f;
         struct row_meta meta;
         struct id id;
-        if (!get_id(st, 0, &id))
-            status = damaged("an id", err);
-        if (!status)
-            status = row_load(s->db->rows, kind, &id, &a, &f, &meta, err);
-        if (!status) {
+        status = get_id(st, 0, &id) ? row_load(s->db->rows, kind, &id, &a, &f, &meta, &why)
+                                    : damaged("an id", &why);
+        if (is_skipped(s, kind, sqlite3_column_int64(st, 1), status)) {
+            status = OCOP_OK;
+        } else if (status) {
+            if (err)
+                *err = why;
+        } else {
             store_search_text(kind_by_number(kind), &f, &text);
             status = fn(s, kind, meta.n, &text, self, err);
         }
@@ -281,30 +301,42 @@ enum ocop_status store_search_drop(struct ocop_store *s, uint32_t kind, int64_t 
     return note(s, kind, n, &s->db->old_text, true, err);
 }
 
-/* --- a store from before the index ------------------------------------------------------------ */
+/* --- rows that wait, so many that they were never put in ------------------------------------- */
 
-static enum ocop_status put_kind(struct ocop_store *s, uint32_t kind, struct ocop_error *err)
+static enum ocop_status rows_waiting(struct ocop_store *s, uint32_t kind, int64_t *from,
+                                     int64_t *last, struct ocop_error *err)
 {
     sqlite3_stmt *st = NULL;
     struct buf sql;
-    int64_t last = 0;
     enum ocop_status status;
 
+    *last = 0;
     buf_init(&sql, KIB(4));
     buf_printf(&sql, LAST_ROW, row_table(kind));
     status = prepare(s, &sql, &st, err);
     if (!status)
-        status = one_number(s, st, &last, err);
-    if (!status && last > 0)
-        status = each_row(s, kind, 0, last, put_row, NULL, err);
-    if (!status && last > 0)
-        move(s->db, kind, last);
+        status = one_number(s, st, last, err);
+    if (!status)
+        status = store_searched(s, kind, from, err);
     (void)sqlite3_finalize(st);
     buf_fini(&sql);
     return status;
 }
 
-static enum ocop_status is_unsearched(struct ocop_store *s, bool *out, struct ocop_error *err)
+static enum ocop_status put_kind(struct ocop_store *s, uint32_t kind, struct ocop_error *err)
+{
+    int64_t from = 0, last = 0;
+    enum ocop_status st = rows_waiting(s, kind, &from, &last, err);
+
+    if (st || last <= from)
+        return st;
+    st = each_row(s, kind, from, last, put_row, NULL, err);
+    if (!st)
+        move(s->db, kind, last);
+    return st;
+}
+
+static enum ocop_status is_marked(struct ocop_store *s, bool *out, struct ocop_error *err)
 {
     sqlite3_stmt *st = NULL;
     int64_t marked = 0;
@@ -319,18 +351,31 @@ static enum ocop_status is_unsearched(struct ocop_store *s, bool *out, struct oc
     return status;
 }
 
+/* A store from before the index says so; one whose index was damaged has rows that wait. */
+static enum ocop_status is_behind(struct ocop_store *s, bool *out, struct ocop_error *err)
+{
+    int64_t from = 0, last = 0;
+    enum ocop_status st = is_marked(s, out, err);
+
+    for (size_t i = 0; !st && !*out && i < kind_count(); i++) {
+        st = rows_waiting(s, kind_at(i)->number, &from, &last, err);
+        *out = last - from >= SEARCH_WAITING_MAX;
+    }
+    return st;
+}
+
 enum ocop_status store_search_first(struct ocop_store *s, struct ocop_error *err)
 {
-    bool unsearched;
-    enum ocop_status st = is_unsearched(s, &unsearched, err);
+    bool behind;
+    enum ocop_status st = is_behind(s, &behind, err);
 
-    if (st || !unsearched)
+    if (st || !behind)
         return st;
     st = store_begin(s, err);
     if (st)
         return st;
-    st = is_unsearched(s, &unsearched, err); /* another process may have been here first */
-    for (size_t i = 0; !st && unsearched && i < kind_count(); i++)
+    st = is_behind(s, &behind, err); /* another process may have been here first */
+    for (size_t i = 0; !st && behind && i < kind_count(); i++)
         st = put_kind(s, kind_at(i)->number, err);
     if (!st)
         st = db_exec(s->db->sqlite, SEARCHED, err);
@@ -385,6 +430,7 @@ enum ocop_status store_search(struct ocop_store *s, uint32_t kind, const struct 
     if (!st)
         st = words_find(s, kind, up_to, wanted, count, a, out, err);
     if (!st)
-        st = each_row(s, kind, up_to, INT64_MAX, match_row, &w, err);
+        st = each_row(s, kind, s->db->words_damaged[kind] ? -1 : up_to, INT64_MAX, match_row, &w,
+                      err);
     return st;
 }

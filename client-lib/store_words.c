@@ -14,6 +14,7 @@ static const char *const words_questions[WORDS_QUESTIONS] = {
     [WORDS_BLOCK] = "SELECT block FROM words WHERE kind = ?1 AND block > ?2 ORDER BY block LIMIT 1",
     [WORDS_FROM] = "SELECT word, rows FROM words WHERE kind = ?1 AND block = ?2 AND word >= ?3 "
                    "ORDER BY word",
+    [WORDS_CLEAR] = "DELETE FROM words WHERE kind = ?1 AND block >= ?2",
 };
 
 static enum ocop_status ask(struct ocop_store *s, enum words_question q, uint32_t kind,
@@ -26,6 +27,24 @@ static enum ocop_status ask(struct ocop_store *s, enum words_question q, uint32_
     put_int(*out, 1, kind);
     put_int(*out, 2, (uint64_t)block);
     return OCOP_OK;
+}
+
+/* The index is made of the records, so that it is damaged fails neither a save nor a search: what a
+ * save would put into it waits, a search reads the records, and it is made anew (store_search.c).
+ */
+static void found_damaged(struct ocop_store *s, uint32_t kind)
+{
+    if (!s->db->words_damaged[kind])
+        env_log(s->env, ENV_WARN, "search_index_damaged", "kind=%u", kind);
+    s->db->words_damaged[kind] = true;
+}
+
+enum ocop_status words_clear(struct ocop_store *s, uint32_t kind, struct ocop_error *err)
+{
+    sqlite3_stmt *st = NULL;
+    enum ocop_status status = ask(s, WORDS_CLEAR, kind, INT64_MIN, &st, err);
+
+    return status ? status : run(s, st, err);
 }
 
 /* --- a block's rows -------------------------------------------------------------------------- */
@@ -193,8 +212,11 @@ static enum ocop_status write_word(struct ocop_store *s, const struct noted_word
     uint8_t packed[BLOCK_ROWS];
     sqlite3_stmt *st = NULL;
     bool there = false, sound = true;
-    enum ocop_status status = ask(s, WORDS_GET, w->kind, w->block, &st, err);
+    enum ocop_status status;
 
+    if (s->db->words_damaged[w->kind])
+        return OCOP_OK;
+    status = ask(s, WORDS_GET, w->kind, w->block, &st, err);
     if (status)
         return status;
     put_bytes(st, 3, w->word);
@@ -202,8 +224,10 @@ static enum ocop_status write_word(struct ocop_store *s, const struct noted_word
     if (!status && there)
         sound = block_read(get_span(st, 0), &rows);
     done(st);
-    if (!status && !sound)
-        status = damaged("the search index", err);
+    if (!sound) {
+        found_damaged(s, w->kind);
+        return OCOP_OK;
+    }
     for (int i = 0; i < BLOCK_PARTS; i++)
         rows.part[i] = (rows.part[i] & ~w->gone.part[i]) | w->here.part[i];
     const bool empty = block_is_empty(&rows);
@@ -295,7 +319,7 @@ static enum ocop_status keep_wanted(struct ocop_store *s, uint32_t kind, int64_t
             continue;
         }
         if (!block_read(get_span(st, 1), &one)) {
-            status = damaged("the search index", err);
+            found_damaged(s, kind);
             break;
         }
         for (int i = 0; i < BLOCK_PARTS; i++)
@@ -339,7 +363,7 @@ enum ocop_status words_find(struct ocop_store *s, uint32_t kind, int64_t up_to,
     enum ocop_status st = OCOP_OK;
 
     memset(out, 0, sizeof *out);
-    while (!st && more) {
+    while (!st && more && !s->db->words_damaged[kind]) {
         st = next_block(s, kind, &block, &more, err);
         more = more && block <= up_to / BLOCK_ROWS;
         if (st || !more)
@@ -351,6 +375,8 @@ enum ocop_status words_find(struct ocop_store *s, uint32_t kind, int64_t up_to,
         if (!st && !block_is_empty(&rows))
             st = block_add(out, block, &rows, a, err);
     }
+    if (s->db->words_damaged[kind])
+        memset(out, 0, sizeof *out);
     return st;
 }
 

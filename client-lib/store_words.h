@@ -44,11 +44,15 @@ OCOP_MUST_USE enum ocop_status words_note(struct ocop_store *s, uint32_t kind, i
                                           struct span text, bool gone, struct ocop_error *err);
 /** Write what was noted; forget it. */
 OCOP_MUST_USE enum ocop_status words_write(struct ocop_store *s, struct ocop_error *err);
+/** All words of the kind go: its rows wait for the index again. */
+OCOP_MUST_USE enum ocop_status words_clear(struct ocop_store *s, uint32_t kind,
+                                           struct ocop_error *err);
 void words_forget(struct db *db);
 void words_fini(struct db *db);
 
 bool words_want(const struct wanted *w, struct span word);
-/** Rows up to `up_to` of the kind that have all of `wanted`. */
+/** Rows up to `up_to` of the kind that have all of `wanted`; none of a kind whose index is damaged.
+ */
 OCOP_MUST_USE enum ocop_status words_find(struct ocop_store *s, uint32_t kind, int64_t up_to,
                                           const struct wanted *wanted, size_t count,
                                           struct arena *a, struct word_hits *out,

@@ -377,6 +377,60 @@ static void the_newest_of_many_that_have_the_words_come_first(void **state)
     expect_sound(w);
 }
 
+static int64_t in_store(const char *sql)
+{
+    sqlite3_stmt *s = NULL;
+    assert_int_equal(sqlite3_prepare_v2(connection, sql, -1, &s, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_step(s), SQLITE_ROW);
+    int64_t n = sqlite3_column_int64(s, 0);
+    sqlite3_finalize(s);
+    return n;
+}
+
+static void open_again(struct world *w)
+{
+    sqlite3_auto_extension((void (*)(void))on_open);
+    world_relink(w, 1, &w->links[1].link);
+    sqlite3_cancel_auto_extension((void (*)(void))on_open);
+}
+
+/* Whoever meets it: a save that changes the block, or a search that reads it. */
+static void a_damaged_index_fails_no_save_and_no_search_and_is_made_again(void **state)
+{
+    enum { SOME = 130 };
+    const struct ocop_query tea = {.kind = "producer", .text = "che", .limit = 1000};
+    struct ocop_id ids[SOME], other;
+    struct world *w = *state;
+    for (unsigned i = 0; i < SOME; i++)
+        ids[i] = world_producer(w, 1, "chè");
+    assert_true(in_store("SELECT n FROM searched WHERE kind = 3") >= 128);
+    for (unsigned search = 0; search < 2; search++) {
+        struct ocop_error err = {0};
+        unsigned findings = 0;
+        assert_int_equal(sqlite3_exec(connection,
+                                      "UPDATE words SET rows = x'0100' WHERE word = x'636865'",
+                                      NULL, NULL, NULL),
+                         SQLITE_OK);
+        assert_int_equal(sqlite3_changes(connection), 1);
+        assert_int_equal(ocop_check(w->stores[1], NULL, NULL, &findings, &err), OCOP_OK);
+        assert_true(findings > 0);
+        if (search)
+            assert_int_equal(count_of(w, &tea), SOME - 1);
+        world_amend(w, 1, ids[search], search ? "name=chè" : "name=cà phê");
+        assert_int_equal(count_of(w, &tea), SOME - 1);
+        assert_int_equal(in_store("SELECT count(*) FROM words WHERE kind = 3"), 0);
+        open_again(w);
+        assert_true(in_store("SELECT count(*) FROM words WHERE kind = 3") > 0);
+        assert_int_equal(count_of(w, &tea), SOME - 1);
+        expect_sound(w);
+    }
+    other = world_producer(w, 1, "chè");
+    assert_int_equal(count_of(w, &tea), SOME);
+    world_amend(w, 1, other, "name=cà phê");
+    assert_int_equal(count_of(w, &tea), SOME - 1);
+    expect_sound(w);
+}
+
 static void what_is_wrong_with_a_question_is_named(void **state)
 {
     static const struct {
@@ -414,6 +468,7 @@ int main(void)
         TEST(what_is_typed_in_any_form_is_found),
         TEST(what_was_saved_is_found_at_once_and_what_was_changed_no_more),
         TEST(the_newest_of_many_that_have_the_words_come_first),
+        TEST(a_damaged_index_fails_no_save_and_no_search_and_is_made_again),
         TEST(what_is_wrong_with_a_question_is_named),
         TEST(every_record_stands_on_one_page_whatever_the_length_of_pages),
     };
