@@ -259,17 +259,6 @@ struct resolution {
     struct span mine_value; /* a ChangeRow */
 };
 
-static enum ocop_status may_resolve(const struct resolution *p, struct ocop_error *err)
-{
-    unsigned roles = 0;
-    enum ocop_status st = cache_roles(p->r, p->officer, env_now_ms(p->r->env), &roles, err);
-    if (st != OCOP_OK)
-        return st;
-    if (!(roles & (ROLE_RECONCILER | ROLE_ADMINISTRATOR)))
-        return err_set(err, OCOP_EPERM, "only a reconciler or an administrator may resolve a case");
-    return OCOP_OK;
-}
-
 /* An edit that wins over a void brings the record back. */
 static enum ocop_status unvoid(const struct resolution *p, const struct fields *edit,
                                struct fields *out, struct ocop_error *err)
@@ -372,7 +361,7 @@ static enum ocop_status resolve(struct resolution *p, const struct id *id, struc
     if (st == OCOP_OK && p->c.closed_version)
         st = err_set(err, OCOP_ESTATE, "this case is closed already");
     if (st == OCOP_OK)
-        st = may_resolve(p, err);
+        st = case_may_decide(p->r, p->officer, err);
     if (st == OCOP_OK)
         st = row_load(p->r->rows, p->c.kind, &p->c.record, p->a, &state, &meta, err);
     if (st == OCOP_OK)
@@ -419,6 +408,35 @@ out:
 
 /* --- who decides --- */
 
+static bool is_voided(const struct fields *officer)
+{
+    const struct field *voided = fields_find(officer, FIELD_VOIDED, span_of(NULL, 0));
+    return voided && voided->op == FIELD_SET && voided->i;
+}
+
+enum ocop_status case_may_decide(struct registry *r, const struct id *officer,
+                                 struct ocop_error *err)
+{
+    struct fields f;
+    struct row_meta meta;
+    struct arena a;
+    unsigned roles = 0;
+    arena_init(&a, ARENA_REQUEST_MAX);
+    enum ocop_status st = row_load(r->rows, KIND_OFFICER, officer, &a, &f, &meta, NULL);
+    if (st == OCOP_ENOTFOUND)
+        st = err_set(err, OCOP_ENOTFOUND, "there is no such officer");
+    else if (st != OCOP_OK)
+        st = err_set(err, st, "the officer who decides cannot be read");
+    else if (is_voided(&f))
+        st = err_set(err, OCOP_EPERM, "the officer is voided and decides no more");
+    if (st == OCOP_OK)
+        st = cache_roles(r, officer, env_now_ms(r->env), &roles, err);
+    if (st == OCOP_OK && !(roles & (ROLE_RECONCILER | ROLE_ADMINISTRATOR)))
+        st = err_set(err, OCOP_EPERM, "only a reconciler or an administrator of today may decide");
+    arena_fini(&a);
+    return st;
+}
+
 struct deciders {
     struct registry *r;
     int64_t now_ms;
@@ -431,11 +449,9 @@ static enum ocop_status note_decider(void *self, const struct query_record *reco
                                      struct ocop_error *err)
 {
     struct deciders *d = self;
-    struct span none = {NULL, 0};
-    const struct field *voided = fields_find(&record->fields, FIELD_VOIDED, none);
-    const struct field *name = fields_find(&record->fields, OFFICER_NAME, none);
+    const struct field *name = fields_find(&record->fields, OFFICER_NAME, span_of(NULL, 0));
     unsigned roles = 0;
-    if (voided && voided->op == FIELD_SET && voided->i)
+    if (is_voided(&record->fields))
         return OCOP_OK;
     enum ocop_status st = cache_roles(d->r, &record->id, d->now_ms, &roles, err);
     if (st != OCOP_OK || !(roles & (ROLE_RECONCILER | ROLE_ADMINISTRATOR)))

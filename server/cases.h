@@ -33,6 +33,11 @@ typedef enum ocop_status (*case_fn)(void *self, const struct case_row *c, struct
 OCOP_MUST_USE enum ocop_status case_each(struct registry *r, bool open_only, case_fn fn, void *self,
                                          struct ocop_error *err);
 
+/** May this officer decide today: resolve a case, drop contents?
+ *  @return OCOP_ENOTFOUND no such officer, OCOP_EPERM voided, or neither reconciler nor
+ * administrator */
+OCOP_MUST_USE enum ocop_status case_may_decide(struct registry *r, const struct id *officer,
+                                               struct ocop_error *err);
 /** The only officer who may decide today: reconciler or administrator.
  *  @return OCOP_EINVAL naming them when there are several, OCOP_ENOTFOUND when there is none */
 OCOP_MUST_USE enum ocop_status case_decider(struct registry *r, struct id *out,

@@ -359,11 +359,14 @@ enum ocop_status files_retain(struct registry *r, const struct server_keys *keys
                        "a result can be brought to court for a year: contents are kept for %d days "
                        "at least",
                        RETAIN_DAYS_MIN);
+    enum ocop_status st = terms->dry_run ? OCOP_OK : case_may_decide(r, &terms->officer, err);
+    if (st != OCOP_OK)
+        return st;
     w.before_ms = env_now_ms(r->env) - (int64_t)terms->days * DAY_MS;
     w.end = &w.list;
     arena_init(&w.a, MIB(64));
     arena_init(&w.scratch, ARENA_REQUEST_MAX);
-    enum ocop_status st = retain(&w, keys, err);
+    st = retain(&w, keys, err);
     arena_fini(&w.a);
     arena_fini(&w.scratch);
     return st;

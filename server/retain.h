@@ -29,7 +29,8 @@ struct retained {
 /** Remove the contents of attachments by these terms. Kept is what was changed since, stands in an
  * open case with its record, is held, belongs to a record that is not here, or is named by another
  * attachment that is kept for one of these. Writes change-sets of the registry's own in small
- * transactions, and removes the contents behind each. @return OCOP_EINVAL too few days */
+ * transactions, and removes the contents behind each. @return OCOP_EINVAL too few days;
+ * OCOP_ENOTFOUND or OCOP_EPERM, as case_may_decide says of the officer */
 OCOP_MUST_USE enum ocop_status files_retain(struct registry *r, const struct server_keys *keys,
                                             const struct retain_terms *terms, FILE *out,
                                             struct retained *found, struct ocop_error *err);

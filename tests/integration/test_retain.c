@@ -241,6 +241,43 @@ static void a_removed_content_is_gone_and_everybody_is_told_who_did_it(void **st
     assert_int_equal(verified(c, false, NULL).missing, 0);
 }
 
+static void refuses(struct centre *c, struct id officer, bool dry_run, enum ocop_status want)
+{
+    struct ocop_error err = {0};
+    struct retained found;
+    const struct retain_terms t = {
+        .days = 400, .dry_run = dry_run, .officer = officer, .reason = "hết thời hạn lưu"};
+    assert_int_equal(files_retain(c->w.registry, &c->w.keys, &t, stdout, &found, &err), want);
+    if (want != OCOP_OK)
+        assert_int_equal(found.removed, 0);
+}
+
+static void only_who_may_decide_has_contents_removed(void **state)
+{
+    struct centre *c = *state;
+    static struct photo p;
+    struct field voids[] = {{.number = FIELD_VOIDED, .op = FIELD_SET, .type = VALUE_INT, .i = 1},
+                            {.number = FIELD_VOID_REASON,
+                             .op = FIELD_SET,
+                             .type = VALUE_BYTES,
+                             .bytes = span_str("nghỉ hưu")}};
+    struct change gone = {.verb = VERB_VOID,
+                          .kind = KIND_OFFICER,
+                          .record = c->w.officers[0],
+                          .reason = span_str("nghỉ hưu"),
+                          .fields = {voids, 2}};
+    brought(c, 1, 5, &p);
+    c->ahead_ms = 401 * DAY;
+    refuses(c, c->w.officers[1], false, OCOP_EPERM);
+    refuses(c, c->w.producer, false, OCOP_ENOTFOUND);
+    refuses(c, c->w.producer, true, OCOP_OK); /* it names nobody */
+    gone.base = voids[0].base = voids[1].base =
+        (uint64_t)world_count(&c->w, "SELECT max(version) FROM log");
+    world_import(&c->w, &gone, 1);
+    refuses(c, c->w.officers[0], false, OCOP_EPERM);
+    assert_int_equal(at_centre(c, &p), OCOP_OK);
+}
+
 /* Not before and not after a restore, by which each device asks for all of its files again. */
 static void a_removed_content_is_not_sent_again(void **state)
 {
@@ -672,6 +709,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_world, close_world)
     const struct CMUnitTest tests[] = {
         TEST(a_removed_content_is_gone_and_everybody_is_told_who_did_it),
+        TEST(only_who_may_decide_has_contents_removed),
         TEST(a_removed_content_is_not_sent_again),
         TEST(a_device_that_asks_for_a_removed_content_is_told_so),
         TEST(who_asks_for_what_was_removed_keeps_it_for_a_draft),

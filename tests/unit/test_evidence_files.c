@@ -275,8 +275,10 @@ static void a_content_that_was_removed_says_who_did_it(void **state)
     struct world *w = *state;
     struct ocop_evidence found;
     struct retained gone;
-    const struct retain_terms terms = {
-        .days = 400, .role = "document", .officer = w->d.officer, .reason = "hết hạn"};
+    const struct retain_terms terms = {.days = 400,
+                                       .role = "document",
+                                       .officer = centre_officer(&w->c, "reconciler"),
+                                       .reason = "hết hạn"};
     FILE *out = tmpfile();
     assert_non_null(out);
     w->c.now_ms += INT64_C(401) * 86400000;
