@@ -45,7 +45,9 @@ static void dump_line(const struct table *t, sqlite3_stmt *stmt, struct buf *out
         int type = sqlite3_column_type(stmt, at);
         if (type == SQLITE_NULL)
             continue;
-        buf_printf(out, "|%s=", rows_column(t, at));
+        buf_byte(out, '|');
+        buf_str(out, rows_column(t, at));
+        buf_byte(out, '=');
         if (type == SQLITE_INTEGER) {
             buf_printf(out, "%lld", (long long)sqlite3_column_int64(stmt, at));
         } else if (type == SQLITE_TEXT) {

@@ -11,7 +11,7 @@
 #include "store.h"
 #include "stories.h"
 
-enum { STORIES_MAX = 25 }; /* of records that are told, of those of a run */
+enum { STORIES_MAX = 8 }; /* of records that are told, of those of a run */
 
 /* --- after every step ---------------------------------------------------------------------------
  */

@@ -1,7 +1,7 @@
 /* Curves of straw. Points of X25519 and signatures of Ed25519 are a quarter of a run's time, and
  * what they are worth is asked elsewhere; most runs take hashes in their place that behave alike:
  * both ends come to one secret, a changed key or message to another. The linker puts these between
- * (see SIM in the Makefile); one run in eight has the true ones. */
+ * (see SIM in the Makefile); one run in 25 has the true ones. */
 #include <sodium.h>
 #include <string.h>
 

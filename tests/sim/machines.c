@@ -13,6 +13,7 @@
 #include "bounds.h"
 #include "kinds.h"
 #include "log.h"
+#include "query.h"
 #include "sim.h"
 
 /* --- telling ---------------------------------------------------------------------------------- */
@@ -188,32 +189,52 @@ void store_copy(struct sim *s, const char *from, const char *to, bool whole)
     buf_fini(&content);
 }
 
-/* Empty databases are the same in every run: made once in a process, by the real code, before the
- * run's disks and chance are there. */
+/* Empty databases are the same in every run: made once, by the real code, before any run's disks
+ * and chance are there. */
 static struct buf templates[2];
 
-static void templates_make(struct sim *s)
+static void template_make(const char *path, bool registry, const struct env *env)
 {
-    struct node apart = {.sim = s, .chance = chance_of(0, 1)};
-    const struct env env = {node_now, node_mono, node_random, node_log, &apart};
-    struct ocop_options options = {.env = &env};
-    for (unsigned registry = 0; registry < 2 && templates[1].len == 0; registry++) {
-        struct buf *t = &templates[registry];
-        struct ocop_store *store = NULL;
-        struct registry *r = NULL;
-        char path[DISK_PATH_MAX + 32];
-        snprintf(path, sizeof path, "%.150s/template-%u", s->dir, registry);
-        buf_init(t, MIB(16));
-        if (registry) {
-            CHECK(registry_open(path, true, &env, NULL, &r, NULL) == OCOP_OK);
-            registry_close(r);
-        } else {
-            CHECK(ocop_open(path, &options, &store, NULL) == OCOP_OK);
-            ocop_close(store);
-        }
-        CHECK(file_read(path, t));
-        store_remove(path);
+    struct buf *t = &templates[registry];
+    struct ocop_options options = {.env = env};
+    struct ocop_store *store = NULL;
+    struct registry *r = NULL;
+    unsigned findings;
+    buf_init(t, MIB(16));
+    /* Both checks make the whole schema once in a process, to compare with. */
+    if (registry) {
+        CHECK(registry_open(path, true, env, NULL, &r, NULL) == OCOP_OK);
+        CHECK(query_integrity(r, NULL) == OCOP_OK);
+        registry_close(r);
+    } else {
+        CHECK(ocop_open(path, &options, &store, NULL) == OCOP_OK);
+        CHECK(ocop_check(store, NULL, NULL, &findings, NULL) == OCOP_OK);
+        ocop_close(store);
     }
+    CHECK(file_read(path, t));
+    store_remove(path);
+}
+
+static void folder_make(char dir[DISK_PATH_MAX])
+{
+    const bool memory = access("/dev/shm", W_OK) == 0;
+    snprintf(dir, DISK_PATH_MAX, "%s",
+             memory ? "/dev/shm/ocop-sim-XXXXXX" : "/tmp/ocop-sim-XXXXXX");
+    CHECK(mkdtemp(dir));
+}
+
+void templates_make(void)
+{
+    static struct sim nothing;
+    struct node apart = {.sim = &nothing, .chance = chance_of(0, 1)};
+    const struct env env = {node_now, node_mono, node_random, node_log, &apart};
+    char dir[DISK_PATH_MAX], path[DISK_PATH_MAX + 32];
+    folder_make(dir);
+    for (unsigned registry = 0; registry < 2; registry++) {
+        snprintf(path, sizeof path, "%.150s/template-%u", dir, registry);
+        template_make(path, registry, &env);
+    }
+    remove_folder(dir, true);
 }
 
 void template_put(const char *path, bool registry)
@@ -454,7 +475,6 @@ static void registry_make(struct sim *s)
 void sim_open(struct sim *s, const struct sim_options *options)
 {
     struct chance c = chance_of(options->seed, 1), f = chance_of(options->seed, 7);
-    bool memory = access("/dev/shm", W_OK) == 0;
     memset(s, 0, sizeof *s);
     s->options = *options;
     /* About a quarter of the runs lacks any one of the faults: some flaws show only where another
@@ -466,7 +486,7 @@ void sim_open(struct sim *s, const struct sim_options *options)
     if (!(s->faults & FAULT_CRASH))
         s->faults &= ~(unsigned)FAULT_POWER;
     s->power = s->faults & FAULT_POWER;
-    s->long_way = chance_percent(&c, 12);
+    s->long_way = chance_percent(&c, 4);
     s->newer_percent = chance_percent(&c, 30) ? 50 : 0;
     s->narrow_percent = chance_percent(&c, 40) ? (chance_percent(&c, 50) ? 97 : 70) : 0;
     s->files = chance_percent(&f, 50);
@@ -475,13 +495,10 @@ void sim_open(struct sim *s, const struct sim_options *options)
     s->step_count = options->steps ? options->steps : 60 + chance_below(&c, 160);
     s->began_ms = s->now_ms =
         INT64_C(1785000000000) + (int64_t)chance_below(&c, 1000) * 86400000; /* from July 2026 */
-    curve_choose(!chance_percent(&c, 12));
+    curve_choose(!chance_percent(&c, 4));
     arena_init(&s->arena, MIB(256));
     arena_init(&s->work, MIB(256));
-    snprintf(s->dir, sizeof s->dir, "%s",
-             memory ? "/dev/shm/ocop-sim-XXXXXX" : "/tmp/ocop-sim-XXXXXX");
-    CHECK(mkdtemp(s->dir));
-    templates_make(s);
+    folder_make(s->dir);
     s->held = memory_total();
     s->sqlite = chance_of(options->seed, 2);
     disk_install(&s->sqlite);

@@ -451,6 +451,7 @@ int main(int argc, char **argv)
             return 2;
         }
     }
+    templates_make();
     if (m.jobs < 1 || m.jobs > JOBS_MAX)
         m.jobs = 1;
     if (one) {

@@ -240,6 +240,8 @@ struct sim {
 
 /* --- machines.c ------------------------------------------------------------------------ */
 
+/** Once, before the first run and before there are workers. */
+void templates_make(void);
 void sim_open(struct sim *s, const struct sim_options *options);
 void sim_close(struct sim *s);
 /** The run found a flaw: tell it and end the process. `what` names the promise, in one word. */
