@@ -313,8 +313,8 @@ static enum ocop_status note_file(struct ocop_store *s, const struct content_wri
     enum ocop_status st = store_file(s, w->hash, &known, &row, err);
 
     memcpy(row.hash, w->hash, FILE_HASH_LEN);
+    row.wanted = row.wanted && row.here;
     row.here = true;
-    row.wanted = false;
     /* When it was fetched, this officer has not shown yet to have it; when the office had it
      * removed, it is wanted again under another name. */
     row.central = false;
@@ -518,14 +518,17 @@ static enum ocop_status discard_one(struct ocop_store *s, const struct attachmen
     return row->drafted || row->state == OCOP_REFUSED ? record_api_discard(s, &id, err) : OCOP_OK;
 }
 
-/* The content that was discarded with its last name. */
+/* The content that was discarded with its last name, unless a record that left owes it. */
 static enum ocop_status forget_content(struct ocop_store *s, const uint8_t hash[FILE_HASH_LEN],
                                        struct ocop_error *err)
 {
-    bool named;
+    struct file_row row;
+    bool named, known;
     enum ocop_status st = store_file_named(s, hash, &named, err);
 
-    if (st || named)
+    if (!st && !named)
+        st = store_file(s, hash, &known, &row, err);
+    if (st || named || !known || (row.here && row.wanted))
         return st;
     s->files_loose = true;
     return store_file_delete(s, hash, err);

@@ -275,7 +275,7 @@ static enum ocop_status depart(struct taking *t, uint32_t kind, const struct id 
         return st;
     t->sum->departed++;
     t->result->progress = true;
-    return store_record_delete(t->s, kind, id, err);
+    return store_record_leave(t->s, kind, id, err);
 }
 
 /* Records of unknown kinds have no column for their unit. */

@@ -361,6 +361,17 @@ static enum ocop_status take_set(struct taking *t, const Ocop__Sync__SetOutcome 
     }
 }
 
+/* The registry has sets that this store never made. Where the two part is known when it has told of
+ * each that this store did make: one may be another than the registry's of the same number. */
+static enum ocop_status take_foreign(struct taking *t, struct ocop_error *err)
+{
+    size_t unacked;
+    const struct id *me = &t->s->me.replica;
+    enum ocop_status st = store_sealed_unacked_count(t->s, me, &unacked, err);
+
+    return st || unacked ? st : lost_fork(t, me, t->reply->fork_seq, err);
+}
+
 enum ocop_status taking_sets(struct taking *t, struct ocop_error *err)
 {
     enum ocop_status st = OCOP_OK;
@@ -371,9 +382,8 @@ enum ocop_status taking_sets(struct taking *t, struct ocop_error *err)
         st = take_set(t, t->reply->sets[i], err);
     if (!st && !t->forked)
         st = lost_known(t, err);
-    if (!st && t->reply->fork_seq &&
-        !t->forked) /* the registry has sets that this store never made */
-        st = lost_fork(t, &t->s->me.replica, t->reply->fork_seq, err);
+    if (!st && t->reply->fork_seq && !t->forked)
+        st = take_foreign(t, err);
     if (!st && !t->forked)
         st = take_late_outcomes(t, err);
     return st;

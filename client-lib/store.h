@@ -222,6 +222,10 @@ OCOP_MUST_USE enum ocop_status store_record_put(struct ocop_store *s, uint32_t k
 /** Its cases go with it. No error when it is not there. */
 OCOP_MUST_USE enum ocop_status store_record_delete(struct ocop_store *s, uint32_t kind,
                                                    const struct id *id, struct ocop_error *err);
+/** The same of one that the registry has and that is for this device no more: a content that it
+ *  names, and that is not at the registry yet, is sent all the same. */
+OCOP_MUST_USE enum ocop_status store_record_leave(struct ocop_store *s, uint32_t kind,
+                                                  const struct id *id, struct ocop_error *err);
 OCOP_MUST_USE enum ocop_status store_record_exists(struct ocop_store *s, uint32_t kind,
                                                    const struct id *id, bool *out,
                                                    struct ocop_error *err);
@@ -430,7 +434,9 @@ struct file_row {
     uint8_t hash[FILE_HASH_LEN];
     uint64_t size, done; /* bytes, and of them those that have travelled */
     bool here, central;  /* whole in the folder; whole at the registry */
-    bool wanted;         /* to be fetched */
+    /* To be fetched; of one that is here: to be sent, whoever names it, for a record that the
+     * registry has and that left. */
+    bool wanted;
     int64_t tried_ms;    /* 0: never */
 };
 OCOP_MUST_USE enum ocop_status store_file(struct ocop_store *s, const uint8_t hash[FILE_HASH_LEN],

@@ -77,7 +77,7 @@ enum ocop_status store_base_delete(struct ocop_store *s, const struct id *record
     put_id(st, 1, record);
     status = one_number(s, st, &kind, err);
     if (!status && kind)
-        status = store_record_delete(s, (uint32_t)kind, record, err);
+        status = store_record_leave(s, (uint32_t)kind, record, err);
     return status ? status : store_run_id(s, Q_BASE_DELETE, record, 0, err);
 }
 

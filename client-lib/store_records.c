@@ -151,6 +151,15 @@ enum ocop_status store_record_delete(struct ocop_store *s, uint32_t kind, const 
     return st;
 }
 
+enum ocop_status store_record_leave(struct ocop_store *s, uint32_t kind, const struct id *id,
+                                    struct ocop_error *err)
+{
+    enum ocop_status st =
+        kind == KIND_ATTACHMENT ? store_run_id(s, Q_FILE_OWE, id, 0, err) : OCOP_OK;
+
+    return st ? st : store_record_delete(s, kind, id, err);
+}
+
 enum ocop_status store_record_exists(struct ocop_store *s, uint32_t kind, const struct id *id,
                                      bool *out, struct ocop_error *err)
 {
@@ -325,7 +334,7 @@ enum ocop_status store_unseen_sweep(struct ocop_store *s, struct arena *a, unsig
             if (!status && pending) {
                 status = store_base_depart(s, &v[i].record, true, err);
             } else if (!status) {
-                status = store_record_delete(s, v[i].kind, &v[i].record, err);
+                status = store_record_leave(s, v[i].kind, &v[i].record, err);
                 ++*count;
             }
             if (!status)

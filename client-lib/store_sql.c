@@ -149,15 +149,19 @@ static const char *const questions[Q_COUNT] = {
     [Q_FILES_HERE] = "SELECT " FILE_COLUMNS " FROM file WHERE here = 1 ORDER BY size, hash",
     [Q_FILES_TO_SEND] =
         "SELECT " FILE_COLUMNS " FROM file AS f WHERE here = 1 AND central = 0 "
-        "AND " OF_RECORD_OR_ANY " AND (EXISTS (SELECT 1 FROM attachment AS t "
-        "WHERE t.hash = f.hash AND t.removed_ms IS NULL AND NOT EXISTS "
-        "(SELECT 1 FROM outbox WHERE record = t.id)) OR NOT EXISTS (SELECT 1 FROM attachment AS t "
+        "AND " OF_RECORD_OR_ANY " AND (wanted = 1 OR EXISTS (SELECT 1 FROM attachment AS t "
+        "WHERE t.hash = f.hash AND t.removed_ms IS NULL AND (NOT EXISTS "
+        "(SELECT 1 FROM outbox WHERE record = t.id) OR EXISTS (SELECT 1 FROM base "
+        "WHERE record = t.id))) OR NOT EXISTS (SELECT 1 FROM attachment AS t "
         "WHERE t.hash = f.hash)) ORDER BY size, hash LIMIT ?2",
     [Q_FILES_TO_FETCH] = "SELECT " FILE_COLUMNS " FROM file AS f WHERE here = 0 AND wanted = 1 "
                          "AND " OF_RECORD_OR_ANY " ORDER BY size, hash LIMIT ?2",
     [Q_FILES_SPARE] = "SELECT " FILE_COLUMNS " FROM file AS f WHERE here = 1 AND (central = 1 "
                       "OR (SELECT max(t.removed_ms IS NULL) = 0 FROM attachment AS t "
                       "WHERE t.hash = f.hash)) ORDER BY tried_ms, hash",
+    [Q_FILE_OWE] =
+        "UPDATE file SET wanted = 1, sum = row_sum(hash, size, here, central, 1, done, tried_ms) "
+        "WHERE hash = (SELECT hash FROM attachment WHERE id = ?1) AND here = 1 AND central = 0",
     [Q_FILES_LEFT] = "SELECT " FILE_COLUMNS " FROM file AS f WHERE (central = 1 OR here = 0) "
                      "AND NOT EXISTS (SELECT 1 FROM attachment AS t WHERE t.hash = f.hash)",
     [Q_FILES_DOUBT] = "UPDATE file SET central = 0, done = 0, sum = row_sum(hash, size, here, 0, "

@@ -64,6 +64,7 @@ enum question {
     Q_FILES_TO_FETCH,
     Q_FILES_DOUBT,
     Q_FILES_SPARE,
+    Q_FILE_OWE,
     Q_FILES_LEFT,
     Q_FILE_REMOVED,
     Q_FILE_NAMED,

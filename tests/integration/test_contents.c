@@ -175,6 +175,34 @@ static void contents_leave_with_their_records(void **state)
     free(unsent);
 }
 
+/* Neither a change that the registry then refuses, nor another record that names the same content
+ * and is refused, keeps here what a record that left had still to bring. */
+static void a_refused_change_keeps_no_content_of_a_record_that_left(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    const struct ocop_sync_options records = {.files = OCOP_FILES_NONE};
+    const struct assignment away = {.units = &w->other_commune, .unit_count = 1};
+    struct photo *voided = photo(CHUNK, 68), *twice = photo(CHUNK, 69), *again = photo(CHUNK, 69);
+    const struct ocop_id first = world_inspect(w, 1, "pass"), second = world_inspect(w, 1, "fail");
+    const struct id me = w->stores[1]->me.replica;
+    attach(w, 1, first, voided);
+    attach(w, 1, first, twice);
+    sync(w, 1, &records);
+    must(ocop_void(w->stores[1], &voided->id, "nhầm ảnh", &err), &err);
+    attach(w, 1, second, again);
+    must(assign_scope(w->registry, &w->keys, &me, &away, "chuyển xã", &err), &err);
+    assert_int_equal(sync(w, 1, &records).refused, 2);
+    must(ocop_discard(w->stores[1], &again->id, &err), &err);
+    assert_true(in_folder(w, 1, twice));
+    assert_int_equal(world_sync(w, 1).files_sent, 2);
+    assert_true(at_centre(w, voided));
+    assert_true(at_centre(w, twice));
+    free(voided);
+    free(twice);
+    free(again);
+}
+
 /* The first chunk of it. @return enum file_code */
 static int ask_for(struct world *w, unsigned n, const struct photo *p)
 {
@@ -414,6 +442,7 @@ int main(void)
         TEST(who_attaches_what_he_fetched_proves_to_have_it),
         TEST(who_attaches_what_he_is_fetching_proves_to_have_it),
         TEST(contents_leave_with_their_records),
+        TEST(a_refused_change_keeps_no_content_of_a_record_that_left),
         TEST(who_may_have_a_content),
         TEST(of_a_device_and_its_copy_each_has_its_scope),
         TEST(a_chunk_that_is_there_stays),

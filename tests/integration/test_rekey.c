@@ -321,6 +321,16 @@ static void new_keys_need_the_old_signature_and_their_own(void **state)
     assert_memory_equal(&info, &after, sizeof after);
 }
 
+static void is_to_be(struct world *w, unsigned n, enum device_state state)
+{
+    struct id replica;
+    world_replica(w, n, &replica);
+    assert_int_equal(registry_begin(w->registry, NULL), OCOP_OK);
+    assert_int_equal(device_state_set(w->registry, &w->keys, &replica, state, "mất máy", NULL),
+                     OCOP_OK);
+    assert_int_equal(registry_commit(w->registry, NULL), OCOP_OK);
+}
+
 /* A suspended device waits with its keys as with all else, and its work comes in aside. */
 static void a_suspended_device_changes_no_keys(void **state)
 {
@@ -330,11 +340,7 @@ static void a_suspended_device_changes_no_keys(void **state)
     world_replica(w, 1, &replica);
     ask(w, 1);
     world_inspect(w, 1, "pass");
-    assert_int_equal(registry_begin(w->registry, NULL), OCOP_OK);
-    assert_int_equal(
-        device_state_set(w->registry, &w->keys, &replica, DEVICE_SUSPENDED, "mất máy", NULL),
-        OCOP_OK);
-    assert_int_equal(registry_commit(w->registry, NULL), OCOP_OK);
+    is_to_be(w, 1, DEVICE_SUSPENDED);
     assert_int_equal(ocop_sync(w->stores[1], NULL, NULL, NULL), OCOP_ESUSPENDED);
     assert_int_equal(world_count(w, "SELECT count(*) FROM quarantine"), 1);
     assert_int_equal(world_count(w, "SELECT count(*) FROM replica_sign_keys"), 0);
@@ -452,6 +458,26 @@ static void a_registry_without_the_device_takes_it_with_all_its_keys(void **stat
     same_keys(w, 2);
 }
 
+/* What a copy had sealed before its keys changed is another set than the registry's of that number,
+ * and nobody has told it so when it learns that there is a later one. */
+static void a_copy_that_changes_its_keys_sends_its_work_once(void **state)
+{
+    struct world *w = *state;
+    assert_int_equal(ocop_rekey_device(w->stores[1], NULL), OCOP_OK);
+    is_to_be(w, 1, DEVICE_SUSPENDED);
+    world_inspect(w, 1, "pass");
+    world_copy(w, 1, 2);
+    world_inspect(w, 2, "fail");
+    assert_int_equal(ocop_sync(w->stores[1], NULL, NULL, NULL), OCOP_ESUSPENDED);
+    assert_int_equal(ocop_sync(w->stores[2], NULL, NULL, NULL), OCOP_ESUSPENDED);
+    is_to_be(w, 1, DEVICE_ACTIVE);
+    world_sync(w, 1);
+    world_inspect(w, 1, "conditional");
+    world_sync(w, 1);
+    assert_int_equal(world_sync(w, 2).pushed, 2);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM inspection"), 3);
+}
+
 /* A store that forked has two replicas; both have the new keys, here and after a restore. */
 static void all_replicas_of_a_device_have_the_new_keys(void **state)
 {
@@ -559,6 +585,7 @@ int main(void)
         T(keys_made_during_a_sync_are_changed_by_it),
         T(a_registry_of_before_knows_the_device_by_its_new_keys),
         T(a_registry_without_the_device_takes_it_with_all_its_keys),
+        T(a_copy_that_changes_its_keys_sends_its_work_once),
         T(all_replicas_of_a_device_have_the_new_keys),
         T(the_office_asks_for_new_keys),
         T(evidence_holds_under_each_key_for_its_sets),

@@ -317,9 +317,14 @@ static void the_office_drops_nothing_that_is_young_and_holds_what_it_needs(void 
     office_expect(o, 0, OFFICE(o, "files", "hold", record, "--reason", "khiếu nại"),
                   "1 attachments: their contents stay");
     office_expect(o, 0, OFFICE(o, "show", "inspection", record), ", held: khiếu nại");
-    office_expect(o, 0,
+    office_expect(o, 1,
                   OFFICE(o, "files", "retain", "--older-than", "400", "--reason", "hết hạn",
                          "--officer", "Lan"),
+                  "only a reconciler or an administrator of today may decide");
+    office_invite(o, "Chi", "reconciler", office_units[0]);
+    office_expect(o, 0,
+                  OFFICE(o, "files", "retain", "--older-than", "400", "--reason", "hết hạn",
+                         "--officer", "Chi"),
                   ", 1 held, ");
     office_expect(o, 0, OFFICE(o, "files", "release", record), "not held any more");
     office_expect(o, 0, OFFICE(o, "files", "sweep", "--parts-older", "30"),
