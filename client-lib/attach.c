@@ -23,14 +23,15 @@ struct taken {
     struct content_dir d;
     uint64_t most; /* bytes that one file may have */
     struct ocop_image_settings how;
-    struct content_writer whole, scaled;
-    bool is_scaled;
+    struct content_writer whole, scaled, bare; /* bare: without what the camera noted */
+    bool is_scaled, is_bare;
 };
 
 /* Where the content comes from, and what is told of it. */
 struct source {
     const struct ocop_attachment *what;
     const char *field; /* that errors are about */
+    bool drawn;        /* by this library: no camera noted anything in it */
     int fd;            /* -1: it is in memory */
     bool ours;         /* to be closed */
     bool regular;      /* a file, of which this much is wanted: */
@@ -373,14 +374,17 @@ static enum ocop_status prepare(struct ocop_store *s, const struct ocop_id *reco
     return client_write_end(s, st, err);
 }
 
-/* Without the lock, as all that takes time. */
+/* Without the lock, as all that takes time. What is encoded anew is stripped by that. */
 static enum ocop_status scale(struct ocop_store *s, const struct source *src, struct taken *t,
                               struct ocop_error *err)
 {
+    const bool strips = t->how.strip && !src->drawn && strncmp(src->media_type, "image/", 6) == 0;
     enum ocop_status st = OCOP_OK;
 
     if (images_scales(&t->how, src->what->role) && strcmp(src->media_type, "image/jpeg") == 0)
         st = images_scale(s->env, &t->how, &t->whole, &t->scaled, &t->is_scaled, err);
+    if (!st && strips && (!t->is_scaled || t->how.keep_original))
+        st = images_strip(src->media_type, &t->whole, &t->bare, &t->is_bare, err);
     if (!st && (t->is_scaled ? t->scaled.size : t->whole.size) > t->most)
         st = too_large(src, t->most, err);
     return st;
@@ -423,7 +427,8 @@ static enum ocop_status keep(struct ocop_store *s, const struct ocop_id *record,
                              const struct source *src, struct taken *t, struct ocop_id *out,
                              struct ocop_error *err)
 {
-    struct content_writer *w = t->is_scaled ? &t->scaled : &t->whole;
+    struct content_writer *original = t->is_bare ? &t->bare : &t->whole;
+    struct content_writer *w = t->is_scaled ? &t->scaled : original;
     const bool both = t->is_scaled && t->how.keep_original;
     struct placed placed[2] = {{.fresh = false}};
     struct ocop_id other;
@@ -431,14 +436,14 @@ static enum ocop_status keep(struct ocop_store *s, const struct ocop_id *record,
 
     if (st)
         return st;
-    st = record_it(s, record, src, w, t->is_scaled ? &t->whole : NULL, out, err);
+    st = record_it(s, record, src, w, w != &t->whole ? &t->whole : NULL, out, err);
     if (!st && both)
-        st = record_it(s, record, src, &t->whole, NULL, &other, err);
+        st = record_it(s, record, src, original, t->is_bare ? &t->whole : NULL, &other, err);
     /* Last: nothing is to be undone but when the commit fails. */
     if (!st)
         st = place(w, &placed[0], err);
     if (!st && both)
-        st = place(&t->whole, &placed[1], err);
+        st = place(original, &placed[1], err);
     st = client_end(s, st, err);
     for (int i = 0; st && i < 2; i++)
         if (placed[i].fresh && content_remove(&t->d, placed[i].hash, NULL) != OCOP_OK)
@@ -447,12 +452,12 @@ static enum ocop_status keep(struct ocop_store *s, const struct ocop_id *record,
     return st;
 }
 
-enum ocop_status ocop_attach(struct ocop_store *s, const struct ocop_id *record,
-                             const struct ocop_attachment *what, struct ocop_id *out,
-                             struct ocop_error *err)
+static enum ocop_status attach(struct ocop_store *s, const struct ocop_id *record,
+                               const struct ocop_attachment *what, bool drawn, struct ocop_id *out,
+                               struct ocop_error *err)
 {
-    struct source src = {.what = what, .fd = -1};
-    struct taken t = {.whole = {.fd = -1}, .scaled = {.fd = -1}};
+    struct source src = {.what = what, .fd = -1, .drawn = drawn};
+    struct taken t = {.whole = {.fd = -1}, .scaled = {.fd = -1}, .bare = {.fd = -1}};
     enum ocop_status st = OCOP_OK;
 
     memset(out, 0, sizeof *out);
@@ -469,10 +474,25 @@ enum ocop_status ocop_attach(struct ocop_store *s, const struct ocop_id *record,
         st = keep(s, record, &src, &t, out, err);
     content_abandon(&t.whole);
     content_abandon(&t.scaled);
+    content_abandon(&t.bare);
     files_dir_fini(&t.d);
     if (st)
         memset(out, 0, sizeof *out);
     return st;
+}
+
+enum ocop_status ocop_attach(struct ocop_store *s, const struct ocop_id *record,
+                             const struct ocop_attachment *what, struct ocop_id *out,
+                             struct ocop_error *err)
+{
+    return attach(s, record, what, false, out, err);
+}
+
+enum ocop_status attach_drawn(struct ocop_store *s, const struct ocop_id *record,
+                              const struct ocop_attachment *what, struct ocop_id *out,
+                              struct ocop_error *err)
+{
+    return attach(s, record, what, true, out, err);
 }
 
 /* --- attachments follow their record --------------------------------------------------------- */

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "picture.h"
+#include "strip.h"
 
 /* --- settings -------------------------------------------------------------------------------- */
 
@@ -20,10 +20,6 @@ enum ocop_status ocop_set_image_settings(struct ocop_store *s,
         (how->side_max < OCOP_IMAGE_SIDE_MIN || how->side_max > OCOP_IMAGE_SIDE_MAX))
         return err_field(err, OCOP_ELIMIT, "side_max", "may be 0, or from %d to %d pixels",
                          OCOP_IMAGE_SIDE_MIN, OCOP_IMAGE_SIDE_MAX);
-    if (how->strip && how->side_max == 0)
-        return err_field(
-            err, OCOP_EINVAL, "strip",
-            "photos are stripped where they are encoded anew: give a longest side too");
     if (how->quality < OCOP_IMAGE_QUALITY_MIN || how->quality > OCOP_IMAGE_QUALITY_MAX)
         return err_field(err, OCOP_ELIMIT, "quality", "may be from %d to %d",
                          OCOP_IMAGE_QUALITY_MIN, OCOP_IMAGE_QUALITY_MAX);
@@ -77,6 +73,46 @@ static enum ocop_status next_block(void *self, struct span *part, struct ocop_er
 static enum ocop_status put_bytes(void *self, struct span bytes, struct ocop_error *err)
 {
     return content_write(self, bytes, err);
+}
+
+static enum ocop_status strip(const char *type, const struct content_writer *whole,
+                              const struct picture_out *out, struct strip_done *done,
+                              struct ocop_error *err)
+{
+    struct reading r = {.from = whole, .block = malloc(content_written_room(whole))};
+    enum ocop_status st =
+        r.block ? strip_image(type, &(struct picture_in){&r, next_block}, out, done, err)
+                : err_nomem(err);
+
+    free(r.block);
+    return st;
+}
+
+enum ocop_status images_strip(const char *type, const struct content_writer *whole,
+                              struct content_writer *out, bool *made, struct ocop_error *err)
+{
+    struct strip_done done = {.state = PICTURE_ODD};
+    enum ocop_status st;
+
+    *made = false;
+    if (!strip_knows(type))
+        return err_field(err, OCOP_EINVAL, "strip",
+                         "images are stripped of place and time on this device, and of %s that "
+                         "cannot be done: attach it as JPEG, PNG or WebP",
+                         type);
+    st = strip(type, whole, NULL, &done, err);
+    if (!st && done.state == PICTURE_ODD)
+        return err_field(err, OCOP_EINVAL, "strip",
+                         "images are stripped of place and time on this device, and of this one "
+                         "that cannot be done: %s",
+                         done.why);
+    if (st || done.state == PICTURE_FITS)
+        return st;
+    st = content_begin(whole->d, out, err);
+    if (!st)
+        st = strip(type, whole, &(struct picture_out){out, put_bytes}, &done, err);
+    *made = !st;
+    return st ? st : content_seal(out, err);
 }
 
 enum ocop_status images_scale(const struct env *env, const struct ocop_image_settings *how,

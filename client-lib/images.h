@@ -17,4 +17,11 @@ OCOP_MUST_USE enum ocop_status images_scale(const struct env *env,
                                             struct content_writer *out, bool *made,
                                             struct ocop_error *err);
 
+/** Take what a camera noted out of an image that was sealed, piece by piece, and seal what is left.
+ * *made is false when there is nothing of it. @return OCOP_EINVAL of such an image it cannot be
+ * taken out; err names the setting. Else as images_scale. */
+OCOP_MUST_USE enum ocop_status images_strip(const char *type, const struct content_writer *whole,
+                                            struct content_writer *out, bool *made,
+                                            struct ocop_error *err);
+
 #endif

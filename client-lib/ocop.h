@@ -503,12 +503,18 @@ enum {
  * 2,048 pixels of quality 80 are some 500 KiB. What cannot be decoded (it is cut off, damaged,
  * printed in four colours, of more than 220 million pixels, or too large to be decoded in less than
  * 16 MiB) is kept as it is, and so is an image of another format; the log says why.
+ *
+ * With `strip`, no image that is attached, in whatever role and kept in whatever form, holds place
+ * or time of its camera. A photo that is scaled is encoded anew without them; of any other JPEG, of
+ * PNG, of WebP, and of an original that is kept, all pieces go but those that show the picture,
+ * which stay byte for byte. Of other formats (HEIC, TIFF, SVG ...), and where the pieces cannot be
+ * told apart, that cannot be done: ocop_attach refuses them and names `strip`. Files that are no
+ * images, and strokes, are as they are. The record says of which content each was made.
  */
 struct ocop_image_settings {
     uint32_t side_max;  /**< 0: they are kept as they come; 320 to 8,192 */
     uint32_t quality;   /**< 30 to 100; at first 80 */
-    bool strip;         /**< time and place that the camera noted do not go on: every JPEG that can
-                           be decoded is encoded anew, a small one too */
+    bool strip;         /**< time and place that the camera noted do not go on */
     bool keep_original; /**< attach the original besides: it travels after what is smaller */
 };
 OCOP_API OCOP_MUST_USE enum ocop_status ocop_get_image_settings(struct ocop_store *store,

@@ -53,6 +53,11 @@ OCOP_MUST_USE enum ocop_status record_api_discard(struct ocop_store *s, const st
                                                   struct ocop_error *err);
 bool record_voided(const struct fields *f);
 
+/** ocop_attach of an image that this library made. */
+OCOP_MUST_USE enum ocop_status attach_drawn(struct ocop_store *s, const struct ocop_id *record,
+                                            const struct ocop_attachment *what, struct ocop_id *out,
+                                            struct ocop_error *err);
+
 /* --- attachments follow their record (attach.c); inside a transaction ------------------------- */
 
 /** The record was submitted: so are the attachments that were drafts with it. */

@@ -5,6 +5,7 @@
 #include "buf.h"
 #include "err.h"
 #include "ocop.h"
+#include "record_api.h"
 #include "span.h"
 
 enum {
@@ -118,7 +119,7 @@ enum ocop_status ocop_attach_strokes(struct ocop_store *store, const struct ocop
     a.role = "signature";
     a.media_type = "image/svg+xml";
     a.name = a.name ? a.name : "signature.svg";
-    st = svg.failed ? err_nomem(err) : ocop_attach(store, record, &a, out, err);
+    st = svg.failed ? err_nomem(err) : attach_drawn(store, record, &a, out, err);
     buf_fini(&svg);
     return st;
 }

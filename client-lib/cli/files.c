@@ -299,13 +299,13 @@ enum ocop_status file_images(struct session *s, struct ocop_error *err)
         st = ocop_get_image_settings(s->store, &how, err);
     if (st)
         return st;
-    if (how.side_max == 0) {
-        out_str(&s->out, "photos are kept as they come\n");
-        return OCOP_OK;
-    }
-    out_printf(&s->out, "photos are scaled down to %" PRIu32 " pixels, quality %" PRIu32 "%s%s\n",
-               how.side_max, how.quality, how.strip ? "; time and place are left out" : "",
-               how.keep_original ? "; the originals are attached besides" : "");
+    if (how.side_max == 0)
+        out_str(&s->out, "photos are kept as they come");
+    else
+        out_printf(&s->out, "photos are scaled down to %" PRIu32 " pixels, quality %" PRIu32 "%s",
+                   how.side_max, how.quality,
+                   how.keep_original ? "; the originals are attached besides" : "");
+    out_printf(&s->out, "%s\n", how.strip ? "; time and place are left out of all images" : "");
     return OCOP_OK;
 }
 

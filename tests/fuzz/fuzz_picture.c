@@ -1,8 +1,9 @@
 /* A JPEG as any camera, or anybody, may make it: it is made smaller or left, and what was made is
- * one that can be made smaller again. */
+ * one that can be made smaller again. And any image without what its camera noted, of which there
+ * is then nothing more to be taken out. */
 #include "buf.h"
 #include "fuzz.h"
-#include "picture.h"
+#include "strip.h"
 
 enum { OUT_BYTES_MAX = 1 << 20 };
 
@@ -47,6 +48,35 @@ static enum picture_state scale(struct span in, size_t part, unsigned side, bool
     return done.state;
 }
 
+static enum picture_state strip(const char *type, struct span in, size_t part, struct buf *out)
+{
+    struct feed look = {in, part}, make = look;
+    struct strip_done done;
+
+    CHECK(strip_image(type, &(struct picture_in){&look, next}, NULL, &done, NULL) == OCOP_OK);
+    CHECK((done.state == PICTURE_ODD) == (done.why != NULL));
+    if (done.state != PICTURE_MADE || !out)
+        return done.state;
+    const uint64_t bytes = done.bytes;
+    CHECK(strip_image(type, &(struct picture_in){&make, next}, &(struct picture_out){out, put},
+                      &done, NULL) == OCOP_OK);
+    CHECK(done.state == PICTURE_MADE && done.bytes == bytes && out->len == bytes);
+    return done.state;
+}
+
+static void strip_all(struct span in, size_t part)
+{
+    static const char *const types[] = {"image/jpeg", "image/png", "image/webp"};
+
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        struct buf out;
+        buf_init(&out, OUT_BYTES_MAX);
+        if (in.len < OUT_BYTES_MAX / 2 && strip(types[i], in, part, &out) == PICTURE_MADE)
+            CHECK(strip(types[i], buf_span(&out), 1000, NULL) == PICTURE_FITS);
+        buf_fini(&out);
+    }
+}
+
 /* The first byte says how it is asked for; the picture is behind it. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -56,6 +86,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size == 0)
         return 0;
     in = span_of(data + 1, size - 1);
+    strip_all(in, 1 + (data[0] & 31u) * 40);
     buf_init(&out, OUT_BYTES_MAX);
     buf_init(&again, OUT_BYTES_MAX);
     if (scale(in, 1 + (data[0] & 31u) * 40, 16 + (data[0] >> 6) * 30u, (data[0] & 32) != 0, &out) ==

@@ -268,6 +268,112 @@ static void what_the_camera_noted_stays_behind_even_of_a_small_one(void **state)
     forget(photo);
 }
 
+static bool holds(struct span in, const char *text)
+{
+    const size_t len = strlen(text);
+    for (size_t at = 0; at + len <= in.len; at++)
+        if (memcmp(in.p + at, text, len) == 0)
+            return true;
+    return false;
+}
+
+/* What cannot be decoded, what is no photo by its role, what is no JPEG, and what is not to be
+ * scaled at all. */
+static void nothing_that_the_camera_noted_goes_on_in_any_image(void **state)
+{
+    struct world *w = *state;
+    struct camera c = {.width = 800, .height = 600, .exif = camera_exif()}, print = c;
+    print.form = CAMERA_PRINT;
+    struct span photo = shot(&c), four = shot(&print), cut = span_of(photo.p, photo.len / 2);
+    const struct {
+        struct span in;
+        const char *role;
+    } cases[] = {{photo, "photo"},        {cut, "photo"},          {four, "photo"},
+                 {photo, "document"},     {camera_png(), "photo"}, {camera_png(), "other"},
+                 {camera_webp(), "photo"}};
+    for (unsigned side = 0; side <= 1024; side += 1024) {
+        set(w, (struct ocop_image_settings){.side_max = side, .quality = 80, .strip = true});
+        struct ocop_id record = world_inspect(w, 1, "pass");
+        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+            uint8_t original[HASH_LEN], hash[HASH_LEN];
+            assert_true(holds(cases[i].in, "SECRET"));
+            struct span kept = content(w, attach(w, record, cases[i].in, cases[i].role), original);
+            if (holds(kept, "SECRET") || holds(kept, "2026:08"))
+                fail_msg("case %zu, side %u: what the camera noted goes on", i, side);
+            hash_bytes(cases[i].in, hash);
+            assert_memory_equal(original, hash, HASH_LEN);
+        }
+    }
+    expect_sound(w);
+    forget(photo);
+    forget(four);
+}
+
+static void an_original_that_is_kept_is_stripped_too(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    struct ocop_file_list *list;
+    uint8_t original[HASH_LEN], hash[HASH_LEN];
+    struct camera_seen seen;
+    struct span photo =
+        shot(&(struct camera){.width = 2000, .height = 1500, .exif = camera_exif()});
+    set(w, (struct ocop_image_settings){
+               .side_max = 640, .quality = 70, .strip = true, .keep_original = true});
+    struct ocop_id record = world_inspect(w, 1, "pass");
+    attach(w, record, photo, "photo");
+    must(ocop_files(w->stores[1], &record, &list, &err), &err);
+    assert_int_equal(list->count, 2);
+    hash_bytes(photo, hash);
+    unsigned large = 0;
+    for (size_t i = 0; i < 2; i++) {
+        struct span kept = content(w, list->files[i].id, original);
+        assert_false(holds(kept, "SECRET"));
+        assert_memory_equal(original, hash, HASH_LEN);
+        assert_true(camera_look(kept, &seen));
+        large += seen.width == 2000;
+    }
+    assert_int_equal(large, 1);
+    ocop_file_list_free(list);
+    assert_int_equal(in_folder(w), 2);
+    expect_sound(w);
+    forget(photo);
+}
+
+static void what_cannot_be_stripped_is_refused_and_the_setting_is_named(void **state)
+{
+    static const struct {
+        const char *role, *bytes;
+        size_t len;
+    } bad[] = {{"photo",
+                "\0\0\0\x18"
+                "ftypheic",
+                12},
+               {"photo", "GIF89a", 6},
+               {"document", "II*\0", 4},
+               {"signature", "<svg><metadata>SECRET</metadata></svg>", 38},
+               {"photo", "\xff\xd8\xff\0", 4}},
+      good[] = {{"document", "%PDF-1.7 SECRET", 15}, {"other", "SECRET", 6}};
+    const struct ocop_strokes strokes = {
+        .strokes = &(struct ocop_stroke){&(struct ocop_point){.x = 1, .y = 2}, 1}, .count = 1};
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    struct ocop_id out, record = world_inspect(w, 1, "pass");
+    set(w, (struct ocop_image_settings){.quality = 80, .strip = true});
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        const struct ocop_attachment a = {
+            .bytes = bad[i].bytes, .len = bad[i].len, .role = bad[i].role};
+        assert_int_equal(ocop_attach(w->stores[1], &record, &a, &out, &err), OCOP_EINVAL);
+        assert_string_equal(err.field, "strip");
+    }
+    assert_int_equal(in_folder(w), 0);
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        struct span in = span_of((const uint8_t *)good[i].bytes, good[i].len);
+        expect_as_it_was(w, attach(w, record, in, good[i].role), in);
+    }
+    must(ocop_attach_strokes(w->stores[1], &record, &strokes, NULL, &out, &err), &err);
+}
+
 /* A child is killed at any moment of it: then there is the photo with its original, or neither, and
  * nothing lies about. */
 static void a_killed_program_leaves_a_photo_with_its_original_or_neither(void **state)
@@ -432,6 +538,9 @@ int main(void)
         TEST(recording_goes_on_while_a_photo_is_scaled),
         TEST(the_original_is_kept_besides_when_that_is_wanted),
         TEST(what_the_camera_noted_stays_behind_even_of_a_small_one),
+        TEST(nothing_that_the_camera_noted_goes_on_in_any_image),
+        TEST(an_original_that_is_kept_is_stripped_too),
+        TEST(what_cannot_be_stripped_is_refused_and_the_setting_is_named),
         TEST(a_killed_program_leaves_a_photo_with_its_original_or_neither),
         TEST(what_is_small_or_odd_or_a_paper_is_kept_as_it_is),
         TEST(what_is_no_photo_is_refused_as_ever),

@@ -178,3 +178,29 @@ struct span camera_exif(void)
         LONG(37u), LONG(1u), LONG(4836u), LONG(100u)};
     return span_of(exif, sizeof exif);
 }
+
+/* --- pieces of others ------------------------------------------------------------------------ */
+
+struct span camera_png(void)
+{
+    static const uint8_t png[] = "\x89PNG\r\n\x1a\n"
+                                 "\0\0\0\15IHDR\0\0\0\1\0\0\0\1\10\0\0\0\0crc."
+                                 "\0\0\0\6eXIfSECRETcrc."
+                                 "\0\0\0\10tEXtk\0SECRETcrc."
+                                 "\0\0\0\6zTXtSECRETcrc."
+                                 "\0\0\0\6iTXtSECRETcrc."
+                                 "\0\0\0\6IDATPIXELScrc."
+                                 "\0\0\0\6coOpSECRETcrc."
+                                 "\0\0\0\0IENDcrc.SECRET";
+    return span_of(png, sizeof png - 1);
+}
+
+struct span camera_webp(void)
+{
+    static const uint8_t webp[] = "RIFF\116\0\0\0WEBPVP8X\12\0\0\0\x1c\0\0\0\0\0\0\0\0\0"
+                                  "EXIF\6\0\0\0SECRET"
+                                  "VP8 \5\0\0\0PIXEL\0"
+                                  "XMP \6\0\0\0SECRET"
+                                  "SEC \6\0\0\0SECRETSECRET";
+    return span_of(webp, sizeof webp - 1);
+}

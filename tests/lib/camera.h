@@ -41,4 +41,9 @@ bool camera_look(struct span jpeg, struct camera_seen *out);
  * +07:00 at 12.4489 N 107.6301 E, with much else, "SECRET" among it. In static memory. */
 struct span camera_exif(void);
 
+/** A PNG and a WebP with a "SECRET" in each place that a camera or an app has for it, also behind
+ * the picture. Their pixels, which are none, are "PIXELS". In static memory. */
+struct span camera_png(void);
+struct span camera_webp(void);
+
 #endif

@@ -1,0 +1,398 @@
+/* Images as pieces one after the other. Only pieces that are known to show the picture are copied:
+ * what a camera, or an app, may put into others is not looked at. Knows no pixels and no file. */
+#include "strip.h"
+
+#include <stdlib.h>
+
+#include "exif.h"
+
+enum { SEGMENT_MAX = 65533, ROOM = 16 * 1024 };
+
+struct strip {
+    const struct picture_in *in;
+    const struct picture_out *out; /* NULL: only counted */
+    struct strip_done *done;
+    struct ocop_error *err;
+    enum ocop_status status;
+    struct span part; /* what is left of it */
+    bool ended;
+    bool changed;      /* something was not copied, or not as it was */
+    uint64_t expected; /* bytes that will be made, when that is known */
+    bool exif_written;
+    size_t held;
+    uint8_t room[ROOM], segment[SEGMENT_MAX];
+};
+
+/* --- in and out ------------------------------------------------------------------------------ */
+
+/* Is there more? False at the end, and when it cannot be read. */
+static bool more(struct strip *s)
+{
+    while (s->part.len == 0 && !s->ended && !s->status) {
+        s->status = s->in->next(s->in->self, &s->part, s->err);
+        s->ended = s->status || s->part.len == 0;
+    }
+    return !s->ended && !s->status;
+}
+
+static void flush(struct strip *s)
+{
+    if (!s->status && s->out && s->held)
+        s->status = s->out->put(s->out->self, span_of(s->room, s->held), s->err);
+    s->held = 0;
+}
+
+static void put(struct strip *s, const void *bytes, size_t len)
+{
+    const uint8_t *p = bytes;
+
+    s->done->bytes += len;
+    while (len > 0) {
+        const size_t n = len < ROOM - s->held ? len : ROOM - s->held;
+        memcpy(s->room + s->held, p, n);
+        s->held += n;
+        p += n;
+        len -= n;
+        if (s->held == ROOM)
+            flush(s);
+    }
+}
+
+/* So many bytes are passed by, into `to` unless it is NULL. False when there are fewer. */
+static bool take(struct strip *s, uint8_t *to, uint64_t len)
+{
+    while (len > 0 && more(s)) {
+        const size_t n = len < s->part.len ? (size_t)len : s->part.len;
+        if (to)
+            memcpy(to, s->part.p, n);
+        to = to ? to + n : NULL;
+        s->part = span_of(s->part.p + n, s->part.len - n);
+        len -= n;
+    }
+    return len == 0;
+}
+
+static bool copy(struct strip *s, uint64_t len)
+{
+    while (len > 0 && more(s)) {
+        const size_t n = len < s->part.len ? (size_t)len : s->part.len;
+        put(s, s->part.p, n);
+        s->part = span_of(s->part.p + n, s->part.len - n);
+        len -= n;
+    }
+    return len == 0;
+}
+
+static bool drop(struct strip *s, uint64_t len)
+{
+    s->changed = true;
+    return take(s, NULL, len);
+}
+
+static void odd(struct strip *s, const char *why)
+{
+    if (!s->status && !s->done->why)
+        s->done->why = why;
+}
+
+/* --- JPEG ------------------------------------------------------------------------------------ */
+
+enum {
+    M_TEM = 0x01,
+    M_RST0 = 0xd0,
+    M_RST7 = 0xd7,
+    M_SOI = 0xd8,
+    M_EOI = 0xd9,
+    M_SOS = 0xda,
+    M_APP0 = 0xe0,
+    M_APP15 = 0xef,
+    M_COM = 0xfe
+};
+
+static bool begins(const struct strip *s, size_t len, const char *label, size_t label_len)
+{
+    return len >= label_len && memcmp(s->segment, label, label_len) == 0;
+}
+
+/* JFIF, without which some decoders guess at the colours; their profile; and what Adobe says of
+ * them. Not JFXX and MPF, which are further pictures. */
+static bool shows_the_picture(const struct strip *s, unsigned marker, size_t len)
+{
+    return (marker == M_APP0 && begins(s, len, "JFIF", 5)) ||
+           (marker == M_APP0 + 2 && begins(s, len, "ICC_PROFILE", 12)) ||
+           (marker == M_APP0 + 14 && begins(s, len, "Adobe", 5));
+}
+
+static void put_segment(struct strip *s, unsigned marker, const uint8_t *bytes, size_t len)
+{
+    const uint8_t head[4] = {0xff, (uint8_t)marker, (uint8_t)((len + 2) >> 8), (uint8_t)(len + 2)};
+
+    put(s, head, sizeof head);
+    put(s, bytes, len);
+}
+
+/* Of EXIF, which side is up. */
+static void put_bare(struct strip *s, size_t len)
+{
+    uint8_t bare[EXIF_WRITTEN_MAX];
+    struct exif e;
+    size_t bare_len = 0;
+
+    if (!s->exif_written && exif_read(span_of(s->segment, len), &e))
+        bare_len = exif_write(&e, true, bare);
+    if (bare_len) {
+        put_segment(s, M_APP0 + 1, bare, bare_len);
+        s->exif_written = true;
+    }
+    if (bare_len != len || memcmp(bare, s->segment, len) != 0)
+        s->changed = true;
+}
+
+/* What is no part of the picture is looked at as a whole; one that is cut off goes. */
+static bool note_segment(struct strip *s, unsigned marker, size_t len)
+{
+    if (!take(s, s->segment, len)) {
+        s->changed = true;
+        return false;
+    }
+    if (marker == M_APP0 + 1)
+        put_bare(s, len);
+    else if (shows_the_picture(s, marker, len))
+        put_segment(s, marker, s->segment, len);
+    else
+        s->changed = true;
+    return true;
+}
+
+static bool segment(struct strip *s, unsigned marker)
+{
+    const uint8_t name[2] = {0xff, (uint8_t)marker};
+    uint8_t length[2];
+    size_t len;
+
+    if (marker == M_TEM || (marker >= M_RST0 && marker <= M_RST7)) {
+        put(s, name, sizeof name);
+        return true;
+    }
+    if (!take(s, length, 2)) {
+        s->changed = true;
+        return false;
+    }
+    len = (size_t)length[0] << 8 | length[1];
+    if (len < 2 || marker == M_SOI) {
+        odd(s, "a segment of it is none");
+        return false;
+    }
+    if ((marker >= M_APP0 && marker <= M_APP15) || marker == M_COM)
+        return note_segment(s, marker, len - 2);
+    put(s, name, sizeof name);
+    put(s, length, sizeof length);
+    return copy(s, len - 2);
+}
+
+/* What the marker is that stands here, behind its 0xff; 0 at the end, or when it is none. */
+static unsigned marker_here(struct strip *s)
+{
+    uint8_t b = 0;
+
+    if (!take(s, &b, 1))
+        return 0;
+    if (b != 0xff)
+        odd(s, "between its segments stands what is none");
+    while (b == 0xff)
+        if (!take(s, &b, 1))
+            return 0;
+    if (b == 0)
+        odd(s, "between its segments stands what is none");
+    return b;
+}
+
+/* The coded picture, up to the next marker. */
+static unsigned scan(struct strip *s)
+{
+    uint8_t b[2] = {0xff, 0};
+
+    while (more(s)) {
+        const uint8_t *end = memchr(s->part.p, 0xff, s->part.len);
+        (void)copy(s, end ? (size_t)(end - s->part.p) : s->part.len);
+        if (!end)
+            continue;
+        (void)take(s, b, 1);
+        do {
+            if (!take(s, &b[1], 1))
+                return 0;
+        } while (b[1] == 0xff);
+        if (b[1] != 0 && (b[1] < M_RST0 || b[1] > M_RST7))
+            return b[1];
+        put(s, b, sizeof b);
+    }
+    return 0;
+}
+
+static void strip_jpeg(struct strip *s)
+{
+    uint8_t b[2];
+    unsigned marker;
+
+    if (!copy(s, 2))
+        return;
+    marker = marker_here(s);
+    while (marker && !s->done->why && !s->status) {
+        if (marker == M_EOI) {
+            b[0] = 0xff;
+            b[1] = M_EOI;
+            put(s, b, sizeof b);
+            return;
+        }
+        if (!segment(s, marker))
+            return;
+        marker = marker == M_SOS ? scan(s) : marker_here(s);
+    }
+}
+
+/* --- PNG ------------------------------------------------------------------------------------- */
+
+static bool is_one_of(const uint8_t *name, const char *const *names)
+{
+    for (; *names; names++)
+        if (memcmp(name, *names, 4) == 0)
+            return true;
+    return false;
+}
+
+static void strip_png(struct strip *s)
+{
+    static const char *const shown[] = {"IHDR", "PLTE", "IDAT", "IEND", "tRNS", "cHRM",
+                                        "gAMA", "iCCP", "sBIT", "sRGB", "cICP", "mDCV",
+                                        "cLLI", "bKGD", "pHYs", NULL};
+    uint8_t head[8]; /* length and name */
+    uint64_t len;
+
+    if (!copy(s, 8))
+        return;
+    while (take(s, head, sizeof head)) {
+        len = (uint64_t)head[0] << 24 | (uint64_t)head[1] << 16 | (uint64_t)head[2] << 8 | head[3];
+        const bool keep = is_one_of(head + 4, shown);
+        if (len > INT32_MAX || (!keep && !(head[4] & 0x20))) {
+            odd(s, "it has chunks that no picture has");
+            return;
+        }
+        if (keep)
+            put(s, head, sizeof head);
+        if (!(keep ? copy(s, len + 4) : drop(s, len + 4)))
+            return;
+        if (memcmp(head + 4, "IEND", 4) == 0)
+            return;
+    }
+}
+
+/* --- WebP ------------------------------------------------------------------------------------ */
+
+enum { WEBP_NOTED = 0x04 | 0x08 }; /* flags: there is XMP, there is EXIF */
+
+static void put4(uint8_t *p, uint64_t v)
+{
+    for (int i = 0; i < 4; i++)
+        p[i] = (uint8_t)(v >> 8 * i);
+}
+
+static uint64_t get4(const uint8_t *p)
+{
+    return (uint64_t)p[3] << 24 | (uint64_t)p[2] << 16 | (uint64_t)p[1] << 8 | p[0];
+}
+
+/* The chunk of an extended file says which others there are. */
+static bool put_extended(struct strip *s, const uint8_t head[8], uint64_t len)
+{
+    uint8_t flags;
+
+    if (len == 0 || !take(s, &flags, 1))
+        return false;
+    s->changed = s->changed || flags & WEBP_NOTED;
+    flags &= (uint8_t)~WEBP_NOTED;
+    put(s, head, 8);
+    put(s, &flags, 1);
+    return copy(s, len - 1);
+}
+
+static bool webp_chunk(struct strip *s, const uint8_t head[8], uint64_t len)
+{
+    static const char *const shown[] = {"VP8 ", "VP8L", "ALPH", "ICCP", NULL};
+
+    if (memcmp(head, "ANIM", 4) == 0 || memcmp(head, "ANMF", 4) == 0) {
+        odd(s, "it moves");
+        return false;
+    }
+    if (memcmp(head, "VP8X", 4) == 0)
+        return put_extended(s, head, len);
+    if (!is_one_of(head, shown))
+        return drop(s, len);
+    put(s, head, 8);
+    return copy(s, len);
+}
+
+static void strip_webp(struct strip *s)
+{
+    uint8_t riff[12], head[8];
+    uint64_t left, len;
+
+    if (!take(s, riff, sizeof riff))
+        return;
+    left = get4(riff + 4);
+    put4(riff + 4, s->expected - 8);
+    put(s, riff, sizeof riff);
+    for (left = left > 4 ? left - 4 : 0; left >= 8 && take(s, head, sizeof head); left -= len) {
+        len = get4(head + 4);
+        len += len % 2;
+        left -= 8;
+        len = len < left ? len : left; /* it is cut off */
+        if (!webp_chunk(s, head, len))
+            return;
+    }
+}
+
+/* --- the whole ------------------------------------------------------------------------------- */
+
+typedef void strip_fn(struct strip *s);
+
+static strip_fn *form_of(const char *media_type)
+{
+    return strcmp(media_type, "image/jpeg") == 0   ? strip_jpeg
+           : strcmp(media_type, "image/png") == 0  ? strip_png
+           : strcmp(media_type, "image/webp") == 0 ? strip_webp
+                                                   : NULL;
+}
+
+bool strip_knows(const char *media_type)
+{
+    return form_of(media_type) != NULL;
+}
+
+enum ocop_status strip_image(const char *media_type, const struct picture_in *in,
+                             const struct picture_out *out, struct strip_done *done,
+                             struct ocop_error *err)
+{
+    strip_fn *form = form_of(media_type);
+    struct strip *s = calloc(1, sizeof *s);
+    enum ocop_status st;
+
+    if (!s)
+        return err_nomem(err);
+    s->in = in;
+    s->out = out;
+    s->done = done;
+    s->err = err;
+    s->expected = out ? done->bytes : 8;
+    *done = (struct strip_done){.state = PICTURE_ODD};
+    if (form)
+        form(s);
+    else
+        odd(s, "its pieces are not known");
+    s->changed = s->changed || more(s); /* behind the picture */
+    flush(s);
+    if (!s->status && !done->why)
+        done->state = s->changed ? PICTURE_MADE : PICTURE_FITS;
+    st = s->status;
+    free(s);
+    return st;
+}

@@ -1,0 +1,258 @@
+/* What a camera noted, taken out of images piece by piece: what goes, that the picture stays byte
+ * for byte, and what becomes of pieces that lie. */
+#include "test.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "buf.h"
+#include "camera.h"
+#include "exif.h"
+#include "strip.h"
+
+struct feed {
+    struct span in;
+    size_t at, part, fails_at; /* bytes given at once; where it fails, 0 nowhere */
+    struct buf *out;
+    size_t room; /* bytes that may be put; 0: any */
+};
+
+static enum ocop_status next(void *self, struct span *part, struct ocop_error *err)
+{
+    struct feed *f = self;
+    const size_t left = f->in.len - f->at;
+    if (f->fails_at && f->at >= f->fails_at)
+        return err_set(err, OCOP_EIO, "the disk is gone");
+    *part = span_of(f->in.p + f->at, left < f->part ? left : f->part);
+    f->at += part->len;
+    return OCOP_OK;
+}
+
+static enum ocop_status put(void *self, struct span bytes, struct ocop_error *err)
+{
+    struct feed *f = self;
+    if (f->room && f->out->len + bytes.len > f->room)
+        return err_set(err, OCOP_ELIMIT, "the disk is full");
+    buf_put(f->out, bytes.p, bytes.len);
+    return OCOP_OK;
+}
+
+/* Look first, then make, as the library does; what was made has nothing more that is to go. */
+static enum picture_state stripped(const char *type, struct span in, size_t part, struct buf *out)
+{
+    struct ocop_error err = {0};
+    struct strip_done done, again;
+    struct feed look = {.in = in, .part = part}, make = {.in = in, .part = part, .out = out};
+    buf_init(out, 64 << 20);
+    assert_int_equal(strip_image(type, &(struct picture_in){&look, next}, NULL, &done, &err),
+                     OCOP_OK);
+    if (done.state != PICTURE_MADE)
+        return done.state;
+    assert_int_equal(strip_image(type, &(struct picture_in){&make, next},
+                                 &(struct picture_out){&make, put}, &done, &err),
+                     OCOP_OK);
+    assert_int_equal(done.bytes, out->len);
+    look = (struct feed){.in = buf_span(out), .part = part};
+    assert_int_equal(strip_image(type, &(struct picture_in){&look, next}, NULL, &again, &err),
+                     OCOP_OK);
+    assert_int_equal(again.state, PICTURE_FITS);
+    return done.state;
+}
+
+static bool holds(struct span in, const char *text)
+{
+    const size_t len = strlen(text);
+    for (size_t at = 0; at + len <= in.len; at++)
+        if (memcmp(in.p + at, text, len) == 0)
+            return true;
+    return false;
+}
+
+/* --- JPEG ------------------------------------------------------------------------------------ */
+
+/* A photo with these bytes put in behind its first two, and at its end. */
+static struct span photo_with(const struct camera *c, struct span pieces, struct span behind,
+                              struct buf *out)
+{
+    size_t len;
+    uint8_t *photo = camera_photo(c, &len);
+    buf_init(out, 64 << 20);
+    buf_put(out, photo, 2);
+    buf_put(out, pieces.p, pieces.len);
+    buf_put(out, photo + 2, len - 2);
+    buf_put(out, behind.p, behind.len);
+    free(photo);
+    return buf_span(out);
+}
+
+static const uint8_t pieces[] = "\xff\xe1\0\x25http://ns.adobe.com/xap/1.0/\0SECRET"
+                                "\xff\xed\0\x16Photoshop 3.0\0SECRET"
+                                "\xff\xe0\0\xcJFXXSECRET"
+                                "\xff\xe2\0\xcMPF\0SECRET"
+                                "\xff\xff\xff\xef\0\x8SECRET"
+                                "\xff\xfe\0\x8SECRET";
+#define PIECES span_of(pieces, sizeof pieces - 1)
+
+static void of_a_jpeg_only_the_picture_stays_and_which_side_is_up(void **state)
+{
+    static const enum camera_form forms[] = {CAMERA_BASELINE, CAMERA_PROGRESSIVE, CAMERA_PRINT,
+                                             CAMERA_MANY_SCANS};
+    static const size_t parts[] = {1, 7, 4096, 1 << 20};
+    (void)state;
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        struct camera c = {.width = 300, .height = 200, .form = forms[i]}, noted = c;
+        struct buf in, out, plain, clean;
+        struct exif e;
+        noted.exif = camera_exif();
+        noted.icc = span_of("ICC_PROFILE\0\1\1colours", 21);
+        photo_with(&noted, PIECES, span_str("SECRET"), &in);
+        assert_int_equal(stripped("image/jpeg", buf_span(&in), parts[i], &out), PICTURE_MADE);
+        assert_true(holds(buf_span(&in), "SECRET"));
+        assert_false(holds(buf_span(&out), "SECRET"));
+        assert_true(holds(buf_span(&out), "colours"));
+        struct camera_seen seen;
+        if (forms[i] != CAMERA_PRINT) {
+            assert_true(camera_look(buf_span(&out), &seen));
+            assert_true(exif_read(span_of(seen.exif, seen.exif_len), &e));
+            assert_int_equal(e.orientation, 6);
+            assert_false(e.has_place);
+            assert_string_equal(e.taken, "");
+        }
+        /* The picture itself is that of the same camera without notes. */
+        photo_with(&c, span_of(NULL, 0), span_of(NULL, 0), &plain);
+        (void)stripped("image/jpeg", buf_span(&plain), 100, &clean);
+        const struct span want = clean.len ? buf_span(&clean) : buf_span(&plain);
+        assert_true(out.len > want.len);
+        for (size_t tail = want.len / 2; tail > 0; tail--)
+            assert_int_equal(out.p[out.len - tail], want.p[want.len - tail]);
+        buf_fini(&in);
+        buf_fini(&out);
+        buf_fini(&plain);
+        buf_fini(&clean);
+    }
+}
+
+static void what_has_nothing_to_go_is_left_alone(void **state)
+{
+    struct buf in, out;
+    (void)state;
+    photo_with(&(struct camera){.width = 300, .height = 200}, span_of(NULL, 0), span_of(NULL, 0),
+               &in);
+    assert_int_equal(stripped("image/jpeg", buf_span(&in), 100, &out), PICTURE_FITS);
+    buf_fini(&in);
+    buf_fini(&out);
+}
+
+/* Cut anywhere: what there is of the picture stays, nothing of the notes does. */
+static void of_a_jpeg_that_is_cut_no_note_stays(void **state)
+{
+    struct buf in, out;
+    (void)state;
+    photo_with(&(struct camera){.width = 60, .height = 40, .exif = camera_exif()}, PIECES,
+               span_str("SECRET"), &in);
+    for (size_t len = 2; len < in.len; len++) {
+        (void)stripped("image/jpeg", span_of(in.p, len), 33, &out);
+        assert_false(holds(buf_span(&out), "SECR"));
+        assert_false(holds(buf_span(&out), "2026:08"));
+        buf_fini(&out);
+    }
+    buf_fini(&in);
+}
+
+/* --- the others ------------------------------------------------------------------------------ */
+
+static void of_png_and_webp_only_what_shows_the_picture_stays(void **state)
+{
+    static const uint8_t webp[] = "RIFF\44\0\0\0WEBPVP8X\12\0\0\0\x10\0\0\0\0\0\0\0\0\0"
+                                  "VP8 \5\0\0\0PIXEL";
+    static const uint8_t png[] = "\x89PNG\r\n\x1a\n"
+                                 "\0\0\0\15IHDR\0\0\0\1\0\0\0\1\10\0\0\0\0crc."
+                                 "\0\0\0\6IDATPIXELScrc."
+                                 "\0\0\0\0IENDcrc";
+    const struct {
+        const char *type;
+        struct span in, want; /* with the byte that ends the literal's last piece */
+        uint8_t last;
+    } cases[] = {{"image/png", camera_png(), span_of(png, sizeof png), '.'},
+                 {"image/webp", camera_webp(), span_of(webp, sizeof webp), 0}};
+    (void)state;
+    for (size_t i = 0; i < 2; i++)
+        for (size_t part = 1; part < 100; part++) {
+            struct buf out;
+            assert_int_equal(stripped(cases[i].type, cases[i].in, part, &out), PICTURE_MADE);
+            assert_int_equal(out.len, cases[i].want.len);
+            assert_memory_equal(out.p, cases[i].want.p, out.len - 1);
+            assert_int_equal(out.p[out.len - 1], cases[i].last);
+            buf_fini(&out);
+            /* and of a part of it, no note */
+            (void)stripped(cases[i].type, span_of(cases[i].in.p, part), 5, &out);
+            assert_false(holds(buf_span(&out), "SEC"));
+            buf_fini(&out);
+        }
+}
+
+static void where_pieces_cannot_be_told_apart_it_is_said(void **state)
+{
+    static const struct {
+        const char *type, *bytes;
+        size_t len;
+    } cases[] = {
+#define CASE(type, bytes) {type, bytes, sizeof(bytes) - 1}
+        CASE("image/jpeg", "\xff\xd8no marker"),
+        CASE("image/jpeg", "\xff\xd8\xff\xe1\0\1"),
+        CASE("image/jpeg", "\xff\xd8\xff\xd8\0\2"),
+        CASE("image/jpeg", "\xff\xd8\xff\0\0\2"),
+        CASE("image/png", "\x89PNG\r\n\x1a\n\xff\0\0\0eXIf"),
+        CASE("image/png", "\x89PNG\r\n\x1a\n\0\0\0\4CgBI"),
+        CASE("image/webp", "RIFF\x20\0\0\0WEBPANMF\2\0\0\0"),
+        CASE("image/heic", "\0\0\0\x18"
+                           "ftypheic"),
+        CASE("image/gif", "GIF89a"),
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct strip_done done;
+        struct feed f = {.in = span_of((const uint8_t *)cases[i].bytes, cases[i].len), .part = 9};
+        assert_int_equal(
+            strip_image(cases[i].type, &(struct picture_in){&f, next}, NULL, &done, NULL), OCOP_OK);
+        if (done.state != PICTURE_ODD || !done.why)
+            fail_msg("case %zu", i);
+    }
+}
+
+static void a_failure_of_either_end_is_given_back(void **state)
+{
+    struct ocop_error err = {0};
+    struct buf in, out;
+    (void)state;
+    photo_with(&(struct camera){.width = 400, .height = 400, .noise = true}, PIECES,
+               span_of(NULL, 0), &in);
+    buf_init(&out, 64 << 20);
+    for (size_t at = 1; at < in.len; at += 997) {
+        struct strip_done done = {.bytes = 0};
+        struct feed f = {.in = buf_span(&in), .part = 100, .fails_at = at, .out = &out};
+        assert_int_equal(
+            strip_image("image/jpeg", &(struct picture_in){&f, next}, NULL, &done, &err), OCOP_EIO);
+        assert_int_equal(done.state, PICTURE_ODD);
+    }
+    struct strip_done done = {.bytes = 0};
+    struct feed f = {.in = buf_span(&in), .part = 100, .out = &out, .room = 20000};
+    assert_int_equal(strip_image("image/jpeg", &(struct picture_in){&f, next},
+                                 &(struct picture_out){&f, put}, &done, &err),
+                     OCOP_ELIMIT);
+    buf_fini(&in);
+    buf_fini(&out);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(of_a_jpeg_only_the_picture_stays_and_which_side_is_up),
+        cmocka_unit_test(what_has_nothing_to_go_is_left_alone),
+        cmocka_unit_test(of_a_jpeg_that_is_cut_no_note_stays),
+        cmocka_unit_test(of_png_and_webp_only_what_shows_the_picture_stays),
+        cmocka_unit_test(where_pieces_cannot_be_told_apart_it_is_said),
+        cmocka_unit_test(a_failure_of_either_end_is_given_back),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
