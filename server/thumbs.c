@@ -17,7 +17,16 @@
 
 enum {
     WAITING_MAX = 256,
+    RESTING_MAX = 64,
+    REST_MS = 600000,
+    NOT_RUN = 127,        /* how a process ends that found no program */
     MAKING_MS_MAX = 20000 /* beyond its own limit of processor time: the machine is busy */
+};
+
+/* One that could not be made for want of memory or a disk that fails. */
+struct resting {
+    uint8_t hash[FILE_HASH_LEN];
+    int64_t until_ms; /* 0: none */
 };
 
 struct thumbs {
@@ -27,6 +36,7 @@ struct thumbs {
     bool off; /* none can be made here */
     uint8_t waiting[WAITING_MAX][FILE_HASH_LEN];
     size_t count;
+    struct resting resting[RESTING_MAX];
     pid_t pid; /* 0: none is being made */
     bool killed;
     uint8_t hash[FILE_HASH_LEN]; /* of the content that it is made of */
@@ -140,6 +150,16 @@ static void beside_us(char out[PATH_MAX])
     (void)snprintf(slash ? slash : out, sizeof "/ocop-thumbnail", "/ocop-thumbnail");
 }
 
+static void not_there(struct thumbs *t)
+{
+    char path[PATH_MAX];
+
+    env_log(t->env, ENV_WARN, "no_thumbnails",
+            "path=%s reason=\"there is no ocop-thumbnail that can be run: name it by "
+            "OCOPD_THUMBNAILER\"",
+            env_quote(path, sizeof path, t->maker));
+}
+
 enum ocop_status thumbs_open(const struct content_dir *blobs, const char *maker,
                              const struct env *env, struct thumbs **out, struct ocop_error *err)
 {
@@ -153,6 +173,8 @@ enum ocop_status thumbs_open(const struct content_dir *blobs, const char *maker,
     t->blobs = *blobs;
     t->env = env;
     t->file.fd = -1;
+    /* Who started us may ignore it, and then nobody can be waited for. */
+    (void)signal(SIGCHLD, SIG_DFL);
     st = folder(blobs, &t->dir, err);
     if (st == OCOP_OK && strlen(maker) >= sizeof t->maker)
         st = err_set(err, OCOP_ELIMIT, "the path of ocop-thumbnail is too long");
@@ -166,12 +188,34 @@ enum ocop_status thumbs_open(const struct content_dir *blobs, const char *maker,
         beside_us(t->maker);
     t->off = access(t->maker, X_OK) != 0;
     if (t->off)
-        env_log(env, ENV_WARN, "no_thumbnails", "reason=\"ocop-thumbnail is not there\"");
+        not_there(t);
     /* What a daemon that was killed left in the making. */
     if (content_tidy(&t->dir, &left, NULL) != OCOP_OK)
         env_log(env, ENV_WARN, "thumbnails_not_tidied", "left=1");
     *out = t;
     return OCOP_OK;
+}
+
+static bool rests(const struct thumbs *t, const uint8_t hash[FILE_HASH_LEN])
+{
+    const int64_t now = env_mono_ms(t->env);
+
+    for (size_t i = 0; i < RESTING_MAX; i++)
+        if (t->resting[i].until_ms > now && memcmp(t->resting[i].hash, hash, FILE_HASH_LEN) == 0)
+            return true;
+    return false;
+}
+
+/* It is tried again, but not at once, and the others meanwhile. */
+static void rest(struct thumbs *t)
+{
+    struct resting *first = t->resting;
+
+    for (size_t i = 1; i < RESTING_MAX; i++)
+        if (t->resting[i].until_ms < first->until_ms)
+            first = &t->resting[i];
+    memcpy(first->hash, t->hash, FILE_HASH_LEN);
+    first->until_ms = env_mono_ms(t->env) + REST_MS;
 }
 
 void thumbs_want(struct thumbs *t, const uint8_t hash[FILE_HASH_LEN])
@@ -183,6 +227,8 @@ void thumbs_want(struct thumbs *t, const uint8_t hash[FILE_HASH_LEN])
     for (size_t i = 0; i < t->count; i++)
         if (memcmp(t->waiting[i], hash, FILE_HASH_LEN) == 0)
             return;
+    if (rests(t, hash))
+        return;
     memcpy(t->waiting[t->count++], hash, FILE_HASH_LEN);
 }
 
@@ -291,14 +337,20 @@ static void ended(struct thumbs *t, int status)
     content_abandon(&t->file);
     if (st == OCOP_OK)
         return;
-    if (code == THUMBNAIL_FREE || code == 127) { /* it did not run at all */
+    if (code == THUMBNAIL_FREE || code == NOT_RUN) {
         t->off = true;
         t->count = 0;
-        env_log(t->env, ENV_ERROR, "no_thumbnails",
-                "reason=\"ocop-thumbnail cannot give up its rights here\"");
+        if (code == NOT_RUN)
+            not_there(t);
+        else
+            env_log(t->env, ENV_ERROR, "no_thumbnails",
+                    "reason=\"ocop-thumbnail cannot give up its rights here\"");
         return;
     }
-    note_failure(t, code == THUMBNAIL_ODD);
+    if (code == THUMBNAIL_LATER || (code == THUMBNAIL_MADE && st != OCOP_EDAMAGED))
+        rest(t);
+    else
+        note_failure(t, code == THUMBNAIL_ODD);
     env_log(t->env, ENV_WARN, "thumbnail_not_made", "code=%d signal=%d killed=%s status=%s", code,
             WIFSIGNALED(status) ? WTERMSIG(status) : 0, t->killed ? "true" : "false", err_name(st));
 }
@@ -315,7 +367,7 @@ static void watch(struct thumbs *t)
     else if (gone < 0 && errno != EINTR) { /* somebody else has waited for it */
         t->pid = 0;
         content_abandon(&t->file);
-        note_failure(t, false);
+        rest(t);
     }
 }
 

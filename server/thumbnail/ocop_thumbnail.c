@@ -64,7 +64,7 @@ static bool give_up(void)
     if (syscall(SYS_close_range, 3u, ~0u, 0u) != 0)
         for (int fd = 3; fd < 4096; fd++)
             (void)close(fd);
-    return drop_root() && make_heap() && limit(RLIMIT_CORE, 0) && limit(RLIMIT_NOFILE, 0) &&
+    return drop_root() && limit(RLIMIT_CORE, 0) && limit(RLIMIT_NOFILE, 0) &&
            limit(RLIMIT_NPROC, 0) && limit(RLIMIT_FSIZE, THUMBNAIL_BYTES_MAX) &&
            limit(RLIMIT_AS, MEMORY_BYTES) && limit(RLIMIT_CPU, CPU_SECONDS) &&
            prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
@@ -131,21 +131,26 @@ static enum thumbnail_exit make(void)
         struct room *from = &rooms[(i + 1) % 2], *to = &rooms[i % 2];
         struct picture_in in = {from, i ? from_room : from_stdin};
         from->at = to->len = 0;
-        if (picture_scale(&in, &(struct picture_out){to, to_room}, &wants[i], &done, NULL) ||
-            done.state != PICTURE_MADE)
+        enum ocop_status st =
+            picture_scale(&in, &(struct picture_out){to, to_room}, &wants[i], &done, NULL);
+        if (st == OCOP_EIO || st == OCOP_ENOMEM)
+            return THUMBNAIL_LATER;
+        if (st || done.state != PICTURE_MADE)
             return THUMBNAIL_ODD;
         out = to;
         if (to->len <= THUMBNAIL_BYTES_MAX)
             break;
     }
-    if (out->len > THUMBNAIL_BYTES_MAX ||
-        write(STDOUT_FILENO, out->bytes, out->len) != (ssize_t)out->len)
+    if (out->len > THUMBNAIL_BYTES_MAX)
         return THUMBNAIL_ODD;
-    return THUMBNAIL_MADE;
+    return write(STDOUT_FILENO, out->bytes, out->len) == (ssize_t)out->len ? THUMBNAIL_MADE
+                                                                           : THUMBNAIL_LATER;
 }
 
 int main(void)
 {
+    if (!make_heap())
+        _exit(THUMBNAIL_LATER);
     if (!give_up())
         _exit(THUMBNAIL_FREE);
     end(make());

@@ -4,9 +4,11 @@
 
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -321,6 +323,82 @@ static void a_maker_that_hangs_is_killed(void **state)
     assert_int_equal(look(w, &p), THUMB_NONE);
 }
 
+static int64_t still_ms(void *self)
+{
+    return *(int64_t *)self;
+}
+
+/* No memory, a disk that fails: it rests a while, and says nothing against the picture. */
+static void a_maker_that_could_not_is_asked_again_later(void **state)
+{
+    struct world *w = *state;
+    int64_t now = 1000;
+    struct env env = *env_system();
+    env.mono_ms = still_ms;
+    env.self = &now;
+    employ(w, "/nowhere/ocop-thumbnail", env_system());
+    struct photo p = photo(w, &(struct camera){.width = 300, .height = 200}, 100);
+    struct photo q = photo(w, &(struct camera){.width = 300, .height = 200, .seed = 1}, 100);
+    employ(w, script(w, "test -e $0.again || exit 5; printf '\\377\\330\\377'"), &env);
+    for (unsigned hour = 0; hour < 5; hour++) {
+        thumbs_want(w->registry->thumbs, p.hash);
+        assert_true(thumbs_turn(w->registry->thumbs));
+        work(w);
+        assert_int_equal(look(w, &p), THUMB_UNMADE);
+        thumbs_want(w->registry->thumbs, p.hash);
+        assert_false(thumbs_turn(w->registry->thumbs)); /* it rests */
+        now += 3600000;
+    }
+    char again[160];
+    snprintf(again, sizeof again, "%s/maker.sh.again", w->dir);
+    thumbs_want(w->registry->thumbs, p.hash);
+    work(w);
+    fclose(fopen(again, "w"));
+    thumbs_want(w->registry->thumbs, q.hash); /* others do not */
+    work(w);
+    assert_int_equal(look(w, &q), THUMB_HERE);
+    now += 3600000;
+    thumbs_want(w->registry->thumbs, p.hash);
+    work(w);
+    assert_int_equal(look(w, &p), THUMB_HERE);
+}
+
+static void who_started_us_may_ignore_the_end_of_children(void **state)
+{
+    struct world *w = *state;
+    struct photo p = photo(w, &(struct camera){.width = 300, .height = 200}, 100);
+    signal(SIGCHLD, SIG_IGN);
+    employ(w, maker(), env_system());
+    thumbs_want(w->registry->thumbs, p.hash);
+    work(w);
+    signal(SIGCHLD, SIG_DFL);
+    assert_int_equal(look(w, &p), THUMB_HERE);
+}
+
+static void log_keep(void *self, enum env_level level, const char *line)
+{
+    (void)level;
+    snprintf(self, 400, "%s", line);
+}
+
+static void a_program_that_is_not_found_is_said_to_be_so(void **state)
+{
+    static char said[400];
+    struct world *w = *state;
+    struct env env = *env_system();
+    env.log = log_keep;
+    env.self = said;
+    struct photo p = photo(w, &(struct camera){.width = 300, .height = 200}, 100);
+    employ(w, "/nowhere/ocop-thumbnail", &env);
+    assert_non_null(strstr(said, "there is no ocop-thumbnail that can be run"));
+    assert_non_null(strstr(said, "/nowhere/ocop-thumbnail"));
+    employ(w, script(w, "exec /nowhere/else"), &env);
+    *said = 0;
+    thumbs_want(w->registry->thumbs, p.hash);
+    work(w);
+    assert_non_null(strstr(said, "there is no ocop-thumbnail that can be run"));
+}
+
 static void without_a_maker_nothing_is_made_and_nothing_fails(void **state)
 {
     struct world *w = *state;
@@ -396,6 +474,47 @@ static void the_maker_has_given_up_all_before_it_reads(void **state)
     assert_int_equal(waitpid(child, &code, 0), child);
     assert_true(WIFEXITED(code) && WEXITSTATUS(code) == 3);
     close(out);
+}
+
+/* How the maker ends with these. */
+static int ends_with(int in, int out, rlim_t memory)
+{
+    int code;
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        const struct rlimit most = {memory, memory};
+        if (memory)
+            setrlimit(RLIMIT_AS, &most);
+        dup2(in, 0);
+        dup2(out, 1);
+        execl(maker(), maker(), (char *)NULL);
+        _exit(126);
+    }
+    close(in);
+    close(out);
+    assert_int_equal(waitpid(child, &code, 0), child);
+    return WIFEXITED(code) ? WEXITSTATUS(code) : -1;
+}
+
+static void the_maker_tells_a_machine_that_fails_from_a_picture(void **state)
+{
+    char path[64];
+    size_t len;
+    (void)state;
+    uint8_t *photo = camera_photo(&(struct camera){.width = 300, .height = 200}, &len);
+    snprintf(path, sizeof path, "/tmp/ocop-thumbs-%d.jpg", (int)getpid());
+    FILE *f = fopen(path, "wb");
+    assert_int_equal(fwrite(photo, 1, len, f), len);
+    fclose(f);
+    free(photo);
+    const int null = O_WRONLY | O_CLOEXEC;
+    assert_int_equal(ends_with(open(path, O_RDONLY), open("/dev/null", null), 0), 0);
+    assert_int_equal(ends_with(open("/tmp", O_RDONLY), open("/dev/null", null), 0), 5);
+    assert_int_equal(ends_with(open(path, O_RDONLY), open("/dev/full", null), 0), 5);
+    assert_int_equal(ends_with(open(path, O_RDONLY), open("/dev/null", null), 20 << 20), 5);
+    assert_int_equal(ends_with(open("/dev/null", O_RDONLY), open("/dev/null", null), 0), 3);
+    remove(path);
 }
 
 /* What it makes of it: the size of the thumbnail; 0: it said that it is odd. */
@@ -536,7 +655,11 @@ int main(void)
         TEST(what_is_no_picture_is_tried_once),
         TEST(a_maker_that_dies_lies_or_writes_too_much_is_tried_three_times),
         TEST(a_maker_that_hangs_is_killed),
+        TEST(a_maker_that_could_not_is_asked_again_later),
+        TEST(who_started_us_may_ignore_the_end_of_children),
+        TEST(a_program_that_is_not_found_is_said_to_be_so),
         TEST(without_a_maker_nothing_is_made_and_nothing_fails),
+        cmocka_unit_test(the_maker_tells_a_machine_that_fails_from_a_picture),
         cmocka_unit_test(the_maker_has_given_up_all_before_it_reads),
         cmocka_unit_test(the_maker_makes_small_ones_of_all_that_it_decodes),
         TEST(a_sweep_removes_thumbnails_of_what_is_gone),
