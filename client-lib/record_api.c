@@ -669,7 +669,8 @@ static enum ocop_status resend(struct ocop_store *s, const struct ocop_id *id,
         st = err_set(err, OCOP_ESTATE, "nothing of this record was refused");
     if (!st)
         st = pending_show(s, r.k->number, &r.id, &s->arena, err);
-    return st;
+    /* What was attached while it stood refused was to go with it. */
+    return st || !b.refused || r.k->number == KIND_ATTACHMENT ? st : attach_submit(s, &r.id, err);
 }
 
 enum ocop_status ocop_resend(struct ocop_store *s, const struct ocop_id *id, struct ocop_error *err)

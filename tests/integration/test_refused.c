@@ -203,10 +203,29 @@ static void a_creation_that_is_given_up_takes_with_it_what_was_to_follow(void **
     }
 }
 
+/* A photo that was attached while it stood refused goes with it. */
+static void what_was_attached_to_a_refused_record_goes_when_it_is_sent_again(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    struct ocop_id photo, id = world_inspect(w, 1, "pass");
+    const struct ocop_attachment a = {.bytes = "\xff\xd8\xff.", .len = 4, .role = "photo"};
+    assert_int_equal(sync_refused(w).refused, 1);
+    assert_int_equal(ocop_attach(w->stores[1], &id, &a, &photo, &err), OCOP_OK);
+    assert_int_equal(world_sync(w, 1).files_sent, 0);
+    assert_int_equal(state_of(w, photo), OCOP_DRAFT);
+    assert_int_equal(ocop_resend(w->stores[1], &id, &err), OCOP_OK);
+    assert_int_equal(world_sync(w, 1).files_sent, 1);
+    assert_int_equal(state_of(w, id), OCOP_ACCEPTED);
+    assert_int_equal(state_of(w, photo), OCOP_ACCEPTED);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM attachment"), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, world_setup_1, world_teardown)
+        T(what_was_attached_to_a_refused_record_goes_when_it_is_sent_again),
         T(a_refused_change_stays_until_it_is_said_again),
         T(a_change_that_says_a_part_of_it_does_not_answer_a_refusal),
         T(neither_an_addition_nor_a_void_hides_a_refusal),
