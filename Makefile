@@ -163,10 +163,10 @@ $(OCOPD): $(call obj,$(SERVER_MAIN_C)) $(SERVER_A) $(PROTO_A)
 
 # Built without SAN, and not of the libraries: a process that may only read and write cannot do what
 # sanitizers do. They see what it does in test_picture.
-THUMBNAIL_C := server/thumbnail/ocop_thumbnail.c $(IMAGE_C) proto/base/err.c
+THUMBNAIL_C := $(wildcard server/thumbnail/*.c) $(IMAGE_C) proto/base/err.c
 $(THUMBNAIL): $(THUMBNAIL_C) $(wildcard proto/image/*.h server/thumbnail/*.h proto/base/*.h)
 	@mkdir -p $(@D)
-	$(CC) $(filter-out $(SAN),$(CFLAGS)) $(I_thumbnail) -Wl,-z,relro,-z,now -o $@ $(THUMBNAIL_C) -ljpeg
+	$(CC) $(filter-out $(SAN),$(CFLAGS)) $(I_thumbnail) -Wl,-z,relro,-z,now -o $@ $(THUMBNAIL_C) -ljpeg -lpng16
 
 $(B)/tests/%: $(B)/obj/tests/%.o $(call obj,$(TEST_LIB_C)) $(CLIENT_A) $(SERVER_A) $(PROTO_A)
 	@mkdir -p $(@D)
@@ -221,7 +221,7 @@ include client-lib/java/build.mk
 # --- the two commands, and the rest ---
 PACKAGES := gcc make pkg-config libsqlite3-dev libprotobuf-c-dev protobuf-c-compiler protobuf-compiler \
 	libnanomsg-dev zlib1g-dev libsodium-dev libjansson-dev libutf8proc-dev libcsv-dev libinih-dev \
-	libqrencode-dev libjpeg62-turbo-dev
+	libqrencode-dev libjpeg62-turbo-dev libpng-dev
 TEST_PACKAGES := libcmocka-dev patch
 CHECK_PACKAGES := clang clang-format clang-tidy cppcheck llvm-14 libclang-rt-14-dev libstdc++-12-dev \
 	haproxy lld qemu-user gcc-s390x-linux-gnu gcc-arm-linux-gnueabihf

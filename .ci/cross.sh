@@ -4,7 +4,7 @@
 # machine. The processor musl is this machine's with another C library, linked statically. With TESTS in the environment, only the test programs named there and the files.
 set -eu
 PACKAGES='libc6-dev libsqlite3-dev libprotobuf-c-dev libnanomsg-dev zlib1g-dev libsodium-dev libjansson-dev
-    libutf8proc-dev libcsv-dev libinih-dev libqrencode-dev libjpeg62-turbo-dev libcmocka-dev'
+    libutf8proc-dev libcsv-dev libinih-dev libqrencode-dev libjpeg62-turbo-dev libpng-dev libcmocka-dev'
 # What says nothing of a processor: scripts, a host that is full or crowded, and a process whose rights the kernel
 # takes, which qemu does not offer.
 WITHOUT='test_faults test_scripts test_crowd test_host test_thumbs'

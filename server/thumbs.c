@@ -74,14 +74,16 @@ static unsigned failed_tries(const struct content_dir *dir, const uint8_t hash[F
 }
 
 /* Its first bytes say so: for the others no process is started. */
-static enum ocop_status is_jpeg(const struct content_dir *blobs, const uint8_t hash[FILE_HASH_LEN],
-                                bool *out, struct ocop_error *err)
+static enum ocop_status is_picture(const struct content_dir *blobs,
+                                   const uint8_t hash[FILE_HASH_LEN], bool *out,
+                                   struct ocop_error *err)
 {
-    uint8_t head[3];
+    uint8_t head[8] = {0};
     size_t got;
     enum ocop_status st = content_read(blobs, hash, 0, head, sizeof head, &got, err);
 
-    *out = st == OCOP_OK && got == sizeof head && memcmp(head, "\xff\xd8\xff", sizeof head) == 0;
+    *out = st == OCOP_OK && (memcmp(head, "\xff\xd8\xff", 3) == 0 ||
+                             memcmp(head, "\x89PNG\r\n\x1a\n", sizeof head) == 0);
     return st;
 }
 
@@ -90,7 +92,7 @@ enum ocop_status thumbs_look(const struct content_dir *blobs, const uint8_t hash
                              struct ocop_error *err)
 {
     struct content_dir dir;
-    bool jpeg = false;
+    bool picture = false;
     enum ocop_status st = folder(blobs, &dir, err);
 
     *len = 0;
@@ -100,8 +102,8 @@ enum ocop_status thumbs_look(const struct content_dir *blobs, const uint8_t hash
     if (st != OCOP_ENOTFOUND)
         return st;
     *state = failed_tries(&dir, hash) < THUMBS_TRIES ? THUMB_UNMADE : THUMB_NONE;
-    st = *state == THUMB_UNMADE ? is_jpeg(blobs, hash, &jpeg, err) : OCOP_OK;
-    if (st == OCOP_OK && !jpeg)
+    st = *state == THUMB_UNMADE ? is_picture(blobs, hash, &picture, err) : OCOP_OK;
+    if (st == OCOP_OK && !picture)
         *state = THUMB_NONE;
     return st == OCOP_ENOTFOUND ? OCOP_OK : st; /* its content is not here yet */
 }

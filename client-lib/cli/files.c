@@ -404,7 +404,7 @@ static enum ocop_status bring_thumbnail(struct session *s, const struct ocop_id 
         return st;
     st = ocop_fetch_thumbnails(s->store, id, &wanted, err);
     if (!st && !wanted)
-        st = command_fail(err, OCOP_ENOTFOUND, NULL, "only a JPEG has a thumbnail");
+        st = command_fail(err, OCOP_ENOTFOUND, NULL, "only a JPEG or PNG has a thumbnail");
     return st ? st : ocop_sync(s->store, &options, &sum, err);
 }
 

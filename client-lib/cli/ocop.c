@@ -72,7 +72,7 @@ static const struct {
                      "X,Y,MS with spaces between; an SVG is made of it"},
     [OPT_THUMBNAIL] =
         {"thumbnail", 0, NULL,
-         "a small picture of it instead, of which the registry makes one of each JPEG"},
+         "a small picture of it instead, of which the registry makes one of each JPEG and PNG"},
     [OPT_SIDE] =
         {"side", 0, "PIXELS",
          "scale photos down until their longer side has so many; 0: keep them as they come"},

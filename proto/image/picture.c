@@ -22,6 +22,7 @@ enum {
 struct job {
     jmp_buf failed;
     const struct picture_in *in;
+    const struct picture_rows *rows; /* NULL: it is a JPEG, out of `in` */
     const struct picture_out *out;
     const struct picture_want *want;
     struct picture_done *done;
@@ -38,11 +39,14 @@ struct job {
     size_t icc_len; /* of the profile of its colours; 0: none */
     uint8_t icc[SEGMENT_MAX], segment[SEGMENT_MAX];
     uint8_t room[OUT_BYTES];
+    /* What was decoded of it. */
+    unsigned from_width, from_height, parts; /* parts: numbers a pixel has */
+    J_COLOR_SPACE colours;
     /* The picture to be made. */
-    unsigned width, height, parts; /* parts: numbers a pixel has */
-    uint8_t *row, *line;           /* a row as decoded; as made */
-    uint32_t *sums;                /* of the row that is being made */
-    unsigned filled;               /* how much of it there is, in parts of the decoded height */
+    unsigned width, height;
+    uint8_t *row, *line; /* a row as decoded; as made */
+    uint32_t *sums;      /* of the row that is being made */
+    unsigned filled;     /* how much of it there is, in parts of the decoded height */
 };
 
 /* --- ends ------------------------------------------------------------------------------------ */
@@ -199,14 +203,18 @@ static void sink_end(j_compress_ptr c)
 
 /* --- the picture ----------------------------------------------------------------------------- */
 
+static void report_to(struct job *j)
+{
+    j->from.err = j->to.err = jpeg_std_error(&j->errors);
+    j->from.client_data = j->to.client_data = j;
+    j->errors.error_exit = on_error;
+    j->errors.emit_message = on_message;
+}
+
 static void look(struct job *j)
 {
     struct jpeg_decompress_struct *d = &j->from;
 
-    d->err = j->to.err = jpeg_std_error(&j->errors);
-    d->client_data = j->to.client_data = j;
-    j->errors.error_exit = on_error;
-    j->errors.emit_message = on_message;
     jpeg_create_decompress(d);
     j->source = (struct jpeg_source_mgr){.init_source = nothing_yet,
                                          .fill_input_buffer = more,
@@ -220,22 +228,29 @@ static void look(struct job *j)
     jpeg_set_marker_processor(d, JPEG_APP0 + 1, on_exif);
     jpeg_set_marker_processor(d, JPEG_APP0 + 2, on_icc);
     (void)jpeg_read_header(d, TRUE);
-    if ((uint64_t)d->image_width * d->image_height > PICTURE_PIXELS_MAX)
-        odd(j, "it has more pixels than any camera makes");
 }
 
-/* Of what was decoded as little as has enough pixels; how large the picture will be. */
-static void plan(struct job *j)
+/* How large the picture will be. */
+static void plan(struct job *j, unsigned w, unsigned h)
 {
-    struct jpeg_decompress_struct *d = &j->from;
-    const unsigned w = d->image_width, h = d->image_height;
     const unsigned longest = w > h ? w : h, shortest = w > h ? h : w;
     unsigned side = j->want->side_max < longest ? j->want->side_max : longest;
     unsigned other = (unsigned)(((uint64_t)shortest * side + longest / 2) / longest);
 
+    if ((uint64_t)w * h > PICTURE_PIXELS_MAX)
+        odd(j, "it has more pixels than any camera makes");
     other = other ? other : 1;
     j->width = w > h ? side : other;
     j->height = w > h ? other : side;
+}
+
+/* Of a JPEG as little is decoded as has enough pixels. */
+static void begin_from(struct job *j)
+{
+    struct jpeg_decompress_struct *d = &j->from;
+    const unsigned longest = d->image_width > d->image_height ? d->image_width : d->image_height;
+    const unsigned side = j->width > j->height ? j->width : j->height;
+
     d->scale_denom = 8;
     for (d->scale_num = 8; d->scale_num > 1 && longest * (d->scale_num / 2) / 8 >= side;)
         d->scale_num /= 2;
@@ -249,6 +264,30 @@ static void plan(struct job *j)
     default:
         odd(j, "its colours are those of print");
     }
+    (void)jpeg_start_decompress(d);
+    j->from_width = d->output_width;
+    j->from_height = d->output_height;
+    j->parts = (unsigned)d->output_components;
+    j->colours = d->out_color_space;
+}
+
+static void begin_rows(struct job *j)
+{
+    j->from_width = j->rows->width;
+    j->from_height = j->rows->height;
+    j->parts = j->rows->parts;
+    j->colours = j->parts == 1 ? JCS_GRAYSCALE : JCS_RGB;
+}
+
+static void read_row(struct job *j)
+{
+    if (!j->rows) {
+        (void)jpeg_read_scanlines(&j->from, (JSAMPARRAY)&j->row, 1);
+        return;
+    }
+    j->status = j->rows->next(j->rows->self, j->row, j->err);
+    if (j->status)
+        longjmp(j->failed, 1);
 }
 
 static void begin_to(struct job *j)
@@ -264,8 +303,8 @@ static void begin_to(struct job *j)
     c->dest = &j->sink;
     c->image_width = j->width;
     c->image_height = j->height;
-    c->input_components = j->from.output_components;
-    c->in_color_space = j->from.out_color_space;
+    c->input_components = (int)j->parts;
+    c->in_color_space = j->colours;
     jpeg_set_defaults(c);
     jpeg_set_quality(c, (int)j->want->quality, TRUE);
     c->dct_method = JDCT_ISLOW;
@@ -280,7 +319,7 @@ static void begin_to(struct job *j)
  * the one is as many units wide as the other has pixels. No sum passes 255 times 65,500. */
 static void narrow(struct job *j)
 {
-    const unsigned from = j->from.output_width, parts = j->parts;
+    const unsigned from = j->from_width, parts = j->parts;
     const uint8_t *in = j->row;
     uint8_t *out = j->line;
     uint32_t sum[4] = {0};
@@ -307,7 +346,7 @@ static void narrow(struct job *j)
 /* The same downwards; a row goes out as soon as it is whole. */
 static void lower(struct job *j)
 {
-    const unsigned from = j->from.output_height, count = j->width * j->parts;
+    const unsigned from = j->from_height, count = j->width * j->parts;
 
     for (unsigned left = j->height; left > 0;) {
         unsigned take = left < from - j->filled ? left : from - j->filled;
@@ -327,13 +366,13 @@ static void lower(struct job *j)
 
 static void make(struct job *j)
 {
-    struct jpeg_decompress_struct *d = &j->from;
-
-    (void)jpeg_start_decompress(d);
-    j->parts = (unsigned)d->output_components;
-    if (j->parts > 4 || d->output_width < j->width || d->output_height < j->height)
+    if (j->rows)
+        begin_rows(j);
+    else
+        begin_from(j);
+    if (j->parts > 4 || j->from_width < j->width || j->from_height < j->height)
         odd(j, "it has a form that no picture has");
-    j->row = malloc((size_t)d->output_width * j->parts);
+    j->row = malloc((size_t)j->from_width * j->parts);
     j->line = malloc((size_t)j->width * j->parts);
     j->sums = calloc((size_t)j->width * j->parts, sizeof *j->sums);
     if (!j->row || !j->line || !j->sums) {
@@ -341,8 +380,8 @@ static void make(struct job *j)
         longjmp(j->failed, 1);
     }
     begin_to(j);
-    while (d->output_scanline < d->output_height) {
-        (void)jpeg_read_scanlines(d, (JSAMPARRAY)&j->row, 1);
+    for (unsigned y = 0; y < j->from_height; y++) {
+        read_row(j);
         narrow(j);
         lower(j);
     }
@@ -354,21 +393,27 @@ static void run(struct job *j)
 {
     if (setjmp(j->failed) != 0)
         return;
-    look(j);
-    plan(j);
-    j->done->state = PICTURE_FITS;
-    if (!j->want->bare && j->width == j->from.image_width && j->height == j->from.image_height)
-        return;
-    j->done->state = PICTURE_ODD;
+    report_to(j);
+    if (j->rows) {
+        plan(j, j->rows->width, j->rows->height);
+    } else {
+        look(j);
+        plan(j, j->from.image_width, j->from.image_height);
+        j->done->state = PICTURE_FITS;
+        if (!j->want->bare && j->width == j->from.image_width && j->height == j->from.image_height)
+            return;
+        j->done->state = PICTURE_ODD;
+    }
     make(j);
     j->done->state = PICTURE_MADE;
     j->done->width = j->width;
     j->done->height = j->height;
 }
 
-enum ocop_status picture_scale(const struct picture_in *in, const struct picture_out *out,
-                               const struct picture_want *want, struct picture_done *done,
-                               struct ocop_error *err)
+/* Of a JPEG out of `in`, or of `rows`. */
+static enum ocop_status scale(const struct picture_in *in, const struct picture_rows *rows,
+                              const struct picture_out *out, const struct picture_want *want,
+                              struct picture_done *done, struct ocop_error *err)
 {
     struct job *j = calloc(1, sizeof *j);
     enum ocop_status st;
@@ -377,6 +422,7 @@ enum ocop_status picture_scale(const struct picture_in *in, const struct picture
     if (!j)
         return err_nomem(err);
     j->in = in;
+    j->rows = rows;
     j->out = out;
     j->want = want;
     j->done = done;
@@ -390,4 +436,18 @@ enum ocop_status picture_scale(const struct picture_in *in, const struct picture
     free(j->sums);
     free(j);
     return st;
+}
+
+enum ocop_status picture_scale(const struct picture_in *in, const struct picture_out *out,
+                               const struct picture_want *want, struct picture_done *done,
+                               struct ocop_error *err)
+{
+    return scale(in, NULL, out, want, done, err);
+}
+
+enum ocop_status picture_scale_rows(const struct picture_rows *rows, const struct picture_out *out,
+                                    const struct picture_want *want, struct picture_done *done,
+                                    struct ocop_error *err)
+{
+    return scale(NULL, rows, out, want, done, err);
 }

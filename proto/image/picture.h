@@ -33,6 +33,14 @@ struct picture_out {
     enum ocop_status (*put)(void *self, struct span bytes, struct ocop_error *err);
 };
 
+/** A picture that others decode: its rows, from the top. */
+struct picture_rows {
+    unsigned width, height,
+        parts; /* parts: numbers a pixel has, 1 (grey) or 3 (red, green, blue) */
+    void *self;
+    enum ocop_status (*next)(void *self, uint8_t *row, struct ocop_error *err);
+};
+
 enum picture_state {
     PICTURE_MADE = 1,
     PICTURE_FITS, /* it is small enough as it is, and nothing is to be taken from it: nothing was
@@ -52,5 +60,11 @@ OCOP_MUST_USE enum ocop_status picture_scale(const struct picture_in *in,
                                              const struct picture_out *out,
                                              const struct picture_want *want,
                                              struct picture_done *done, struct ocop_error *err);
+/** The same of rows, which are always encoded. */
+OCOP_MUST_USE enum ocop_status picture_scale_rows(const struct picture_rows *rows,
+                                                  const struct picture_out *out,
+                                                  const struct picture_want *want,
+                                                  struct picture_done *done,
+                                                  struct ocop_error *err);
 
 #endif

@@ -1,8 +1,8 @@
-/* ocop-thumbnail: a JPEG at stdin becomes a small one at stdout. It decodes what anybody may have
- * sent, so before it reads the first byte it gives up all that a process may do: it can read, write
- * and end (seccomp's strict mode), and has little memory and time. Whatever comes over it, that is
- * all it can do. ocopd starts it (server/thumbs.c) and believes nothing of it but that it made a
- * file of some bytes.
+/* ocop-thumbnail: a JPEG or PNG at stdin becomes a small JPEG at stdout. It decodes what anybody
+ * may have sent, so before it reads the first byte it gives up all that a process may do: it can
+ * read, write and end (seccomp's strict mode), and has little memory and time. Whatever comes over
+ * it, that is all it can do. ocopd starts it (server/thumbs.c) and believes nothing of it but that
+ * it made a file of some bytes.
  *
  * For glibc: its heap is made before, and malloc asks for nothing more. */
 #define _GNU_SOURCE
@@ -18,6 +18,7 @@
 
 #include "bounds.h"
 #include "picture.h"
+#include "png_rows.h"
 #include "thumbnail.h"
 
 enum {
@@ -80,12 +81,18 @@ static _Noreturn void end(enum thumbnail_exit code)
 
 /* --- pictures -------------------------------------------------------------------------------- */
 
+/* `self`: what was read before, given once. */
 static enum ocop_status from_stdin(void *self, struct span *part, struct ocop_error *err)
 {
     static uint8_t block[64 * 1024];
-    ssize_t n = read(STDIN_FILENO, block, sizeof block);
+    struct span *first = self;
+    ssize_t n;
 
-    (void)self;
+    *part = *first;
+    *first = span_of(NULL, 0);
+    if (part->len > 0)
+        return OCOP_OK;
+    n = read(STDIN_FILENO, block, sizeof block);
     if (n < 0)
         return err_set(err, OCOP_EIO, "reading");
     *part = span_of(block, (size_t)n);
@@ -118,6 +125,23 @@ static enum ocop_status to_room(void *self, struct span bytes, struct ocop_error
     return OCOP_OK;
 }
 
+static enum ocop_status first_of_all(const struct picture_want *want, const struct picture_out *out,
+                                     struct picture_done *done)
+{
+    static const uint8_t png[PNG_SIGNATURE_LEN] = "\x89PNG\r\n\x1a\n";
+    struct span first = {NULL, 0};
+    struct picture_in in = {&first, from_stdin};
+    struct picture_rows rows;
+    enum ocop_status st = from_stdin(&first, &first, NULL);
+
+    if (st)
+        return st;
+    if (first.len < sizeof png || memcmp(first.p, png, sizeof png) != 0)
+        return picture_scale(&in, out, want, done, NULL);
+    st = png_rows_begin(&in, &rows);
+    return st ? st : picture_scale_rows(&rows, out, want, done, NULL);
+}
+
 /* Each smaller than the one before, so that it fits in the end, were it nothing but noise. */
 static enum thumbnail_exit make(void)
 {
@@ -129,10 +153,11 @@ static enum thumbnail_exit make(void)
 
     for (size_t i = 0; i < sizeof wants / sizeof *wants; i++) {
         struct room *from = &rooms[(i + 1) % 2], *to = &rooms[i % 2];
-        struct picture_in in = {from, i ? from_room : from_stdin};
+        const struct picture_in in = {from, from_room};
+        const struct picture_out into = {to, to_room};
         from->at = to->len = 0;
-        enum ocop_status st =
-            picture_scale(&in, &(struct picture_out){to, to_room}, &wants[i], &done, NULL);
+        enum ocop_status st = i ? picture_scale(&in, &into, &wants[i], &done, NULL)
+                                : first_of_all(&wants[i], &into, &done);
         if (st == OCOP_EIO || st == OCOP_ENOMEM)
             return THUMBNAIL_LATER;
         if (st || done.state != PICTURE_MADE)

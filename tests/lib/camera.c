@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include <jpeglib.h>
+#include <zlib.h>
 
 /* --- making ---------------------------------------------------------------------------------- */
 
@@ -177,6 +178,63 @@ struct span camera_exif(void)
         LONG(12u), LONG(1u), LONG(26u), LONG(1u), LONG(5604u), LONG(100u), LONG(107u), LONG(1u),
         LONG(37u), LONG(1u), LONG(4836u), LONG(100u)};
     return span_of(exif, sizeof exif);
+}
+
+/* --- PNG ------------------------------------------------------------------------------------- */
+
+static void put4(uint8_t *p, size_t v)
+{
+    for (int i = 0; i < 4; i++)
+        p[i] = (uint8_t)(v >> (24 - 8 * i));
+}
+
+/* Its data stand behind p + 8 already. Returns what is behind it. */
+static uint8_t *chunk(uint8_t *p, const char *name, size_t len)
+{
+    put4(p, len);
+    memcpy(p + 4, name, 4);
+    put4(p + 8 + len, crc32(0, p + 4, (uInt)(4 + len)));
+    return p + 12 + len;
+}
+
+static uint8_t *png_rows(const struct camera_png *c, size_t *len)
+{
+    const unsigned parts = c->form == PNG_RGB ? 3 : c->form == PNG_ALPHA ? 4 : 1;
+    const unsigned bytes = c->depth / 8;
+    uint8_t *rows = malloc((size_t)c->height * (1 + (size_t)c->width * parts * bytes)), *p = rows;
+    for (unsigned y = 0; y < c->height; y++) {
+        *p++ = 0; /* as they are */
+        for (unsigned x = 0; x < c->width; x++)
+            for (unsigned i = 0; i < parts; i++)
+                for (unsigned b = 0; b < bytes; b++)
+                    *p++ = i == 3 ? (c->clear ? 0 : 255) : (uint8_t)(40 + 160ull * x / c->width);
+    }
+    *len = (size_t)(p - rows);
+    return rows;
+}
+
+uint8_t *camera_screenshot(const struct camera_png *c, size_t *len)
+{
+    size_t rows_len;
+    uint8_t *rows = png_rows(c, &rows_len);
+    uLongf packed = compressBound(rows_len);
+    uint8_t *png = malloc(packed + 2000), *p = png;
+    memcpy(p, "\x89PNG\r\n\x1a\n", 8);
+    p += 8;
+    put4(p + 8, c->width);
+    put4(p + 12, c->height);
+    memcpy(p + 16, (uint8_t[]){(uint8_t)c->depth, (uint8_t)c->form, 0, 0, c->interlaced}, 5);
+    p = chunk(p, "IHDR", 13);
+    for (unsigned i = 0; c->form == PNG_PALETTE && i < 256; i++)
+        memset(p + 8 + (size_t)3 * i, (int)i, 3);
+    if (c->form == PNG_PALETTE)
+        p = chunk(p, "PLTE", 768);
+    compress2(p + 8, &packed, rows, rows_len, 1);
+    p = chunk(p, "IDAT", packed);
+    p = chunk(p, "IEND", 0);
+    free(rows);
+    *len = (size_t)(p - png);
+    return png;
 }
 
 /* --- pieces of others ------------------------------------------------------------------------ */

@@ -41,6 +41,15 @@ bool camera_look(struct span jpeg, struct camera_seen *out);
  * +07:00 at 12.4489 N 107.6301 E, with much else, "SECRET" among it. In static memory. */
 struct span camera_exif(void);
 
+enum { PNG_GREY = 0, PNG_RGB = 2, PNG_PALETTE = 3, PNG_ALPHA = 6 };
+struct camera_png {
+    unsigned width, height, form, depth; /* form: PNG_GREY ...; depth: 8 or 16 */
+    bool interlaced;                     /* its header says so; its rows are not */
+    bool clear;                          /* of PNG_ALPHA: nothing is to be seen */
+};
+/** A PNG, dark at the left, bright at the right. free() it. */
+uint8_t *camera_screenshot(const struct camera_png *c, size_t *len);
+
 /** A PNG and a WebP with a "SECRET" in each place that a camera or an app has for it, also behind
  * the picture. Their pixels, which are none, are "PIXELS". In static memory. */
 struct span camera_png(void);

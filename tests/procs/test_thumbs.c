@@ -94,15 +94,11 @@ struct photo {
     uint8_t hash[HASH_LEN];
 };
 
-/* Of device 1; the registry has it, and device 0 its record. `cut`: hundredths of it that are
- * there. */
-static struct photo photo(struct world *w, const struct camera *c, unsigned cut)
+/* Of device 1; the registry has it, and device 0 its record. The bytes are freed. */
+static struct photo photo_of(struct world *w, uint8_t *bytes, size_t len)
 {
     struct ocop_error err = {0};
     struct photo p;
-    size_t len;
-    uint8_t *bytes = camera_photo(c, &len);
-    len = len * cut / 100;
     const struct ocop_attachment a = {
         .bytes = bytes, .len = len, .role = "photo", .name = "IMG_1.jpg"};
     p.record = world_inspect(w, 1, "pass");
@@ -112,6 +108,14 @@ static struct photo photo(struct world *w, const struct camera *c, unsigned cut)
     assert_int_equal(world_sync(w, 1).files_sent, 1);
     world_sync(w, 0);
     return p;
+}
+
+/* `cut`: hundredths of it that are there. */
+static struct photo photo(struct world *w, const struct camera *c, unsigned cut)
+{
+    size_t len;
+    uint8_t *bytes = camera_photo(c, &len);
+    return photo_of(w, bytes, len * cut / 100);
 }
 
 static unsigned want(struct world *w, unsigned n, struct ocop_id of)
@@ -187,6 +191,19 @@ static void a_device_gets_the_thumbnail_and_not_the_photo(void **state)
     unsigned findings;
     must(ocop_check(w->stores[0], NULL, NULL, &findings, &err), &err);
     assert_int_equal(findings, 0);
+}
+
+static void so_it_does_of_a_png(void **state)
+{
+    struct world *w = *state;
+    size_t len;
+    uint8_t *png =
+        camera_screenshot(&(struct camera_png){1000, 800, PNG_RGB, 8, false, false}, &len);
+    struct photo p = photo_of(w, png, len);
+    work(w);
+    assert_int_equal(want(w, 0, p.record), 1);
+    assert_int_equal(world_sync(w, 0).thumbnails_received, 1);
+    assert_int_equal(seen_on(w, 0, p.id).width, 256);
 }
 
 static void one_that_is_not_made_yet_comes_with_a_later_sync(void **state)
@@ -517,14 +534,13 @@ static void the_maker_tells_a_machine_that_fails_from_a_picture(void **state)
     remove(path);
 }
 
-/* What it makes of it: the size of the thumbnail; 0: it said that it is odd. */
-static size_t made_of(const struct camera *c, struct camera_seen *seen)
+/* What it makes of it, which is freed: the size of the thumbnail; 0: it said that it is odd. */
+static size_t made_of_bytes(uint8_t *photo, size_t len, struct camera_seen *seen)
 {
     char path[64];
     uint8_t image[2 * OCOP_THUMBNAIL_BYTES_MAX];
-    size_t len, got;
+    size_t got;
     int code, out;
-    uint8_t *photo = camera_photo(c, &len);
     snprintf(path, sizeof path, "/tmp/ocop-thumbs-%d.jpg", (int)getpid());
     FILE *f = fopen(path, "wb");
     assert_int_equal(fwrite(photo, 1, len, f), len);
@@ -542,6 +558,46 @@ static size_t made_of(const struct camera *c, struct camera_seen *seen)
     assert_int_equal(WEXITSTATUS(code), got ? 0 : 3);
     assert_int_equal(camera_look(span_of(image, got), seen), got > 0);
     return got;
+}
+
+static size_t made_of(const struct camera *c, struct camera_seen *seen)
+{
+    size_t len;
+    uint8_t *photo = camera_photo(c, &len);
+    return made_of_bytes(photo, len, seen);
+}
+
+static size_t made_of_png(const struct camera_png *c, unsigned cut, struct camera_seen *seen)
+{
+    size_t len;
+    uint8_t *png = camera_screenshot(c, &len);
+    return made_of_bytes(png, len * cut / 100, seen);
+}
+
+static void the_maker_makes_small_ones_of_png(void **state)
+{
+    static const struct camera_png forms[] = {
+        {2000, 1500, PNG_RGB, 8, false, false},     {2000, 1500, PNG_RGB, 16, false, false},
+        {2000, 1500, PNG_GREY, 8, false, false},    {2000, 1500, PNG_GREY, 16, false, false},
+        {2000, 1500, PNG_PALETTE, 8, false, false}, {2000, 1500, PNG_ALPHA, 8, false, false},
+        {8000, 6000, PNG_RGB, 8, false, false}};
+    struct camera_seen seen;
+    (void)state;
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        assert_true(made_of_png(&forms[i], 100, &seen) > 0);
+        assert_int_equal(seen.width, 256);
+        assert_int_equal(seen.height, 192);
+        assert_in_range(seen.left, 55, 65); /* 40 to 80 */
+        assert_in_range(seen.right, 175, 185);
+    }
+    assert_true(made_of_png(&(struct camera_png){40, 30, PNG_ALPHA, 8, false, true}, 100, &seen));
+    assert_int_equal(seen.width, 40);
+    assert_true(seen.darkest > 250); /* what shines through is white */
+    assert_int_equal(made_of_png(&forms[0], 60, &seen), 0);
+    assert_int_equal(made_of_png(&(struct camera_png){40, 30, PNG_RGB, 8, true, false}, 100, &seen),
+                     0);
+    assert_int_equal(
+        made_of_png(&(struct camera_png){40000, 1, PNG_RGB, 8, false, false}, 100, &seen), 0);
 }
 
 static void the_maker_makes_small_ones_of_all_that_it_decodes(void **state)
@@ -626,7 +682,7 @@ static void the_programs_do_all_of_it_and_ocopd_decodes_nothing(void **state)
     office_expect(&o, 0, DEVICE(&o, "lan", "attach", record, text), "-");
     snprintf(other, sizeof other, "%.36s", o.out);
     office_expect(&o, 3, DEVICE(&o, "lan", "fetch", other, "--thumbnail", "--output", path),
-                  "only a JPEG has a thumbnail");
+                  "only a JPEG or PNG has a thumbnail");
     office_expect(&o, 0, DEVICE(&o, "lan", "sync"), "files sent:      2");
     office_expect(&o, 0, OFFICE(&o, "files", "thumbnails"), "1 files have none, 0 not yet");
     office_expect(&o, 0, OFFICE(&o, "files", "verify"), "1 thumbnails, 0 of them of files");
@@ -640,6 +696,8 @@ static void the_programs_do_all_of_it_and_ocopd_decodes_nothing(void **state)
     office_close(&o);
     snprintf(command, sizeof command, "ldd %s | grep jpeg", process_ocopd());
     assert_int_not_equal(system(command), 0);
+    snprintf(command, sizeof command, "ldd %s | grep png", process_ocopd());
+    assert_int_not_equal(system(command), 0);
     snprintf(command, sizeof command, "ldd %s | grep jpeg >/dev/null", maker());
     assert_int_equal(system(command), 0);
 }
@@ -649,6 +707,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_world, close_world)
     const struct CMUnitTest tests[] = {
         TEST(a_device_gets_the_thumbnail_and_not_the_photo),
+        TEST(so_it_does_of_a_png),
         TEST(one_that_is_not_made_yet_comes_with_a_later_sync),
         TEST(who_may_not_have_the_photo_gets_no_thumbnail),
         TEST(many_come_in_few_exchanges_and_the_last_are_kept),
@@ -661,6 +720,7 @@ int main(void)
         TEST(without_a_maker_nothing_is_made_and_nothing_fails),
         cmocka_unit_test(the_maker_tells_a_machine_that_fails_from_a_picture),
         cmocka_unit_test(the_maker_has_given_up_all_before_it_reads),
+        cmocka_unit_test(the_maker_makes_small_ones_of_png),
         cmocka_unit_test(the_maker_makes_small_ones_of_all_that_it_decodes),
         TEST(a_sweep_removes_thumbnails_of_what_is_gone),
         cmocka_unit_test(the_programs_do_all_of_it_and_ocopd_decodes_nothing),
