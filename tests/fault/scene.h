@@ -42,6 +42,10 @@ extern const struct staged migrations_fail[2];
 enum { FILE_ACTS = 4 };
 extern const struct act file_acts[FILE_ACTS];
 
+/** keeping.c */
+enum { KEEPING_ACTS = 4 };
+extern const struct act keeping_acts[KEEPING_ACTS];
+
 /** An empty registry of the newest schema at the path. */
 void registry_put(const char *path);
 

@@ -789,6 +789,8 @@ static void all(enum fault_kind kind)
         both_ways(&acts[i], NULL, kind);
     for (size_t i = 0; i < FILE_ACTS; i++)
         both_ways(&file_acts[i], NULL, kind);
+    for (size_t i = 0; i < KEEPING_ACTS; i++)
+        both_ways(&keeping_acts[i], NULL, kind);
     for (size_t i = 0; i < sizeof migrations_fail / sizeof *migrations_fail; i++)
         both_ways(&migrations_fail[i].act, &migrations_fail[i], kind);
 }
