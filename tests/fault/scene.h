@@ -24,8 +24,6 @@ struct act {
     void (*after)(struct scene *s, enum ocop_status st);
 };
 
-void must(enum ocop_status st, const struct ocop_error *err);
-
 /** "new.db", "new.ocop" and what belongs to them are not there. */
 void no_new_files(struct scene *s);
 

@@ -26,12 +26,6 @@
 
 enum { ROUNDS_MAX = 1000000 }; /* an act that never ends */
 
-void must(enum ocop_status st, const struct ocop_error *err)
-{
-    if (st != OCOP_OK)
-        fail_msg("%s %s: %s", err_name(st), err->field, err->text);
-}
-
 static void store_open_again(struct scene *s, unsigned n)
 {
     struct ocop_error err = {0};

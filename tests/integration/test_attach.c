@@ -19,12 +19,6 @@
 
 static const uint8_t jpeg[] = {0xff, 0xd8, 0xff, 0xe0, 'J', 'F', 'I', 'F', 1, 2, 3};
 
-static void must(enum ocop_status st, const struct ocop_error *err)
-{
-    if (st != OCOP_OK)
-        fail_msg("%s %s: %s", err_name(st), err->field, err->text);
-}
-
 static int open_world(void **state)
 {
     struct world *w = calloc(1, sizeof *w);

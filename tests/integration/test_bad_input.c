@@ -13,12 +13,6 @@
 #include "records.pb-c.h"
 #include "world.h"
 
-static void must(enum ocop_status st, const struct ocop_error *err)
-{
-    if (st != OCOP_OK)
-        fail_msg("%s %s: %s", err_name(st), err->field, err->text);
-}
-
 static const char *in_dir(struct world *w, const char *name)
 {
     const char *path = arena_printf(&w->arena, "%s/%s", w->dir, name);

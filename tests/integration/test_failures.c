@@ -14,12 +14,6 @@
 #include "records.pb-c.h"
 #include "world.h"
 
-static void must(enum ocop_status st, const struct ocop_error *err)
-{
-    if (st != OCOP_OK)
-        fail_msg("%s %s: %s", err_name(st), err->field, err->text);
-}
-
 static void assert_whole(struct world *w, unsigned n)
 {
     unsigned findings = 99;

@@ -18,12 +18,6 @@
 
 enum { TEXT_BYTES = 8000, MANY = 300 };
 
-static void must(enum ocop_status st, const struct ocop_error *err)
-{
-    if (st != OCOP_OK)
-        fail_msg("%s: %s", err_name(st), err->text);
-}
-
 /* --- a row in every table ----------------------------------------------------------------------
  */
 

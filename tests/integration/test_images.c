@@ -19,12 +19,6 @@
 #include "store.h"
 #include "world.h"
 
-static void must(enum ocop_status st, const struct ocop_error *err)
-{
-    if (st != OCOP_OK)
-        fail_msg("%s %s: %s", err_name(st), err->field, err->text);
-}
-
 /* Between the library and its pictures: see the Makefile. */
 static struct world *watched; /* NULL: nobody watches */
 static unsigned scaled;

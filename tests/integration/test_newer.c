@@ -17,12 +17,6 @@
 
 enum { LATER_FIELD = 900, LATER_ITEM_FIELD = 60, LATER_KIND = 77, ANSWERS = 29, DEVICES = 3 };
 
-static void must(enum ocop_status st, const struct ocop_error *err)
-{
-    if (st != OCOP_OK)
-        fail_msg("%s %s: %s", err_name(st), err->field, err->text);
-}
-
 /* Devices 0 and 1 are newer, device 2 is older: what it does not know it never touches. */
 static int setup(void **state)
 {

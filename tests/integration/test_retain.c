@@ -34,12 +34,6 @@ static int64_t now(void *self)
     return env_now_ms(env_system()) + ((struct centre *)self)->ahead_ms;
 }
 
-static void must(enum ocop_status st, const struct ocop_error *err)
-{
-    if (st != OCOP_OK)
-        fail_msg("%s %s: %s", err_name(st), err->field, err->text);
-}
-
 static void set_clock(struct centre *c)
 {
     c->env = *env_system();

@@ -28,12 +28,6 @@ enum { DEVICES = 2, FILE_BYTES_MAX = 4 << 20, SCHEMAS_MAX = 64, SCHEMAS_TOGETHER
 
 static const char *const files[] = {"registry.db", "registry.db.keys", "0.ocop", "1.ocop"};
 
-static void must(enum ocop_status st, const struct ocop_error *err)
-{
-    if (st != OCOP_OK)
-        fail_msg("%s %s: %s", err_name(st), err->field, err->text);
-}
-
 static int newest(void)
 {
     int last = 0;

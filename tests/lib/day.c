@@ -108,12 +108,6 @@ static ProtobufCBinaryData id_bytes(struct ocop_id *id)
     return (ProtobufCBinaryData){sizeof id->b, id->b};
 }
 
-static void must(enum ocop_status st, const struct ocop_error *err)
-{
-    if (st)
-        fail_msg("%s %s: %s", ocop_status_name(st), err->field, err->text);
-}
-
 static void where(struct day *d, int32_t *lat_e6, int32_t *lon_e6)
 {
     *lat_e6 = 22300000 + (int32_t)draw(d, 40000);

@@ -17,12 +17,6 @@ enum { CHUNK = FILE_CHUNK_BYTES };
 
 static const uint8_t jpeg[] = {0xff, 0xd8, 0xff, 0xe0};
 
-static inline void must(enum ocop_status st, const struct ocop_error *err)
-{
-    if (st != OCOP_OK)
-        fail_msg("%s %s: %s", err_name(st), err->field, err->text);
-}
-
 /* Two devices that have synced; at the end the log gives what the registry is. */
 static inline int open_world(void **state)
 {

@@ -1,4 +1,5 @@
-/* cmocka with the headers it needs, in the order it needs them. */
+/* cmocka with the headers it needs, in the order it needs them; and what nearly every test wants.
+ */
 #ifndef TEST_H
 #define TEST_H
 
@@ -9,5 +10,13 @@
 #include <setjmp.h>
 #include <cmocka.h>
 // clang-format on
+
+#include "err.h"
+
+static inline void must(enum ocop_status st, const struct ocop_error *err)
+{
+    if (st != OCOP_OK)
+        fail_msg("%s %s: %s", err_name(st), err->field, err->text);
+}
 
 #endif

@@ -21,12 +21,6 @@
 #include "thumbs_all.h"
 #include "world.h"
 
-static void must(enum ocop_status st, const struct ocop_error *err)
-{
-    if (st != OCOP_OK)
-        fail_msg("%s %s: %s", err_name(st), err->field, err->text);
-}
-
 /* --- what the tests share --------------------------------------------------------------------- */
 
 /* Beside ocopd, as an office has it. */

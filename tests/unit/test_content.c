@@ -21,12 +21,6 @@ struct place {
     struct content_dir d;
 };
 
-static void must(enum ocop_status st, const struct ocop_error *err)
-{
-    if (st != OCOP_OK)
-        fail_msg("%s %s: %s", err_name(st), err->field, err->text);
-}
-
 static void place_open(struct place *p, bool keyed)
 {
     struct ocop_error err = {0};

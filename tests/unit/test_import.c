@@ -92,7 +92,7 @@ static uint64_t version(struct world *w)
     return v;
 }
 
-static void must(struct world *w, enum ocop_status st)
+static void imported(struct world *w, enum ocop_status st)
 {
     if (st != OCOP_OK)
         fail_msg("%s\n%s", w->err.text, w->errors);
@@ -152,10 +152,10 @@ static struct span text_of(const struct fields *f, uint32_t number)
 
 static void import_all(struct world *w)
 {
-    must(w, import_text(w, IMPORT_UNITS, UNITS));
-    must(w, import_text(w, IMPORT_PRODUCERS, PRODUCERS));
-    must(w, import_text(w, IMPORT_PRODUCTS, PRODUCTS));
-    must(w, import_text(w, IMPORT_CERTIFICATES, CERTIFICATES));
+    imported(w, import_text(w, IMPORT_UNITS, UNITS));
+    imported(w, import_text(w, IMPORT_PRODUCERS, PRODUCERS));
+    imported(w, import_text(w, IMPORT_PRODUCTS, PRODUCTS));
+    imported(w, import_text(w, IMPORT_CERTIFICATES, CERTIFICATES));
 }
 
 static void master_data_comes_in_with_its_references(void **state)
@@ -202,7 +202,7 @@ static void importing_the_same_file_again_changes_nothing(void **state)
     import_all(w);
     const uint64_t before = version(w);
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        must(w, import_text(w, files[i].what, files[i].text));
+        imported(w, import_text(w, files[i].what, files[i].text));
         assert_int_equal(w->result.created + w->result.amended, 0);
         assert_int_equal(w->result.same, files[i].rows);
     }
@@ -216,13 +216,13 @@ static void a_changed_cell_amends_and_an_empty_one_leaves_alone(void **state)
     struct fields f;
     arena_init(&a, 1 << 20);
     import_all(w);
-    must(w, import_text(w, IMPORT_PRODUCERS,
-                        "name,type,tax_code,unit_code,phone\n"
-                        "HTX Sen Vàng,cooperative,0101,00004,0912\n"));
+    imported(w, import_text(w, IMPORT_PRODUCERS,
+                            "name,type,tax_code,unit_code,phone\n"
+                            "HTX Sen Vàng,cooperative,0101,00004,0912\n"));
     assert_int_equal(w->result.amended, 1);
-    must(w, import_text(w, IMPORT_PRODUCERS,
-                        "name,type,tax_code,unit_code,phone\n"
-                        "HTX Sen Vàng,cooperative,0101,00004,\n"));
+    imported(w, import_text(w, IMPORT_PRODUCERS,
+                            "name,type,tax_code,unit_code,phone\n"
+                            "HTX Sen Vàng,cooperative,0101,00004,\n"));
     assert_int_equal(w->result.same, 1);
     only_record(w, KIND_PRODUCER, &a, &f, 12, "0101");
     assert_true(span_eq(text_of(&f, 10), span_str("HTX Sen Vàng")));
@@ -316,7 +316,7 @@ static void skip_bad_imports_the_rest(void **state)
         .skip_bad = true,
         .text = span_str("name,type,unit_code\nX,cooperative,00004\nY,cooperative,77777\n"
                          "Z,cooperative,00008\n")};
-    must(w, import_with(w, IMPORT_PRODUCERS, o));
+    imported(w, import_with(w, IMPORT_PRODUCERS, o));
     assert_int_equal(w->result.created, 2);
     assert_int_equal(w->result.wrong, 1);
     assert_int_equal(count(w, KIND_PRODUCER), 4);
@@ -331,7 +331,7 @@ static void a_dry_run_counts_and_writes_nothing(void **state)
                                      .dry_run = true,
                                      .text =
                                          span_str("name,type,unit_code\nX,cooperative,00004\n")};
-    must(w, import_with(w, IMPORT_PRODUCERS, o));
+    imported(w, import_with(w, IMPORT_PRODUCERS, o));
     assert_int_equal(w->result.created, 1);
     assert_int_equal(version(w), before);
     assert_int_equal(count(w, KIND_PRODUCER), 2);
@@ -341,14 +341,14 @@ static void a_name_of_two_producers_is_no_reference(void **state)
 {
     struct world *w = *state;
     import_all(w);
-    must(w, import_text(w, IMPORT_PRODUCERS,
-                        "name,type,unit_code,tax_code\nSao Mai,cooperative,00004,77\n"
-                        "SAO MAI,cooperative,00008,\n"));
+    imported(w, import_text(w, IMPORT_PRODUCERS,
+                            "name,type,unit_code,tax_code\nSao Mai,cooperative,00004,77\n"
+                            "SAO MAI,cooperative,00008,\n"));
     assert_int_equal(import_text(w, IMPORT_PRODUCTS, "name,producer\nX,Sao Mai\n"), OCOP_EINVAL);
     if (!strstr(w->errors, "f.csv:2:producer: \"Sao Mai\" may be any of 2: SAO MAI, no code, "
                            "Phường Ngọc Hà; Sao Mai, 77, Phường Ba Đình. Give the code instead"))
         fail_msg("%s", w->errors);
-    must(w, import_text(w, IMPORT_PRODUCTS, "name,producer\nX,77\n"));
+    imported(w, import_text(w, IMPORT_PRODUCTS, "name,producer\nX,77\n"));
 }
 
 /* Hoà with the mark on the a, decomposed, in capitals, with spaces that nobody sees. */
@@ -363,15 +363,15 @@ static void a_name_is_the_same_however_it_is_typed(void **state)
     struct fields f;
     arena_init(&a, 1 << 20);
     import_all(w);
-    must(w,
-         import_text(w, IMPORT_PRODUCERS, "name,type,unit_code\nHTX Hoà Bình,cooperative,00004\n"));
+    imported(w, import_text(w, IMPORT_PRODUCERS,
+                            "name,type,unit_code\nHTX Hoà Bình,cooperative,00004\n"));
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         snprintf(text, sizeof text, "name,producer\nTrà %zu,%s\n", i, names[i]);
-        must(w, import_text(w, IMPORT_PRODUCTS, text));
+        imported(w, import_text(w, IMPORT_PRODUCTS, text));
         assert_int_equal(w->result.created, 1);
         /* The same producer again, which keeps the name it has. */
         snprintf(text, sizeof text, "name,type,unit_code\n%s,cooperative,00004\n", names[i]);
-        must(w, import_text(w, IMPORT_PRODUCERS, text));
+        imported(w, import_text(w, IMPORT_PRODUCERS, text));
         assert_int_equal(w->result.same, 1);
     }
     only_record(w, KIND_PRODUCER, &a, &f, 10, "HTX Hoà Bình");
@@ -385,16 +385,16 @@ static void records_whose_codes_differ_are_two_whatever_their_names(void **state
 {
     struct world *w = *state;
     import_all(w);
-    must(w, import_text(w, IMPORT_PRODUCERS,
-                        "name,type,unit_code,tax_code\nSao,cooperative,00004,7\n"
-                        "Sao,cooperative,00004,8\n"));
+    imported(w, import_text(w, IMPORT_PRODUCERS,
+                            "name,type,unit_code,tax_code\nSao,cooperative,00004,7\n"
+                            "Sao,cooperative,00004,8\n"));
     assert_int_equal(w->result.created, 2);
     /* Without a code the name is no answer; with a new one it is a third. */
     assert_int_equal(import_text(w, IMPORT_PRODUCERS, "name,type,unit_code\nsao,company,00004\n"),
                      OCOP_EINVAL);
     assert_non_null(strstr(w->errors, "may be any of 2"));
-    must(w, import_text(w, IMPORT_PRODUCERS,
-                        "name,type,unit_code,tax_code\nSao,cooperative,00004,9\n"));
+    imported(w, import_text(w, IMPORT_PRODUCERS,
+                            "name,type,unit_code,tax_code\nSao,cooperative,00004,9\n"));
     assert_int_equal(w->result.created, 1);
 }
 
@@ -420,9 +420,9 @@ static void a_unit_is_found_by_code_else_by_name(void **state)
     struct world *w = *state;
     char text[200];
     import_all(w);
-    must(w, import_text(w, IMPORT_UNITS,
-                        "code,name,level,parent_code\n46,Huế,province,\n"
-                        "00030,Xã Tân Lập,commune,01\n00031,Xã Tân Lập,commune,46\n"));
+    imported(w, import_text(w, IMPORT_UNITS,
+                            "code,name,level,parent_code\n46,Huế,province,\n"
+                            "00030,Xã Tân Lập,commune,01\n00031,Xã Tân Lập,commune,46\n"));
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct arena a;
         struct fields f, unit;
@@ -436,7 +436,7 @@ static void a_unit_is_found_by_code_else_by_name(void **state)
             if (st != OCOP_EINVAL || !strstr(w->errors, cases[i].error))
                 fail_msg("%s\n%s", text, w->errors);
         } else {
-            must(w, st);
+            imported(w, st);
             snprintf(text, sizeof text, "HTX %zu", i);
             only_record(w, KIND_PRODUCER, &a, &f, 10, text);
             assert_true(id_from(text_of(&f, FIELD_UNIT), &id));
@@ -504,8 +504,8 @@ static void a_mapping_ends_old_units_and_names_their_successors(void **state)
                          "00002,Trúc Bạch,commune,001\n")};
     const struct import_options now = {
         .path = "new.csv", .from = "2025-07-01", .mapping = map, .text = span_str(UNITS)};
-    must(w, import_with(w, IMPORT_UNITS, old));
-    must(w, import_with(w, IMPORT_UNITS, now));
+    imported(w, import_with(w, IMPORT_UNITS, old));
+    imported(w, import_with(w, IMPORT_UNITS, now));
     assert_int_equal(w->result.created, 3);
     assert_int_equal(w->result.amended, 4);
     assert_int_equal(w->result.cases, 0);
@@ -521,7 +521,7 @@ static void a_mapping_ends_old_units_and_names_their_successors(void **state)
     assert_true(element_get(fields_find(&f, 16, id_span(&next))->bytes, 2, &extent));
     assert_true(span_eq(extent.bytes, span_str("split")));
     const uint64_t before = version(w);
-    must(w, import_with(w, IMPORT_UNITS, now));
+    imported(w, import_with(w, IMPORT_UNITS, now));
     assert_int_equal(version(w), before);
     /* The old unit is no place to put a producer into. */
     assert_int_equal(import_text(w, IMPORT_PRODUCERS, "name,type,unit_code\nX,cooperative,00001\n"),
@@ -555,7 +555,7 @@ static void a_mapping_that_names_a_unit_of_no_list_says_which_went_where(void **
                          "00001,Phúc Xá,commune,01\n")};
     struct import_options now = {
         .path = "new.csv", .from = "2025-07-01", .mapping = map, .text = span_str(UNITS)};
-    must(w, import_with(w, IMPORT_UNITS, old));
+    imported(w, import_with(w, IMPORT_UNITS, old));
     const uint64_t before = version(w);
     assert_int_equal(import_with(w, IMPORT_UNITS, now), OCOP_EINVAL);
     for (size_t i = 0; i < 2; i++)
@@ -563,7 +563,7 @@ static void a_mapping_that_names_a_unit_of_no_list_says_which_went_where(void **
             fail_msg("%s\nnot %s", w->errors, says[i]);
     assert_int_equal(version(w), before);
     now.skip_bad = true;
-    must(w, import_with(w, IMPORT_UNITS, now));
+    imported(w, import_with(w, IMPORT_UNITS, now));
     assert_int_equal(w->result.wrong, 2);
 }
 
@@ -590,12 +590,12 @@ static void the_national_lists_import_whole(void **state)
     const struct import_options second = {
         .path = now, .from = "2025-07-01", .mapping = map, .skip_bad = true};
     int64_t began = env_mono_ms(env_system());
-    must(w, import_with(w, IMPORT_UNITS, first));
+    imported(w, import_with(w, IMPORT_UNITS, first));
     print_message("old list: %zu units in %lld ms\n", w->result.created,
                   (long long)(env_mono_ms(env_system()) - began));
     assert_int_equal(w->result.created, 63 + 696 + 10035);
     began = env_mono_ms(env_system());
-    must(w, import_with(w, IMPORT_UNITS, second));
+    imported(w, import_with(w, IMPORT_UNITS, second));
     print_message("new list and mapping: %zu new, %zu changed, %zu lines left out, in %lld ms\n",
                   w->result.created, w->result.amended, w->result.wrong,
                   (long long)(env_mono_ms(env_system()) - began));
@@ -606,7 +606,7 @@ static void the_national_lists_import_whole(void **state)
     assert_non_null(strstr(w->errors, "06970"));
     const uint64_t before = version(w);
     began = env_mono_ms(env_system());
-    must(w, import_with(w, IMPORT_UNITS, second));
+    imported(w, import_with(w, IMPORT_UNITS, second));
     print_message("again: %zu as they were, in %lld ms\n", w->result.same,
                   (long long)(env_mono_ms(env_system()) - began));
     assert_int_equal(version(w), before);
