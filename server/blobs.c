@@ -274,6 +274,7 @@ static bool may_hash(struct asked *q, uint64_t size)
     if (q->hashed && q->hashed + size > FILES_HASHED_ENOUGH)
         return false;
     q->hashed += size;
+    q->r->hashed += size;
     return true;
 }
 
@@ -459,8 +460,10 @@ static enum ocop_status thumb_answer(struct asked *q, const struct subject *s)
 
 bool blobs_writes(const Ocop__Sync__FilesRequest *in)
 {
+    /* Whoever asks about a file that he has may complete it: its last chunk may have come before
+     * we were killed. Meanwhile nobody may empty its part. */
     for (size_t i = 0; i < in->n_asks; i++)
-        if (in->asks[i]->proof.len)
+        if (!in->asks[i]->count && !in->asks[i]->thumbnail)
             return true;
     return in->n_chunks > 0;
 }
@@ -469,12 +472,12 @@ bool blobs_writes(const Ocop__Sync__FilesRequest *in)
 static enum ocop_status failed(struct asked *q, const struct subject *s, enum ocop_status st)
 {
     char name[CONTENT_NAME_LEN + 1];
-    if (st != OCOP_EIO && st != OCOP_EDAMAGED && st != OCOP_ENOTFOUND)
+    if (st != OCOP_EIO && st != OCOP_EDAMAGED && st != OCOP_ENOTFOUND && st != OCOP_ELIMIT)
         return st;
     env_log(q->r->env, ENV_ERROR, "content_failed", "status=%s content=%s", err_name(st),
             content_name(s->hash, name));
     *q->err = (struct ocop_error){0};
-    return say(q, s, FILE_FAILED, NULL);
+    return say(q, s, st == OCOP_ELIMIT ? FILE_NO_ROOM : FILE_FAILED, NULL);
 }
 
 static enum ocop_status ask_answer(struct asked *q, const Ocop__Sync__FileAsk *ask,

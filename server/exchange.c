@@ -273,6 +273,7 @@ static void answer_all(struct work *works, size_t count, bool *committed)
     struct registry *r = works[0].r;
     bool writes = false;
     size_t bytes = 0;
+    const uint64_t hashed = r->hashed;
     for (size_t i = 0; i < count; i++)
         writes = writes || works[i].writes;
     struct ocop_error err = {0};
@@ -282,13 +283,16 @@ static void answer_all(struct work *works, size_t count, bool *committed)
         if (!w->opened)
             continue;
         bool due = w->job->status == OCOP_OK && !w->job->busy_ms;
-        w->job->later = due && bytes > BATCH_REPLY_BYTES_ENOUGH;
+        w->job->later = due && (bytes > BATCH_REPLY_BYTES_ENOUGH ||
+                                (w->request->files && r->hashed - hashed >= FILES_HASHED_ENOUGH));
         if (w->job->later)
             continue;
+        const uint64_t before = r->hashed;
         if (due)
             w->job->status = st == OCOP_OK ? answer(w) : st;
         else if (w->job->status == OCOP_OK)
             reply_busy(w, w->job->busy_ms, "the registry serves many devices now; come back later");
+        w->job->hashed = r->hashed - before;
         work_pack(w);
         bytes += w->packed.len;
     }

@@ -2,6 +2,7 @@
 #ifndef SERVER_EXCHANGE_H
 #define SERVER_EXCHANGE_H
 
+#include "bounds.h"
 #include "buf.h"
 #include "keys.h"
 #include "registry.h"
@@ -18,12 +19,19 @@ struct job {
     struct id replica;                /* who it was, zero when unknown */
     uint32_t sets, changes, outcomes; /* pushed, and those that are not simply applied */
     size_t records;                   /* sent */
+    uint64_t hashed;                  /* bytes of contents, to answer it */
 };
+
+/** What serving it has cost besides its request, in bytes as turns count them. */
+static inline size_t job_cost(const struct job *job)
+{
+    return job->reply.len + (size_t)(job->hashed / HASHED_PER_BYTE);
+}
 
 /** Answer a batch. All writes share one transaction, each request has its savepoint; replies are
  *  filled after the commit. When the commit fails, every reply that reported a write becomes
- *  "busy, send again". Never fails as a whole. What all requests take together in memory and in
- *  replies is bounded, by leaving some for later.
+ *  "busy, send again". Never fails as a whole. What all requests take together in memory, in
+ *  replies and in hashing of contents is bounded, by leaving some for later.
  *
  *  What needs no database is done by r->crew, and r->peers spares some of it; without them the
  *  answers are the same, made by the caller alone and in order. */

@@ -324,7 +324,7 @@ static void give_back(struct server *v, struct arrival *a, struct job *job, size
     else if (job->reply.len)
         sent = send_reply(v, a, job);
     log_job(v, job, sent, count, ms);
-    turns_charge(v->turns, a->from, job->reply.len);
+    turns_charge(v->turns, a->from, job_cost(job));
     arrival_free(a);
 }
 

@@ -66,8 +66,9 @@
 #define FILES_ASKED_MAX 64         /* in one request */
 #define FILE_CHUNKS_SENT_MAX 32    /* in one request, of small files */
 #define FILE_CHUNKS_REPLY_MAX 16   /* in one reply */
-#define FILES_HASHED_ENOUGH MIB(8) /* in one request: others are hashed with the next */
-#define RECORD_FILES_MAX 200       /* attachments of one record that one device makes */
+#define FILES_HASHED_ENOUGH MIB(8) /* in one request, in one batch: others with the next */
+#define HASHED_PER_BYTE 256  /* of turns: what it takes to hash, and to serve, is about that */
+#define RECORD_FILES_MAX 200 /* attachments of one record that one device makes */
 #define THUMBNAIL_BYTES_MAX FILE_CHUNK_BYTES
 #define THUMBNAIL_SIDE 256       /* pixels of its longer side */
 #define THUMBNAILS_KEPT_MAX 600  /* on one device: 9 MiB at most */

@@ -332,6 +332,87 @@ static void a_file_that_fails_at_the_centre_holds_up_no_other(void **state)
     free(good);
 }
 
+/* --- what completes and hashes ------------------------------------------------------------------
+ */
+
+static bool locked;
+
+static void see_whether_it_is_locked(void *self)
+{
+    struct world *w = self;
+    struct ocop_error err = {0};
+    struct registry *other;
+    char path[128];
+    snprintf(path, sizeof path, "%s/registry.db", w->dir);
+    must(registry_open(path, false, env_system(), NULL, &other, &err), &err);
+    locked = registry_begin_soon(other, NULL) == OCOP_EBUSY;
+    registry_rollback(other);
+    registry_close(other);
+}
+
+/* The last chunk came before the server was killed: who asks completes it, and nobody may empty its
+ * part between hashing and naming. */
+static void what_completes_a_content_keeps_out_who_sweeps(void **state)
+{
+    struct world *w = *state;
+    struct photo *p = photo(2 * CHUNK, 70);
+    struct ocop_error err = {0};
+    struct content_part part;
+    attach(w, 1, world_inspect(w, 1, "pass"), p);
+    sync(w, 1, &(struct ocop_sync_options){.max_round_trips = 1});
+    must(content_part_open(&w->registry->blobs, p->hash, p->len, true, &part, &err), &err);
+    for (uint32_t i = 0; i < 2; i++)
+        must(content_part_put(&part, i, span_of(p->bytes + i * CHUNK, CHUNK), &err), &err);
+    content_part_close(&part);
+    lies.meanwhile = see_whether_it_is_locked;
+    lies.self = w;
+    assert_int_equal(world_sync(w, 1).files_sent, 1);
+    assert_null(lies.meanwhile);
+    assert_true(locked);
+    assert_true(at_centre(w, p));
+    free(p);
+}
+
+/* Who has much hashed pays for it, and in one batch no more is hashed than for one and a bit. */
+static void what_is_hashed_is_bounded_and_paid_for(void **state)
+{
+    enum { LARGE = 9 << 20, ASKING = 3 };
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    struct content_writer out;
+    struct ocop_id id;
+    struct job jobs[ASKING + 1] = {{.busy_ms = 0}};
+    bool fresh;
+    uint8_t *bytes = calloc(1, LARGE);
+    assert_non_null(bytes);
+    memcpy(bytes, jpeg, sizeof jpeg);
+    struct ocop_attachment a = {.bytes = bytes, .len = LARGE, .role = "photo"};
+    struct ocop_id record = world_inspect(w, 1, "pass");
+    must(ocop_attach(w->stores[1], &record, &a, &id, &err), &err);
+    must(content_begin(&w->registry->blobs, &out, &err), &err);
+    must(content_write(&out, span_of(bytes, LARGE), &err), &err);
+    must(content_seal(&out, &err), &err);
+    must(content_place(&out, &fresh, &err), &err);
+    assert_int_equal(world_sync(w, 1).files_sent, 1);
+    world_sync(w, 1);
+    world_sync(w, 0);
+    fetch(w, 0, id);
+    sync(w, 0, &(struct ocop_sync_options){.max_round_trips = 2});
+    for (size_t i = 0; i <= ASKING; i++)
+        jobs[i].frame = buf_span(&w->links[i == ASKING].last);
+    exchange_batch(w->registry, &w->keys, jobs, ASKING + 1);
+    for (size_t i = 0; i <= ASKING; i++) {
+        assert_int_equal(jobs[i].later, i > 0 && i < ASKING);
+        if (!jobs[i].later)
+            assert_int_equal(jobs[i].status, OCOP_OK);
+        assert_int_equal(jobs[i].hashed, i ? 0 : LARGE);
+        buf_fini(&jobs[i].reply);
+    }
+    assert_int_equal(job_cost(&(struct job){.hashed = LARGE, .reply = {.len = 7}}),
+                     7 + LARGE / HASHED_PER_BYTE);
+    free(bytes);
+}
+
 /* Nothing of a content that is not what was sent is given to who begins to fetch it. */
 static void a_content_damaged_at_the_centre_is_told_before_it_travels(void **state)
 {
@@ -448,6 +529,8 @@ int main(void)
         TEST(a_chunk_that_is_there_stays),
         TEST(a_request_has_its_limits),
         TEST(a_file_that_fails_at_the_centre_holds_up_no_other),
+        TEST(what_completes_a_content_keeps_out_who_sweeps),
+        TEST(what_is_hashed_is_bounded_and_paid_for),
         TEST(a_content_damaged_at_the_centre_is_told_before_it_travels),
         TEST(a_server_that_takes_back_what_it_said_holds_no_device),
         TEST(a_server_that_knows_no_files_takes_the_records),
