@@ -2,7 +2,6 @@
  * short and begun again. Knows no backup but the folder of its contents. */
 #include "blobs_copy.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "query.h"
@@ -10,6 +9,7 @@
 struct copying {
     const struct content_dir *from, *to;
     struct blobs_copied *out;
+    FILE *told; /* NULL: nobody is told */
 };
 
 enum ocop_status blobs_of_backup(const char *backup, const struct env *env, struct content_dir *out,
@@ -24,8 +24,8 @@ enum ocop_status blobs_of_backup(const char *backup, const struct env *env, stru
     return content_dir_init(out, path, NULL, env, err);
 }
 
-static enum ocop_status pour(const struct content_dir *from, const uint8_t *hash, uint64_t size,
-                             struct content_writer *w, struct ocop_error *err)
+static enum ocop_status pour(const struct content_dir *from, const uint8_t *hash,
+                             struct content_writer *w, bool *theirs, struct ocop_error *err)
 {
     uint8_t *part = malloc(MIB(1));
     size_t got = MIB(1);
@@ -33,41 +33,47 @@ static enum ocop_status pour(const struct content_dir *from, const uint8_t *hash
 
     for (uint64_t at = 0; st == OCOP_OK && got == MIB(1); at += got) {
         st = content_read(from, hash, at, part, MIB(1), &got, err);
+        *theirs = st != OCOP_OK && st != OCOP_ENOMEM;
         if (st == OCOP_OK)
             st = content_write(w, span_of(part, got), err);
     }
     free(part);
-    if (st == OCOP_OK)
-        st = content_seal(w, err);
-    if (st == OCOP_OK && (w->size != size || memcmp(w->hash, hash, FILE_HASH_LEN) != 0))
+    return st == OCOP_OK ? content_seal(w, err) : st;
+}
+
+enum ocop_status blobs_fetch(const struct content_dir *from, const struct content_dir *to,
+                             const uint8_t *hash, uint64_t size, struct content_writer *w,
+                             bool *theirs, struct ocop_error *err)
+{
+    *theirs = false;
+    enum ocop_status st = content_begin(to, w, err);
+    if (st != OCOP_OK)
+        return st;
+    st = pour(from, hash, w, theirs, err);
+    if (st == OCOP_OK && memcmp(w->hash, hash, FILE_HASH_LEN) != 0)
         st = err_set(err, OCOP_EDAMAGED, "the content is not what was written");
+    else if (st == OCOP_OK &&
+             w->size != size) /* the attachment is wrong, and the content another's */
+        st = err_set(err, OCOP_ENOTFOUND, "the content is not there in this size");
+    else
+        return st;
+    *theirs = true;
     return st;
 }
 
-enum ocop_status blobs_take(const struct content_dir *from, const struct content_dir *to,
-                            const uint8_t *hash, uint64_t size, struct ocop_error *err)
+static void tell(const struct copying *c, const struct query_file *f, const struct ocop_error *why)
 {
-    struct content_writer w = {.fd = -1};
-    bool there, fresh;
-    enum ocop_status st = content_there(from, hash, size, &there, err);
-
-    if (st == OCOP_OK && !there)
-        st = err_set(err, OCOP_ENOTFOUND, "the content is not there");
-    if (st == OCOP_OK)
-        st = content_begin(to, &w, err);
-    if (st == OCOP_OK)
-        st = pour(from, hash, size, &w, err);
-    if (st == OCOP_OK)
-        st = content_place(&w, &fresh, err);
-    content_abandon(&w);
-    return st;
+    char id[ID_TEXT_LEN + 1];
+    if (c->told)
+        fprintf(c->told, "left out\tattachment %s\t%s\n", id_text(f->id, id), why->text);
 }
 
 static enum ocop_status copy_one(void *self, const struct query_file *f, struct ocop_error *err)
 {
     struct copying *c = self;
+    struct content_writer w = {.fd = -1};
     struct ocop_error why = {0};
-    bool there;
+    bool there, theirs = false, fresh;
     if (f->removed_ms)
         return OCOP_OK;
     enum ocop_status st = content_there(c->to, f->hash, f->size, &there, err);
@@ -76,24 +82,38 @@ static enum ocop_status copy_one(void *self, const struct query_file *f, struct 
         c->out->before++;
     if (st != OCOP_OK || there)
         return st;
-    st = blobs_take(c->from, c->to, f->hash, f->size, &why);
+    st = blobs_fetch(c->from, c->to, f->hash, f->size, &w, &theirs, &why);
+    if (st == OCOP_OK)
+        st = content_place(&w, &fresh, &why);
+    content_abandon(&w);
     c->out->copied += st == OCOP_OK;
     c->out->bytes += st == OCOP_OK ? f->size : 0;
     c->out->missing += st == OCOP_ENOTFOUND;
-    c->out->damaged += st == OCOP_EDAMAGED;
-    if (st == OCOP_EDAMAGED || st == OCOP_ENOTFOUND)
+    if (st == OCOP_OK || st == OCOP_ENOTFOUND)
         return OCOP_OK;
-    if (st != OCOP_OK && err)
+    if (theirs && content_fails_alone(c->from, f->hash, st)) {
+        c->out->damaged++;
+        tell(c, f, &why);
+        return OCOP_OK;
+    }
+    if (err)
         *err = why;
     return st;
+}
+
+enum ocop_status blobs_copy_telling(struct registry *r, const struct content_dir *from,
+                                    const struct content_dir *to, FILE *told,
+                                    struct blobs_copied *out, struct ocop_error *err)
+{
+    struct copying c = {from, to, out, told};
+
+    *out = (struct blobs_copied){0};
+    return query_files(r, NULL, copy_one, &c, err);
 }
 
 enum ocop_status blobs_copy(struct registry *r, const struct content_dir *from,
                             const struct content_dir *to, struct blobs_copied *out,
                             struct ocop_error *err)
 {
-    struct copying c = {from, to, out};
-
-    *out = (struct blobs_copied){0};
-    return query_files(r, NULL, copy_one, &c, err);
+    return blobs_copy_telling(r, from, to, NULL, out, err);
 }

@@ -48,6 +48,9 @@ static enum ocop_status verify(const struct invocation *in, struct registry *r,
         return st;
     fprintf(in->out, "%" PRIu64 " thumbnails, %" PRIu64 " of them of files that are not here\n",
             thumbs.there + thumbs.loose, thumbs.loose);
+    if (found.failed)
+        return err_set(err, OCOP_EIO, "%" PRIu64 " damaged contents could not be mended, see above",
+                       found.failed);
     return found.damaged + found.lost && !mend
                ? err_set(err, OCOP_EDAMAGED,
                          "%" PRIu64 " contents are not here as their devices sent them; --mend "
@@ -89,6 +92,9 @@ static enum ocop_status sweep(const struct invocation *in, struct registry *r,
                 "%" PRIu64 " contents removed, %" PRIu64 " parts emptied (%" PRIu64
                 " KiB)\n%" PRIu64 " thumbnails removed\n",
                 swept.removed, swept.emptied, swept.bytes / 1024, thumbs.loose);
+    if (st == OCOP_OK && swept.failed)
+        st = err_set(err, OCOP_EIO, "%" PRIu64 " files could not be removed, see above",
+                     swept.failed);
     return st;
 }
 

@@ -204,7 +204,7 @@ enum ocop_status command_backup(const struct invocation *in, struct ocop_error *
     if (st == OCOP_OK)
         st = blobs_of_backup(to, in->env, &files, err);
     if (st == OCOP_OK)
-        st = blobs_copy(r, &r->blobs, &files, &copied, err);
+        st = blobs_copy_telling(r, &r->blobs, &files, in->out, &copied, err);
     if (st == OCOP_OK)
         say_copied(in->out, &copied);
     registry_close(r);
@@ -243,7 +243,7 @@ enum ocop_status command_restore(const struct invocation *in, struct ocop_error 
     if (st == OCOP_OK)
         st = blobs_of_backup(from, in->env, &files, err);
     if (st == OCOP_OK)
-        st = blobs_copy(r, &files, &r->blobs, &copied, err);
+        st = blobs_copy_telling(r, &files, &r->blobs, in->out, &copied, err);
     if (st == OCOP_OK)
         say_copied(in->out, &copied);
     registry_close(r);

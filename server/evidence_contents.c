@@ -55,7 +55,7 @@ static enum ocop_status carry(struct taking *t, const struct query_file *f, uint
     if (!c || !hash)
         return err_nomem(err);
     enum ocop_status st = content_check(&t->r->blobs, f->hash, f->size, err);
-    if (st == OCOP_EDAMAGED) {
+    if (content_fails_alone(&t->r->blobs, f->hash, st)) {
         *state = EVIDENCE_FILE_DAMAGED;
         return OCOP_OK;
     }
@@ -72,11 +72,10 @@ static enum ocop_status carry(struct taking *t, const struct query_file *f, uint
 
 static enum ocop_status file_fill(void *self, const struct query_file *f, struct ocop_error *err)
 {
-    static const uint32_t states[] = {[CONTENT_WHOLE] = EVIDENCE_FILE_LEFT_OUT,
-                                      [CONTENT_COMING] = EVIDENCE_FILE_COMING,
-                                      [CONTENT_MISSING] = EVIDENCE_FILE_MISSING,
-                                      [CONTENT_LOST] = EVIDENCE_FILE_DAMAGED,
-                                      [CONTENT_REMOVED] = EVIDENCE_FILE_REMOVED};
+    static const uint32_t states[] = {
+        [CONTENT_WHOLE] = EVIDENCE_FILE_LEFT_OUT,  [CONTENT_COMING] = EVIDENCE_FILE_COMING,
+        [CONTENT_MISSING] = EVIDENCE_FILE_MISSING, [CONTENT_LOST] = EVIDENCE_FILE_DAMAGED,
+        [CONTENT_REMOVED] = EVIDENCE_FILE_REMOVED, [CONTENT_UNREAD] = EVIDENCE_FILE_DAMAGED};
     struct taking *t = self;
     struct content_found c;
     Ocop__Evidence__EvidenceFile wanted = {.attachment = {ID_LEN, (uint8_t *)(uintptr_t)f->id.b}},

@@ -212,7 +212,7 @@ static enum ocop_status told_take(struct making *m)
         const struct id id = m->told[i];
         st = sets_take(m, &id);
     }
-    if (st == OCOP_OK && m->told_count > EVIDENCE_FILES_MAX)
+    if (st == OCOP_OK && m->told_count - 1 > EVIDENCE_FILES_MAX) /* the first is the record */
         st = err_set(m->err, OCOP_ELIMIT, "the record has more than %d attachments",
                      EVIDENCE_FILES_MAX);
     return st;

@@ -12,18 +12,15 @@
 
 static const char *const state_names[] = {
     [CONTENT_WHOLE] = "whole", [CONTENT_COMING] = "coming",   [CONTENT_MISSING] = "missing",
-    [CONTENT_LOST] = "lost",   [CONTENT_REMOVED] = "removed",
+    [CONTENT_LOST] = "lost",   [CONTENT_REMOVED] = "removed", [CONTENT_UNREAD] = "unreadable",
 };
 
-enum ocop_status content_find(struct registry *r, const struct query_file *f,
-                              struct content_found *out, struct ocop_error *err)
+static enum ocop_status look(struct registry *r, const struct query_file *f,
+                             struct content_found *out, struct ocop_error *err)
 {
     struct content_part p;
     struct stat info;
     bool there;
-    *out = (struct content_found){.state = CONTENT_REMOVED};
-    if (f->removed_ms)
-        return OCOP_OK;
     enum ocop_status st = content_there(&r->blobs, f->hash, f->size, &there, err);
     out->state = there ? CONTENT_WHOLE : f->lacking_ms ? CONTENT_LOST : CONTENT_MISSING;
     if (st != OCOP_OK || there) {
@@ -40,6 +37,24 @@ enum ocop_status content_find(struct registry *r, const struct query_file *f,
             out->tried_ms = (int64_t)info.st_mtim.tv_sec * 1000;
     }
     content_part_close(&p);
+    return st;
+}
+
+enum ocop_status content_find(struct registry *r, const struct query_file *f,
+                              struct content_found *out, struct ocop_error *err)
+{
+    struct ocop_error why = {0};
+    *out = (struct content_found){.state = CONTENT_REMOVED};
+    if (f->removed_ms)
+        return OCOP_OK;
+    enum ocop_status st = look(r, f, out, &why);
+    if (content_fails_alone(&r->blobs, f->hash, st)) {
+        *out = (struct content_found){.state = CONTENT_UNREAD};
+        (void)snprintf(out->why, sizeof out->why, "%.*s", (int)sizeof out->why - 1, why.text);
+        return OCOP_OK;
+    }
+    if (st != OCOP_OK && err)
+        *err = why;
     return st;
 }
 
@@ -69,6 +84,10 @@ static void show_state(FILE *out, const struct query_file *f, const struct conte
         show_str(out, f->removed_by);
         fputs(": ", out);
         show_str(out, f->removed_reason);
+        break;
+    case CONTENT_UNREAD:
+        fprintf(out, "cannot be read, %" PRIu64 " KiB: ", kib);
+        show_str(out, c->why);
         break;
     }
     if (*f->hold_reason) {

@@ -11,13 +11,15 @@ enum content_state {
     CONTENT_COMING,
     CONTENT_MISSING, /* nothing of it came yet */
     CONTENT_LOST,    /* it was here; devices are asked for it */
-    CONTENT_REMOVED  /* by the office, as the attachment says */
+    CONTENT_REMOVED, /* by the office, as the attachment says */
+    CONTENT_UNREAD   /* what there is of it cannot be read now */
 };
 /* What there is of a content. */
 struct content_found {
     enum content_state state;
     uint64_t done;    /* bytes */
     int64_t tried_ms; /* when a chunk last came; 0: none did */
+    char why[160];    /* of CONTENT_UNREAD */
 };
 /** What is whole by its length is not read. */
 OCOP_MUST_USE enum ocop_status content_find(struct registry *r, const struct query_file *f,

@@ -25,7 +25,8 @@ static enum ocop_status verify_one(void *self, const uint8_t hash[FILE_HASH_LEN]
 
     if (st == OCOP_OK && named)
         st = content_read(&l->r->blobs, hash, 0, &byte, 1, &got, err);
-    if (st == OCOP_OK && named) {
+    /* One that cannot be read is for `files verify` to tell. */
+    if (named && (st == OCOP_OK || content_fails_alone(&l->r->blobs, hash, st))) {
         l->found->there++;
         return OCOP_OK;
     }
@@ -54,9 +55,8 @@ static void wait_for(struct thumbs *t)
         nanosleep(&a_moment, NULL);
 }
 
-static enum ocop_status make_one(void *self, const struct query_file *f, struct ocop_error *err)
+static enum ocop_status make(struct looking *l, const struct query_file *f, struct ocop_error *err)
 {
-    struct looking *l = self;
     uint8_t image[THUMBNAIL_BYTES_MAX];
     enum thumb_state state;
     size_t len;
@@ -77,6 +77,21 @@ static enum ocop_status make_one(void *self, const struct query_file *f, struct 
         l->found->not_yet += st == OCOP_OK && state == THUMB_UNMADE;
     }
     l->found->none += st == OCOP_OK && state == THUMB_NONE;
+    return st;
+}
+
+static enum ocop_status make_one(void *self, const struct query_file *f, struct ocop_error *err)
+{
+    struct looking *l = self;
+    struct ocop_error why = {0};
+    enum ocop_status st = make(l, f, &why);
+
+    if (content_fails_alone(&l->r->blobs, f->hash, st)) {
+        l->found->not_yet++;
+        return OCOP_OK;
+    }
+    if (st != OCOP_OK && err)
+        *err = why;
     return st;
 }
 

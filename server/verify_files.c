@@ -19,7 +19,8 @@ struct want {
     uint64_t size;
     uint32_t device;
     const char *officer;
-    bool damaged; /* else lost */
+    const char *why; /* it cannot be read; NULL: it is not what was sent */
+    bool damaged;    /* else lost */
 };
 
 struct reading {
@@ -49,14 +50,15 @@ static enum ocop_status on_backup(void *self, const char *path, struct ocop_erro
 }
 
 static enum ocop_status want(struct reading *v, const struct query_file *f, bool damaged,
-                             struct ocop_error *err)
+                             const char *why, struct ocop_error *err)
 {
     struct want *w, **bucket = &v->bucket[f->hash[0] << 8 | f->hash[1]];
     for (w = *bucket; w; w = w->in_bucket)
         if (memcmp(w->hash, f->hash, FILE_HASH_LEN) == 0)
             return OCOP_OK;
     w = arena_calloc(v->a, 1, sizeof *w);
-    if (!w || !(w->officer = arena_dup(v->a, f->officer, strlen(f->officer))))
+    if (!w || !(w->officer = arena_dup(v->a, f->officer, strlen(f->officer))) ||
+        (why && !(w->why = arena_dup(v->a, why, strlen(why)))))
         return err_nomem(err);
     w->in_bucket = *bucket;
     *bucket = w;
@@ -83,8 +85,8 @@ static enum ocop_status read_one(void *self, const struct query_file *f, struct 
     uint64_t size = 0;
     enum ocop_status st = content_sound(&v->r->blobs, f->hash, &size, &why);
     v->found->read++;
-    if (st == OCOP_EDAMAGED)
-        return want(v, f, true, err);
+    if (content_fails_alone(&v->r->blobs, f->hash, st))
+        return want(v, f, true, st == OCOP_EDAMAGED ? NULL : why.text, err);
     if (st == OCOP_OK && size != f->size) { /* the attachment is wrong, and the content another's */
         fprintf(v->out, "wrong size\tattachment %s\tdevice %" PRIu32 "\t", id_text(f->id, id),
                 f->device);
@@ -101,7 +103,7 @@ static enum ocop_status read_one(void *self, const struct query_file *f, struct 
     v->found->missing++;
     st = blobs_was_here(v->r, f->hash, &was_here, err);
     if (st != OCOP_OK || was_here)
-        return st != OCOP_OK ? st : want(v, f, false, err);
+        return st != OCOP_OK ? st : want(v, f, false, NULL, err);
     fprintf(v->out, "missing\tattachment %s\tdevice %" PRIu32 "\t", id_text(f->id, id), f->device);
     show_str(v->out, f->officer);
     fputs("\tits device has not brought it yet\n", v->out);
@@ -115,6 +117,8 @@ static void tell_want(struct reading *v, const struct want *w)
             id_text(w->attachment, id), w->device);
     show_str(v->out, w->officer);
     fputc('\t', v->out);
+    if (w->why)
+        fprintf(v->out, "it cannot be read: %s; ", w->why);
 }
 
 static const struct content_dir *backup_with(struct reading *v, const struct want *w)
@@ -126,47 +130,108 @@ static const struct content_dir *backup_with(struct reading *v, const struct wan
     return NULL;
 }
 
-/* In a transaction, so that no device is told meanwhile that it is whole. */
+/* From the first backup that has it whole and gives it; NULL: none does. Only what is ours fails.
+ */
+static enum ocop_status fetch(struct reading *v, const struct want *w, struct content_writer *copy,
+                              const struct content_dir **from, struct ocop_error *err)
+{
+    struct ocop_error why = {0};
+    *from = NULL;
+    for (size_t i = 0; i < v->backups; i++) {
+        bool there = false, theirs;
+        if (content_there(&v->backup[i], w->hash, w->size, &there, NULL) != OCOP_OK || !there)
+            continue;
+        enum ocop_status st =
+            blobs_fetch(&v->backup[i], &v->r->blobs, w->hash, w->size, copy, &theirs, &why);
+        if (st == OCOP_OK) {
+            *from = &v->backup[i];
+            return OCOP_OK;
+        }
+        content_abandon(copy);
+        if (!theirs) {
+            if (err)
+                *err = why;
+            return st;
+        }
+    }
+    return OCOP_OK;
+}
+
+/* What was seen of a content before the lock was taken, and what it is to become. */
+struct mending {
+    bool whole;
+    struct content_stamp seen;
+    struct content_writer copy;
+    const struct content_dir *from; /* what the copy was made of; NULL: there is none */
+};
+
+/* What cannot even be put aside stays as it is, and is told of; the others are mended. */
+static bool set_aside(struct reading *v, const struct want *w)
+{
+    struct ocop_error why = {0};
+    if (!w->damaged || !content_stamp(&v->r->blobs, w->hash).there ||
+        content_set_aside(&v->r->blobs, w->hash, &why) == OCOP_OK)
+        return true;
+    v->found->failed++;
+    fprintf(v->out, "it cannot be put aside: %s\n", why.text);
+    return false;
+}
+
+/* In a transaction, so that no device is told meanwhile that it is whole; and so with nothing in it
+ * that takes long. */
+static enum ocop_status mend_now(struct reading *v, const struct want *w, struct mending *m,
+                                 struct ocop_error *err)
+{
+    struct content_stamp now = content_stamp(&v->r->blobs, w->hash);
+    bool fresh, named;
+    enum ocop_status st = query_file_named(v->r, w->hash, &named, err);
+    if (st != OCOP_OK)
+        return st;
+    if (!named || m->whole || (now.there && !content_stamp_eq(&now, &m->seen))) {
+        fputs(named ? "has come meanwhile\n" : "is not wanted any more\n", v->out);
+        return blobs_lack_no_more(v->r, w->hash, err);
+    }
+    if (!set_aside(v, w))
+        return OCOP_OK;
+    st = m->from ? content_place(&m->copy, &fresh, err) : blobs_lack(v->r, w->hash, w->size, err);
+    if (st == OCOP_OK && m->from)
+        st = blobs_lack_no_more(v->r, w->hash, err);
+    if (st != OCOP_OK)
+        return st;
+    v->found->from_backups += m->from != NULL;
+    v->found->asked += !m->from;
+    if (m->from)
+        fprintf(v->out, "taken from %s\n", m->from->path);
+    else
+        fputs("asked of the devices that may have it\n", v->out);
+    return OCOP_OK;
+}
+
 static enum ocop_status mend_one(struct reading *v, const struct want *w, struct ocop_error *err)
 {
-    const struct content_dir *backup = backup_with(v, w);
-    struct ocop_error why = {0};
-    enum ocop_status st = OCOP_OK;
+    struct mending m = {.seen = content_stamp(&v->r->blobs, w->hash), .copy = {.fd = -1}};
     uint64_t size;
-    if (content_sound(&v->r->blobs, w->hash, &size, NULL) == OCOP_OK) {
-        fputs("has come meanwhile\n", v->out); /* since it was read */
-        return blobs_lack_no_more(v->r, w->hash, err);
-    }
-    if (w->damaged)
-        st = content_set_aside(&v->r->blobs, w->hash, err);
-    if (st == OCOP_OK && backup &&
-        blobs_take(backup, &v->r->blobs, w->hash, w->size, &why) == OCOP_OK) {
-        v->found->from_backups++;
-        fprintf(v->out, "taken from %s\n", backup->path);
-        return blobs_lack_no_more(v->r, w->hash, err);
-    }
+    m.whole = content_sound(&v->r->blobs, w->hash, &size, NULL) == OCOP_OK; /* since it was read */
+    enum ocop_status st = m.whole ? OCOP_OK : fetch(v, w, &m.copy, &m.from, err);
     if (st == OCOP_OK)
-        st = blobs_lack(v->r, w->hash, w->size, err);
-    v->found->asked += st == OCOP_OK;
-    if (st == OCOP_OK)
-        fputs("asked of the devices that may have it\n", v->out);
+        st = registry_begin(v->r, err);
+    if (st == OCOP_OK) {
+        tell_want(v, w);
+        st = mend_now(v, w, &m, err);
+        if (st == OCOP_OK)
+            st = registry_commit(v->r, err);
+        if (st != OCOP_OK)
+            registry_rollback(v->r);
+    }
+    content_abandon(&m.copy);
     return st;
 }
 
 static enum ocop_status mend_all(struct reading *v, struct ocop_error *err)
 {
     enum ocop_status st = OCOP_OK;
-    for (const struct want *w = v->wants; st == OCOP_OK && w; w = w->next) {
-        st = registry_begin(v->r, err);
-        if (st != OCOP_OK)
-            return st;
-        tell_want(v, w);
+    for (const struct want *w = v->wants; st == OCOP_OK && w; w = w->next)
         st = mend_one(v, w, err);
-        if (st == OCOP_OK)
-            st = registry_commit(v->r, err);
-        if (st != OCOP_OK)
-            registry_rollback(v->r);
-    }
     return st;
 }
 
@@ -240,37 +305,58 @@ struct sweeping {
     struct files_swept *swept;
 };
 
+/* One that cannot be removed now is told of, and keeps none of the others. */
+static enum ocop_status swept(struct sweeping *w, const uint8_t hash[FILE_HASH_LEN],
+                              const char *what, enum ocop_status st, const struct ocop_error *why,
+                              struct ocop_error *err)
+{
+    char name[CONTENT_NAME_LEN + 1];
+    if (st == OCOP_OK) {
+        w->swept->removed++;
+        fprintf(w->out, "removed\t%s\t%sno attachment names it\n", content_name(hash, name), what);
+        return OCOP_OK;
+    }
+    if (!content_fails_alone(&w->r->blobs, hash, st)) {
+        if (err)
+            *err = *why;
+        return st;
+    }
+    w->swept->failed++;
+    fprintf(w->out, "left\t%s\t%s\n", content_name(hash, name), why->text);
+    return OCOP_OK;
+}
+
 static enum ocop_status sweep_content(void *self, const uint8_t hash[FILE_HASH_LEN],
                                       struct ocop_error *err)
 {
     struct sweeping *w = self;
-    char name[CONTENT_NAME_LEN + 1];
+    struct ocop_error why = {0};
     bool named;
     enum ocop_status st = query_file_named(w->r, hash, &named, err);
     if (st != OCOP_OK || named)
         return st;
-    w->swept->removed++;
-    fprintf(w->out, "removed\t%s\tno attachment names it\n", content_name(hash, name));
-    return content_remove(&w->r->blobs, hash, err);
+    st = content_remove(&w->r->blobs, hash, &why);
+    return swept(w, hash, "", st, &why, err);
 }
 
 static enum ocop_status sweep_part(void *self, const uint8_t hash[FILE_HASH_LEN], uint64_t size,
                                    int64_t tried_ms, struct ocop_error *err)
 {
     struct sweeping *w = self;
+    struct ocop_error why = {0};
     char name[CONTENT_NAME_LEN + 1];
     uint64_t bytes = 0;
     bool named;
     enum ocop_status st = query_file_named(w->r, hash, &named, err);
     if (st == OCOP_OK && !named) {
-        w->swept->removed++;
-        fprintf(w->out, "removed\t%s\ta part, and no attachment names it\n",
-                content_name(hash, name));
-        return content_part_remove(&w->r->blobs, hash, size, err);
+        st = content_part_remove(&w->r->blobs, hash, size, &why);
+        return swept(w, hash, "a part, and ", st, &why, err);
     }
     if (st != OCOP_OK || tried_ms >= w->before_ms)
         return st;
-    st = content_part_empty(&w->r->blobs, hash, size, &bytes, err);
+    st = content_part_empty(&w->r->blobs, hash, size, &bytes, &why);
+    if (st != OCOP_OK)
+        return swept(w, hash, "", st, &why, err);
     if (bytes) {
         w->swept->emptied++;
         w->swept->bytes += bytes;
@@ -289,5 +375,7 @@ enum ocop_status files_sweep(struct registry *r, unsigned days, FILE *out,
     if (days)
         w.before_ms = env_now_ms(r->env) - (int64_t)days * DAY_MS;
     enum ocop_status st = content_each(&r->blobs, sweep_content, &w, err);
+    if (st == OCOP_OK)
+        st = content_each_aside(&r->blobs, sweep_content, &w, err);
     return st == OCOP_OK ? content_each_part(&r->blobs, sweep_part, &w, err) : st;
 }

@@ -10,9 +10,10 @@
 struct files_found {
     uint64_t read, missing, lost, damaged, orphaned;
     uint64_t from_backups, asked; /* mended, or to be */
+    uint64_t failed;              /* not mended: told of */
 };
 /** Read every content and hold it against its hash; a line for each that has not come, was lost, is
- *  damaged, or is named by no attachment.
+ *  damaged (which includes that it alone cannot be read), or is named by no attachment.
  *  @param mend put what is damaged aside; take it and what was lost from the backups that this
  *         registry knows, and ask devices for what none has. In transactions of its own. */
 OCOP_MUST_USE enum ocop_status files_verify(struct registry *r, bool mend, FILE *out,
@@ -22,6 +23,7 @@ struct files_swept {
     uint64_t removed; /* contents that no attachment names any more */
     uint64_t emptied; /* parts that nobody went on with */
     uint64_t bytes;
+    uint64_t failed; /* not removed: told of */
 };
 /** Remove contents that no attachment names, or whose removal was cut short, and the parts of such.
  *  Forget the chunks of parts that nobody went on with for `days` (0: of none): the file stays on

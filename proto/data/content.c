@@ -28,6 +28,8 @@ enum ocop_status content_failed(struct ocop_error *err, const char *doing, const
 
     if (number == ENOMEM)
         return err_nomem(err);
+    if (number == ENOSPC || number == EDQUOT)
+        return err_set(err, OCOP_ELIMIT, "the disk is full: make room (%s %.200s)", doing, path);
     errno = number;
     return err_set(err, OCOP_EIO, "%s %.200s: %m", doing, path);
 }
@@ -91,6 +93,11 @@ static enum ocop_status folder_sync(const char *path, struct ocop_error *err)
     return st;
 }
 
+static bool may_read(const char *folder)
+{
+    return access(folder, R_OK) == 0 || errno != EACCES;
+}
+
 static enum ocop_status folder_make(const char *path, struct ocop_error *err)
 {
     return mkdir(path, 0700) == 0 || errno == EEXIST ? OCOP_OK
@@ -117,7 +124,9 @@ enum ocop_status content_folder(const struct content_dir *d, const char *name,
     return st ? st : folder_make(path, err);
 }
 
-/* All on the way to it, each time: who made a folder may have been killed before it was synced. */
+/* All on the way to it, each time: who made a folder may have been killed before it was synced. The
+ * one around it all is another's, who may forbid to read it: then the name of ours is as safe as
+ * SQLite makes that of the database beside it, which leaves such a folder out too. */
 enum ocop_status content_folder_sync(const struct content_dir *d, const char *folder,
                                      struct ocop_error *err)
 {
@@ -127,7 +136,7 @@ enum ocop_status content_folder_sync(const struct content_dir *d, const char *fo
     parent_of(d->path, parent);
     if (!st)
         st = folder_sync(d->path, err);
-    return st ? st : folder_sync(parent, err);
+    return st || !may_read(parent) ? st : folder_sync(parent, err);
 }
 
 /* --- blocks ---------------------------------------------------------------------------------- */
@@ -495,152 +504,6 @@ enum ocop_status content_proof(const struct content_dir *d, const uint8_t hash[F
     (void)crypto_generichash_init(&c.hash, nonce, FILE_HASH_LEN, FILE_HASH_LEN);
     st = each_block(d, hash, 0, UINT64_MAX, hash_block, &c, err);
     (void)crypto_generichash_final(&c.hash, out, FILE_HASH_LEN);
-    return st;
-}
-
-/* --- removing -------------------------------------------------------------------------------- */
-
-enum ocop_status content_remove(const struct content_dir *d, const uint8_t hash[FILE_HASH_LEN],
-                                struct ocop_error *err)
-{
-    char path[PATH_MAX], folder[PATH_MAX];
-
-    content_path(d, hash, path, folder);
-    if (unlink(path) == 0 || errno == ENOENT || errno == ENOTDIR)
-        return OCOP_OK;
-    return content_failed(err, "removing file", path);
-}
-
-enum ocop_status content_set_aside(const struct content_dir *d, const uint8_t hash[FILE_HASH_LEN],
-                                   struct ocop_error *err)
-{
-    char path[PATH_MAX], folder[PATH_MAX], name[CONTENT_NAME_LEN + 1], aside[PATH_MAX];
-    enum ocop_status st = content_folder(d, "damaged", err);
-
-    content_path(d, hash, path, folder);
-    (void)snprintf(aside, sizeof aside, "%s/damaged/%s", d->path, content_name(hash, name));
-    if (!st && rename(path, aside) != 0)
-        st = content_failed(err, "renaming file", path);
-    return st ? st : content_folder_sync(d, folder, err);
-}
-
-enum ocop_status content_each_name(const char *folder, content_name_fn *fn, void *self,
-                                   struct ocop_error *err)
-{
-    char path[PATH_MAX];
-    DIR *dir = opendir(folder);
-    enum ocop_status st = OCOP_OK;
-
-    if (!dir)
-        return errno == ENOENT || errno == ENOTDIR ? OCOP_OK
-                                                   : content_failed(err, "reading", folder);
-    while (!st) {
-        const struct dirent *e;
-        errno = 0;
-        e = readdir(dir); /* NOLINT(concurrency-mt-unsafe): nobody else has this handle */
-        if (!e && errno)
-            st = content_failed(err, "reading", folder);
-        if (!e)
-            break;
-        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
-            continue;
-        if ((size_t)snprintf(path, sizeof path, "%s/%s", folder, e->d_name) < sizeof path)
-            st = fn(self, path, e->d_name, err);
-    }
-    (void)closedir(dir);
-    return st;
-}
-
-struct walk {
-    content_fn *fn;
-    void *self;
-};
-
-static enum ocop_status walk_file(void *self, const char *path, const char *name,
-                                  struct ocop_error *err)
-{
-    const struct walk *w = self;
-    uint8_t hash[FILE_HASH_LEN];
-
-    (void)path;
-    return content_named(name, hash) ? w->fn(w->self, hash, err) : OCOP_OK;
-}
-
-static enum ocop_status walk_folder(void *self, const char *path, const char *name,
-                                    struct ocop_error *err)
-{
-    return strlen(name) == 2 ? content_each_name(path, walk_file, self, err) : OCOP_OK;
-}
-
-enum ocop_status content_each(const struct content_dir *d, content_fn *fn, void *self,
-                              struct ocop_error *err)
-{
-    struct walk w = {fn, self};
-
-    return content_each_name(d->path, walk_folder, &w, err);
-}
-
-/* Who writes a file holds its lock. */
-static enum ocop_status tidy_file(void *self, const char *path, const char *name,
-                                  struct ocop_error *err)
-{
-    unsigned *found = self;
-    int fd = open(path, O_RDWR | O_CLOEXEC);
-
-    (void)name;
-    if (fd < 0)
-        return errno == ENOENT ? OCOP_OK : content_failed(err, "opening file", path);
-    if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
-        *found += 1;
-        (void)unlink(path);
-    }
-    (void)close(fd);
-    return OCOP_OK;
-}
-
-enum ocop_status content_tidy(const struct content_dir *d, unsigned *found, struct ocop_error *err)
-{
-    char folder[PATH_MAX];
-
-    *found = 0;
-    (void)snprintf(folder, sizeof folder, "%s/new", d->path);
-    return content_each_name(folder, tidy_file, found, err);
-}
-
-static enum ocop_status clear_file(void *self, const char *path, const char *name,
-                                   struct ocop_error *err)
-{
-    (void)self, (void)name;
-    return unlink(path) == 0 || errno == ENOENT ? OCOP_OK
-                                                : content_failed(err, "removing file", path);
-}
-
-enum ocop_status content_folder_clear(const struct content_dir *d, const char *name,
-                                      struct ocop_error *err)
-{
-    char path[PATH_MAX];
-
-    (void)snprintf(path, sizeof path, "%s/%s", d->path, name);
-    return content_each_name(path, clear_file, NULL, err);
-}
-
-static enum ocop_status clear_folder(void *self, const char *path, const char *name,
-                                     struct ocop_error *err)
-{
-    enum ocop_status st = content_each_name(path, clear_file, self, err);
-
-    (void)name;
-    if (!st && rmdir(path) != 0 && errno != ENOENT)
-        st = content_failed(err, "removing folder", path);
-    return st;
-}
-
-enum ocop_status content_clear(const struct content_dir *d, struct ocop_error *err)
-{
-    enum ocop_status st = content_each_name(d->path, clear_folder, NULL, err);
-
-    if (!st && rmdir(d->path) != 0 && errno != ENOENT)
-        st = content_failed(err, "removing folder", d->path);
     return st;
 }
 

@@ -156,7 +156,7 @@ typedef enum ocop_status content_name_fn(void *self, const char *path, const cha
                                          struct ocop_error *err);
 OCOP_MUST_USE enum ocop_status content_each_name(const char *folder, content_name_fn *fn,
                                                  void *self, struct ocop_error *err);
-/** OCOP_EIO, or OCOP_ENOMEM, by errno. */
+/** OCOP_EIO, OCOP_ELIMIT (the disk is full) or OCOP_ENOMEM, by errno. */
 enum ocop_status content_failed(struct ocop_error *err, const char *doing, const char *path);
 /** Bytes of a whole block in the folder. */
 size_t content_block_room(const struct content_dir *d);
@@ -189,7 +189,25 @@ OCOP_MUST_USE enum ocop_status content_sound(const struct content_dir *d,
 OCOP_MUST_USE enum ocop_status content_check(const struct content_dir *d,
                                              const uint8_t hash[FILE_HASH_LEN], uint64_t size,
                                              struct ocop_error *err);
-/** Remove it; no error when there is none. */
+/** What a read of one content failed with: is that this one's own misfortune, and no reason to let
+ *  others be? It is damaged, or it cannot be read while the folders it may lie in can. */
+bool content_fails_alone(const struct content_dir *d, const uint8_t hash[FILE_HASH_LEN],
+                         enum ocop_status st);
+
+/* Which file it was that was read: what comes in its place is another. */
+struct content_stamp {
+    bool there;
+    uint64_t file, size;
+    int64_t s, ns;
+};
+struct content_stamp content_stamp(const struct content_dir *d, const uint8_t hash[FILE_HASH_LEN]);
+static inline bool content_stamp_eq(const struct content_stamp *a, const struct content_stamp *b)
+{
+    return a->there == b->there && a->file == b->file && a->size == b->size && a->s == b->s &&
+           a->ns == b->ns;
+}
+
+/** Remove it, also where it was put aside; no error when there is none. */
 OCOP_MUST_USE enum ocop_status content_remove(const struct content_dir *d,
                                               const uint8_t hash[FILE_HASH_LEN],
                                               struct ocop_error *err);
@@ -204,6 +222,9 @@ typedef enum ocop_status content_fn(void *self, const uint8_t hash[FILE_HASH_LEN
                                     struct ocop_error *err);
 OCOP_MUST_USE enum ocop_status content_each(const struct content_dir *d, content_fn *fn, void *self,
                                             struct ocop_error *err);
+/** Every one that was put aside. */
+OCOP_MUST_USE enum ocop_status content_each_aside(const struct content_dir *d, content_fn *fn,
+                                                  void *self, struct ocop_error *err);
 /** Remove what nobody is writing any more: who did was killed. *found: how many. */
 OCOP_MUST_USE enum ocop_status content_tidy(const struct content_dir *d, unsigned *found,
                                             struct ocop_error *err);

@@ -181,7 +181,8 @@ static enum ocop_status copy(struct scene *s, struct ocop_error *err)
     struct content_dir to;
     struct blobs_copied copied;
     backup_folder(s, &to);
-    return blobs_copy(s->w.registry, &s->w.registry->blobs, &to, &copied, err);
+    enum ocop_status st = blobs_copy(s->w.registry, &s->w.registry->blobs, &to, &copied, err);
+    return st == OCOP_OK && copied.damaged ? OCOP_EIO : st; /* one left out is told of */
 }
 
 static void copied(struct scene *s, enum ocop_status st)

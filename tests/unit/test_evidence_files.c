@@ -248,6 +248,61 @@ static void what_is_damaged_at_the_registry_is_told_and_not_carried(void **state
     ocop_text_free(text);
 }
 
+static const uint8_t *unreadable; /* hash; NULL: none is */
+
+enum ocop_status __real_content_check(const struct content_dir *d,
+                                      const uint8_t hash[FILE_HASH_LEN], uint64_t size,
+                                      struct ocop_error *err);
+enum ocop_status __wrap_content_check(const struct content_dir *d,
+                                      const uint8_t hash[FILE_HASH_LEN], uint64_t size,
+                                      struct ocop_error *err);
+
+enum ocop_status __wrap_content_check(const struct content_dir *d,
+                                      const uint8_t hash[FILE_HASH_LEN], uint64_t size,
+                                      struct ocop_error *err)
+{
+    return unreadable && memcmp(unreadable, hash, FILE_HASH_LEN) == 0
+               ? err_set(err, OCOP_EIO, "reading a file: Input/output error")
+               : __real_content_check(d, hash, size, err);
+}
+
+static void what_cannot_be_read_keeps_back_none_of_the_others(void **state)
+{
+    struct world *w = *state;
+    struct ocop_evidence found;
+    store(w, SPOILT);
+    unreadable = w->hash[SPOILT];
+    char *text = story(w, exported(w, UINT64_MAX), &found);
+    unreadable = NULL;
+    assert_true(found.holds);
+    assert_int_equal(found.files_whole, 3);
+    says(text, "what the registry had of the content is damaged or lost");
+    ocop_text_free(text);
+}
+
+/* As many as a bundle may name, and one more. */
+static void a_record_with_as_many_attachments_as_there_may_be_is_shown(void **state)
+{
+    enum { AT_ONCE = 100 };
+    struct world *w = *state;
+    struct draft_change *c = arena_calloc(&w->a, AT_ONCE, sizeof *c);
+    struct ocop_evidence found;
+    const struct evidence_carry none = {0};
+    assert_non_null(c);
+    for (size_t made = FILES, n; made < EVIDENCE_FILES_MAX; made += n) {
+        n = EVIDENCE_FILES_MAX - made < AT_ONCE ? EVIDENCE_FILES_MAX - made : AT_ONCE;
+        for (size_t i = 0; i < n; i++)
+            attach_draft(w, &c[i], PHOTO, id_next(&w->c.r->ids, &w->c.env));
+        assert_int_equal(device_push(&w->d, &w->c, c, n).code, SET_ACCEPTED);
+    }
+    ocop_text_free(story(w, exported(w, 0), &found));
+    assert_true(found.holds);
+    assert_int_equal(found.files, EVIDENCE_FILES_MAX);
+    attach(w, PHOTO);
+    assert_int_equal(evidence_export(w->c.r, &w->c.keys.root, &w->producer, &none, stdout, &w->err),
+                     OCOP_ELIMIT);
+}
+
 /* In one set with one that was not, which is shown for its sake. */
 static void an_attachment_that_was_refused_is_told_and_has_no_content(void **state)
 {
@@ -739,6 +794,8 @@ int main(void)
         TEST(the_bundle_holds_each_whole_content_once_and_says_of_the_others_where_they_are),
         TEST(a_limit_leaves_contents_out_and_says_so),
         TEST(what_is_damaged_at_the_registry_is_told_and_not_carried),
+        TEST(what_cannot_be_read_keeps_back_none_of_the_others),
+        TEST(a_record_with_as_many_attachments_as_there_may_be_is_shown),
         TEST(an_attachment_that_was_refused_is_told_and_has_no_content),
         TEST(a_content_that_was_removed_says_who_did_it),
         TEST(no_bit_of_a_content_can_be_flipped_and_the_others_stay_whole),
