@@ -182,7 +182,9 @@ static enum ocop_status copy(struct scene *s, struct ocop_error *err)
     struct blobs_copied copied;
     backup_folder(s, &to);
     enum ocop_status st = blobs_copy(s->w.registry, &s->w.registry->blobs, &to, &copied, err);
-    return st == OCOP_OK && copied.damaged ? OCOP_EIO : st; /* one left out is told of */
+    return st == OCOP_OK && copied.damaged /* left out, and told of */
+               ? err_set(err, OCOP_EIO, "a content cannot be read")
+               : st;
 }
 
 static void copied(struct scene *s, enum ocop_status st)
