@@ -176,7 +176,8 @@ $(B)/tests/unit/test_socket_errors: WRAP := -Wl,--wrap=nn_recvmsg -Wl,--wrap=nan
 $(B)/tests/integration/test_images: WRAP := -Wl,--wrap=picture_scale
 $(B)/tests/integration/test_contents: WRAP := -Wl,--wrap=blobs_answer
 $(B)/tests/integration/test_mend: WRAP := -Wl,--wrap=registry_begin
-$(B)/tests/unit/test_evidence_files: WRAP := -Wl,--wrap=content_check
+$(B)/tests/integration/test_loose: WRAP := $(addprefix -Wl$(comma)--wrap=,store_commit store_rollback content_each content_room write)
+$(B)/tests/unit/test_evidence_files: WRAP := -Wl,--wrap=content_check -Wl,--wrap=linkat -Wl,--wrap=fsync
 $(B)/tests/unit/test_content: WRAP := -Wl,--wrap=fsync
 $(B)/tests/unit/test_questions: WRAP := -Wl,--wrap=sqlite3_step
 # What can fail is wrapped: see tests/fault/fault.c.

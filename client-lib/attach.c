@@ -24,6 +24,7 @@ struct taken {
     uint64_t most; /* bytes that one file may have */
     struct ocop_image_settings how;
     struct content_writer whole, scaled, bare; /* bare: without what the camera noted */
+    struct content_writer mark; /* empty: lies there until all is done, or for who tidies */
     bool is_scaled, is_bare;
 };
 
@@ -397,6 +398,9 @@ static enum ocop_status copy(struct source *src, struct taken *t, struct ocop_er
 
     if (!st && src->regular)
         expected = src->end - src->at;
+    /* What is made of it is smaller, and lies beside. */
+    if (images_scales(&t->how, src->what->role))
+        expected *= 2;
     if (!st)
         st = content_room(&t->d, expected, err);
     if (!st)
@@ -411,18 +415,6 @@ static enum ocop_status copy(struct source *src, struct taken *t, struct ocop_er
     return st;
 }
 
-/* One content of those that are placed before the commit. */
-struct placed {
-    uint8_t hash[FILE_HASH_LEN];
-    bool fresh;
-};
-
-static enum ocop_status place(struct content_writer *w, struct placed *p, struct ocop_error *err)
-{
-    memcpy(p->hash, w->hash, sizeof p->hash);
-    return content_place(w, &p->fresh, err);
-}
-
 static enum ocop_status keep(struct ocop_store *s, const struct ocop_id *record,
                              const struct source *src, struct taken *t, struct ocop_id *out,
                              struct ocop_error *err)
@@ -430,10 +422,12 @@ static enum ocop_status keep(struct ocop_store *s, const struct ocop_id *record,
     struct content_writer *original = t->is_bare ? &t->bare : &t->whole;
     struct content_writer *w = t->is_scaled ? &t->scaled : original;
     const bool both = t->is_scaled && t->how.keep_original;
-    struct placed placed[2] = {{.fresh = false}};
+    bool fresh = false, other_fresh = false;
     struct ocop_id other;
-    enum ocop_status st = client_write(s, err);
+    enum ocop_status st = content_begin(&t->d, &t->mark, err);
 
+    if (!st)
+        st = client_write(s, err);
     if (st)
         return st;
     st = record_it(s, record, src, w, w != &t->whole ? &t->whole : NULL, out, err);
@@ -441,14 +435,17 @@ static enum ocop_status keep(struct ocop_store *s, const struct ocop_id *record,
         st = record_it(s, record, src, original, t->is_bare ? &t->whole : NULL, &other, err);
     /* Last: nothing is to be undone but when the commit fails. */
     if (!st)
-        st = place(w, &placed[0], err);
+        st = content_place(w, &fresh, err);
     if (!st && both)
-        st = place(original, &placed[1], err);
+        st = content_place(original, &other_fresh, err);
     st = client_end(s, st, err);
-    for (int i = 0; st && i < 2; i++)
-        if (placed[i].fresh && content_remove(&t->d, placed[i].hash, NULL) != OCOP_OK)
-            s->files_loose = true;
+    fresh = fresh || other_fresh;
+    if (st && fresh)
+        files_loosen(s);
     client_leave(s);
+    /* In a transaction of its own: another process may have attached the same meanwhile. */
+    if (st && fresh)
+        files_sweep_loose(s);
     return st;
 }
 
@@ -457,7 +454,8 @@ static enum ocop_status attach(struct ocop_store *s, const struct ocop_id *recor
                                struct ocop_error *err)
 {
     struct source src = {.what = what, .fd = -1, .drawn = drawn};
-    struct taken t = {.whole = {.fd = -1}, .scaled = {.fd = -1}, .bare = {.fd = -1}};
+    struct taken t = {
+        .whole = {.fd = -1}, .scaled = {.fd = -1}, .bare = {.fd = -1}, .mark = {.fd = -1}};
     enum ocop_status st = OCOP_OK;
 
     memset(out, 0, sizeof *out);
@@ -475,6 +473,7 @@ static enum ocop_status attach(struct ocop_store *s, const struct ocop_id *recor
     content_abandon(&t.whole);
     content_abandon(&t.scaled);
     content_abandon(&t.bare);
+    content_abandon(&t.mark);
     files_dir_fini(&t.d);
     if (st)
         memset(out, 0, sizeof *out);
@@ -550,7 +549,7 @@ static enum ocop_status forget_content(struct ocop_store *s, const uint8_t hash[
         st = store_file(s, hash, &known, &row, err);
     if (st || named || !known || (row.here && row.wanted))
         return st;
-    s->files_loose = true;
+    files_loosen(s);
     return store_file_delete(s, hash, err);
 }
 

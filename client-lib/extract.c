@@ -94,6 +94,29 @@ static enum ocop_status put(void *self, struct span piece, struct ocop_error *er
     return st;
 }
 
+/* Under a name that nobody else has: what came there meanwhile is the user's. Where a file has one
+ * name only (sticks, phones) its name is taken first, empty, and is ours to be replaced. */
+static bool publish(struct extract *x)
+{
+    int fd;
+
+    if (linkat(x->dir, x->part, x->dir, x->name, 0) == 0)
+        return unlinkat(x->dir, x->part, 0) == 0;
+    if (errno != EPERM && errno != EACCES && errno != EOPNOTSUPP && errno != ENOSYS)
+        return false;
+    fd = openat(x->dir, x->name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return false;
+    (void)close(fd);
+    return renameat(x->dir, x->part, x->dir, x->name) == 0;
+}
+
+/* Some file systems have no way to do so, and need none. */
+static bool folder_sync(const struct extract *x)
+{
+    return fsync(x->dir) == 0 || errno == EINVAL;
+}
+
 static enum ocop_status end(void *self, bool whole, const char **name, struct ocop_error *err)
 {
     struct extract *x = self;
@@ -101,14 +124,17 @@ static enum ocop_status end(void *self, bool whole, const char **name, struct oc
 
     if (!good)
         return OCOP_OK;
-    good = close(x->fd) == 0;
+    good = !whole || fsync(x->fd) == 0;
+    good = close(x->fd) == 0 && good;
     x->fd = -1;
-    if (good && whole)
-        good = renameat(x->dir, x->part, x->dir, x->name) == 0;
-    if (!good || !whole)
+    good = good && (!whole || (publish(x) && folder_sync(x)));
+    if (!good) {
+        enum ocop_status st = failed(err, "writing file", x->name);
         (void)unlinkat(x->dir, x->part, 0);
-    if (!good)
-        return failed(err, "writing file", x->name);
+        return st;
+    }
+    if (!whole)
+        (void)unlinkat(x->dir, x->part, 0);
     *name = whole ? arena_dup(x->a, x->name, strlen(x->name)) : NULL;
     return !whole || *name ? OCOP_OK : err_nomem(err);
 }

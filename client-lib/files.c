@@ -56,6 +56,8 @@ struct sweep {
     unsigned count;
 };
 
+/* What no row names, or one that says that it was let go of. One that is being fetched may be whole
+ * before its row says so. */
 static enum ocop_status sweep_one(void *self, const uint8_t hash[FILE_HASH_LEN],
                                   struct ocop_error *err)
 {
@@ -65,14 +67,13 @@ static enum ocop_status sweep_one(void *self, const uint8_t hash[FILE_HASH_LEN],
     char name[CONTENT_NAME_LEN + 1], line[160];
     enum ocop_status st = store_file(w->s, hash, &known, &row, err);
 
-    if (st || known)
+    if (st || (known && (row.here || row.wanted)))
         return st;
     w->count++;
     if (!w->found)
         return content_remove(w->d, hash, err);
-    (void)snprintf(line, sizeof line,
-                   "file %s: no record names it; `ocop files --sweep` removes it",
-                   content_name(hash, name));
+    (void)snprintf(line, sizeof line, "file %s: %s; `ocop files --sweep` removes it",
+                   content_name(hash, name), known ? "it was let go of" : "no record names it");
     w->found(w->self, line);
     return OCOP_OK;
 }
@@ -93,19 +94,19 @@ static enum ocop_status sweep(struct ocop_store *s, unsigned *count, struct ocop
 
 enum ocop_status ocop_files_sweep(struct ocop_store *s, unsigned *removed, struct ocop_error *err)
 {
-    struct content_dir d;
+    struct content_dir d = {.keyed = false};
     unsigned left = 0, loose = 0;
     enum ocop_status st = client_write(s, err);
 
     *removed = 0;
     if (st)
         return st;
-    st = folder(s, &d, err);
+    st = sweep(s, &loose, err);
     if (!st)
+        st = folder(s, &d, err);
+    if (!st) /* last: it takes the mark away that this is to be done */
         st = content_tidy(&d, &left, err);
     files_dir_fini(&d);
-    if (!st)
-        st = sweep(s, &loose, err);
     s->files_loose = s->files_loose && st;
     *removed = st ? 0 : left + loose;
     return client_write_end(s, st, err);
@@ -115,27 +116,50 @@ enum ocop_status ocop_files_sweep(struct ocop_store *s, unsigned *removed, struc
 void files_tidy(struct ocop_store *s)
 {
     struct content_dir d;
-    unsigned left = 0, removed;
+    unsigned removed;
+    bool untidy = false;
     enum ocop_status st;
 
     if (!has_key(s))
         return;
     st = folder(s, &d, NULL);
     if (!st)
-        st = content_tidy(&d, &left, NULL);
+        untidy = content_untidy(&d);
     files_dir_fini(&d);
-    if (!st && left > 0)
+    if (!st && untidy)
         st = ocop_files_sweep(s, &removed, NULL);
     if (st)
         env_log(s->env, ENV_WARN, "files_not_tidied", "status=%s", err_name(st));
 }
 
-enum ocop_status files_swept(struct ocop_store *s, enum ocop_status st)
+void files_loosen(struct ocop_store *s)
+{
+    struct content_dir d;
+    enum ocop_status st;
+
+    if (s->files_loose)
+        return;
+    s->files_loose = true;
+    st = folder(s, &d, NULL);
+    if (!st)
+        st = content_mark(&d, NULL);
+    files_dir_fini(&d);
+    if (st)
+        env_log(s->env, ENV_WARN, "files_not_marked", "status=%s", err_name(st));
+}
+
+void files_sweep_loose(struct ocop_store *s)
 {
     unsigned removed;
 
-    if (!st && s->files_loose && ocop_files_sweep(s, &removed, NULL) != OCOP_OK)
+    if (s->files_loose && ocop_files_sweep(s, &removed, NULL) != OCOP_OK)
         env_log(s->env, ENV_WARN, "files_not_swept", "left=1");
+}
+
+enum ocop_status files_swept(struct ocop_store *s, enum ocop_status st)
+{
+    if (!st)
+        files_sweep_loose(s);
     return st;
 }
 
@@ -147,7 +171,8 @@ static enum ocop_status forget_left(struct ocop_store *s, struct ocop_error *err
     enum ocop_status st = store_files_left(s, &s->arena, &rows, &count, err);
 
     for (size_t i = 0; !st && i < count; i++) {
-        s->files_loose = s->files_loose || rows[i].here;
+        if (rows[i].here)
+            files_loosen(s);
         st = store_file_delete(s, rows[i].hash, err);
     }
     return st ? st : store_thumbnails_left(s, err);
@@ -410,10 +435,10 @@ enum ocop_status ocop_file_read(struct ocop_store *s, const struct ocop_id *atta
 
 /* --- letting go ------------------------------------------------------------------------------ */
 
-/* In a transaction: rows first. A content whose row no longer says that it is here is taken for
- * whole again, or removed, whichever comes first. */
-static enum ocop_status let_go(struct ocop_store *s, uint64_t most, struct file_row **gone,
-                               size_t *count, struct ocop_error *err)
+/* In a transaction: rows first. The sweep behind it looks at them once more: another process may
+ * have attached the same content by then. */
+static enum ocop_status let_go(struct ocop_store *s, uint64_t most, unsigned *count,
+                               struct ocop_error *err)
 {
     static const uint8_t none[FILE_HASH_LEN];
     static const struct id nothing;
@@ -426,66 +451,47 @@ static enum ocop_status let_go(struct ocop_store *s, uint64_t most, struct file_
     *count = 0;
     if (!st)
         st = store_files_spare(s, &s->arena, &rows, &spare, err);
-    *gone = st ? NULL : rows;
     while (!st && of_store > most && *count < spare) {
         struct file_row *row = &rows[(*count)++];
         of_store -= row->size < of_store ? row->size : of_store;
         row->here = false;
+        files_loosen(s);
         st = store_file_put(s, row, err);
     }
     return st;
 }
 
-/* After the commit, with the lock: nothing else writes in between. */
-static void remove_gone(struct ocop_store *s, const struct file_row *gone, size_t count)
-{
-    struct content_dir d;
-
-    if (folder(s, &d, NULL) != OCOP_OK)
-        return;
-    for (size_t i = 0; i < count; i++)
-        if (content_remove(&d, gone[i].hash, NULL) != OCOP_OK)
-            env_log(s->env, ENV_WARN, "file_not_removed", "left=1");
-    files_dir_fini(&d);
-}
-
 enum ocop_status ocop_files_keep(struct ocop_store *s, uint64_t bytes, unsigned *removed,
                                  struct ocop_error *err)
 {
-    struct file_row *gone = NULL;
-    size_t count = 0;
+    unsigned count = 0;
     enum ocop_status st = client_write(s, err);
 
     *removed = 0;
     if (st)
         return st;
-    st = client_end(s, let_go(s, bytes, &gone, &count, err), err);
-    if (!st) {
-        remove_gone(s, gone, count);
-        *removed = (unsigned)count;
-    }
-    client_leave(s);
+    st = files_swept(s, client_write_end(s, let_go(s, bytes, &count, err), err));
+    *removed = st ? 0 : count;
     return st;
 }
 
 /* --- fetching -------------------------------------------------------------------------------- */
 
-/* In a transaction. *gone: what makes room for it. */
-static enum ocop_status want(struct ocop_store *s, const struct id *id, struct file_row **gone,
-                             size_t *count, struct ocop_error *err)
+/* In a transaction. */
+static enum ocop_status want(struct ocop_store *s, const struct id *id, struct ocop_error *err)
 {
     struct attachment_row row;
     const uint64_t most = s->me.files.store_bytes;
     uint64_t of_record, of_store, attached;
+    unsigned gone; /* to make room for it */
     enum ocop_status st = store_attachment(s, id, &s->arena, &row, err);
 
-    *count = 0;
     if (!st && row.removed_ms && !row.file.here)
         st = err_set(err, OCOP_ENOTFOUND, "the registry's office has removed the file: %.200s",
                      row.removed_reason);
     if (st || row.file.here || row.file.wanted)
         return st;
-    st = let_go(s, row.file.size < most ? most - row.file.size : 0, gone, count, err);
+    st = let_go(s, row.file.size < most ? most - row.file.size : 0, &gone, err);
     if (!st)
         st = store_file_bytes(s, &row.record, row.file.hash, &of_record, &of_store, &attached, err);
     if (st)
@@ -502,17 +508,11 @@ static enum ocop_status want(struct ocop_store *s, const struct id *id, struct f
 enum ocop_status ocop_fetch(struct ocop_store *s, const struct ocop_id *attachment,
                             struct ocop_error *err)
 {
-    struct file_row *gone = NULL;
     struct id id;
-    size_t count = 0;
     enum ocop_status st = client_write(s, err);
 
     if (st)
         return st;
     memcpy(id.b, attachment->b, ID_LEN);
-    st = client_end(s, want(s, &id, &gone, &count, err), err);
-    if (!st)
-        remove_gone(s, gone, count);
-    client_leave(s);
-    return st;
+    return files_swept(s, client_write_end(s, want(s, &id, err), err));
 }

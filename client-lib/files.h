@@ -13,8 +13,12 @@ void files_dir_fini(struct content_dir *d);
 /** At opening: what a killed program left half written goes, and with it what is named by
  *  nothing. What cannot be removed now is removed later. */
 void files_tidy(struct ocop_store *s);
-/** What was discarded may have left contents that nothing names. Gives `st` back: what cannot be
- *  removed now is removed later. */
+/** Inside a transaction that leaves contents which nothing names: they are swept behind it by
+ *  files_swept, or at the next opening when the program is killed before. */
+void files_loosen(struct ocop_store *s);
+/** Sweep, when something is loose. What cannot be removed now is removed later. */
+void files_sweep_loose(struct ocop_store *s);
+/** ... unless `st` is a failure, which is given back. */
 OCOP_MUST_USE enum ocop_status files_swept(struct ocop_store *s, enum ocop_status st);
 /** After a sync: the contents of records that left go too, when the registry has them. `moved`:
  *  something may have left. What cannot be removed now is removed later. */

@@ -216,7 +216,7 @@ static enum ocop_status publish(const char *part, const char *path, struct ocop_
 enum ocop_status backup_make(struct registry *r, const char *to, bool with_keys,
                              struct backup_result *result, struct ocop_error *err)
 {
-    char part[BACKUP_PATH_MAX];
+    char part[BACKUP_PATH_MAX], whole[PATH_MAX];
 
     *result = (struct backup_result){0};
     enum ocop_status st = backup_beside(to, ".part", part, err);
@@ -232,8 +232,11 @@ enum ocop_status backup_make(struct registry *r, const char *to, bool with_keys,
         st = copy_ledger(r->path, to, err);
     if (st == OCOP_OK)
         st = publish(part, to, err);
+    /* Who looks for it some day may stand elsewhere. */
+    if (st == OCOP_OK && !realpath(to, whole))
+        st = io_error(err, "find", to);
     if (st == OCOP_OK)
-        st = query_backup_made(r, env_now_ms(r->env), result->version, to, err);
+        st = query_backup_made(r, env_now_ms(r->env), result->version, whole, err);
     if (st != OCOP_OK)
         remove_database(part);
     return st;

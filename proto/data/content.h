@@ -228,6 +228,11 @@ OCOP_MUST_USE enum ocop_status content_each_aside(const struct content_dir *d, c
 /** Remove what nobody is writing any more: who did was killed. *found: how many. */
 OCOP_MUST_USE enum ocop_status content_tidy(const struct content_dir *d, unsigned *found,
                                             struct ocop_error *err);
+/** Leave a mark that something is to be swept, which content_tidy takes away: it survives a kill.
+ */
+OCOP_MUST_USE enum ocop_status content_mark(const struct content_dir *d, struct ocop_error *err);
+/** Is there such a mark, or anything else for content_tidy? */
+bool content_untidy(const struct content_dir *d);
 /** Remove all files of the folder `name` in it; no error when there is none. */
 OCOP_MUST_USE enum ocop_status content_folder_clear(const struct content_dir *d, const char *name,
                                                     struct ocop_error *err);

@@ -182,6 +182,40 @@ enum ocop_status content_tidy(const struct content_dir *d, unsigned *found, stru
     return content_each_name(folder, tidy_file, found, err);
 }
 
+enum ocop_status content_mark(const struct content_dir *d, struct ocop_error *err)
+{
+    char folder[PATH_MAX], path[PATH_MAX];
+    enum ocop_status st = content_folder(d, "new", err);
+    int fd;
+
+    if (st)
+        return st;
+    (void)snprintf(folder, sizeof folder, "%s/new", d->path);
+    (void)snprintf(path, sizeof path, "%s/new/loose", d->path);
+    fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return content_failed(err, "making file", path);
+    (void)close(fd);
+    return content_folder_sync(d, folder, err);
+}
+
+static enum ocop_status count_one(void *self, const char *path, const char *name,
+                                  struct ocop_error *err)
+{
+    (void)path, (void)name, (void)err;
+    ++*(unsigned *)self;
+    return OCOP_OK;
+}
+
+bool content_untidy(const struct content_dir *d)
+{
+    char folder[PATH_MAX];
+    unsigned count = 0;
+
+    (void)snprintf(folder, sizeof folder, "%s/new", d->path);
+    return content_each_name(folder, count_one, &count, NULL) != OCOP_OK || count > 0;
+}
+
 static enum ocop_status clear_file(void *self, const char *path, const char *name,
                                    struct ocop_error *err)
 {

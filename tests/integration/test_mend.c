@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "backup.h"
 #include "blobs_copy.h"
 #include "photos.h"
 #include "query.h"
@@ -322,6 +323,30 @@ static void each_backup_is_asked_until_one_gives_it(void **state)
     free(q);
 }
 
+static enum ocop_status count_absolute(void *self, const char *path, struct ocop_error *err)
+{
+    (void)err;
+    ++*(unsigned *)self;
+    assert_int_equal(*path, '/');
+    return OCOP_OK;
+}
+
+/* Who mends stands elsewhere than who made the backup. */
+static void a_backup_is_found_from_everywhere(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    struct backup_result made;
+    char here[PATH_MAX];
+    unsigned count = 0;
+    assert_non_null(getcwd(here, sizeof here));
+    assert_int_equal(chdir(w->dir), 0);
+    must(backup_make(w->registry, "monday.db", false, &made, &err), &err);
+    assert_int_equal(chdir(here), 0);
+    must(query_backups(w->registry, count_absolute, &count, &err), &err);
+    assert_int_equal(count, 1);
+}
+
 struct coming {
     struct world *w;
     const struct photo *photo;
@@ -373,6 +398,7 @@ int main(void)
         TEST(a_sweep_leaves_what_it_cannot_remove),
         TEST(a_thumbnail_of_one_that_cannot_be_read_stays),
         TEST(each_backup_is_asked_until_one_gives_it),
+        TEST(a_backup_is_found_from_everywhere),
         TEST(what_comes_while_it_is_mended_stays),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

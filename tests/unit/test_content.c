@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "buf.h"
@@ -391,6 +392,39 @@ static void a_content_is_safe_in_folders_that_others_made(void **state)
     free(bytes);
 }
 
+/* The folder around it may forbid to be read: that is no reason to keep nothing. */
+static void a_folder_in_a_folder_that_nobody_may_read_keeps_contents(void **state)
+{
+    struct place p;
+    int status;
+    (void)state;
+    place_open(&p, false);
+    assert_int_equal(mkdir(p.path, 0700), 0);
+    if (geteuid() == 0) { /* who may read everything is not asked */
+        assert_int_equal(chown(p.base, 65534, 65534), 0);
+        assert_int_equal(chown(p.path, 65534, 65534), 0);
+    }
+    assert_int_equal(chmod(p.base, 0300), 0);
+    const pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        struct content_writer w;
+        bool fresh;
+        if (geteuid() == 0 && setuid(65534) != 0)
+            _exit(1);
+        _exit(content_begin(&p.d, &w, NULL) != OCOP_OK                   ? 2
+              : content_write(&w, span_str("nội dung"), NULL) != OCOP_OK ? 3
+              : content_seal(&w, NULL) != OCOP_OK                        ? 4
+              : content_place(&w, &fresh, NULL) != OCOP_OK               ? 5
+                                                                         : 0);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(chmod(p.base, 0700), 0);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+    place_close(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -401,6 +435,7 @@ int main(void)
         cmocka_unit_test(a_disk_that_is_nearly_full_takes_no_more),
         cmocka_unit_test(blocks_do_not_change_places),
         cmocka_unit_test(a_content_is_safe_in_folders_that_others_made),
+        cmocka_unit_test(a_folder_in_a_folder_that_nobody_may_read_keeps_contents),
         cmocka_unit_test(a_name_is_a_hash_and_nothing_else),
         cmocka_unit_test(a_file_is_what_its_first_bytes_say),
     };

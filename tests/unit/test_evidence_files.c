@@ -4,6 +4,7 @@
 #include "test.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -594,6 +595,67 @@ static enum ocop_status extract(struct world *w, struct span file, const char *f
     return st;
 }
 
+/* What happens when a file is to be given its name. */
+static struct {
+    const char *appears; /* a file of the user's */
+    bool links;          /* false: no file has two names */
+    unsigned syncs;
+} naming = {.links = true};
+
+int __real_linkat(int from_dir, const char *from, int to_dir, const char *to, int flags);
+int __wrap_linkat(int from_dir, const char *from, int to_dir, const char *to, int flags);
+int __real_fsync(int fd);
+int __wrap_fsync(int fd);
+
+int __wrap_linkat(int from_dir, const char *from, int to_dir, const char *to, int flags)
+{
+    if (naming.appears) {
+        const int fd = openat(to_dir, to, O_WRONLY | O_CREAT | O_EXCL, 0600);
+        assert_int_equal(write(fd, naming.appears, strlen(naming.appears)), strlen(naming.appears));
+        close(fd);
+    }
+    if (naming.links)
+        return __real_linkat(from_dir, from, to_dir, to, flags);
+    errno = EPERM;
+    return -1;
+}
+
+int __wrap_fsync(int fd)
+{
+    naming.syncs++;
+    return __real_fsync(fd);
+}
+
+/* Nothing of the user's is replaced, and what is told as written is on the disk. */
+static void a_file_that_comes_meanwhile_stays(void **state)
+{
+    struct world *w = *state;
+    struct ocop_evidence found;
+    const struct span file = exported(w, UINT64_MAX);
+    char folder[80], name[8][120], path[220], text[16] = "";
+    for (unsigned i = 0; i < 4; i++) {
+        snprintf(folder, sizeof folder, "%s/out%u", w->dir, i);
+        naming.links = i % 2 == 0;
+        naming.appears = i < 2 ? "của tôi" : NULL;
+        naming.syncs = 0;
+        assert_int_equal(extract(w, file, folder, &found), i < 2 ? OCOP_ESTATE : OCOP_OK);
+        assert_int_equal(names(folder, name), i < 2 ? 1 : 2);
+        assert_null(strstr(name[0], ".part"));
+        if (i >= 2) {
+            assert_int_equal(naming.syncs, 4); /* each file, and its folder */
+            continue;
+        }
+        snprintf(path, sizeof path, "%s/%s", folder, name[0]);
+        FILE *f = fopen(path, "r");
+        assert_non_null(f);
+        assert_non_null(fgets(text, sizeof text, f));
+        fclose(f);
+        assert_string_equal(text, naming.appears);
+    }
+    naming.links = true;
+    naming.appears = NULL;
+}
+
 static void contents_are_written_under_names_that_nobody_else_chose(void **state)
 {
     struct world *w = *state;
@@ -802,6 +864,7 @@ int main(void)
         TEST(a_bundle_that_ends_early_or_late_is_told),
         TEST(what_a_bundle_says_of_files_must_follow_from_what_was_signed),
         TEST(counts_lengths_and_duplicates_of_strangers_are_one_error_each),
+        TEST(a_file_that_comes_meanwhile_stays),
         TEST(contents_are_written_under_names_that_nobody_else_chose),
         TEST(a_damaged_content_is_not_written),
         TEST(photos_of_64_mib_need_no_64_mib_of_memory),
