@@ -169,14 +169,27 @@ enum ocop_status blobs_lack(struct registry *r, const uint8_t hash[FILE_HASH_LEN
     return registry_done(r, st, "noting what is lacking", err);
 }
 
-enum ocop_status blobs_lack_no_more(struct registry *r, const uint8_t hash[FILE_HASH_LEN],
-                                    struct ocop_error *err)
+static enum ocop_status drop(struct registry *r, int which, const uint8_t hash[FILE_HASH_LEN],
+                             struct ocop_error *err)
 {
-    sqlite3_stmt *st = registry_stmt(r, SQL_LACKING_DROP, err);
+    sqlite3_stmt *st = registry_stmt(r, which, err);
     if (!st)
         return OCOP_EDB;
     sqlite3_bind_blob(st, 1, hash, FILE_HASH_LEN, SQLITE_STATIC);
-    return registry_done(r, st, "noting what is lacking no more", err);
+    return registry_done(r, st, "forgetting what there was of a file", err);
+}
+
+enum ocop_status blobs_lack_no_more(struct registry *r, const uint8_t hash[FILE_HASH_LEN],
+                                    struct ocop_error *err)
+{
+    return drop(r, SQL_LACKING_DROP, hash, err);
+}
+
+enum ocop_status blobs_forget(struct registry *r, const uint8_t hash[FILE_HASH_LEN],
+                              struct ocop_error *err)
+{
+    enum ocop_status st = drop(r, SQL_BROUGHT_DROP, hash, err);
+    return st == OCOP_OK ? drop(r, SQL_LACKING_DROP, hash, err) : st;
 }
 
 enum ocop_status blobs_was_here(struct registry *r, const uint8_t hash[FILE_HASH_LEN], bool *out,

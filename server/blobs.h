@@ -26,7 +26,11 @@ OCOP_MUST_USE enum ocop_status blobs_lack(struct registry *r, const uint8_t hash
                                           uint64_t size, struct ocop_error *err);
 OCOP_MUST_USE enum ocop_status
 blobs_lack_no_more(struct registry *r, const uint8_t hash[FILE_HASH_LEN], struct ocop_error *err);
-/** Has anybody brought it, some time? */
+/** Its content was removed for good: nobody has brought it, and it is not lacking. Who attaches it
+ *  anew brings it anew. Inside a transaction that writes. */
+OCOP_MUST_USE enum ocop_status blobs_forget(struct registry *r, const uint8_t hash[FILE_HASH_LEN],
+                                            struct ocop_error *err);
+/** Has anybody brought it, and it was not removed since? */
 OCOP_MUST_USE enum ocop_status blobs_was_here(struct registry *r, const uint8_t hash[FILE_HASH_LEN],
                                               bool *out, struct ocop_error *err);
 

@@ -153,6 +153,10 @@ static enum ocop_status retain(const struct invocation *in, struct registry *r,
         st = files_retain(r, &keys, &terms, in->out, &found, err);
     if (st == OCOP_OK)
         tell_retained(in->out, &found, terms.dry_run);
+    if (st == OCOP_OK && found.left)
+        st = err_set(err, OCOP_EIO,
+                     "%" PRIu64 " contents could not be removed, see above: `ocopd files sweep`",
+                     found.left);
     keys_wipe(&keys);
     return st;
 }

@@ -98,6 +98,7 @@
                        "ON CONFLICT (hash) DO UPDATE SET size = excluded.size, "                   \
                        "since_ms = excluded.since_ms, sum = excluded.sum")                         \
     X(SQL_LACKING_DROP, "DELETE FROM lacking WHERE hash = ?1")                                     \
+    X(SQL_BROUGHT_DROP, "DELETE FROM brought WHERE hash = ?1")                                     \
     X(SQL_BROUGHT_ANY, "SELECT 1 FROM brought WHERE hash = ?1 LIMIT 1")                            \
     /* feed */                                                                                     \
     /* ... and those that moved out of it since version ?3 to where device ?2 does not follow */   \

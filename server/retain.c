@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "blobs.h"
 #include "bounds.h"
 #include "cases.h"
 #include "log.h"
@@ -20,6 +21,7 @@ struct gone {
     struct gone *next;
     struct id id;
     uint8_t hash[FILE_HASH_LEN];
+    uint64_t size;
 };
 
 enum keeping { KEEP_NOT, KEEP_RECENT, KEEP_IN_CASE, KEEP_HELD, KEEP_DANGLING };
@@ -198,6 +200,7 @@ static enum ocop_status take(struct retaining *w, const struct query_file *f,
     if (!g)
         return err_nomem(err);
     g->id = f->id;
+    g->size = f->size;
     memcpy(g->hash, f->hash, FILE_HASH_LEN);
     *w->end = g;
     w->end = &g->next;
@@ -212,13 +215,13 @@ static enum ocop_status on_file(void *self, const struct query_file *f, struct o
     struct retaining *w = self;
     enum keeping keep;
     uint32_t kind;
-    bool there, shared;
+    bool shared;
     if (f->removed_ms || (w->terms->role && strcmp(f->role, w->terms->role) != 0))
         return OCOP_OK;
-    enum ocop_status st = content_there(&w->r->blobs, f->hash, f->size, &there, err);
-    if (st != OCOP_OK || !there)
-        return st;
-    st = weigh(w, f, &keep, &shared, &kind, err);
+    /* What was here and is lost goes too, and is asked for no more; what never came is awaited. */
+    if (!f->lacking_ms && !content_stamp(&w->r->blobs, f->hash).there)
+        return OCOP_OK;
+    enum ocop_status st = weigh(w, f, &keep, &shared, &kind, err);
     if (st != OCOP_OK || (w->terms->kind && kind != w->terms->kind))
         return st;
     count_kept(w->found, keep);
@@ -282,35 +285,65 @@ static enum ocop_status write_some(struct batch *b, const struct server_keys *ke
     return st == OCOP_OK && b->count ? own_write(b->w->r, keys, b->c, b->count, &b->a, err) : st;
 }
 
-/* Behind the commit: what a cut leaves lying here is swept (verify_files.c). */
+/* All that there is of it, also where it was put aside, and what of it was coming again. */
+static enum ocop_status remove_all_of(struct retaining *w, const struct gone *g,
+                                      struct ocop_error *err)
+{
+    enum ocop_status st = content_remove(&w->r->blobs, g->hash, err);
+    if (st == OCOP_OK)
+        st = content_part_remove(&w->r->blobs, g->hash, g->size, err);
+    return st == OCOP_OK ? thumbs_remove(&w->r->blobs, g->hash, err) : st;
+}
+
+/* Behind the commit: what a cut leaves lying here is swept (verify_files.c), and so is what cannot
+ * be removed now. */
 static enum ocop_status remove_some(struct retaining *w, const struct gone *g,
                                     const struct gone *end, struct ocop_error *err)
 {
+    char name[CONTENT_NAME_LEN + 1];
     bool named;
     /* Nobody may attach the same content anew while it is looked for and removed. */
     enum ocop_status st = registry_begin(w->r, err);
     if (st != OCOP_OK)
         return st;
     for (; st == OCOP_OK && g != end; g = g->next) {
+        struct ocop_error why = {0};
         st = query_file_named(w->r, g->hash, &named, err);
-        if (st == OCOP_OK && !named)
-            st = content_remove(&w->r->blobs, g->hash, err);
-        if (st == OCOP_OK && !named)
-            st = thumbs_remove(&w->r->blobs, g->hash, err);
+        if (st != OCOP_OK || named || remove_all_of(w, g, &why) == OCOP_OK)
+            continue;
+        w->found->left++;
+        fprintf(w->out, "left\t%s\t%s\n", content_name(g->hash, name), why.text);
     }
     registry_rollback(w->r); /* nothing was written but files */
+    return st;
+}
+
+/* With the change that removes it, so that nobody is told that it is lost. */
+static enum ocop_status forget_some(struct retaining *w, const struct gone *g,
+                                    const struct gone *end, struct ocop_error *err)
+{
+    bool named;
+    enum ocop_status st = OCOP_OK;
+    for (; st == OCOP_OK && g != end; g = g->next) {
+        st = query_file_named(w->r, g->hash, &named, err);
+        if (st == OCOP_OK && !named)
+            st = blobs_forget(w->r, g->hash, err);
+    }
     return st;
 }
 
 static enum ocop_status write_batch(struct retaining *w, const struct server_keys *keys,
                                     const struct gone **from, struct ocop_error *err)
 {
+    const struct gone *first = *from;
     struct batch b = {.w = w};
     enum ocop_status st = registry_begin(w->r, err);
     if (st != OCOP_OK)
         return st;
     arena_init(&b.a, ARENA_REQUEST_MAX);
     st = write_some(&b, keys, from, err);
+    if (st == OCOP_OK)
+        st = forget_some(w, first, *from, err);
     if (st == OCOP_OK)
         st = registry_commit(w->r, err);
     if (st != OCOP_OK)

@@ -23,7 +23,8 @@ struct retain_terms {
 struct retained {
     uint64_t removed, bytes;
     uint64_t recent, in_case, held, dangling, shared; /* kept, and why */
-    bool more;                                        /* run it again */
+    uint64_t left; /* in the folder, told of: removed for the log, and swept later */
+    bool more;     /* run it again */
 };
 
 /** Remove the contents of attachments by these terms. Kept is what was changed since, stands in an

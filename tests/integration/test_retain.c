@@ -505,6 +505,99 @@ static void a_removal_that_was_cut_short_is_finished_by_a_sweep(void **state)
     assert_int_equal(at_centre(c, &p), OCOP_ENOTFOUND);
 }
 
+/* What is lost need not be looked for when its time is over, and what was put aside is no less the
+ * person's on it. */
+static void what_is_lost_or_was_put_aside_goes_too(void **state)
+{
+    struct centre *c = *state;
+    static struct photo p[2], coming;
+    char path[PATH_MAX], name[CONTENT_NAME_LEN + 1];
+    for (unsigned i = 0; i < 2; i++) {
+        brought(c, 1, 70 + i, &p[i]);
+        spoil(c, &p[i], i);
+    }
+    photo_fill(&coming, 72);
+    attach(c, 1, p[0].record, &coming);
+    struct ocop_error err = {0};
+    struct ocop_sync_summary sum;
+    must(ocop_sync(c->w.stores[1], &(struct ocop_sync_options){.files = OCOP_FILES_NONE}, &sum,
+                   &err),
+         &err);
+    assert_int_equal(verified(c, true, NULL).asked, 2);
+    snprintf(path, sizeof path, "%s/damaged/%s", c->w.registry->blobs.path,
+             content_name(p[0].hash, name));
+    assert_int_equal(access(path, F_OK), 0);
+    c->ahead_ms = 401 * DAY;
+    assert_int_equal(retain(c, NULL, 0, false, NULL).removed, 2); /* and not what never came */
+    assert_int_equal(access(path, F_OK), -1);
+    assert_int_equal(world_count(&c->w, "SELECT count(*) FROM lacking"), 0);
+    assert_int_equal(world_count(&c->w, "SELECT count(*) FROM brought"), 0);
+    assert_int_equal(world_sync(&c->w, 1).files_sent, 1);
+    assert_int_equal(at_centre(c, &coming), OCOP_OK);
+}
+
+/* A cut between the commit and the removal leaves what was put aside to the sweep. */
+static void what_was_put_aside_is_swept_when_nobody_names_it(void **state)
+{
+    struct centre *c = *state;
+    static struct photo p;
+    struct ocop_error err = {0};
+    struct files_swept swept;
+    struct content_writer out;
+    bool fresh;
+    photo_fill(&p, 73);
+    must(content_begin(&c->w.registry->blobs, &out, &err), &err);
+    must(content_write(&out, span_of(p.bytes, sizeof p.bytes), &err), &err);
+    must(content_seal(&out, &err), &err);
+    must(content_place(&out, &fresh, &err), &err);
+    must(content_set_aside(&c->w.registry->blobs, p.hash, &err), &err);
+    must(files_sweep(c->w.registry, 0, stdout, &swept, &err), &err);
+    assert_int_equal(swept.removed, 1);
+    must(files_sweep(c->w.registry, 0, stdout, &swept, &err), &err);
+    assert_int_equal(swept.removed, 0);
+}
+
+/* One that was rightly removed was not lost, when its content is attached anew. */
+static void what_is_attached_anew_after_its_removal_is_on_its_way_and_not_lost(void **state)
+{
+    struct centre *c = *state;
+    static struct photo p, again;
+    struct ocop_error err = {0};
+    struct ocop_sync_summary sum;
+    brought(c, 1, 74, &p);
+    c->ahead_ms = 401 * DAY;
+    assert_int_equal(retain(c, NULL, 0, false, NULL).removed, 1);
+    photo_fill(&again, 74);
+    attach(c, 1, world_inspect(&c->w, 1, "pass"), &again);
+    must(ocop_sync(c->w.stores[1], &(struct ocop_sync_options){.files = OCOP_FILES_NONE}, &sum,
+                   &err),
+         &err);
+    struct files_found f = verified(c, true, NULL);
+    assert_int_equal(f.missing, 1);
+    assert_int_equal(f.lost + f.asked, 0);
+    assert_int_equal(world_sync(&c->w, 1).files_sent, 1);
+    assert_int_equal(at_centre(c, &again), OCOP_OK);
+}
+
+/* What the disk does not let go of is told of, and the others go. */
+static void one_that_cannot_be_removed_holds_up_no_other(void **state)
+{
+    struct centre *c = *state;
+    static struct photo p[2];
+    char path[PATH_MAX], folder[PATH_MAX], *told;
+    for (unsigned i = 0; i < 2; i++)
+        brought(c, 1, 75 + i, &p[i]);
+    content_path(&c->w.registry->blobs, p[0].hash, path, folder);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(mkdir(path, 0700), 0);
+    c->ahead_ms = 401 * DAY;
+    struct retained found = retain(c, NULL, 0, false, &told);
+    assert_int_equal(found.removed, 2);
+    assert_int_equal(found.left, 1);
+    says(told, "left\t");
+    assert_int_equal(at_centre(c, &p[1]), OCOP_ENOTFOUND);
+}
+
 /* --- damaged and lost ------------------------------------------------------------------------- */
 
 static void what_is_damaged_or_lost_is_asked_of_its_device_again(void **state)
@@ -712,6 +805,10 @@ int main(void)
         TEST(what_an_office_must_be_able_to_show_is_kept),
         TEST(nothing_is_dropped_within_the_year_that_a_result_can_be_contested_in),
         TEST(a_removal_that_was_cut_short_is_finished_by_a_sweep),
+        TEST(what_is_lost_or_was_put_aside_goes_too),
+        TEST(what_was_put_aside_is_swept_when_nobody_names_it),
+        TEST(what_is_attached_anew_after_its_removal_is_on_its_way_and_not_lost),
+        TEST(one_that_cannot_be_removed_holds_up_no_other),
         TEST(what_is_damaged_or_lost_is_asked_of_its_device_again),
         TEST(a_content_is_not_put_aside_for_an_attachment_that_lies_about_it),
         TEST(another_device_that_has_it_brings_it_back),
