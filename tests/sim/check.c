@@ -324,12 +324,13 @@ static bool same_content(const struct change *c, const struct submission *sub)
 }
 
 /* A creation that was refused, or that a disk failed, may have been submitted again. First comes
- * one that may still be in the log, then one that says the same, then one of which nobody knows
- * what it says. */
+ * one that may still be in the log, then one that may say the same, then one that no older state of
+ * its store can have taken back, then one of which it is known what it says. */
 static int likely(const struct submission *sub, const struct change *c)
 {
-    int says = sub->fields.count == 0 ? 4 : same_content(c, sub) ? 8 : 0;
-    return (sub->found && !sub->twice ? 0 : 16) + says + (sub->acknowledged ? 2 : 0) +
+    const bool unknown = sub->fields.count == 0, same = !unknown && same_content(c, sub);
+    return (sub->found && !sub->twice ? 0 : 32) + (unknown || same ? 16 : 0) +
+           (sub->excused ? 0 : 8) + (same ? 4 : 0) + (sub->acknowledged ? 2 : 0) +
            (sub->found ? 0 : 1);
 }
 
