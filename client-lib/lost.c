@@ -122,10 +122,47 @@ static enum ocop_status sets_put_back(struct taking *t, const struct id *replica
     return st;
 }
 
+/* The last set that was acknowledged in a history that this one continues. What only a lost one
+ * acknowledged is in this one too where an older backup was the wrong one and a later one took its
+ * place; it may have been judged otherwise, and is asked about again. */
+static enum ocop_status judged_here(struct taking *t, uint64_t *acked, struct ocop_error *err)
+{
+    uint8_t hash[HASH_LEN];
+    uint64_t version;
+    bool found = t->elsewhere;
+    const uint64_t told = *acked;
+    enum ocop_status st = OCOP_OK;
+
+    while (!st && found && *acked > 0) {
+        st = store_sealed_acked(t->s, &t->s->me.replica, *acked, &found, &version, hash, err);
+        found = found && version > t->shared;
+        *acked -= found;
+    }
+    return st || *acked == told ? st : store_meta_set(t->s, "asked_anew", span_of("\1", 1), err);
+}
+
+enum ocop_status lost_heard(struct taking *t, struct ocop_error *err)
+{
+    struct span asked;
+    size_t unacked = 0;
+    enum ocop_status st = store_meta(t->s, "asked_anew", t->arena, &asked, err);
+
+    if (st || asked.len != 1 || asked.p[0] != 1)
+        return st;
+    st = store_sealed_unacked_count(t->s, &t->s->me.replica, &unacked, err);
+    if (st || unacked)
+        return st;
+    t->reset = t->result->again = true;
+    return store_meta_set(t->s, "asked_anew", span_of("\0", 1), err);
+}
+
 enum ocop_status lost_sets(struct taking *t, uint64_t acked, struct ocop_error *err)
 {
     struct ocop_store *s = t->s;
-    enum ocop_status st = sets_put_back(t, &s->me.replica, acked + 1, true, err);
+    enum ocop_status st = judged_here(t, &acked, err);
+
+    if (!st)
+        st = sets_put_back(t, &s->me.replica, acked + 1, true, err);
 
     return st ? st : store_sealed_unack(s, &s->me.replica, acked, err);
 }

@@ -64,11 +64,11 @@ enum ocop_status taking_lineage(struct taking *t, struct ocop_error *err)
     if (id_eq(&lineage, &t->s->me.lineage))
         return OCOP_OK;
     if (!id_is_zero(&t->s->me.lineage)) {
-        uint64_t shared = taking_shared(t, t->s->me.lineage);
-        t->result->progress = true;
-        st = store_record_clamp(t->s, shared, err);
+        t->shared = taking_shared(t, t->s->me.lineage);
+        t->elsewhere = t->result->progress = true;
+        st = store_record_clamp(t->s, t->shared, err);
         if (!st)
-            st = clamp_outbox(t, shared, err);
+            st = clamp_outbox(t, t->shared, err);
         /* A position in the lost history is none in this one, even where nothing more is said. */
         if (!st)
             st = store_meta_set(t->s, "cursor", span_of(NULL, 0), err);
@@ -384,6 +384,8 @@ enum ocop_status taking_sets(struct taking *t, struct ocop_error *err)
         st = lost_known(t, err);
     if (!st && t->reply->fork_seq && !t->forked)
         st = take_foreign(t, err);
+    if (!st && !t->forked)
+        st = lost_heard(t, err);
     if (!st && !t->forked)
         st = take_late_outcomes(t, err);
     return st;

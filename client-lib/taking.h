@@ -12,6 +12,8 @@ struct taking {
     struct arena late;   /* of one change that waited, or of one set that was lost */
     struct ocop_sync_summary *sum;
     struct reply_result *result;
+    bool elsewhere;      /* the registry has another history than the one read so far ... */
+    uint64_t shared;     /* ... from behind this version on */
     bool pending;        /* the outbox is not empty */
     bool owns;           /* some records here are of this device */
     bool rereading;      /* everything is read again ... */
@@ -52,6 +54,10 @@ void taking_clamp(struct change *c, uint64_t shared);
 /** The registry holds the sets of this replica up to `acked` only: what was acknowledged beyond
  *  waits again, each change in its old place. */
 OCOP_MUST_USE enum ocop_status lost_sets(struct taking *t, uint64_t acked, struct ocop_error *err);
+
+/** What was asked about again has been answered: all is read anew once, since of a record that was
+ *  waiting for its answer nobody told that it is not for this device. */
+OCOP_MUST_USE enum ocop_status lost_heard(struct taking *t, struct ocop_error *err);
 
 /** Compare what the registry knows of this device with what it sent; fork where they part. */
 OCOP_MUST_USE enum ocop_status lost_known(struct taking *t, struct ocop_error *err);

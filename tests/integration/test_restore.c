@@ -503,6 +503,36 @@ what_was_refused_before_a_restore_and_is_taken_after_it_is_said_to_be_taken(void
     assert_string_equal(world_value(w, "inspection", id, "score"), "85");
 }
 
+static void backup_moves(struct world *w, const char *from, const char *to)
+{
+    char command[512];
+    snprintf(command, sizeof command, "cd %s && mv %s %s", w->dir, from, to);
+    assert_int_equal(system(command), 0);
+}
+
+/* The wrong backup was restored first, and what the device learned until the right one was is lost
+ * with it: its sets are in both. */
+static void what_an_older_backup_took_and_a_later_one_refuses_is_said_to_be_refused(void **state)
+{
+    struct world *w = *state;
+    struct ocop_id id = world_inspect(w, 1, "pass");
+    world_backup(w);
+    backup_moves(w, "backup.db", "older.db");
+    inspector(w, 1, false);
+    world_sync(w, 1);
+    world_backup(w);
+    backup_moves(w, "backup.db", "later.db");
+    backup_moves(w, "older.db", "backup.db");
+    world_restore(w);
+    world_sync(w, 1);
+    assert_int_equal(state_of(w, 1, id), OCOP_ACCEPTED);
+    backup_moves(w, "later.db", "backup.db");
+    world_restore(w);
+    world_sync(w, 1);
+    assert_int_equal(state_of(w, 1, id), OCOP_REFUSED);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM inspection"), 0);
+}
+
 /* The store forked after the backup: neither its replica nor the set that it continues is there. */
 static void a_store_that_forked_since_the_backup_is_not_shut_out(void **state)
 {
@@ -850,6 +880,7 @@ int main(void)
         T(a_sealed_edit_of_a_lost_history_overwrites_nothing_either),
         T(what_a_restored_registry_refuses_is_said_to_be_refused),
         T(what_was_refused_before_a_restore_and_is_taken_after_it_is_said_to_be_taken),
+        T(what_an_older_backup_took_and_a_later_one_refuses_is_said_to_be_refused),
         T(a_store_that_forked_since_the_backup_is_not_shut_out),
         T(a_device_without_a_certificate_is_enrolled_again_and_loses_nothing),
         T(a_case_of_a_lost_history_does_not_stay_for_ever),
