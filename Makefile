@@ -310,6 +310,11 @@ android: deps-test deps-cipher ## libocop as one library for Android's ABIS; NDK
 	@for abi in $(ABIS); do NDK='$(NDK)' SYSROOT='$(SYSROOT)' TARGET='$(TARGET)' sh client-lib/android/build.sh $$abi || exit 1; done
 	@$(MAKE) -s aar
 
+.PHONY: android-java
+android-java: android ## the Java tests against those of ARM, in JVMs of ARM under qemu
+	@$(MAKE) -s $(JAVA_TEST)
+	@for abi in $(filter-out x86_64,$(ABIS)); do sh client-lib/android/java.sh $$abi || exit 1; done
+
 fuzz: deps-check ## fuzz each target for FUZZ_SECONDS (300) under sanitizers, from its corpus
 	$(MAKE) -s -j 2 B=build-fuzz CC=clang OPT='-O1 -g' LIBFUZZER=1 \
 		SAN='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all' fuzzers
