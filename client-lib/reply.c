@@ -223,6 +223,8 @@ static enum ocop_status take_record(struct taking *t, struct change *c, uint64_t
         st = pending ? take_under(t, c, version, err) : take_over(t, c, version, err);
     if (!st && c->kind == KIND_ATTACHMENT)
         st = take_removal(t, c, err);
+    if (!st && c->kind == KIND_ATTACHMENT)
+        st = store_thumbnail_again_of(t->s, &c->record, err);
     return st;
 }
 

@@ -490,7 +490,8 @@ enum thumbnail_state {
     THUMBNAIL_UNKNOWN = -1, /* there is no row */
     THUMBNAIL_WANTED = 0,
     THUMBNAIL_HERE = 1,
-    THUMBNAIL_NONE = 2 /* the registry can make none */
+    THUMBNAIL_NONE = 2, /* the registry can make none */
+    THUMBNAIL_TOLD = 3  /* wanted, and the registry had none: asked for again when there is news */
 };
 struct thumbnail_row {
     uint8_t hash[FILE_HASH_LEN]; /* of the content that it is of */
@@ -503,10 +504,18 @@ OCOP_MUST_USE enum ocop_status store_thumbnail(struct ocop_store *s,
                                                struct thumbnail_row *out, struct ocop_error *err);
 OCOP_MUST_USE enum ocop_status
 store_thumbnail_put(struct ocop_store *s, const struct thumbnail_row *row, struct ocop_error *err);
-/** Of which contents, by hash and size; who asked first comes first. */
-OCOP_MUST_USE enum ocop_status store_thumbnails_wanted(struct ocop_store *s, struct arena *a,
-                                                       struct file_row **out, size_t *count,
-                                                       struct ocop_error *err);
+/** Something about the content, or about an attachment that names it, is new: what the registry
+ *  had none of is asked for again. */
+OCOP_MUST_USE enum ocop_status store_thumbnail_again(struct ocop_store *s,
+                                                     const uint8_t hash[FILE_HASH_LEN],
+                                                     struct ocop_error *err);
+OCOP_MUST_USE enum ocop_status
+store_thumbnail_again_of(struct ocop_store *s, const struct id *attachment, struct ocop_error *err);
+/** Of which contents, by hash and size; who asked first comes first. Of what the registry had none
+ *  of once more a day, since a file that another brings is no news here. */
+OCOP_MUST_USE enum ocop_status store_thumbnails_wanted(struct ocop_store *s, int64_t now_ms,
+                                                       struct arena *a, struct file_row **out,
+                                                       size_t *count, struct ocop_error *err);
 /** Those that were asked for or came longest ago go, until THUMBNAILS_KEPT_MAX are left. */
 OCOP_MUST_USE enum ocop_status store_thumbnails_trim(struct ocop_store *s, struct ocop_error *err);
 /** Those of contents that nothing here names any more, or that were removed, go. */

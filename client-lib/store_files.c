@@ -53,7 +53,8 @@ enum ocop_status store_file_put(struct ocop_store *s, const struct file_row *row
     put_int(st, 5, row->wanted);
     put_int(st, 6, row->done);
     put_int(st, 7, (uint64_t)row->tried_ms);
-    return run(s, st, err);
+    status = run(s, st, err);
+    return status || !row->central ? status : store_thumbnail_again(s, row->hash, err);
 }
 
 enum ocop_status store_file_delete(struct ocop_store *s, const uint8_t hash[FILE_HASH_LEN],

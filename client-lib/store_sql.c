@@ -23,6 +23,10 @@
     "EXISTS (SELECT 1 FROM outbox WHERE record = t.id AND state = 1), "                            \
     "coalesce(t.removed_ms, 0), t.removed_reason "                                                 \
     "FROM attachment AS t LEFT JOIN file AS f ON f.hash = t.hash "
+/* 3: THUMBNAIL_TOLD; 0: THUMBNAIL_WANTED. */
+#define THUMBNAIL_AGAIN                                                                            \
+    "UPDATE thumbnail SET state = 0, sum = row_sum(hash, 0, image, at_ms) WHERE state = 3 "        \
+    "AND hash = "
 /* A record's are looked up by their index. */
 #define OF_RECORD_OR_ALL                                                                           \
     "WHERE (?1 IS NULL OR t.n IN (SELECT n FROM attachment WHERE record_id = ?1)) "                \
@@ -184,8 +188,11 @@ static const char *const questions[Q_COUNT] = {
                         "?3, ?4, row_sum(?1, ?2, ?3, ?4)) ON CONFLICT (hash) DO UPDATE SET "
                         "state = excluded.state, image = excluded.image, at_ms = excluded.at_ms, "
                         "sum = excluded.sum",
+    [Q_THUMBNAIL_AGAIN] = THUMBNAIL_AGAIN "?1",
+    [Q_THUMBNAIL_AGAIN_OF] = THUMBNAIL_AGAIN "(SELECT t.hash FROM attachment AS t WHERE t.id = ?1)",
     [Q_THUMBNAILS_WANTED] = "SELECT p.hash, min(t.size) FROM thumbnail AS p JOIN attachment AS t "
-                            "ON t.hash = p.hash WHERE p.state = 0 GROUP BY p.hash "
+                            "ON t.hash = p.hash WHERE p.state = 0 OR (p.state = 3 AND "
+                            "p.at_ms NOT BETWEEN ?1 - 86400000 AND ?1) GROUP BY p.hash "
                             "ORDER BY p.at_ms, p.hash",
     [Q_THUMBNAILS_LEFT] = "DELETE FROM thumbnail WHERE NOT EXISTS (SELECT 1 FROM attachment AS t "
                           "WHERE t.hash = thumbnail.hash AND t.removed_ms IS NULL)",

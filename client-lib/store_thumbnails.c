@@ -39,7 +39,31 @@ enum ocop_status store_thumbnail_put(struct ocop_store *s, const struct thumbnai
     return run(s, st, err);
 }
 
-enum ocop_status store_thumbnails_wanted(struct ocop_store *s, struct arena *a,
+enum ocop_status store_thumbnail_again(struct ocop_store *s, const uint8_t hash[FILE_HASH_LEN],
+                                       struct ocop_error *err)
+{
+    sqlite3_stmt *st = NULL;
+    enum ocop_status status = store_ask(s, Q_THUMBNAIL_AGAIN, &st, err);
+
+    if (status)
+        return status;
+    put_bytes(st, 1, span_of(hash, FILE_HASH_LEN));
+    return run(s, st, err);
+}
+
+enum ocop_status store_thumbnail_again_of(struct ocop_store *s, const struct id *attachment,
+                                          struct ocop_error *err)
+{
+    sqlite3_stmt *st = NULL;
+    enum ocop_status status = store_ask(s, Q_THUMBNAIL_AGAIN_OF, &st, err);
+
+    if (status)
+        return status;
+    put_id(st, 1, attachment);
+    return run(s, st, err);
+}
+
+enum ocop_status store_thumbnails_wanted(struct ocop_store *s, int64_t now_ms, struct arena *a,
                                          struct file_row **out, size_t *count,
                                          struct ocop_error *err)
 {
@@ -49,6 +73,8 @@ enum ocop_status store_thumbnails_wanted(struct ocop_store *s, struct arena *a,
 
     *out = NULL;
     *count = 0;
+    if (!status)
+        put_int(st, 1, (uint64_t)now_ms);
     while (!status && row) {
         struct span hash;
         status = step(s, st, &row, err);

@@ -92,9 +92,9 @@ enum ocop_status ocop_thumbnail_read(struct ocop_store *s, const struct ocop_id 
         st = err_set(err, OCOP_ENOTFOUND, "the registry's office has removed it");
     if (!st && (row.state != THUMBNAIL_HERE || row.image.len > THUMBNAIL_BYTES_MAX))
         st = err_set(err, OCOP_ENOTFOUND, "%s",
-                     row.state == THUMBNAIL_NONE     ? "the registry has no thumbnail of it"
-                     : row.state == THUMBNAIL_WANTED ? "its thumbnail was not fetched yet"
-                                                     : "its thumbnail is not on this device");
+                     row.state == THUMBNAIL_NONE      ? "the registry has no thumbnail of it"
+                     : row.state == THUMBNAIL_UNKNOWN ? "its thumbnail is not on this device"
+                                                      : "its thumbnail was not fetched yet");
     if (!st) {
         memcpy(out, row.image.p, row.image.len);
         *len = row.image.len;
@@ -120,7 +120,8 @@ static enum ocop_status load(struct fetching *f, struct ocop_error *err)
 
     if (st)
         return st;
-    st = store_thumbnails_wanted(f->s, &f->arena, &f->wanted, &f->count, err);
+    st =
+        store_thumbnails_wanted(f->s, env_now_ms(f->s->env), &f->arena, &f->wanted, &f->count, err);
     client_read_end(f->s);
     return st;
 }
@@ -150,7 +151,8 @@ static bool is_image(const ProtobufCBinaryData *d)
     return d->len > 3 && d->len <= THUMBNAIL_BYTES_MAX && memcmp(d->data, "\xff\xd8\xff", 3) == 0;
 }
 
-/* In a transaction. What is not told, or not yet there, stays wanted. */
+/* In a transaction. What is not told, or is being made, stays wanted; what the registry has not, or
+ * may not give, is not asked for with each sync. */
 static enum ocop_status take_one(struct fetching *f, const struct file_row *of,
                                  const Ocop__Sync__FileState *told, struct ocop_error *err)
 {
@@ -160,6 +162,8 @@ static enum ocop_status take_one(struct fetching *f, const struct file_row *of,
     if (told->code == FILE_WHOLE && is_image(&told->thumbnail)) {
         row.state = THUMBNAIL_HERE;
         row.image = span_of(told->thumbnail.data, told->thumbnail.len);
+    } else if (told->code == FILE_ABSENT || told->code == FILE_UNNAMED) {
+        row.state = THUMBNAIL_TOLD;
     } else if (told->code != FILE_NONE) {
         return OCOP_OK;
     }

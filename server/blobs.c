@@ -328,7 +328,7 @@ static enum ocop_status completed(struct asked *q, const struct subject *s, stru
     if (st == OCOP_OK)
         st = blobs_lack_no_more(q->r, s->hash, q->err);
     if (st == OCOP_OK)
-        thumbs_want(q->r->thumbs, s->hash);
+        (void)thumbs_want(q->r->thumbs, s->hash);
     return st != OCOP_OK ? st : say(q, s, FILE_WHOLE, NULL);
 }
 
@@ -456,8 +456,8 @@ static enum ocop_status thumb_answer(struct asked *q, const struct subject *s)
     if (!image)
         return err_nomem(q->err);
     st = thumbs_look(&q->r->blobs, s->hash, &state, image, &len, q->err);
-    if (st == OCOP_OK && state == THUMB_UNMADE)
-        thumbs_want(q->r->thumbs, s->hash);
+    if (st == OCOP_OK && state == THUMB_UNMADE && thumbs_want(q->r->thumbs, s->hash))
+        return say(q, s, FILE_PART, NULL);
     if (st != OCOP_OK || state != THUMB_HERE)
         return st != OCOP_OK ? st : say(q, s, state == THUMB_NONE ? FILE_NONE : FILE_ABSENT, NULL);
     q->thumbs_given++;

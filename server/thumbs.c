@@ -220,18 +220,18 @@ static void rest(struct thumbs *t)
     first->until_ms = env_mono_ms(t->env) + REST_MS;
 }
 
-void thumbs_want(struct thumbs *t, const uint8_t hash[FILE_HASH_LEN])
+bool thumbs_want(struct thumbs *t, const uint8_t hash[FILE_HASH_LEN])
 {
-    if (!t || t->off || t->count == WAITING_MAX)
-        return;
+    if (!t || t->off)
+        return false;
     if (t->pid && memcmp(t->hash, hash, FILE_HASH_LEN) == 0)
-        return;
+        return true;
     for (size_t i = 0; i < t->count; i++)
         if (memcmp(t->waiting[i], hash, FILE_HASH_LEN) == 0)
-            return;
-    if (rests(t, hash))
-        return;
-    memcpy(t->waiting[t->count++], hash, FILE_HASH_LEN);
+            return true;
+    if (!rests(t, hash) && t->count < WAITING_MAX)
+        memcpy(t->waiting[t->count++], hash, FILE_HASH_LEN);
+    return true;
 }
 
 /* Nothing but these two, and nothing of our environment. @return 0, or what errno would be */

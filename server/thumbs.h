@@ -41,8 +41,8 @@ OCOP_MUST_USE enum ocop_status thumbs_open(const struct content_dir *blobs, cons
 void thumbs_close(struct thumbs *t);
 
 /** Make it when its turn comes, unless it is there. What there is no room for is asked for again.
- * NULL is allowed: nothing is made. */
-void thumbs_want(struct thumbs *t, const uint8_t hash[FILE_HASH_LEN]);
+ * NULL is allowed: nothing is made. @return false: nothing is made here */
+bool thumbs_want(struct thumbs *t, const uint8_t hash[FILE_HASH_LEN]);
 
 /** Begin with the next, or see what has become of the last; never waits. NULL is allowed.
  *  @return whether there is something to do yet */

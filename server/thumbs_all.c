@@ -70,7 +70,7 @@ static enum ocop_status make(struct looking *l, const struct query_file *f, stru
     st = thumbs_look(&l->r->blobs, f->hash, &state, image, &len, err);
     l->found->there += st == OCOP_OK && state == THUMB_HERE;
     if (st == OCOP_OK && state == THUMB_UNMADE) {
-        thumbs_want(l->thumbs, f->hash);
+        (void)thumbs_want(l->thumbs, f->hash);
         wait_for(l->thumbs);
         st = thumbs_look(&l->r->blobs, f->hash, &state, image, &len, err);
         l->found->made += st == OCOP_OK && state == THUMB_HERE;

@@ -73,7 +73,8 @@ void content_abandon(struct content_writer *w);
 
 /* What is known of a content on its way; the numbers travel. */
 enum file_code {
-    FILE_PART = 0,    /* these chunks are there; the others are wanted */
+    FILE_PART = 0,    /* these chunks are there; the others are wanted. Of a thumbnail: it is
+                         being made */
     FILE_WHOLE = 1,   /* all of it is there, and this device has shown to have it */
     FILE_PROVE = 2,   /* it is there: prove to have it, by the nonce */
     FILE_UNNAMED = 3, /* no attachment that is there, and may be seen, names it */

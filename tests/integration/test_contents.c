@@ -413,6 +413,79 @@ static void what_is_hashed_is_bounded_and_paid_for(void **state)
     free(bytes);
 }
 
+/* --- thumbnails that there are not --------------------------------------------------------------
+ */
+
+static void want_thumbnail(struct world *w, unsigned n, struct ocop_id id)
+{
+    struct ocop_error err = {0};
+    unsigned wanted;
+    must(ocop_fetch_thumbnails(w->stores[n], &id, &wanted, &err), &err);
+    assert_int_equal(wanted, 1);
+}
+
+/* @return whether the registry was asked for more than the records */
+static bool asks(struct world *w, unsigned n)
+{
+    const unsigned before = w->links[n].exchanges;
+    world_sync(w, n);
+    return w->links[n].exchanges - before > 1;
+}
+
+static void note_told(struct world *w, unsigned n, const struct photo *p, int64_t at_ms)
+{
+    struct ocop_error err = {0};
+    struct thumbnail_row row = {.state = THUMBNAIL_TOLD, .at_ms = at_ms};
+    memcpy(row.hash, p->hash, HASH_LEN);
+    must(store_begin(w->stores[n], &err), &err);
+    must(store_thumbnail_put(w->stores[n], &row, &err), &err);
+    must(store_commit(w->stores[n], &err), &err);
+}
+
+/* The registry makes none here. It is asked again when there is news, not with each sync. */
+static void a_thumbnail_that_there_is_not_is_asked_for_when_there_is_news(void **state)
+{
+    struct world *w = *state;
+    struct photo *p = photo(2 * CHUNK, 80);
+    const int64_t day = INT64_C(86400000), now = env_now_ms(env_system());
+    attach(w, 1, world_inspect(w, 1, "pass"), p);
+    world_sync(w, 1);
+    world_sync(w, 0);
+    world_sync(w, 1);
+    for (unsigned i = 0; i < 2; i++) { /* who may see it, and the app may always ask */
+        want_thumbnail(w, 0, p->id);
+        assert_true(asks(w, 0));
+        assert_false(asks(w, 0));
+    }
+    world_amend(w, 1, p->id, "caption=Bếp");
+    world_sync(w, 1);
+    assert_true(asks(w, 0)); /* its attachment was changed */
+    assert_false(asks(w, 0));
+    fetch(w, 0, p->id);
+    world_sync(w, 0); /* its content is at the registry, as is seen now */
+    assert_true(asks(w, 0));
+    assert_false(asks(w, 0));
+    for (int i = -1; i <= 1; i += 2) { /* it is long ago, or the clock was wrong */
+        note_told(w, 0, p, now + i * 2 * day);
+        assert_true(asks(w, 0));
+        assert_false(asks(w, 0));
+    }
+    free(p);
+}
+
+/* ... of which that its own file has come there is one. */
+static void a_thumbnail_of_what_was_not_sent_is_asked_for_when_it_was(void **state)
+{
+    struct world *w = *state;
+    struct photo *p = photo(2 * CHUNK, 81);
+    attach(w, 1, world_inspect(w, 1, "pass"), p);
+    want_thumbnail(w, 1, p->id);
+    assert_int_equal(world_sync(w, 1).files_sent, 1);
+    assert_true(asks(w, 1));
+    assert_false(asks(w, 1));
+    free(p);
+}
+
 /* Nothing of a content that is not what was sent is given to who begins to fetch it. */
 static void a_content_damaged_at_the_centre_is_told_before_it_travels(void **state)
 {
@@ -531,6 +604,8 @@ int main(void)
         TEST(a_file_that_fails_at_the_centre_holds_up_no_other),
         TEST(what_completes_a_content_keeps_out_who_sweeps),
         TEST(what_is_hashed_is_bounded_and_paid_for),
+        TEST(a_thumbnail_that_there_is_not_is_asked_for_when_there_is_news),
+        TEST(a_thumbnail_of_what_was_not_sent_is_asked_for_when_it_was),
         TEST(a_content_damaged_at_the_centre_is_told_before_it_travels),
         TEST(a_server_that_takes_back_what_it_said_holds_no_device),
         TEST(a_server_that_knows_no_files_takes_the_records),
