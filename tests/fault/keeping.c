@@ -144,6 +144,7 @@ static void dropped(struct scene *s, enum ocop_status st)
 
 /* --- mended ----------------------------------------------------------------------------------- */
 
+/* The same each time: all that there is is read. */
 static void spoil(struct scene *s)
 {
     char path[PATH_MAX], folder[PATH_MAX];
@@ -156,7 +157,8 @@ static void spoil(struct scene *s)
 
 static void one_that_a_device_has(struct scene *s)
 {
-    one_more(s, hash);
+    if (s->number == 0)
+        one_more(s, hash);
     spoil(s);
 }
 
@@ -167,19 +169,22 @@ static void one_that_a_backup_has(struct scene *s)
     struct blobs_copied copied;
     struct content_dir backup;
     char path[128];
-    one_more(s, hash);
-    snprintf(path, sizeof path, "%s/backup.db", s->w.dir);
-    if (s->number == 1)
+    if (s->number == 0) {
+        one_more(s, hash);
+        snprintf(path, sizeof path, "%s/backup.db", s->w.dir);
         must(backup_make(s->w.registry, path, false, &result, &err), &err);
-    must(blobs_of_backup(path, s->w.registry->env, &backup, &err), &err);
-    must(blobs_copy(s->w.registry, &s->w.registry->blobs, &backup, &copied, &err), &err);
+        must(blobs_of_backup(path, s->w.registry->env, &backup, &err), &err);
+        must(blobs_copy(s->w.registry, &s->w.registry->blobs, &backup, &copied, &err), &err);
+    }
     spoil(s);
 }
 
 static enum ocop_status mend(struct scene *s, struct ocop_error *err)
 {
     struct files_found found;
-    return files_verify(s->w.registry, true, nowhere(), &found, err);
+    enum ocop_status st = files_verify(s->w.registry, true, nowhere(), &found, err);
+    return st == OCOP_OK && found.failed ? err_set(err, OCOP_EIO, "it is told of and not mended")
+                                         : st;
 }
 
 static void mended(struct scene *s, enum ocop_status st)
