@@ -65,6 +65,9 @@ static void fetched(struct scene *s, enum ocop_status st)
     static uint8_t bytes[BYTES + 1];
     struct ocop_error err = {0};
     size_t got;
+    unsigned removed;
+    /* What it made room for goes, if not at once. */
+    must(ocop_files_sweep(s->w.stores[0], &removed, &err), &err);
     no_findings(s);
     if (st != OCOP_OK)
         must(fetch(s, &err), &err);
@@ -147,7 +150,7 @@ static enum ocop_status sweep_centre(struct scene *s, struct ocop_error *err)
         return st;
     st = files_sweep(s->w.registry, 0, nowhere, &swept, err);
     registry_rollback(s->w.registry);
-    return st;
+    return st == OCOP_OK && swept.failed ? err_set(err, OCOP_EIO, "one is still there") : st;
 }
 
 static void swept_centre(struct scene *s, enum ocop_status st)

@@ -591,7 +591,8 @@ static struct listing *listing_of(DIR *dir)
 #define REAL(name) __real_##name
 #define WRAP(name) __wrap_##name
 #endif
-#ifdef __USE_TIME_BITS64 /* and where time_t had 32 bits once, one more */
+#if defined __GLIBC__ && defined __USE_TIME_BITS64 /* and where time_t had 32 bits once, one more  \
+                                                    */
 #define REAL_STAT __real___stat64_time64
 #define WRAP_STAT __wrap___stat64_time64
 #else
