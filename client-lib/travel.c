@@ -88,14 +88,19 @@ static uint64_t bytes_there(const struct moving *m)
 
 /* --- what is to travel ----------------------------------------------------------------------- */
 
-/* All of it came before, and then something failed, or the program was killed. */
-static enum ocop_status came_whole(struct travel *t, struct moving *m, struct content_part *p)
+/* All of it came before, and then something failed, or the program was killed. *central: it came
+ * from the registry. What lies here under its name may have been attached, which then failed too;
+ * it is shown to the registry like any other. */
+static enum ocop_status came_whole(struct travel *t, struct moving *m, struct content_part *p,
+                                   bool *central)
 {
     bool there = false;
     enum ocop_status st = content_there(&t->d, m->row.hash, m->row.size, &there, NULL);
 
+    *central = false;
     if (!st && there)
         return content_check(&t->d, m->row.hash, m->row.size, NULL);
+    *central = true;
     if (!st)
         st = content_part_open(&t->d, m->row.hash, m->row.size, false, p, NULL);
     if (st || p->count < p->chunks)
@@ -106,9 +111,11 @@ static enum ocop_status came_whole(struct travel *t, struct moving *m, struct co
 static void begin_down(struct travel *t, struct moving *m)
 {
     struct content_part p = {.fd = -1};
-    enum ocop_status st = came_whole(t, m, &p);
+    bool central;
+    enum ocop_status st = came_whole(t, m, &p, &central);
 
-    m->row.here = m->row.central = m->changed = !st;
+    m->row.here = m->changed = !st;
+    m->row.central = !st && central;
     m->phase = st ? MOVING : ENDED;
     t->o->sum->files_received += !st;
     if (p.fd >= 0)

@@ -291,6 +291,14 @@ static bool may_hash(struct asked *q, uint64_t size)
     return true;
 }
 
+/* It may have come just before the database failed or we were killed: then it is still noted as
+ * lacking, and would be asked for again and again. */
+static enum ocop_status say_whole(struct asked *q, const struct subject *s)
+{
+    enum ocop_status st = blobs_lack_no_more(q->r, s->hash, q->err);
+    return st != OCOP_OK ? st : say(q, s, FILE_WHOLE, NULL);
+}
+
 /* The content is here; its bearer may have read its hash somewhere. */
 static enum ocop_status whole_answer(struct asked *q, const struct subject *s,
                                      const Ocop__Sync__FileAsk *ask)
@@ -299,7 +307,7 @@ static enum ocop_status whole_answer(struct asked *q, const struct subject *s,
     bool brought;
     enum ocop_status st = has_brought(q, s, &brought);
     if (st != OCOP_OK || brought)
-        return st != OCOP_OK ? st : say(q, s, FILE_WHOLE, NULL);
+        return st != OCOP_OK ? st : say_whole(q, s);
     if (!ask || ask->proof.len != FILE_HASH_LEN || !may_hash(q, s->size))
         return say_prove(q, s);
     nonce_of(q, s, nonce);
@@ -309,7 +317,7 @@ static enum ocop_status whole_answer(struct asked *q, const struct subject *s,
     if (sodium_memcmp(right, ask->proof.data, FILE_HASH_LEN) != 0)
         return say_prove(q, s);
     st = note_brought(q, s);
-    return st != OCOP_OK ? st : say(q, s, FILE_WHOLE, NULL);
+    return st != OCOP_OK ? st : say_whole(q, s);
 }
 
 /* All chunks are there: is it what it is named by? Closes the part. */
@@ -326,10 +334,8 @@ static enum ocop_status completed(struct asked *q, const struct subject *s, stru
     if (st == OCOP_OK)
         st = note_brought(q, s);
     if (st == OCOP_OK)
-        st = blobs_lack_no_more(q->r, s->hash, q->err);
-    if (st == OCOP_OK)
         (void)thumbs_want(q->r->thumbs, s->hash);
-    return st != OCOP_OK ? st : say(q, s, FILE_WHOLE, NULL);
+    return st != OCOP_OK ? st : say_whole(q, s);
 }
 
 static bool is_of(const Ocop__Sync__Chunk *c, const struct subject *s)

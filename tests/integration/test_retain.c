@@ -625,6 +625,25 @@ static void what_is_damaged_or_lost_is_asked_of_its_device_again(void **state)
     }
 }
 
+/* It came, and then its commit failed. */
+static void what_came_before_a_failed_commit_is_asked_of_nobody_any_more(void **state)
+{
+    struct centre *c = *state;
+    static struct photo p;
+    char path[PATH_MAX], folder[PATH_MAX], away[PATH_MAX + 8];
+    brought(c, 1, 25, &p);
+    content_path(&c->w.registry->blobs, p.hash, path, folder);
+    snprintf(away, sizeof away, "%s.away", path);
+    assert_int_equal(rename(path, away), 0);
+    assert_int_equal(verified(c, true, NULL).asked, 1);
+    assert_int_equal(rename(away, path), 0);
+    world_sync(&c->w, 1);
+    assert_int_equal(world_count(&c->w, "SELECT count(*) FROM lacking"), 0);
+    struct ocop_sync_summary sum = world_sync(&c->w, 1);
+    assert_int_equal(sum.round_trips, 1);
+    assert_int_equal(sum.files_sent, 0);
+}
+
 /* Its own device has let go of it; another has it in its cache. */
 /* An attachment may say anything of the size: the content that it names is another's, and good. */
 static void a_content_is_not_put_aside_for_an_attachment_that_lies_about_it(void **state)
@@ -810,6 +829,7 @@ int main(void)
         TEST(what_is_attached_anew_after_its_removal_is_on_its_way_and_not_lost),
         TEST(one_that_cannot_be_removed_holds_up_no_other),
         TEST(what_is_damaged_or_lost_is_asked_of_its_device_again),
+        TEST(what_came_before_a_failed_commit_is_asked_of_nobody_any_more),
         TEST(a_content_is_not_put_aside_for_an_attachment_that_lies_about_it),
         TEST(another_device_that_has_it_brings_it_back),
         TEST(who_may_not_have_it_is_not_asked),

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "files.h"
 #include "photos.h"
 #include "records.pb-c.h"
 
@@ -279,6 +280,35 @@ static void what_is_seen_may_be_fetched_and_goes_on_where_it_was_cut(void **stat
 }
 
 /* The centre's file is damaged: nothing of it takes the place of a content, and the others come. */
+/* It was attached, and the disk failed before that was noted. */
+static void what_lies_here_is_not_at_the_registry_for_that(void **state)
+{
+    struct world *w = *state;
+    struct photo *p = photo(2 * CHUNK, 15);
+    struct ocop_error err = {0};
+    struct content_dir dir;
+    struct content_writer writer;
+    bool fresh;
+    attach(w, 1, world_inspect(w, 1, "pass"), p);
+    sync(w, 1, &(struct ocop_sync_options){.files = OCOP_FILES_NONE});
+    world_sync(w, 0);
+    fetch(w, 0, p->id);
+    must(client_write(w->stores[0], &err), &err);
+    must(files_dir(w->stores[0], true, &dir, &err), &err);
+    must(content_begin(&dir, &writer, &err), &err);
+    must(content_write(&writer, span_of(p->bytes, p->len), &err), &err);
+    must(content_seal(&writer, &err), &err);
+    must(content_place(&writer, &fresh, &err), &err);
+    files_dir_fini(&dir);
+    must(client_write_end(w->stores[0], OCOP_OK, &err), &err);
+    world_sync(w, 0);
+    assert_int_equal(state_of(w, 0, p->id, NULL), OCOP_FILE_WAITING);
+    assert_int_equal(world_sync(w, 1).files_sent, 1);
+    world_sync(w, 0);
+    assert_int_equal(state_of(w, 0, p->id, NULL), OCOP_FILE_STORED);
+    free(p);
+}
+
 static void a_content_with_another_hash_is_never_taken(void **state)
 {
     struct world *w = *state;
@@ -541,6 +571,7 @@ int main(void)
         TEST(a_wrong_proof_opens_nothing),
         TEST(a_hash_that_was_heard_of_opens_nothing),
         TEST(what_is_seen_may_be_fetched_and_goes_on_where_it_was_cut),
+        TEST(what_lies_here_is_not_at_the_registry_for_that),
         TEST(a_content_with_another_hash_is_never_taken),
         TEST(bad_chunks_are_refused_one_by_one),
         TEST(who_is_over_budget_or_revoked_sends_nothing_and_loses_nothing),
