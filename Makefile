@@ -205,7 +205,7 @@ endif
 # and folder.c.
 SIM_WRAPPED := $(addprefix crypto_,scalarmult_curve25519 scalarmult_curve25519_base sign_detached \
 	sign_verify_detached) changeset_seal feed_page store_outbox_ready utf8proc_map \
-	malloc calloc realloc strdup free \
+	malloc calloc realloc strdup free open_memstream fclose \
 	close fsync flock mkdir rmdir unlink rename write opendir closedir __stat64_time64 \
 	$(foreach name,open stat statvfs ftruncate pread pwrite readdir,$(name) $(name)64)
 $(SIM): $(call obj,$(SIM_C) tests/lib/stories.c) $(CLIENT_A) $(SERVER_A) $(PROTO_A)

@@ -135,6 +135,8 @@ static void quiesce(struct sim *s)
         s); /* before: what it refuses to a suspended device is not repeated when it comes again */
     for (unsigned i = 0; i < SIM_RECORDED_MAX; i++)
         net_repeat(s, i); /* what was still on its way arrives */
+    office_introduces_root(s);
+    office_mends(s);
     for (unsigned round = 0; !quiet; round++) {
         if (round == ROUNDS_MAX)
             sim_fail(s, "quiet", "after %d rounds there is still something to say", ROUNDS_MAX);

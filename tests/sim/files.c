@@ -6,6 +6,7 @@
 
 #include "blobs_copy.h"
 #include "bounds.h"
+#include "contents.h"
 #include "files.h"
 #include "folder.h"
 #include "oracle.h"
@@ -21,9 +22,11 @@ static void content_bytes(const struct content_made *c, uint8_t *out)
 {
     struct chance bytes = {c->seed};
     chance_fill(&bytes, out, c->size);
+    if (c->seed % 3 == 0 && c->size > 16) /* of these there are thumbnails */
+        memcpy(out, "\xff\xd8\xff\xe0", 4);
 }
 
-static struct content_made *content_of(struct sim *s, const uint8_t hash[FILE_HASH_LEN])
+struct content_made *content_of(struct sim *s, const uint8_t hash[FILE_HASH_LEN])
 {
     for (unsigned i = 0; i < s->content_count; i++)
         if (memcmp(s->contents[i].hash, hash, FILE_HASH_LEN) == 0)
@@ -356,9 +359,23 @@ static void claims(struct device *d)
 
 void files_act(struct device *d)
 {
-    static void (*const acts[])(struct device *) = {
-        attaches, attaches, attaches,  attaches,     attaches, attaches, attaches, attaches,
-        fetches,  fetches,  voids_one, limits_files, sweeps,   claims,   claims,   keeps_few};
+    static void (*const acts[])(struct device *) = {attaches,
+                                                    attaches,
+                                                    attaches,
+                                                    attaches,
+                                                    attaches,
+                                                    attaches,
+                                                    attaches,
+                                                    attaches,
+                                                    fetches,
+                                                    fetches,
+                                                    voids_one,
+                                                    limits_files,
+                                                    sweeps,
+                                                    claims,
+                                                    claims,
+                                                    keeps_few,
+                                                    centre_thumbs_wanted};
     acts[chance_below(&d->sim->chance, sizeof acts / sizeof *acts)](d);
 }
 
@@ -534,7 +551,7 @@ void files_step(struct device *d)
         if (!d->bare && content_there(&dir, rows[i].hash, rows[i].size, &there, NULL) == OCOP_OK &&
             !there)
             sim_fail(s, "files", "device %u shows content %u as here, it is not", d->index, n);
-        if (central && rows[i].central &&
+        if (central && rows[i].central && c && !c->removed && !c->spoiled &&
             content_there(&s->registry->blobs, rows[i].hash, rows[i].size, &there, NULL) ==
                 OCOP_OK &&
             !there)
@@ -561,7 +578,7 @@ static enum ocop_status one_at_centre(void *self, const uint8_t hash[FILE_HASH_L
     return OCOP_OK;
 }
 
-static const struct kept *accepted(const struct oracle *o, const struct attached *a)
+const struct kept *attached_kept(const struct oracle *o, const struct attached *a)
 {
     if (!id_is_zero(&a->id))
         return oracle_record(o, KIND_ATTACHMENT, &a->id);
@@ -573,8 +590,7 @@ static const struct kept *accepted(const struct oracle *o, const struct attached
     return NULL;
 }
 
-/* Is a content on the device, whole, and what does the device say of it? */
-static bool on_device(struct device *d, const struct content_made *c, struct file_row *row)
+bool content_on_device(struct device *d, const struct content_made *c, struct file_row *row)
 {
     struct content_dir dir = {.keyed = false};
     bool known = false;
@@ -587,16 +603,19 @@ static bool on_device(struct device *d, const struct content_made *c, struct fil
 }
 
 /* The attachment is in the registry: so is its content, or it is on its way. */
-static void is_whole(struct sim *s, const struct attached *a)
+static void is_whole(struct sim *s, const struct attached *a, const struct kept *k)
 {
     struct content_made *c = &s->contents[a->content];
     struct device *d = &s->devices[a->device];
     struct file_row row = {.size = 0};
     bool there = false;
     CHECK(content_there(&s->registry->blobs, c->hash, c->size, &there, NULL) == OCOP_OK);
+    if (kept_get(k, ATTACHMENT_REMOVED_MS, span_of(NULL, 0)) || c->spoiled ||
+        (c->removed && s->restores)) /* a restore forgets the removal: see centre.c */
+        return;
     if (there || a->excused || (c->let_go && s->blobs_lost) || d->store->me.wiped != WIPED_NOT)
         return;
-    if (!on_device(d, c, &row))
+    if (!content_on_device(d, c, &row))
         sim_fail(s, "files", "%s of device %u: content %u is neither at the centre nor on it",
                  a->caption, d->index, a->content);
     if (row.central)
@@ -607,12 +626,14 @@ static void is_whole(struct sim *s, const struct attached *a)
                  d->index, a->content);
 }
 
-static bool readable(struct device *d, const struct oracle *o, unsigned content)
+bool content_for_device(struct device *d, const struct oracle *o, unsigned content)
 {
     const struct sim *s = d->sim;
+    if (officer_attached(s, d->officer, content))
+        return true;
     for (unsigned i = 0; i < s->attached_count; i++) {
         const struct attached *a = &s->attached[i];
-        const struct kept *k = a->content == content && !a->forged ? accepted(o, a) : NULL;
+        const struct kept *k = a->content == content && !a->forged ? attached_kept(o, a) : NULL;
         if (k && oracle_receives(o, &d->replica, k))
             return true;
     }
@@ -628,7 +649,7 @@ static bool is_for(const struct device *d, const struct oracle *o, unsigned cont
     for (unsigned i = 0; i < s->attached_count; i++) {
         const struct attached *a = &s->attached[i];
         const struct device *maker = &s->devices[a->device];
-        const struct kept *k = a->content == content && !a->forged ? accepted(o, a) : NULL;
+        const struct kept *k = a->content == content && !a->forged ? attached_kept(o, a) : NULL;
         if (k && !maker->revoked &&
             (maker->officer == d->officer || oracle_receives(o, &d->replica, k)))
             return true;
@@ -661,13 +682,13 @@ static void has_no_other(struct device *d, const struct oracle *o)
     for (unsigned i = 0; i < s->content_count; i++) {
         struct file_row row;
         bool named = false;
-        if (!on_device(d, &s->contents[i], &row) || !row.central)
+        if (!content_on_device(d, &s->contents[i], &row) || !row.central)
             continue;
         CHECK(store_file_named(d->store, s->contents[i].hash, &named, NULL) == OCOP_OK);
         if (!named)
             sim_fail(s, "files", "device %u keeps content %u, of which it has no record", d->index,
                      i);
-        if (!s->rights_changed && !officer_attached(s, d->officer, i) && !readable(d, o, i))
+        if (!s->rights_changed && !content_for_device(d, o, i))
             sim_fail(s, "files", "device %u has content %u, which is not for it", d->index, i);
     }
 }
@@ -701,9 +722,9 @@ static void fetch_some(struct device *d, const struct oracle *o)
         struct file_row row;
         while (a < s->attached + s->attached_count && memcmp(a->id.b, asked[i].b, ID_LEN) != 0)
             a++;
-        bool honest = a < s->attached + s->attached_count && !a->forged && !a->excused;
         const unsigned content = (unsigned)(c - s->contents);
-        if (on_device(d, c, &row))
+        bool honest = a < s->attached + s->attached_count && !a->forged && !a->excused;
+        if (content_on_device(d, c, &row))
             s->figures.fetched++;
         else if (honest && s->restores == 0 && is_for(d, o, content))
             sim_fail(s, "files", "device %u may read %s and does not get content %u", d->index,
@@ -719,10 +740,14 @@ void files_check_all(struct oracle *o)
         return;
     CHECK(swept_at_centre(s, &removed) == OCOP_OK);
     CHECK(content_each(&s->registry->blobs, one_at_centre, s, NULL) == OCOP_OK);
-    for (unsigned i = 0; i < s->attached_count; i++)
-        if (!s->attached[i].forged && accepted(o, &s->attached[i]))
-            is_whole(s, &s->attached[i]);
+    for (unsigned i = 0; i < s->attached_count; i++) {
+        const struct attached *a = &s->attached[i];
+        const struct kept *k = a->forged ? NULL : attached_kept(o, a);
+        if (k)
+            is_whole(s, a, k);
+    }
     brought_it(s);
+    centre_check_all(o);
     for (unsigned i = 0; i < SIM_DEVICES_MAX; i++) {
         struct device *d = &s->devices[i];
         if (d->used && !d->revoked && d->enrolled) {

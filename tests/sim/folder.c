@@ -467,7 +467,9 @@ static void name_holds(const struct entry *e, const struct inode *i)
     char name[NAME_LEN + 1];
     const char *leaf = strrchr(e->path, '/') + 1;
     const struct node *n = node_working();
-    if (strlen(leaf) != NAME_LEN || !strstr(e->path, "/registry.db.blobs/"))
+    if (strlen(leaf) != NAME_LEN || !strstr(e->path, "/registry.db.blobs/") ||
+        strstr(e->path, "/thumb/") ||
+        strstr(e->path, "/damaged/")) /* it is of that name's, or was */
         return;
     crypto_generichash(hash, sizeof hash, i->now.p, i->now.len, NULL, 0);
     sodium_bin2hex(name, sizeof name, hash, sizeof hash);

@@ -491,6 +491,7 @@ void sim_open(struct sim *s, const struct sim_options *options)
     s->narrow_percent = chance_percent(&c, 40) ? (chance_percent(&c, 50) ? 97 : 70) : 0;
     s->files = chance_percent(&f, 50);
     s->officer_blobs_max = s->files && chance_percent(&f, 15) ? 20000 : 0;
+    s->files_percent = !s->files ? 0 : chance_percent(&f, 35) ? 60 : 20;
     s->net_percent = 3 + chance_below(&c, 30);
     s->step_count = options->steps ? options->steps : 60 + chance_below(&c, 160);
     s->began_ms = s->now_ms =

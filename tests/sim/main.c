@@ -365,7 +365,8 @@ static int run_many(struct many *m)
            "changed, %llu devices revoked, %llu suspended or resumed, %llu to be wiped, %llu "
            "changes of "
            "devices' keys, %llu of the registry's, %llu things from newer programs, "
-           "%llu files attached, %llu fetched, %llu claimed\n",
+           "%llu files attached, %llu fetched, %llu claimed, %llu dropped by the office, %llu "
+           "spoiled, %llu mended, %llu thumbnails made, %llu held, %llu roots replaced\n",
            (unsigned long long)f->seeds, m->failures, minutes * 60,
            (double)f->ms / 31557600e3 / minutes, (double)f->exchanges / minutes,
            (double)f->changes / minutes, (double)f->crashes / minutes, (double)f->cases / minutes,
@@ -374,7 +375,10 @@ static int run_many(struct many *m)
            (unsigned long long)f->wiped, (unsigned long long)f->rekeyed,
            (unsigned long long)f->rotated, (unsigned long long)f->strange,
            (unsigned long long)f->attached, (unsigned long long)f->fetched,
-           (unsigned long long)f->claimed);
+           (unsigned long long)f->claimed, (unsigned long long)f->dropped,
+           (unsigned long long)f->spoiled, (unsigned long long)f->mended,
+           (unsigned long long)f->thumbs, (unsigned long long)f->thumbs_held,
+           (unsigned long long)f->roots);
     return m->failures || f->seeds == 0 ? 1 : 0;
 }
 

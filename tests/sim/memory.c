@@ -3,6 +3,7 @@
  * see SIM in the Makefile); SQLite gets a heap of its own, which is quicker too. */
 #include <malloc.h>
 #include <sqlite3.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <utf8proc.h>
 
@@ -132,6 +133,34 @@ utf8proc_ssize_t __wrap_utf8proc_map(const uint8_t *in, utf8proc_ssize_t len, ui
     utf8proc_ssize_t got = __real_utf8proc_map(in, len, out, options);
     taken_since(so_far, (int64_t)malloc_usable_size(*out));
     return got;
+}
+
+/* A stream into memory, one at a time: its text is the C library's until it is closed, and then
+ * whoever opened it frees it here. */
+static FILE *stream;
+static char **stream_text;
+
+FILE *__real_open_memstream(char **text, size_t *len);
+int __real_fclose(FILE *f);
+FILE *__wrap_open_memstream(char **text, size_t *len);
+int __wrap_fclose(FILE *f);
+
+FILE *__wrap_open_memstream(char **text, size_t *len)
+{
+    CHECK(!stream);
+    stream_text = text;
+    return stream = __real_open_memstream(text, len);
+}
+
+int __wrap_fclose(FILE *f)
+{
+    const bool ours = f == stream;
+    int rc = __real_fclose(f);
+    if (ours) {
+        stream = NULL;
+        taken((int64_t)malloc_usable_size(*stream_text));
+    }
+    return rc;
 }
 
 /* --- SQLite's ----------------------------------------------------------------------------------

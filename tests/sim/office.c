@@ -350,6 +350,43 @@ void office_resumes(struct sim *s)
     }
 }
 
+void office_introduces_root(struct sim *s)
+{
+    struct ocop_error err = {0};
+    struct author self = {.r = NULL};
+    if (!s->figures.roots || !server_up(s))
+        return;
+    enum ocop_status st = registry_begin(s->registry, &err);
+    if (st == OCOP_OK)
+        st = author_registry(s->registry, &s->keys, &self, &err);
+    author_end(&self);
+    if (st == OCOP_OK)
+        st = registry_commit(s->registry, &err);
+    if (st != OCOP_OK)
+        registry_rollback(s->registry);
+    sim_trace(s, "the log names the present root: %s", err_name(st));
+    (void)wrote(s, st, &err);
+}
+
+/* As `ocopd keys next-root` and `take-root` do: devices take it over with their next sync. Not in
+ * runs with restores: what a restored registry forgot of a device's new keys stands in a
+ * certificate, which is worth nothing under another root; such a device needs a new store. */
+static void replaces_root(struct sim *s)
+{
+    enum { ROOTS_ENOUGH = 4 };
+    char path[DISK_PATH_MAX + 40], keys[DISK_PATH_MAX + 40];
+    struct ocop_error err = {0};
+    if ((s->faults & FAULT_RESTORE) || s->keys.roots.count > ROOTS_ENOUGH || !server_up(s))
+        return;
+    snprintf(path, sizeof path, "%s.root-%zu", s->registry_path, s->keys.roots.count);
+    snprintf(keys, sizeof keys, "%s.keys", s->registry_path);
+    CHECK(keys_next_root(&s->keys, &s->server.env, &s->keys.root, path, &err) == OCOP_OK);
+    CHECK(keys_take_root(&s->keys, &s->server.env, path, &err) == OCOP_OK);
+    CHECK(keys_save(keys, &s->keys, &err) == OCOP_OK);
+    s->figures.roots++;
+    office_introduces_root(s);
+}
+
 /* Keys that devices learn of as they come; none of the old ones is over before the end. */
 static void rotates(struct sim *s)
 {
@@ -358,6 +395,10 @@ static void rotates(struct sim *s)
     char path[DISK_PATH_MAX + 40];
     struct ocop_error err = {0};
     bool channel = chance_percent(&s->chance, 50);
+    if (chance_percent(&s->chance, 30)) {
+        replaces_root(s);
+        return;
+    }
     if (channel ? s->rotations + 1 >= SERVER_CHANNEL_KEYS_MAX
                 : s->keys.retired_count + 1 >= KEYS_RETIRED_MAX)
         return;
@@ -377,6 +418,8 @@ void office_acts(struct sim *s)
     unsigned what = chance_below(&s->chance, 100);
     if (s->files && chance_percent(&s->chance, 6))
         office_sweeps(s);
+    else if (s->attached_count && chance_percent(&s->chance, s->files_percent))
+        office_keeps_contents(s);
     else if (what < 5 && s->server.newer)
         strange_things(s);
     else if (what < 50)

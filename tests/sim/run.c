@@ -147,6 +147,12 @@ void sim_run(const struct sim_options *options, struct sim_figures *sum)
     sum->attached += s->figures.attached;
     sum->fetched += s->figures.fetched;
     sum->claimed += s->figures.claimed;
+    sum->dropped += s->figures.dropped;
+    sum->spoiled += s->figures.spoiled;
+    sum->mended += s->figures.mended;
+    sum->thumbs += s->figures.thumbs;
+    sum->thumbs_held += s->figures.thumbs_held;
+    sum->roots += s->figures.roots;
     sim_close(s);
     if (memory_total() != s->held)
         sim_fail(s, "memory", "%lld bytes were not given back",

@@ -53,7 +53,8 @@ struct sim_options {
 /* What a run covered. */
 struct sim_figures {
     uint64_t seeds, ms, exchanges, crashes, cases, changes, restores, forks, scopes, revoked,
-        strange, suspended, wiped, rekeyed, rotated, attached, fetched, claimed;
+        strange, suspended, wiped, rekeyed, rotated, attached, fetched, claimed, dropped, spoiled,
+        mended, thumbs, thumbs_held, roots;
 };
 
 /* What a machine has of the heap, and the most it had. */
@@ -156,7 +157,9 @@ struct content_made {
     uint8_t hash[FILE_HASH_LEN];
     size_t size;
     uint64_t seed;
-    bool let_go; /* perhaps by who attached it, since the registry had it */
+    bool let_go;  /* perhaps by who attached it, since the registry had it */
+    bool removed; /* perhaps by the office, see centre.c */
+    bool spoiled; /* the centre's was damaged or lost some time */
 };
 
 struct attached {
@@ -190,6 +193,7 @@ struct sim {
     unsigned newer_percent;  /* of the machines have a program that is a version ahead */
     unsigned narrow_percent; /* of pages and sets hold as little as they can, see narrow.c */
     bool files;              /* officers attach some */
+    unsigned files_percent;  /* of what they do, and of what the office does, is about these */
     uint64_t officer_blobs_max;
     bool blobs_lost;     /* the registry was restored without its newest files */
     bool rights_changed; /* who may read what is not what it was at first */
@@ -338,6 +342,8 @@ const struct known_record *record_drawn(struct sim *s);
 void office_acts(struct sim *s);
 void office_resolves(struct sim *s);
 void office_restores(struct sim *s);
+/** Unless it does. What failed, or was lost in a restore, the registry's next set makes good. */
+void office_introduces_root(struct sim *s);
 void office_backs_up(struct sim *s);
 
 /* --- files.c: photos and documents --------------------------------------------------------------
@@ -360,6 +366,16 @@ void files_older(struct device *d, const struct copy *c);
 void files_backed_up(struct sim *s, const char *backup);
 void files_restored(struct sim *s, const char *backup);
 void office_sweeps(struct sim *s);
+
+/* --- centre.c: what the office does about contents ----------------------------------------------
+ */
+
+void office_keeps_contents(struct sim *s);
+void office_mends(struct sim *s);
+void centre_thumbs_wanted(struct device *d);
+
+/* --- files.c, again */
+
 /** Contents came to this device. `alone`: with nothing else going on. */
 void files_came(struct device *d, bool alone);
 /** What must hold at any moment, of this device. */

@@ -351,7 +351,7 @@ void officer_acts(struct sim *s, struct device *d)
         voids,   submits_draft, submits_draft, adds,   resends, discards, amends, rekeys};
     if (!device_up(d) || !d->enrolled)
         return;
-    if (s->files && chance_percent(&s->chance, 20))
+    if (s->files && chance_percent(&s->chance, s->files_percent))
         files_act(d);
     else
         acts[chance_below(&s->chance, sizeof acts / sizeof *acts)](d);
