@@ -165,7 +165,8 @@ static const char *const questions[Q_COUNT] = {
                       "WHERE t.hash = f.hash)) ORDER BY tried_ms, hash",
     [Q_FILE_OWE] =
         "UPDATE file SET wanted = 1, sum = row_sum(hash, size, here, central, 1, done, tried_ms) "
-        "WHERE hash = (SELECT hash FROM attachment WHERE id = ?1) AND here = 1 AND central = 0",
+        "WHERE here = 1 AND central = 0 AND hash = (SELECT hash FROM attachment WHERE id = ?1 "
+        "AND removed_ms IS NULL)",
     [Q_FILES_LEFT] = "SELECT " FILE_COLUMNS " FROM file AS f WHERE (central = 1 OR here = 0) "
                      "AND NOT EXISTS (SELECT 1 FROM attachment AS t WHERE t.hash = f.hash)",
     [Q_FILES_DOUBT] = "UPDATE file SET central = 0, done = 0, sum = row_sum(hash, size, here, 0, "

@@ -187,7 +187,7 @@ static enum ocop_status note(struct travel *t, struct moving *m, struct ocop_err
     }
     row.done = row.central ? row.size : bytes_there(m);
     row.here = row.here || m->row.here;
-    row.wanted = row.wanted && !row.central && !(m->down && row.here);
+    row.wanted = row.wanted && !row.central && !m->removed && !(m->down && row.here);
     return st ? st : store_file_put(t->s, &row, err);
 }
 

@@ -396,6 +396,68 @@ static void what_was_there_and_is_removed_is_sent_anew_with_a_draft(void **state
     drafted_and_dropped(*state, false);
 }
 
+/* The office moves the attachment to where device 1 receives nothing. */
+static void leaves(struct centre *c, const struct photo *p)
+{
+    const uint64_t base = (uint64_t)world_count(&c->w, "SELECT max(version) FROM log");
+    struct field unit = {.number = FIELD_UNIT,
+                         .op = FIELD_SET,
+                         .type = VALUE_BYTES,
+                         .bytes = id_span(&c->w.other_commune),
+                         .base = base};
+    struct change away = {.verb = VERB_AMEND,
+                          .kind = KIND_ATTACHMENT,
+                          .base = base,
+                          .reason = span_str("sai đơn vị"),
+                          .fields = {&unit, 1}};
+    memcpy(away.record.b, p->id.b, ID_LEN);
+    world_import(&c->w, &away, 1);
+}
+
+static void asks_no_more(struct centre *c)
+{
+    struct ocop_sync_summary sum = world_sync(&c->w, 1);
+    assert_int_equal(sum.round_trips, 1);
+    assert_int_equal(sum.files_left, 0);
+}
+
+/* Nor does it ask at each sync for what left the device, while a draft names the same. */
+static void what_was_removed_is_not_owed_when_its_record_leaves(void **state)
+{
+    struct centre *c = *state;
+    static struct photo p, q;
+    brought(c, 1, 41, &p);
+    photo_fill(&q, 41);
+    attach(c, 1, draft(c, 1), &q);
+    c->ahead_ms = 401 * DAY;
+    assert_int_equal(retain(c, NULL, 0, false, NULL).removed, 1);
+    world_sync(&c->w, 1);
+    leaves(c, &p);
+    assert_int_equal(world_sync(&c->w, 1).departed, 1);
+    asks_no_more(c);
+}
+
+static void what_a_record_that_left_owed_is_not_owed_when_it_was_removed(void **state)
+{
+    struct centre *c = *state;
+    static struct photo p, q, same;
+    struct ocop_error err = {0};
+    struct ocop_sync_summary sum;
+    const struct ocop_sync_options none = {.files = OCOP_FILES_NONE};
+    brought(c, 0, 42, &same);
+    photo_fill(&p, 42);
+    photo_fill(&q, 42);
+    attach(c, 1, world_inspect(&c->w, 1, "pass"), &p);
+    must(ocop_sync(c->w.stores[1], &none, &sum, &err), &err);
+    attach(c, 1, draft(c, 1), &q);
+    leaves(c, &p);
+    must(ocop_sync(c->w.stores[1], &none, &sum, &err), &err);
+    assert_int_equal(sum.departed, 1);
+    c->ahead_ms = 401 * DAY;
+    assert_int_equal(sync_and_drop(c, 1).files_sent, 0);
+    asks_no_more(c);
+}
+
 static void the_same_photo_attached_again_is_wanted_again(void **state)
 {
     struct centre *c = *state;
@@ -820,6 +882,8 @@ int main(void)
         TEST(a_device_that_asks_for_a_removed_content_is_told_so),
         TEST(who_asks_for_what_was_removed_keeps_it_for_a_draft),
         TEST(what_was_there_and_is_removed_is_sent_anew_with_a_draft),
+        TEST(what_was_removed_is_not_owed_when_its_record_leaves),
+        TEST(what_a_record_that_left_owed_is_not_owed_when_it_was_removed),
         TEST(the_same_photo_attached_again_is_wanted_again),
         TEST(what_an_office_must_be_able_to_show_is_kept),
         TEST(nothing_is_dropped_within_the_year_that_a_result_can_be_contested_in),
