@@ -64,6 +64,7 @@ static void device_check(struct device *d)
     }
     d->replica = replica;
     d->lineage = lineage;
+    d->rekeying = d->store->me.rekeying;
     d->cursor = status.version;
     d->seq = d->store->me.seq;
     d->sim->figures.rekeyed +=

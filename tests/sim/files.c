@@ -509,7 +509,7 @@ void files_came(struct device *d, bool alone)
     struct sim *s = d->sim;
     struct disk *k = &d->node.disk;
     const struct disk was = *k;
-    struct file_row *rows;
+    struct file_row *rows, row;
     size_t count = 0;
     k->crash_in = k->fail_in = 0;
     if (store_files_here(d->store, &s->work, &rows, &count, NULL) != OCOP_OK)
@@ -517,6 +517,9 @@ void files_came(struct device *d, bool alone)
     for (size_t i = 0; i < count; i++) {
         const struct content_made *c = content_of(s, rows[i].hash);
         unsigned n = c ? (unsigned)(c - s->contents) : 0;
+        /* Who pretended to have it may come to have it all the same. */
+        if (c && (d->rubbish >> n & 1) && content_on_device(d, c, &row))
+            d->rubbish &= ~(UINT64_C(1) << n);
         if (!c || ((s->had[d->officer] | d->rubbish) >> n & 1))
             continue;
         if (alone && !came_rightly(d, n))

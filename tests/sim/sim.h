@@ -122,6 +122,7 @@ struct device {
     bool suspended;   /* it was, and perhaps is */
     unsigned family;  /* copies of one store belong together */
     bool tainted;     /* it is a copy, has one, or was an older self */
+    bool rekeying;    /* its new keys are perhaps not the registry's yet */
     bool bare;        /* its store came back without the files that belong to it */
     uint64_t rubbish; /* contents in whose place it has other bytes, a bit each */
     unsigned files_findings;

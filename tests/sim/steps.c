@@ -340,6 +340,7 @@ static void rekeys(struct device *d)
         return;
     enum ocop_status st = ocop_rekey_device(d->store, NULL);
     sim_trace(s, "device %u makes new keys: %s", d->index, err_name(st));
+    d->rekeying = true;
     for (unsigned i = 0; i < SIM_COPIES_MAX; i++)
         s->copies[i].used = s->copies[i].used && s->copies[i].device != d->index;
 }
@@ -515,7 +516,8 @@ static struct copy *copy_drawn(struct sim *s, unsigned device)
 static void store_copied(struct sim *s)
 {
     struct device *d = device_drawn(s);
-    if (!d || d->busy || !d->enrolled)
+    /* Of two that share new keys which the registry has not taken yet, one only can bring them. */
+    if (!d || d->busy || !d->enrolled || d->rekeying)
         return;
     struct copy *c = copy_drawn(s, d->index);
     if (c && chance_percent(&s->chance, 60)) {
