@@ -398,9 +398,8 @@ static enum ocop_status copy(struct source *src, struct taken *t, struct ocop_er
 
     if (!st && src->regular)
         expected = src->end - src->at;
-    /* What is made of it is smaller, and lies beside. */
-    if (images_scales(&t->how, src->what->role))
-        expected *= 2;
+    /* What is made of it, a smaller one and one without notes, is no larger and lies beside it. */
+    expected *= 1u + images_scales(&t->how, src->what->role) + t->how.strip;
     if (!st)
         st = content_room(&t->d, expected, err);
     if (!st)

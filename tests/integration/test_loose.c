@@ -351,6 +351,12 @@ static void there_is_room_for_all_that_is_made_of_a_photo(void **state)
     must(ocop_set_image_settings(w->stores[1], &smaller, &err), &err);
     attach(w, 1, world_inspect(w, 1, "pass"), q);
     assert_int_equal(room_asked, 2 * q->len);
+    smaller.strip = true;
+    must(ocop_set_image_settings(w->stores[1], &smaller, &err), &err);
+    struct ocop_attachment a = {.bytes = q->bytes, .len = q->len, .role = "photo"};
+    struct ocop_id record = world_inspect(w, 1, "pass"), out; /* it is no true JPEG */
+    assert_int_equal(ocop_attach(w->stores[1], &record, &a, &out, &err), OCOP_EINVAL);
+    assert_int_equal(room_asked, 3 * q->len);
     free(p);
     free(q);
 }
