@@ -1,4 +1,5 @@
 /* Backup and restore: files, locks and lineages. The copying itself is SQL's (query.c). */
+#define _XOPEN_SOURCE 700 /* realpath */
 #include "backup.h"
 
 #include <errno.h>
