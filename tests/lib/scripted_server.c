@@ -175,16 +175,17 @@ static void answer_sync(struct server *v, const Ocop__Sync__SyncRequest *q, Ocop
     r->has_lineage = 1;
     r->lineage = data_of(v->lineage.b, ID_LEN);
     if (!id_is_zero(&v->new_lineage)) {
-        Ocop__Sync__Lineage *l = arena_alloc(&v->arena, sizeof *l);
-        ocop__sync__lineage__init(l);
-        l->lineage = data_of(v->new_lineage.b, ID_LEN);
-        l->parent = r->lineage;
-        l->has_lineage = l->has_parent = l->has_fork_version = 1;
-        l->fork_version = v->lineage_fork;
-        r->lineage = l->lineage;
-        r->lineages = arena_alloc(&v->arena, sizeof *r->lineages);
-        r->lineages[0] = l;
-        r->n_lineages = 1;
+        Ocop__Sync__Lineage *l = arena_alloc(&v->arena, 2 * sizeof *l);
+        r->lineages = arena_alloc(&v->arena, 2 * sizeof *r->lineages);
+        for (size_t i = 0; i < 2; i++) {
+            ocop__sync__lineage__init(&l[i]);
+            r->lineages[r->n_lineages++] = &l[i];
+            l[i].has_lineage = 1;
+        }
+        l[0].lineage = l[1].parent = r->lineage; /* the first has no parent */
+        r->lineage = l[1].lineage = data_of(v->new_lineage.b, ID_LEN);
+        l[1].has_parent = l[1].has_fork_version = 1;
+        l[1].fork_version = v->lineage_fork;
     }
     cursor->has_version = 1;
     cursor->version = v->version;

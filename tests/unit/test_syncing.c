@@ -421,11 +421,13 @@ static void a_restored_registry_gets_again_what_it_lost(void **state)
     struct fixture *f = *state;
     struct ocop_id a = submit_one(f), b;
     uint8_t hash[HASH_LEN];
+    uint64_t backup;
 
     feed_unit(f);
     feed_producer(f, 9, "HTX Mắm");
     sync_ok(f);
     memcpy(hash, f->server.hash, HASH_LEN);
+    backup = f->server.version;
     b = submit_one(f);
     feed_producer(f, 10, "HTX Cà phê");
     sync_ok(f);
@@ -433,7 +435,7 @@ static void a_restored_registry_gets_again_what_it_lost(void **state)
     f->server.seq = 1; /* the backup knows the first set only, and one producer */
     memcpy(f->server.hash, hash, HASH_LEN);
     f->server.new_lineage = made_id(30);
-    f->server.lineage_fork = 1;
+    f->server.lineage_fork = backup;
     f->server.reread = true;
     feed_unit(f);
     feed_producer(f, 9, "HTX Mắm");
