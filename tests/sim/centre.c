@@ -209,6 +209,20 @@ void centre_thumbs_wanted(struct device *d)
     sim_trace(d->sim, "device %u wants %u thumbnails: %s", d->index, wanted, err_name(st));
 }
 
+void centre_thumbs_at_the_end(struct sim *s)
+{
+    if (!s->files)
+        return;
+    makes_thumbs(s);
+    for (unsigned i = 0; i < SIM_DEVICES_MAX; i++) {
+        struct device *d = &s->devices[i];
+        unsigned wanted = 0;
+        if (d->used && d->store && !d->revoked && d->enrolled &&
+            ocop_fetch_thumbnails(d->store, NULL, &wanted, NULL) == OCOP_OK)
+            sim_trace(s, "device %u wants %u thumbnails", i, wanted);
+    }
+}
+
 void office_keeps_contents(struct sim *s)
 {
     unsigned what = chance_below(&s->chance, 100);

@@ -138,6 +138,7 @@ static void quiesce(struct sim *s)
         net_repeat(s, i); /* what was still on its way arrives */
     office_introduces_root(s);
     office_mends(s);
+    centre_thumbs_at_the_end(s);
     for (unsigned round = 0; !quiet; round++) {
         if (round == ROUNDS_MAX)
             sim_fail(s, "quiet", "after %d rounds there is still something to say", ROUNDS_MAX);

@@ -313,7 +313,7 @@ static void claims(struct device *d)
     struct sim *s = d->sim;
     const struct known_record *r = record_here(d);
     Ocop__Attachment m = OCOP__ATTACHMENT__INIT;
-    char role[] = "document", type[] = "application/octet-stream";
+    char role[] = "document", type[] = "image/jpeg"; /* whose thumbnail may be asked for too */
     struct attached made = {.device = d->index, .step = s->step, .forged = true};
     struct act act;
     struct ocop_id id;
