@@ -108,7 +108,12 @@ static bool publish(struct extract *x)
     if (fd < 0)
         return false;
     (void)close(fd);
-    return renameat(x->dir, x->part, x->dir, x->name) == 0;
+    if (renameat(x->dir, x->part, x->dir, x->name) == 0)
+        return true;
+    const int why = errno;
+    (void)unlinkat(x->dir, x->name, 0); /* the empty one that held the name */
+    errno = why;
+    return false;
 }
 
 /* Some file systems have no way to do so, and need none. */

@@ -454,7 +454,7 @@ static enum ocop_status let_go(struct ocop_store *s, uint64_t most, unsigned *co
     while (!st && of_store > most && *count < spare) {
         struct file_row *row = &rows[(*count)++];
         of_store -= row->size < of_store ? row->size : of_store;
-        row->here = false;
+        row->here = row->wanted = false;
         files_loosen(s);
         st = store_file_put(s, row, err);
     }

@@ -135,7 +135,7 @@ static enum ocop_status judged_here(struct taking *t, uint64_t *acked, struct oc
 
     while (!st && found && *acked > 0) {
         st = store_sealed_acked(t->s, &t->s->me.replica, *acked, &found, &version, hash, err);
-        found = found && version > t->shared;
+        found = found && (!version || version > t->shared); /* or was not acknowledged at all */
         *acked -= found;
     }
     return st || *acked == told ? st : store_meta_set(t->s, "asked_anew", span_of("\1", 1), err);

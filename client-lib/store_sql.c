@@ -156,18 +156,21 @@ static const char *const questions[Q_COUNT] = {
         "AND " OF_RECORD_OR_ANY " AND (wanted = 1 OR EXISTS (SELECT 1 FROM attachment AS t "
         "WHERE t.hash = f.hash AND t.removed_ms IS NULL AND (NOT EXISTS "
         "(SELECT 1 FROM outbox WHERE record = t.id) OR EXISTS (SELECT 1 FROM base "
-        "WHERE record = t.id))) OR NOT EXISTS (SELECT 1 FROM attachment AS t "
-        "WHERE t.hash = f.hash)) ORDER BY size, hash LIMIT ?2",
+        "WHERE record = t.id)))) ORDER BY size, hash LIMIT ?2",
     [Q_FILES_TO_FETCH] = "SELECT " FILE_COLUMNS " FROM file AS f WHERE here = 0 AND wanted = 1 "
                          "AND " OF_RECORD_OR_ANY " ORDER BY size, hash LIMIT ?2",
-    [Q_FILES_SPARE] = "SELECT " FILE_COLUMNS " FROM file AS f WHERE here = 1 AND (central = 1 "
-                      "OR (SELECT max(t.removed_ms IS NULL) = 0 FROM attachment AS t "
-                      "WHERE t.hash = f.hash)) ORDER BY tried_ms, hash",
+    [Q_FILES_SPARE] = /* not while a name of it is to be sent: what has it there may be removed */
+    "SELECT " FILE_COLUMNS " FROM file AS f WHERE here = 1 AND ((central = 1 AND NOT EXISTS "
+    "(SELECT 1 FROM attachment AS t JOIN outbox AS o ON o.record = t.id WHERE t.hash = f.hash "
+    "AND NOT EXISTS (SELECT 1 FROM base WHERE record = t.id))) "
+    "OR (SELECT max(t.removed_ms IS NULL) = 0 FROM attachment AS t "
+    "WHERE t.hash = f.hash)) ORDER BY tried_ms, hash",
     [Q_FILE_OWE] =
         "UPDATE file SET wanted = 1, sum = row_sum(hash, size, here, central, 1, done, tried_ms) "
         "WHERE here = 1 AND central = 0 AND hash = (SELECT hash FROM attachment WHERE id = ?1 "
-        "AND removed_ms IS NULL)",
-    [Q_FILES_LEFT] = "SELECT " FILE_COLUMNS " FROM file AS f WHERE (central = 1 OR here = 0) "
+        "AND removed_ms IS NULL AND officer_id = (SELECT value FROM meta WHERE key = 'officer'))",
+    [Q_FILES_LEFT] = "SELECT " FILE_COLUMNS " FROM file AS f "
+                     "WHERE (central = 1 OR here = 0 OR wanted = 0) "
                      "AND NOT EXISTS (SELECT 1 FROM attachment AS t WHERE t.hash = f.hash)",
     [Q_FILES_DOUBT] = "UPDATE file SET central = 0, done = 0, sum = row_sum(hash, size, here, 0, "
                       "wanted, 0, tried_ms) WHERE here = 1 AND central = 1",
@@ -176,8 +179,8 @@ static const char *const questions[Q_COUNT] = {
                        "attachment AS t WHERE t.id = ?1)",
     [Q_FILE_NAMED] = "SELECT EXISTS (SELECT 1 FROM attachment WHERE hash = ?1)",
     [Q_FILES_OWED] = "SELECT count(*), coalesce(sum(size), 0) FROM file AS f WHERE here = 1 "
-                     "AND central = 0 AND EXISTS (SELECT 1 FROM attachment AS t "
-                     "WHERE t.hash = f.hash AND t.removed_ms IS NULL)",
+                     "AND central = 0 AND (wanted = 1 OR EXISTS (SELECT 1 FROM attachment AS t "
+                     "WHERE t.hash = f.hash AND t.removed_ms IS NULL))",
     [Q_FILE_BYTES] = "SELECT (SELECT coalesce(sum(size), 0) FROM (SELECT DISTINCT hash, size FROM "
                      "attachment WHERE record_id = ?1 AND hash <> ?2 AND voided IS NOT 1)), "
                      "(SELECT coalesce(sum(size), 0) FROM file WHERE here = 1 AND hash <> ?2), "

@@ -183,6 +183,7 @@ static enum ocop_status mend_now(struct reading *v, const struct want *w, struct
                                  struct ocop_error *err)
 {
     struct content_stamp now = content_stamp(&v->r->blobs, w->hash);
+    struct ocop_error why = {0};
     bool fresh, named;
     enum ocop_status st = query_file_named(v->r, w->hash, &named, err);
     if (st != OCOP_OK)
@@ -193,9 +194,12 @@ static enum ocop_status mend_now(struct reading *v, const struct want *w, struct
     }
     if (!set_aside(v, w))
         return OCOP_OK;
-    st = m->from ? content_place(&m->copy, &fresh, err) : blobs_lack(v->r, w->hash, w->size, err);
-    if (st == OCOP_OK && m->from)
-        st = blobs_lack_no_more(v->r, w->hash, err);
+    if (m->from && content_place(&m->copy, &fresh, &why) != OCOP_OK) {
+        v->found->failed++; /* what was here is put aside: the devices are asked meanwhile */
+        fprintf(v->out, "it cannot be put in its place: %s\n", why.text);
+        return blobs_lack(v->r, w->hash, w->size, err);
+    }
+    st = m->from ? blobs_lack_no_more(v->r, w->hash, err) : blobs_lack(v->r, w->hash, w->size, err);
     if (st != OCOP_OK)
         return st;
     v->found->from_backups += m->from != NULL;

@@ -437,6 +437,61 @@ static void what_was_removed_is_not_owed_when_its_record_leaves(void **state)
     asks_no_more(c);
 }
 
+/* Of another's content that was removed only the fetched copy is here: it is not for this device
+ * to send. */
+static void a_fetched_copy_of_what_was_removed_goes_with_its_record(void **state)
+{
+    struct centre *c = *state;
+    static struct photo p;
+    brought(c, 1, 41, &p);
+    fetched(c, 0, &p);
+    c->ahead_ms = 401 * DAY;
+    assert_int_equal(retain(c, NULL, 0, false, NULL).removed, 1);
+    world_sync(&c->w, 0);
+    leaves(c, &p);
+    assert_int_equal(world_sync(&c->w, 0).departed, 1);
+    struct ocop_sync_summary sum = world_sync(&c->w, 0);
+    assert_int_equal(sum.round_trips, 1);
+    assert_int_equal(sum.files_left, 0);
+}
+
+/* It is at the centre by another name, and what has that name may be removed first. */
+static void what_a_draft_names_is_not_let_go(void **state)
+{
+    struct centre *c = *state;
+    static struct photo p, q;
+    struct ocop_error err = {0};
+    unsigned gone;
+    brought(c, 1, 40, &p);
+    photo_fill(&q, 40);
+    const struct ocop_id record = draft(c, 1);
+    attach(c, 1, record, &q);
+    world_sync(&c->w, 1);
+    must(ocop_files_keep(c->w.stores[1], 0, &gone, &err), &err);
+    assert_int_equal(gone, 0);
+    c->ahead_ms = 401 * DAY;
+    assert_int_equal(retain(c, NULL, 0, false, NULL).removed, 1);
+    must(ocop_submit_draft(c->w.stores[1], &record, NULL, &err), &err);
+    assert_int_equal(world_sync(&c->w, 1).files_sent, 1);
+    assert_int_equal(at_centre(c, &q), OCOP_OK);
+}
+
+/* Another's: the backup lacks the record, and its author has the content. */
+static void a_fetched_copy_of_what_a_restore_lost_is_not_owed(void **state)
+{
+    struct centre *c = *state;
+    static struct photo p;
+    world_backup(&c->w);
+    brought(c, 1, 43, &p);
+    fetched(c, 0, &p);
+    world_restore(&c->w);
+    set_clock(c);
+    world_sync(&c->w, 0);
+    struct ocop_sync_summary sum = world_sync(&c->w, 0);
+    assert_int_equal(sum.round_trips, 1);
+    assert_int_equal(sum.files_left, 0);
+}
+
 static void what_a_record_that_left_owed_is_not_owed_when_it_was_removed(void **state)
 {
     struct centre *c = *state;
@@ -883,6 +938,9 @@ int main(void)
         TEST(who_asks_for_what_was_removed_keeps_it_for_a_draft),
         TEST(what_was_there_and_is_removed_is_sent_anew_with_a_draft),
         TEST(what_was_removed_is_not_owed_when_its_record_leaves),
+        TEST(a_fetched_copy_of_what_was_removed_goes_with_its_record),
+        TEST(what_a_draft_names_is_not_let_go),
+        TEST(a_fetched_copy_of_what_a_restore_lost_is_not_owed),
         TEST(what_a_record_that_left_owed_is_not_owed_when_it_was_removed),
         TEST(the_same_photo_attached_again_is_wanted_again),
         TEST(what_an_office_must_be_able_to_show_is_kept),
