@@ -492,9 +492,10 @@ static bool came_rightly(struct device *d, unsigned content)
     for (unsigned i = 0; i < s->attached_count; i++) {
         const struct attached *a = &s->attached[i];
         bool there = id_is_zero(&a->id);
+        const unsigned officer = s->devices[a->device].officer;
         /* Who came to have what he had claimed has brought it for his claim too. */
-        if (a->content != content ||
-            (a->forged && !officer_attached(s, s->devices[a->device].officer, content)))
+        if (a->content != content || (a->forged && !officer_attached(s, officer, content) &&
+                                      !(s->had[officer] >> content & 1)))
             continue;
         if (!there && store_record_exists(d->store, KIND_ATTACHMENT, &a->id, &there, NULL))
             return true; /* nobody knows */
