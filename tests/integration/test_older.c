@@ -10,6 +10,7 @@
 
 #include "bounds.h"
 #include "migrate.h"
+#include "past.h"
 #include "query.h"
 #include "store_db.h"
 #include "world.h"
@@ -50,7 +51,9 @@ static void make_older(const char *path, enum migrate_side side)
     sqlite3_stmt *s = NULL;
     size_t tables = 0;
     snprintf(old, sizeof old, "%s-older", path);
+    struct ocop_error err = {0};
     assert_int_equal(sqlite3_open(old, &db), SQLITE_OK);
+    must(past_open(db, &err), &err);
     for (const struct migration *m = migrations; m->number && m->number <= BEFORE_SUMS; m++)
         if (m->sides & (int)side)
             exec(db, m->sql);

@@ -17,6 +17,7 @@
 #include "bounds.h"
 #include "cases.h"
 #include "migrate.h"
+#include "past.h"
 #include "replay.h"
 #include "sum.h"
 #include "world.h"
@@ -486,6 +487,7 @@ static void migrate_up_to(struct world *w, const char *file, enum migrate_side s
     sqlite3 *db = NULL;
     assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
     must(sum_open(db, &err), &err);
+    must(past_open(db, &err), &err);
     for (const struct migration *m = migrations; m->number; m++) {
         if (!(m->sides & (int)side) || m->number <= from || m->number > up_to)
             continue;
