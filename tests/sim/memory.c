@@ -158,7 +158,9 @@ int __wrap_fclose(FILE *f)
     int rc = __real_fclose(f);
     if (ours) {
         stream = NULL;
+#ifdef __GLIBC__ /* another C library, linked statically, asked through the functions above */
         taken((int64_t)malloc_usable_size(*stream_text));
+#endif
     }
     return rc;
 }
