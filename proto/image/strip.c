@@ -19,6 +19,7 @@ struct strip {
     bool changed;      /* something was not copied, or not as it was */
     uint64_t expected; /* bytes that will be made, when that is known */
     bool exif_written;
+    bool shown; /* there is a byte of the picture itself */
     size_t held;
     uint8_t room[ROOM], segment[SEGMENT_MAX];
 };
@@ -214,6 +215,7 @@ static unsigned scan(struct strip *s)
 
     while (more(s)) {
         const uint8_t *end = memchr(s->part.p, 0xff, s->part.len);
+        s->shown = s->shown || end != s->part.p;
         (void)copy(s, end ? (size_t)(end - s->part.p) : s->part.len);
         if (!end)
             continue;
@@ -277,6 +279,7 @@ static void strip_png(struct strip *s)
             odd(s, "it has chunks that no picture has");
             return;
         }
+        s->shown = s->shown || (memcmp(head + 4, "IDAT", 4) == 0 && len > 0 && more(s));
         if (keep)
             put(s, head, sizeof head);
         if (!(keep ? copy(s, len + 4) : drop(s, len + 4)))
@@ -327,6 +330,7 @@ static bool webp_chunk(struct strip *s, const uint8_t head[8], uint64_t len)
         return put_extended(s, head, len);
     if (!is_one_of(head, shown))
         return drop(s, len);
+    s->shown = s->shown || (memcmp(head, "VP8", 3) == 0 && len > 0 && more(s));
     put(s, head, 8);
     return copy(s, len);
 }
@@ -388,6 +392,9 @@ enum ocop_status strip_image(const char *media_type, const struct picture_in *in
         form(s);
     else
         odd(s, "its pieces are not known");
+    /* What says of itself that it ends at once may hold a whole one behind that, which would go. */
+    if (!s->shown)
+        odd(s, "it shows no picture");
     s->changed = s->changed || more(s); /* behind the picture */
     flush(s);
     if (!s->status && !done->why)

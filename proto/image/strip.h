@@ -7,7 +7,7 @@
 
 struct strip_done {
     /** PICTURE_MADE; PICTURE_FITS: there is nothing in it that is to be taken out; PICTURE_ODD: its
-     * pieces cannot be told apart, see `why`. */
+     * pieces cannot be told apart, or none of them shows a picture, see `why`. */
     enum picture_state state;
     uint64_t bytes; /* of what was made */
     const char *why;

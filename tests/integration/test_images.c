@@ -346,7 +346,8 @@ static void what_cannot_be_stripped_is_refused_and_the_setting_is_named(void **s
                {"photo", "GIF89a", 6},
                {"document", "II*\0", 4},
                {"signature", "<svg><metadata>SECRET</metadata></svg>", 38},
-               {"photo", "\xff\xd8\xff\0", 4}},
+               {"photo", "\xff\xd8\xff\0", 4},
+               {"photo", "\xff\xd8\xff\xd9\xff\xd8\xff\xda\0\6\0\0\0\0PICTURE\xff\xd9", 23}},
       good[] = {{"document", "%PDF-1.7 SECRET", 15}, {"other", "SECRET", 6}};
     const struct ocop_strokes strokes = {
         .strokes = &(struct ocop_stroke){&(struct ocop_point){.x = 1, .y = 2}, 1}, .count = 1};

@@ -220,6 +220,34 @@ static void where_pieces_cannot_be_told_apart_it_is_said(void **state)
     }
 }
 
+/* What ends before its picture, by what it says of itself: nothing of it would be left. */
+static void what_shows_no_picture_is_not_made_into_nothing(void **state)
+{
+    static const struct {
+        const char *type, *bytes;
+        size_t len;
+    } cases[] = {
+        CASE("image/jpeg", "\xff\xd8\xff\xd9\xff\xd8\xff\xda\0\6\0\0\0\0PICTURE\xff\xd9"),
+        CASE("image/jpeg",
+             "\xff\xd8\xff\xda\0\6\0\0\0\0\xff\xd9\xff\xd8\xff\xda\0\6\0\0\0\0PICTURE"),
+        CASE("image/jpeg", "\xff\xd8\xff\xe1\xff\xff\xff\xda\0\6\0\0\0\0PICTURE\xff\xd9"),
+        CASE("image/png", "\x89PNG\r\n\x1a\n\x7f\xff\xff\xfftEXt\0\0\0\1IDATPcrc."),
+        CASE("image/png", "\x89PNG\r\n\x1a\n\0\0\0\0IDATcrc.\0\0\0\0IENDcrc."),
+        CASE("image/webp", "RIFF\0\0\0\0WEBPVP8 \4\0\0\0PICT"),
+        CASE("image/webp", "RIFF\xff\xff\xff\xffWEBPEXIF\xff\xff\xff\xffVP8 \4\0\0\0PICT"),
+        CASE("image/webp", "RIFF\x10\0\0\0WEBPALPH\4\0\0\0PICT"),
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct strip_done done;
+        struct feed f = {.in = span_of((const uint8_t *)cases[i].bytes, cases[i].len), .part = 9};
+        assert_int_equal(
+            strip_image(cases[i].type, &(struct picture_in){&f, next}, NULL, &done, NULL), OCOP_OK);
+        if (done.state != PICTURE_ODD || strcmp(done.why, "it shows no picture") != 0)
+            fail_msg("case %zu", i);
+    }
+}
+
 static void a_failure_of_either_end_is_given_back(void **state)
 {
     struct ocop_error err = {0};
@@ -252,6 +280,7 @@ int main(void)
         cmocka_unit_test(of_a_jpeg_that_is_cut_no_note_stays),
         cmocka_unit_test(of_png_and_webp_only_what_shows_the_picture_stays),
         cmocka_unit_test(where_pieces_cannot_be_told_apart_it_is_said),
+        cmocka_unit_test(what_shows_no_picture_is_not_made_into_nothing),
         cmocka_unit_test(a_failure_of_either_end_is_given_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
