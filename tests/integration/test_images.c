@@ -345,6 +345,13 @@ static void what_cannot_be_stripped_is_refused_and_the_setting_is_named(void **s
                 12},
                {"photo", "GIF89a", 6},
                {"document", "II*\0", 4},
+               {"photo",
+                "\0\0\0\x18"
+                "ftypmsf1",
+                12},
+               {"document", "\0\0\0\x0cJXL \r\n\x87\n", 12},
+               {"other", "8BPS\0\1", 6},
+               {"other", "<!-- drawn --><!DOCTYPE svg><svg>SECRET</svg>", 45},
                {"signature", "<svg><metadata>SECRET</metadata></svg>", 38},
                {"photo", "\xff\xd8\xff\0", 4},
                {"photo", "\xff\xd8\xff\xd9\xff\xd8\xff\xda\0\6\0\0\0\0PICTURE\xff\xd9", 23}},

@@ -250,16 +250,18 @@ static void a_name_is_a_hash_and_nothing_else(void **state)
         assert_false(content_named(bad[i], same));
 }
 
-static void a_file_is_what_its_first_bytes_say(void **state)
-{
 #define B(bytes)                                                                                   \
     {                                                                                              \
         (const uint8_t *)(bytes), sizeof(bytes) - 1                                                \
     }
-    static const struct {
-        struct span head;
-        const char *type;
-    } cases[] = {
+struct head_of {
+    struct span head;
+    const char *type;
+};
+
+static void a_file_is_what_its_first_bytes_say(void **state)
+{
+    static const struct head_of cases[] = {
         {B("\xff\xd8\xff\xe0\0\x10JFIF"), "image/jpeg"},
         {B("\xff\xd8"), "application/octet-stream"},
         {B("\x89PNG\r\n\x1a\n\0\0\0\rIHDR"), "image/png"},
@@ -272,6 +274,12 @@ static void a_file_is_what_its_first_bytes_say(void **state)
         {B("\0\0\0\x18"
            "ftypisom\0\0\0\0"),
          "video/mp4"},
+        {B("\0\0\0\x18"
+           "ftypM4A \0\0\0\0"),
+         "audio/mp4"},
+        {B("\0\0\0\x18"
+           "ftyp3gp4\0\0\0\0"),
+         "video/3gpp"},
         {B("%PDF-1.7\n"), "application/pdf"},
         {B("PK\3\4\x14\0..............................[Content_Types].xml ... word/document.xml"),
          "application/vnd.openxmlformats-officedocument.wordprocessingml.document"},
@@ -298,9 +306,66 @@ static void a_file_is_what_its_first_bytes_say(void **state)
     assert_true(media_fits("photo", "image/jpeg"));
     assert_false(media_fits("photo", "image/svg+xml"));
     assert_false(media_fits("photo", "application/pdf"));
+    assert_false(media_fits("photo", "image/bmp"));
+    assert_true(media_fits("photo", "image/heif"));
+    assert_false(media_fits("signature", "image/jxl"));
+    assert_true(media_fits("document", "image/vnd.adobe.photoshop"));
     assert_true(media_fits("signature", "image/svg+xml"));
     assert_false(media_fits("signature", "text/plain"));
     assert_true(media_fits("laboratory_report", "application/pdf"));
+}
+
+/* Films, drawings and mere bytes they are not: what a camera notes is in them. */
+static void images_are_known_in_all_the_forms_that_cameras_and_programs_make(void **state)
+{
+    static const struct head_of cases[] = {
+        {B("\0\0\0\x18"
+           "ftypisom\0\0\0\0isommif1"),
+         "image/heif"},
+        {B("\0\0\0\x10"
+           "ftypisom\0\0\0\0\0\0\0\x08mif1"), /* that is another box */
+         "video/mp4"},
+        {B("II+\0\10\0\0\0"), "image/tiff"},
+        {B("MM\0+\0\10\0\0"), "image/tiff"},
+        {B("\xff\x0a\xfa"), "image/jxl"},
+        {B("\0\0\0\x0cJXL \r\n\x87\n"), "image/jxl"},
+        {B("\0\0\0\x0cjP  \r\n\x87\n"), "image/jp2"},
+        {B("\xff\x4f\xff\x51\0\x2f"), "image/jp2"},
+        {B("IIU\0\x18\0\0\0"), "image/x-raw"},
+        {B("IIRO\x08\0\0\0"), "image/x-raw"},
+        {B("IIRS\x08\0\0\0"), "image/x-raw"},
+        {B("MMOR\0\0\0\x08"), "image/x-raw"},
+        {B("II\x1a\0\0\0HEAPCCDR"), "image/x-raw"},
+        {B("FUJIFILMCCD-RAW 0201"), "image/x-raw"},
+        {B("8BPS\0\1"), "image/vnd.adobe.photoshop"},
+        {B("BM\x46\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0"), "image/bmp"},
+        {B("BM.01 Biên bản kiểm tra\n"), "text/plain"},
+        {B("IIRO, MMOR\n"), "text/plain"},
+        {B("MMOR và những chữ khác\n"), "text/plain"},
+        {B("8BPS và những chữ khác\n"), "text/plain"},
+        {B("<!-- drawn > by --><!-- a program -->\n<svg/>"), "image/svg+xml"},
+        {B("<?xml version=\"1.0\"?>\n<!DOCTYPE svg PUBLIC \"-//W3C//DTD SVG 1.1//EN\" [\n"
+           "<!ENTITY a \"b\">\n]>\n<!-- c -->\n<svg>"),
+         "image/svg+xml"},
+        {B("<!DOCTYPE svg><svg/>"), "image/svg+xml"},
+        {B("<!DOCTYPE html><html><svg/></html>"), "text/plain"},
+        {B("<!-- <svg/>"), "text/plain"},
+        {B("<!DOCTYPE svg [ <svg/>"), "text/plain"},
+    };
+    static const char *const images[][2] = {{"heix", "image/heic"}, {"heim", "image/heic"},
+                                            {"hevc", "image/heic"}, {"mif1", "image/heif"},
+                                            {"mif2", "image/heif"}, {"msf1", "image/heif"},
+                                            {"miaf", "image/heif"}, {"avif", "image/avif"},
+                                            {"avis", "image/avif"}, {"crx ", "image/x-raw"}};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        assert_string_equal(media_type(cases[i].head), cases[i].type);
+    for (size_t i = 0; i < sizeof images / sizeof *images; i++) {
+        char box[24] = "\0\0\0\x18"
+                       "ftyp";
+        memcpy(box + 8, images[i][0], 4);
+        assert_string_equal(media_type(span_of(box, sizeof box)), images[i][1]);
+    }
 }
 
 /* Each block is sealed for its place: one that is put into another's is none. */
@@ -438,6 +503,7 @@ int main(void)
         cmocka_unit_test(a_folder_in_a_folder_that_nobody_may_read_keeps_contents),
         cmocka_unit_test(a_name_is_a_hash_and_nothing_else),
         cmocka_unit_test(a_file_is_what_its_first_bytes_say),
+        cmocka_unit_test(images_are_known_in_all_the_forms_that_cameras_and_programs_make),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
