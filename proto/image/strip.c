@@ -18,8 +18,9 @@ struct strip {
     bool ended;
     bool changed;      /* something was not copied, or not as it was */
     uint64_t expected; /* bytes that will be made, when that is known */
-    bool exif_written;
-    bool shown; /* there is a byte of the picture itself */
+    bool exif_written, jfif_written, adobe_written;
+    unsigned chunks; /* those of a PNG that there may be one of: a bit for each that was */
+    bool shown;      /* there is a byte of the picture itself */
     size_t held;
     uint8_t room[ROOM], segment[SEGMENT_MAX];
 };
@@ -100,28 +101,25 @@ static void odd(struct strip *s, const char *why)
 
 enum {
     M_TEM = 0x01,
+    M_SOF0 = 0xc0,
+    M_DHT = 0xc4,
+    M_JPG = 0xc8,
+    M_DAC = 0xcc,
+    M_SOF15 = 0xcf,
     M_RST0 = 0xd0,
     M_RST7 = 0xd7,
     M_SOI = 0xd8,
     M_EOI = 0xd9,
     M_SOS = 0xda,
-    M_APP0 = 0xe0,
-    M_APP15 = 0xef,
-    M_COM = 0xfe
+    M_DQT = 0xdb,
+    M_DNL = 0xdc,
+    M_DRI = 0xdd,
+    M_APP0 = 0xe0
 };
 
 static bool begins(const struct strip *s, size_t len, const char *label, size_t label_len)
 {
     return len >= label_len && memcmp(s->segment, label, label_len) == 0;
-}
-
-/* JFIF, without which some decoders guess at the colours; their profile; and what Adobe says of
- * them. Not JFXX and MPF, which are further pictures. */
-static bool shows_the_picture(const struct strip *s, unsigned marker, size_t len)
-{
-    return (marker == M_APP0 && begins(s, len, "JFIF", 5)) ||
-           (marker == M_APP0 + 2 && begins(s, len, "ICC_PROFILE", 12)) ||
-           (marker == M_APP0 + 14 && begins(s, len, "Adobe", 5));
 }
 
 static void put_segment(struct strip *s, unsigned marker, const uint8_t *bytes, size_t len)
@@ -149,30 +147,94 @@ static void put_bare(struct strip *s, size_t len)
         s->changed = true;
 }
 
-/* What is no part of the picture is looked at as a whole; one that is cut off goes. */
-static bool note_segment(struct strip *s, unsigned marker, size_t len)
+/* As much of it as is laid down, and once. */
+static void put_first(struct strip *s, unsigned marker, size_t len, size_t want, bool *written)
 {
-    if (!take(s, s->segment, len)) {
+    if (*written || len < want) {
         s->changed = true;
-        return false;
+        return;
     }
-    if (marker == M_APP0 + 1)
-        put_bare(s, len);
-    else if (shows_the_picture(s, marker, len))
-        put_segment(s, marker, s->segment, len);
-    else
-        s->changed = true;
-    return true;
+    s->changed = s->changed || len != want;
+    put_segment(s, marker, s->segment, want);
+    *written = true;
 }
 
+/* JFIF, without which some decoders guess at the colours, not the small picture in it; their
+ * profile; and what Adobe says of them. Not JFXX and MPF, which are further pictures. */
+static void note(struct strip *s, unsigned marker, size_t len)
+{
+    enum { JFIF_LEN = 14, JFIF_SMALL = 12, ADOBE_LEN = 12 };
+
+    if (marker == M_APP0 + 1) {
+        put_bare(s, len);
+    } else if (marker == M_APP0 && begins(s, len, "JFIF", 5)) {
+        if (len >= JFIF_LEN && (s->segment[JFIF_SMALL] || s->segment[JFIF_SMALL + 1])) {
+            memset(s->segment + JFIF_SMALL, 0, 2);
+            s->changed = true;
+        }
+        put_first(s, marker, len, JFIF_LEN, &s->jfif_written);
+    } else if (marker == M_APP0 + 14 && begins(s, len, "Adobe", 5)) {
+        put_first(s, marker, len, ADOBE_LEN, &s->adobe_written);
+    } else if (marker == M_APP0 + 2 && begins(s, len, "ICC_PROFILE", 12)) {
+        put_segment(s, marker, s->segment, len);
+    } else {
+        s->changed = true;
+    }
+}
+
+static bool is_known(unsigned marker)
+{
+    return (marker >= M_SOF0 && marker <= M_SOF15 && marker != M_JPG) ||
+           (marker >= M_SOS && marker <= M_DRI);
+}
+
+/* One table behind the other. */
+static bool are_tables(const struct strip *s, unsigned marker, size_t len)
+{
+    size_t at = 0, n;
+
+    while (at < len) {
+        const uint8_t *table = s->segment + at;
+        n = marker == M_DQT ? (table[0] >> 4 ? 129 : 65) : 17;
+        for (size_t i = 1; marker == M_DHT && i <= 16 && at + i < len; i++)
+            n += table[i];
+        at += n;
+    }
+    return at == len;
+}
+
+/* Does it have the length of what it holds? No decoder takes another one. */
+static bool is_whole(const struct strip *s, unsigned marker, size_t len)
+{
+    switch (marker) {
+    case M_DHT:
+    case M_DQT:
+        return are_tables(s, marker, len);
+    case M_SOS:
+        return len > 0 && len == 4 + 2u * s->segment[0];
+    case M_DAC:
+        return len % 2 == 0 && len <= 64;
+    case M_DNL:
+    case M_DRI:
+        return len == 2;
+    default:
+        return len > 5 && len == 6 + 3u * s->segment[5];
+    }
+}
+
+/* Each is looked at as a whole; one that is cut off goes. */
 static bool segment(struct strip *s, unsigned marker)
 {
     const uint8_t name[2] = {0xff, (uint8_t)marker};
     uint8_t length[2];
     size_t len;
 
-    if (marker == M_TEM || (marker >= M_RST0 && marker <= M_RST7)) {
+    if (marker >= M_RST0 && marker <= M_RST7) {
         put(s, name, sizeof name);
+        return true;
+    }
+    if (marker == M_TEM) {
+        s->changed = true;
         return true;
     }
     if (!take(s, length, 2)) {
@@ -184,11 +246,21 @@ static bool segment(struct strip *s, unsigned marker)
         odd(s, "a segment of it is none");
         return false;
     }
-    if ((marker >= M_APP0 && marker <= M_APP15) || marker == M_COM)
-        return note_segment(s, marker, len - 2);
-    put(s, name, sizeof name);
-    put(s, length, sizeof length);
-    return copy(s, len - 2);
+    len -= 2;
+    if (!take(s, s->segment, len)) {
+        s->changed = true;
+        return false;
+    }
+    if (!is_known(marker)) {
+        note(s, marker, len);
+        return true;
+    }
+    if (!is_whole(s, marker, len)) {
+        odd(s, "a segment of it has another length than what it holds");
+        return false;
+    }
+    put_segment(s, marker, s->segment, len);
+    return true;
 }
 
 /* What the marker is that stands here, behind its 0xff; 0 at the end, or when it is none. */
@@ -254,19 +326,35 @@ static void strip_jpeg(struct strip *s)
 
 /* --- PNG ------------------------------------------------------------------------------------- */
 
-static bool is_one_of(const uint8_t *name, const char *const *names)
+/* What shows the picture, and how much of it there may be: each once, but for the pixels. */
+static const struct chunk {
+    const char *name;
+    uint32_t least, most;
+    bool many;
+} chunks[] = {
+    {"IHDR", 13, 13, false}, {"PLTE", 3, 768, false},     {"IDAT", 0, INT32_MAX, true},
+    {"IEND", 0, 0, false},   {"tRNS", 1, 256, false},     {"cHRM", 32, 32, false},
+    {"gAMA", 4, 4, false},   {"iCCP", 3, 4 << 20, false}, {"sBIT", 1, 4, false},
+    {"sRGB", 1, 1, false},   {"cICP", 4, 4, false},       {"mDCV", 24, 24, false},
+    {"cLLI", 8, 8, false},   {"bKGD", 1, 6, false},       {"pHYs", 9, 9, false},
+};
+
+/* Is this one of them? */
+static bool is_shown(struct strip *s, const uint8_t *name, uint64_t len)
 {
-    for (; *names; names++)
-        if (memcmp(name, *names, 4) == 0)
-            return true;
+    for (unsigned i = 0; i < sizeof chunks / sizeof *chunks; i++) {
+        const struct chunk *c = &chunks[i];
+        if (memcmp(name, c->name, 4) != 0)
+            continue;
+        const bool again = s->chunks & 1u << i && !c->many;
+        s->chunks |= 1u << i;
+        return !again && len >= c->least && len <= c->most;
+    }
     return false;
 }
 
 static void strip_png(struct strip *s)
 {
-    static const char *const shown[] = {"IHDR", "PLTE", "IDAT", "IEND", "tRNS", "cHRM",
-                                        "gAMA", "iCCP", "sBIT", "sRGB", "cICP", "mDCV",
-                                        "cLLI", "bKGD", "pHYs", NULL};
     uint8_t head[8]; /* length and name */
     uint64_t len;
 
@@ -274,7 +362,7 @@ static void strip_png(struct strip *s)
         return;
     while (take(s, head, sizeof head)) {
         len = (uint64_t)head[0] << 24 | (uint64_t)head[1] << 16 | (uint64_t)head[2] << 8 | head[3];
-        const bool keep = is_one_of(head + 4, shown);
+        const bool keep = is_shown(s, head + 4, len);
         if (len > INT32_MAX || (!keep && !(head[4] & 0x20))) {
             odd(s, "it has chunks that no picture has");
             return;
@@ -291,7 +379,7 @@ static void strip_png(struct strip *s)
 
 /* --- WebP ------------------------------------------------------------------------------------ */
 
-enum { WEBP_NOTED = 0x04 | 0x08 }; /* flags: there is XMP, there is EXIF */
+enum { WEBP_NOTED = 0x04 | 0x08, WEBP_EXTENDED_LEN = 10 }; /* flags: there is XMP, EXIF */
 
 static void put4(uint8_t *p, uint64_t v)
 {
@@ -309,13 +397,25 @@ static bool put_extended(struct strip *s, const uint8_t head[8], uint64_t len)
 {
     uint8_t flags;
 
-    if (len == 0 || !take(s, &flags, 1))
+    if (len != WEBP_EXTENDED_LEN) {
+        odd(s, "a chunk of it has another length than what it holds");
+        return false;
+    }
+    if (!take(s, &flags, 1))
         return false;
     s->changed = s->changed || flags & WEBP_NOTED;
     flags &= (uint8_t)~WEBP_NOTED;
     put(s, head, 8);
     put(s, &flags, 1);
     return copy(s, len - 1);
+}
+
+static bool is_one_of(const uint8_t *name, const char *const *names)
+{
+    for (; *names; names++)
+        if (memcmp(name, *names, 4) == 0)
+            return true;
+    return false;
 }
 
 static bool webp_chunk(struct strip *s, const uint8_t head[8], uint64_t len)
