@@ -367,6 +367,10 @@ static void strip_png(struct strip *s)
             odd(s, "it has chunks that no picture has");
             return;
         }
+        if (memcmp(head + 4, "acTL", 4) == 0) {
+            odd(s, "it moves");
+            return;
+        }
         s->shown = s->shown || (memcmp(head + 4, "IDAT", 4) == 0 && len > 0 && more(s));
         if (keep)
             put(s, head, sizeof head);

@@ -252,6 +252,7 @@ static void where_pieces_cannot_be_told_apart_it_is_said(void **state)
         CASE("image/jpeg", "\xff\xd8\xff\0\0\2"),
         CASE("image/png", "\x89PNG\r\n\x1a\n\xff\0\0\0eXIf"),
         CASE("image/png", "\x89PNG\r\n\x1a\n\0\0\0\4CgBI"),
+        CASE("image/png", PNG_HEAD "\0\0\0\10acTL\0\0\0\2\0\0\0\0crc." PNG_TAIL),
         CASE("image/webp", "RIFF\x20\0\0\0WEBPANMF\2\0\0\0"),
         /* They have more than they can hold. */
         CASE("image/jpeg", "\xff\xd8\xff\xdd\0\12\0\1SECRET" SCAN),
