@@ -361,7 +361,9 @@ static bool live_attachment(const struct oracle *o, unsigned content)
     for (unsigned i = 0; i < s->attached_count; i++) {
         const struct attached *a = &s->attached[i];
         const struct kept *k = a->content == content && !a->forged ? attached_kept(o, a) : NULL;
-        if (k && !kept_get(k, ATTACHMENT_REMOVED_MS, span_of(NULL, 0)))
+        /* What only a device attached that was revoked may never have come. */
+        if (k && !s->devices[a->device].revoked &&
+            !kept_get(k, ATTACHMENT_REMOVED_MS, span_of(NULL, 0)))
             return true;
     }
     return false;
