@@ -165,7 +165,7 @@ static enum ocop_status take_one(struct fetching *f, const struct file_row *of,
     } else if (told->code == FILE_ABSENT || told->code == FILE_UNNAMED) {
         row.state = THUMBNAIL_TOLD;
     } else if (told->code != FILE_NONE) {
-        return OCOP_OK;
+        row.state = THUMBNAIL_WANTED; /* another time, behind those that were not asked for yet */
     }
     f->o->sum->thumbnails_received += row.state == THUMBNAIL_HERE;
     return store_thumbnail_put(f->s, &row, err);

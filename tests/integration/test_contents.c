@@ -14,7 +14,7 @@
  */
 
 static struct {
-    enum lie { TRUTH, ALL_THERE, TO_AND_FRO, UNHEARD_OF, SHORT_NONCE, SHORT_CHUNK } how;
+    enum lie { TRUTH, ALL_THERE, TO_AND_FRO, UNHEARD_OF, SHORT_NONCE, SHORT_CHUNK, BEING_MADE } how;
     unsigned asked;
     void (*meanwhile)(void *self); /* NULL: nothing happens */
     void *self;
@@ -28,6 +28,19 @@ enum ocop_status __wrap_blobs_answer(struct registry *r, const struct server_key
                                      const uint8_t *sender, const Ocop__Sync__FilesRequest *in,
                                      struct arena *a, Ocop__Sync__FilesReply **out,
                                      struct ocop_error *err);
+
+enum { MANY = 40 };
+static uint8_t named[MANY][HASH_LEN];
+
+static void note_asked(const uint8_t *hash)
+{
+    unsigned i = 0;
+    while (i < lies.asked && memcmp(named[i], hash, HASH_LEN) != 0)
+        i++;
+    assert_true(i < MANY);
+    memcpy(named[i], hash, HASH_LEN);
+    lies.asked += i == lies.asked;
+}
 
 enum ocop_status __wrap_blobs_answer(struct registry *r, const struct server_keys *keys,
                                      const uint8_t *sender, const Ocop__Sync__FilesRequest *in,
@@ -43,6 +56,14 @@ enum ocop_status __wrap_blobs_answer(struct registry *r, const struct server_key
         return __real_blobs_answer(r, keys, sender, in, a, out, err);
     if (lies.how == UNHEARD_OF)
         return err_set(err, OCOP_EPROTO, "the request is not well formed");
+    if (lies.how == BEING_MADE) {
+        enum ocop_status given = __real_blobs_answer(r, keys, sender, in, a, out, err);
+        for (size_t i = 0; given == OCOP_OK && i < (*out)->n_states; i++) {
+            (*out)->states[i]->code = FILE_PART;
+            note_asked((*out)->states[i]->hash.data);
+        }
+        return given;
+    }
     if (lies.how == SHORT_CHUNK) {
         enum ocop_status given = __real_blobs_answer(r, keys, sender, in, a, out, err);
         if (given == OCOP_OK && (*out)->n_chunks)
@@ -486,6 +507,31 @@ static void a_thumbnail_of_what_was_not_sent_is_asked_for_when_it_was(void **sta
     free(p);
 }
 
+/* Those that are never made hold up no others: a sync asks for some, the next for the rest. */
+static void thumbnails_that_are_not_made_yet_hold_up_no_others(void **state)
+{
+    struct world *w = *state;
+    const struct ocop_id record = world_inspect(w, 1, "pass");
+    struct photo *p[MANY];
+    for (unsigned i = 0; i < MANY; i++) {
+        p[i] = photo(200, 100 + i);
+        attach(w, 1, record, p[i]);
+    }
+    world_sync(w, 1);
+    world_sync(w, 0);
+    for (unsigned i = 0; i < MANY; i++)
+        want_thumbnail(w, 0, p[i]->id);
+    lies.how = BEING_MADE;
+    lies.asked = 0;
+    world_sync(w, 0);
+    assert_true(lies.asked < MANY);
+    world_sync(w, 0);
+    lies.how = TRUTH;
+    assert_int_equal(lies.asked, MANY);
+    for (unsigned i = 0; i < MANY; i++)
+        free(p[i]);
+}
+
 /* Nothing of a content that is not what was sent is given to who begins to fetch it. */
 static void a_content_damaged_at_the_centre_is_told_before_it_travels(void **state)
 {
@@ -606,6 +652,7 @@ int main(void)
         TEST(what_is_hashed_is_bounded_and_paid_for),
         TEST(a_thumbnail_that_there_is_not_is_asked_for_when_there_is_news),
         TEST(a_thumbnail_of_what_was_not_sent_is_asked_for_when_it_was),
+        TEST(thumbnails_that_are_not_made_yet_hold_up_no_others),
         TEST(a_content_damaged_at_the_centre_is_told_before_it_travels),
         TEST(a_server_that_takes_back_what_it_said_holds_no_device),
         TEST(a_server_that_knows_no_files_takes_the_records),
