@@ -380,15 +380,21 @@ static enum ocop_status scale(struct ocop_store *s, const struct source *src, st
                               struct ocop_error *err)
 {
     const bool strips = t->how.strip && !src->drawn && strncmp(src->media_type, "image/", 6) == 0;
+    const struct content_writer *original;
     enum ocop_status st = OCOP_OK;
 
     if (images_scales(&t->how, src->what->role) && strcmp(src->media_type, "image/jpeg") == 0)
         st = images_scale(s->env, &t->how, &t->whole, &t->scaled, &t->is_scaled, err);
     if (!st && strips && (!t->is_scaled || t->how.keep_original))
         st = images_strip(src->media_type, &t->whole, &t->bare, &t->is_bare, err);
-    if (!st && (t->is_scaled ? t->scaled.size : t->whole.size) > t->most)
-        st = too_large(src, t->most, err);
-    return st;
+    if (st)
+        return st;
+    original = t->is_bare ? &t->bare : &t->whole;
+    /* A flat one may become what it was: that is no second one to be kept. */
+    if (t->is_scaled && memcmp(t->scaled.hash, original->hash, FILE_HASH_LEN) == 0)
+        t->is_scaled = false;
+    return (t->is_scaled ? &t->scaled : original)->size > t->most ? too_large(src, t->most, err)
+                                                                  : OCOP_OK;
 }
 
 static enum ocop_status copy(struct source *src, struct taken *t, struct ocop_error *err)

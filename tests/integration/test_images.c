@@ -334,6 +334,43 @@ static void an_original_that_is_kept_is_stripped_too(void **state)
     forget(photo);
 }
 
+/* Encoded anew until nothing changes by that; in the world's arena. */
+static struct span settled(struct world *w, struct ocop_id record)
+{
+    uint8_t original[HASH_LEN];
+    struct span photo = shot(&(struct camera){.width = 64, .height = 64}), was = photo, is = was;
+    set(w, (struct ocop_image_settings){.side_max = 640, .quality = 80, .strip = true});
+    for (unsigned n = 0; n < 30; n++) {
+        was = is;
+        is = content(w, attach(w, record, was, "photo"), original);
+    }
+    assert_true(span_eq(was, is));
+    forget(photo);
+    return is;
+}
+
+static void an_original_that_comes_out_as_it_was_is_not_attached_twice(void **state)
+{
+    static const uint8_t note[] = "\xff\xd8\xff\xfe\0\10SECRET";
+    struct world *w = *state;
+    uint8_t original[HASH_LEN], hash[HASH_LEN], noted[8192];
+    struct ocop_id first = world_inspect(w, 1, "pass"), second = world_inspect(w, 1, "pass");
+    const struct span photo = settled(w, world_inspect(w, 1, "pass"));
+    assert_true(photo.len + sizeof note < sizeof noted);
+    memcpy(noted, note, sizeof note - 1);
+    memcpy(noted + sizeof note - 1, photo.p + 2, photo.len - 2);
+    const struct span in = span_of(noted, photo.len + sizeof note - 3);
+    set(w, (struct ocop_image_settings){
+               .side_max = 640, .quality = 80, .strip = true, .keep_original = true});
+    expect_as_it_was(w, attach(w, first, photo, "photo"), photo);
+    assert_int_equal(count_files(w, first), 1);
+    assert_true(span_eq(content(w, attach(w, second, in, "photo"), original), photo));
+    assert_int_equal(count_files(w, second), 1);
+    hash_bytes(in, hash);
+    assert_memory_equal(original, hash, HASH_LEN);
+    expect_sound(w);
+}
+
 static void what_cannot_be_stripped_is_refused_and_the_setting_is_named(void **state)
 {
     static const struct {
@@ -502,6 +539,27 @@ static void a_photo_may_be_too_large_before_it_is_scaled(void **state)
     forget(photo);
 }
 
+static void the_limit_is_that_of_an_image_without_its_notes(void **state)
+{
+    static const uint8_t head[] = "\x89PNG\r\n\x1a\n\0\2\0\0tEXt",
+                         tail[] = "crc.\0\0\0\6IDATPIXELScrc.\0\0\0\0IENDcrc.";
+    enum { NOTE = 0x20000 };
+    static uint8_t png[sizeof head + NOTE + sizeof tail];
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    struct ocop_id out, record = world_inspect(w, 1, "pass");
+    const struct ocop_file_limits limits = {100000, 200000, 400000};
+    const struct ocop_attachment a = {
+        .bytes = png, .len = sizeof head + NOTE + sizeof tail - 2, .role = "photo"};
+    memcpy(png, head, sizeof head - 1);
+    memcpy(png + sizeof head - 1 + NOTE, tail, sizeof tail - 1);
+    must(ocop_set_file_limits(w->stores[1], &limits, &err), &err);
+    set(w, (struct ocop_image_settings){.side_max = 640, .quality = 80});
+    assert_int_equal(ocop_attach(w->stores[1], &record, &a, &out, &err), OCOP_ELIMIT);
+    set(w, (struct ocop_image_settings){.side_max = 640, .quality = 80, .strip = true});
+    must(ocop_attach(w->stores[1], &record, &a, &out, &err), &err);
+}
+
 /* --- settings ----------------------------------------------------------------------------------
  */
 
@@ -542,11 +600,13 @@ int main(void)
         TEST(what_the_camera_noted_stays_behind_even_of_a_small_one),
         TEST(nothing_that_the_camera_noted_goes_on_in_any_image),
         TEST(an_original_that_is_kept_is_stripped_too),
+        TEST(an_original_that_comes_out_as_it_was_is_not_attached_twice),
         TEST(what_cannot_be_stripped_is_refused_and_the_setting_is_named),
         TEST(a_killed_program_leaves_a_photo_with_its_original_or_neither),
         TEST(what_is_small_or_odd_or_a_paper_is_kept_as_it_is),
         TEST(what_is_no_photo_is_refused_as_ever),
         TEST(a_photo_may_be_too_large_before_it_is_scaled),
+        TEST(the_limit_is_that_of_an_image_without_its_notes),
         TEST(settings_are_the_store_s_and_refused_by_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
