@@ -33,7 +33,8 @@ struct thumbs {
     struct content_dir blobs, dir;
     const struct env *env;
     char maker[PATH_MAX];
-    bool off; /* none can be made here */
+    bool off;   /* none can be made here */
+    bool works; /* one was made: what a maker says of this machine later is not its own word */
     uint8_t waiting[WAITING_MAX][FILE_HASH_LEN];
     size_t count;
     struct resting resting[RESTING_MAX];
@@ -337,9 +338,11 @@ static void ended(struct thumbs *t, int status)
 
     t->pid = 0;
     content_abandon(&t->file);
+    t->works = t->works || st == OCOP_OK;
     if (st == OCOP_OK)
         return;
-    if (code == THUMBNAIL_FREE || code == NOT_RUN) {
+    const bool cannot = code == THUMBNAIL_FREE || code == NOT_RUN;
+    if (cannot && !t->works) {
         t->off = true;
         t->count = 0;
         if (code == NOT_RUN)
@@ -349,7 +352,7 @@ static void ended(struct thumbs *t, int status)
                     "reason=\"ocop-thumbnail cannot give up its rights here\"");
         return;
     }
-    if (code == THUMBNAIL_LATER || (code == THUMBNAIL_MADE && st != OCOP_EDAMAGED))
+    if (cannot || code == THUMBNAIL_LATER || (code == THUMBNAIL_MADE && st != OCOP_EDAMAGED))
         rest(t);
     else
         note_failure(t, code == THUMBNAIL_ODD);

@@ -374,6 +374,43 @@ static void a_maker_that_could_not_is_asked_again_later(void **state)
     assert_int_equal(look(w, &p), THUMB_HERE);
 }
 
+/* A picture that took over the maker ends it as it likes: that stops none of the others. */
+static void what_a_maker_says_of_the_machine_counts_until_it_has_made_one(void **state)
+{
+    static const char *const lines[] = {
+        "test -e $0.ends && exit 4; printf '\\377\\330\\377'",
+        "test -e $0.ends && exec /nowhere/else; printf '\\377\\330\\377'",
+    };
+    struct world *w = *state;
+    int64_t now = 1000;
+    char ends[160];
+    struct env env = *env_system();
+    env.mono_ms = still_ms;
+    env.self = &now;
+    snprintf(ends, sizeof ends, "%s/maker.sh.ends", w->dir);
+    for (unsigned i = 0; i < sizeof lines / sizeof *lines; i++) {
+        struct photo of[3];
+        employ(w, "/nowhere/ocop-thumbnail", env_system());
+        for (unsigned n = 0; n < 3; n++)
+            of[n] = photo(
+                w, &(struct camera){.width = 300, .height = 200, .seed = (uint8_t)(3 * i + n)},
+                100);
+        employ(w, script(w, lines[i]), &env);
+        for (unsigned n = 0; n < 3; n++) {
+            if (n == 1)
+                fclose(fopen(ends, "w"));
+            thumbs_want(w->registry->thumbs, of[n].hash);
+            work(w);
+            remove(ends);
+            assert_int_equal(look(w, &of[n]), n == 1 ? THUMB_UNMADE : THUMB_HERE);
+        }
+        now += 3600000;
+        thumbs_want(w->registry->thumbs, of[1].hash);
+        work(w);
+        assert_int_equal(look(w, &of[1]), THUMB_HERE);
+    }
+}
+
 static void who_started_us_may_ignore_the_end_of_children(void **state)
 {
     struct world *w = *state;
@@ -709,6 +746,7 @@ int main(void)
         TEST(a_maker_that_dies_lies_or_writes_too_much_is_tried_three_times),
         TEST(a_maker_that_hangs_is_killed),
         TEST(a_maker_that_could_not_is_asked_again_later),
+        TEST(what_a_maker_says_of_the_machine_counts_until_it_has_made_one),
         TEST(who_started_us_may_ignore_the_end_of_children),
         TEST(a_program_that_is_not_found_is_said_to_be_so),
         TEST(without_a_maker_nothing_is_made_and_nothing_fails),
