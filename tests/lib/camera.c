@@ -207,7 +207,7 @@ static uint8_t *png_rows(const struct camera_png *c, size_t *len)
         for (unsigned x = 0; x < c->width; x++)
             for (unsigned i = 0; i < parts; i++)
                 for (unsigned b = 0; b < bytes; b++)
-                    *p++ = i == 3 ? (c->clear ? 0 : 255) : (uint8_t)(40 + 160ull * x / c->width);
+                    *p++ = (uint8_t)(i == 3 ? (c->clear ? 0 : 255) : 40 + 160ull * x / c->width);
     }
     *len = (size_t)(p - rows);
     return rows;
