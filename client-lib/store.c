@@ -123,16 +123,21 @@ enum ocop_status store_commit(struct ocop_store *s, struct ocop_error *err)
     if (st)
         return st;
     s->db->open = false;
-    return db_exec(s->db->sqlite, "COMMIT", err);
+    st = db_exec(s->db->sqlite, "COMMIT", err);
+    if (!st)
+        memset(s->db->words_damaged, 0, sizeof s->db->words_damaged);
+    return st;
 }
 
 bool store_rollback(struct ocop_store *s)
 {
     s->db->open = false;
-    words_forget(s->db);
+    store_searched_forget(s->db);
     /* A failing disk may have rolled back by itself. */
     if (!sqlite3_get_autocommit(s->db->sqlite))
         (void)sqlite3_exec(s->db->sqlite, "ROLLBACK", NULL, NULL, NULL);
+    if (sqlite3_get_autocommit(s->db->sqlite))
+        store_search_void(s);
     return sqlite3_get_autocommit(s->db->sqlite) != 0;
 }
 

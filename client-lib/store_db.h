@@ -20,6 +20,9 @@
 enum { QUESTIONS_MAX = 128, SEARCH_TEXT_MAX = 1 << 20 };
 /* So many new rows of a kind may wait for the search index. */
 enum { SEARCH_WAITING_MAX = 64 };
+/* In table searched, for a row: the kind's words say nothing until they are made anew; in memory,
+ * that nobody has asked yet. */
+enum { SEARCH_VOID = -1, UNASKED = -2 };
 enum search_question { SEARCH_UP_TO, SEARCH_MOVE, SEARCH_QUESTIONS };
 enum words_question {
     WORDS_GET,
@@ -47,13 +50,13 @@ struct db {
     sqlite3_stmt *word[WORDS_QUESTIONS];
     struct noted *noted;          /* words of this transaction, see store_words.c */
     const struct word_hits *hits; /* of the question that is being asked, for found() */
-    /* By kind, in this transaction: up to which row the index goes, -1 where nobody has asked; it
-     * moved; and rows are put in at once. */
+    /* By kind, in this transaction: up to which row the index goes, or UNASKED; it moved; and rows
+     * are put in at once. */
     int64_t searched[KIND_COUNT_PLUS_1];
     bool searched_moves[KIND_COUNT_PLUS_1];
     bool searches_all;
-    bool words_damaged[KIND_COUNT_PLUS_1]; /* found by whoever wrote or searched; until it is mended
-                                            */
+    bool words_damaged[KIND_COUNT_PLUS_1]; /* found by whoever wrote or searched; until a commit
+                                              says so */
 };
 
 /** Remove what an interrupted change of key left beside the file, which is open. */
@@ -87,6 +90,8 @@ OCOP_MUST_USE enum ocop_status store_searched(struct ocop_store *s, uint32_t kin
 /** At the beginning of a transaction, and before it is committed. */
 void store_searched_forget(struct db *db);
 OCOP_MUST_USE enum ocop_status store_searched_write(struct ocop_store *s, struct ocop_error *err);
+/** Say, in a transaction of its own, of which kinds the index was found damaged. */
+void store_search_void(struct ocop_store *s);
 /** A row is new; has other fields; goes. */
 OCOP_MUST_USE enum ocop_status store_search_put(struct ocop_store *s, uint32_t kind, int64_t n,
                                                 const struct fields *f, struct ocop_error *err);

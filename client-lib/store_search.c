@@ -119,8 +119,8 @@ enum ocop_status store_searched(struct ocop_store *s, uint32_t kind, int64_t *n,
     sqlite3_stmt *st = NULL;
     enum ocop_status status;
 
-    *n = db->open ? db->searched[kind] : -1;
-    if (*n >= 0)
+    *n = db->open ? db->searched[kind] : UNASKED;
+    if (*n != UNASKED)
         return OCOP_OK;
     status = ask(s, SEARCH_UP_TO, &st, err);
     if (status)
@@ -142,7 +142,7 @@ void store_searched_forget(struct db *db)
 {
     words_forget(db);
     for (size_t k = 0; k < KIND_COUNT_PLUS_1; k++)
-        db->searched[k] = -1;
+        db->searched[k] = UNASKED;
     memset(db->searched_moves, 0, sizeof db->searched_moves);
     db->searches_all = false;
 }
@@ -154,13 +154,10 @@ enum ocop_status store_searched_write(struct ocop_store *s, struct ocop_error *e
     enum ocop_status status = words_write(s, err);
 
     for (uint32_t k = 0; !status && k < KIND_COUNT_PLUS_1; k++) {
-        if (db->words_damaged[k]) {
-            status = words_clear(s, k, err);
-            if (status)
-                return status;
-            move(db, k, 0);
-            db->words_damaged[k] = false;
-        }
+        /* Its words stay until it is made anew: to clear them takes room on the disk, which a save
+         * may not have, and pages that can be read. */
+        if (db->words_damaged[k])
+            move(db, k, SEARCH_VOID);
         if (!db->searched_moves[k])
             continue;
         status = ask(s, SEARCH_MOVE, &st, err);
@@ -172,6 +169,35 @@ enum ocop_status store_searched_write(struct ocop_store *s, struct ocop_error *e
         db->searched_moves[k] = false;
     }
     return status;
+}
+
+static bool any_damaged(const struct db *db)
+{
+    bool any = false;
+
+    for (uint32_t k = 0; k < KIND_COUNT_PLUS_1; k++)
+        any |= db->words_damaged[k];
+    return any;
+}
+
+/* If it fails, whoever meets the damage next tries it again. */
+void store_search_void(struct ocop_store *s)
+{
+    enum ocop_status st;
+
+    if (!any_damaged(s->db))
+        return;
+    (void)sqlite3_busy_timeout(s->db->sqlite, 0);
+    st = db_exec(s->db->sqlite, "BEGIN IMMEDIATE", NULL);
+    if (!st)
+        st = store_searched_write(s, NULL);
+    if (!st)
+        st = db_exec(s->db->sqlite, "COMMIT", NULL);
+    if (!st)
+        memset(s->db->words_damaged, 0, sizeof s->db->words_damaged);
+    else if (!sqlite3_get_autocommit(s->db->sqlite))
+        (void)sqlite3_exec(s->db->sqlite, "ROLLBACK", NULL, NULL, NULL);
+    (void)sqlite3_busy_timeout(s->db->sqlite, BUSY_TIMEOUT_MS);
 }
 
 /* --- putting in and taking out ---------------------------------------------------------------- */
@@ -256,8 +282,13 @@ enum ocop_status store_search_put(struct ocop_store *s, uint32_t kind, int64_t n
 
     if (st || !k)
         return st;
+    if (up_to == SEARCH_VOID)
+        return OCOP_OK;
     if (n > up_to) {
         if (!db->searches_all && n - up_to < SEARCH_WAITING_MAX)
+            return OCOP_OK;
+        /* An index that was not made when the store was opened: not in the middle of a save. */
+        if (n - up_to > 2 * SEARCH_WAITING_MAX)
             return OCOP_OK;
         if (n - up_to > 1)
             st = each_row(s, kind, up_to, n - 1, put_row, NULL, err);
@@ -328,6 +359,11 @@ static enum ocop_status put_kind(struct ocop_store *s, uint32_t kind, struct oco
     int64_t from = 0, last = 0;
     enum ocop_status st = rows_waiting(s, kind, &from, &last, err);
 
+    if (!st && from == SEARCH_VOID) {
+        st = words_clear(s, kind, err);
+        from = 0;
+        move(s->db, kind, 0);
+    }
     if (st || last <= from)
         return st;
     st = each_row(s, kind, from, last, put_row, NULL, err);
@@ -359,31 +395,55 @@ static enum ocop_status is_behind(struct ocop_store *s, bool *out, struct ocop_e
 
     for (size_t i = 0; !st && !*out && i < kind_count(); i++) {
         st = rows_waiting(s, kind_at(i)->number, &from, &last, err);
-        *out = last - from >= SEARCH_WAITING_MAX;
+        *out = from == SEARCH_VOID || last - from >= SEARCH_WAITING_MAX;
     }
     return st;
 }
 
-enum ocop_status store_search_first(struct ocop_store *s, struct ocop_error *err)
+/* `anew`: its table too, which could not be cleared. */
+static enum ocop_status put_all(struct ocop_store *s, bool anew, struct ocop_error *err)
 {
-    bool behind;
-    enum ocop_status st = is_behind(s, &behind, err);
+    bool behind = false;
+    enum ocop_status st = store_begin(s, err);
 
-    if (st || !behind)
-        return st;
-    st = store_begin(s, err);
     if (st)
         return st;
     st = is_behind(s, &behind, err); /* another process may have been here first */
+    if (!st && behind && anew)
+        st = words_anew(s, err);
+    for (uint32_t k = 0; !st && behind && anew && k < KIND_COUNT_PLUS_1; k++)
+        move(s->db, k, 0);
     for (size_t i = 0; !st && behind && i < kind_count(); i++)
         st = put_kind(s, kind_at(i)->number, err);
     if (!st)
         st = db_exec(s->db->sqlite, SEARCHED, err);
     if (!st)
         st = store_commit(s, err);
-    if (st)
-        (void)store_rollback(s);
+    if (st && !store_rollback(s))
+        st = err_set(err, OCOP_EBROKEN, "the store cannot be rolled back; open it again");
     return st;
+}
+
+/* Everything is found without the index too, so that nobody waits for it and nothing fails. */
+enum ocop_status store_search_first(struct ocop_store *s, struct ocop_error *err)
+{
+    struct ocop_error why = {0};
+    bool behind;
+    enum ocop_status st = is_behind(s, &behind, err);
+
+    if (st || !behind)
+        return st;
+    (void)sqlite3_busy_timeout(s->db->sqlite, 0);
+    st = put_all(s, false, &why);
+    if (st == OCOP_EDAMAGED)
+        st = put_all(s, true, &why);
+    (void)sqlite3_busy_timeout(s->db->sqlite, BUSY_TIMEOUT_MS);
+    if (st)
+        env_log(s->env, ENV_WARN, "search_index_not_made", "status=%s", err_name(st));
+    memset(s->db->words_damaged, 0, sizeof s->db->words_damaged);
+    if (st == OCOP_EBROKEN && err)
+        *err = why;
+    return st == OCOP_EBROKEN ? st : OCOP_OK;
 }
 
 /* --- who has all words ------------------------------------------------------------------------ */
@@ -430,7 +490,7 @@ enum ocop_status store_search(struct ocop_store *s, uint32_t kind, const struct 
     if (!st)
         st = words_find(s, kind, up_to, wanted, count, a, out, err);
     if (!st)
-        st = each_row(s, kind, s->db->words_damaged[kind] ? -1 : up_to, INT64_MAX, match_row, &w,
-                      err);
+        st = each_row(s, kind, s->db->words_damaged[kind] ? SEARCH_VOID : up_to, INT64_MAX,
+                      match_row, &w, err);
     return st;
 }

@@ -16,6 +16,9 @@ static const char *const words_questions[WORDS_QUESTIONS] = {
                    "ORDER BY word",
     [WORDS_CLEAR] = "DELETE FROM words WHERE kind = ?1 AND block >= ?2",
 };
+/* Of the table, when it cannot be cleared. */
+#define DEFINED "SELECT sql FROM sqlite_schema WHERE name = 'words'"
+#define DROP "DROP TABLE words"
 
 static enum ocop_status ask(struct ocop_store *s, enum words_question q, uint32_t kind,
                             int64_t block, sqlite3_stmt **out, struct ocop_error *err)
@@ -29,9 +32,9 @@ static enum ocop_status ask(struct ocop_store *s, enum words_question q, uint32_
     return OCOP_OK;
 }
 
-/* The index is made of the records, so that it is damaged fails neither a save nor a search: what a
- * save would put into it waits, a search reads the records, and it is made anew (store_search.c).
- */
+/* The index is made of the records, so that it is damaged fails neither a save nor a search: with
+ * the end of the transaction the index of the kind is void, and it is made anew (store_search.c).
+ * One save alone is to be repeated: the one that meets a page that SQLite cannot read. */
 static void found_damaged(struct ocop_store *s, uint32_t kind)
 {
     if (!s->db->words_damaged[kind])
@@ -39,12 +42,48 @@ static void found_damaged(struct ocop_store *s, uint32_t kind)
     s->db->words_damaged[kind] = true;
 }
 
+/* A page of the table that cannot be read is damage of the index, not of the store. */
+static enum ocop_status index_only(struct ocop_store *s, uint32_t kind, enum ocop_status st)
+{
+    if (st != OCOP_EDAMAGED)
+        return st;
+    found_damaged(s, kind);
+    return OCOP_OK;
+}
+
+/* --- made anew ------------------------------------------------------------------------------- */
+
 enum ocop_status words_clear(struct ocop_store *s, uint32_t kind, struct ocop_error *err)
 {
     sqlite3_stmt *st = NULL;
     enum ocop_status status = ask(s, WORDS_CLEAR, kind, INT64_MIN, &st, err);
 
     return status ? status : run(s, st, err);
+}
+
+enum ocop_status words_anew(struct ocop_store *s, struct ocop_error *err)
+{
+    sqlite3_stmt *st = NULL;
+    struct buf sql;
+    bool row = false;
+    enum ocop_status status = OCOP_OK;
+
+    buf_init(&sql, KIB(4));
+    if (sqlite3_prepare_v2(s->db->sqlite, DEFINED, -1, &st, NULL) != SQLITE_OK)
+        status = db_error(s->db->sqlite, err, "reading the schema");
+    if (!status)
+        status = step(s, st, &row, err);
+    if (!status && row)
+        buf_str(&sql, (const char *)sqlite3_column_text(st, 0));
+    (void)sqlite3_finalize(st);
+    if (!status && (!row || sql.failed))
+        status = row ? err_nomem(err) : damaged("the search index", err);
+    if (!status)
+        status = db_exec(s->db->sqlite, DROP, err);
+    if (!status)
+        status = db_exec(s->db->sqlite, buf_cstr(&sql), err);
+    buf_fini(&sql);
+    return status;
 }
 
 /* --- a block's rows -------------------------------------------------------------------------- */
@@ -63,7 +102,7 @@ bool block_read(struct span packed, struct block_rows *out)
         if (between)
             out->part[row / BLOCK_BITS] |= UINT64_C(1) << row % BLOCK_BITS;
     }
-    return between;
+    return packed.len > 0 && between;
 }
 
 /* Returns its length. */
@@ -242,6 +281,16 @@ static enum ocop_status write_word(struct ocop_store *s, const struct noted_word
     return run(s, st, err);
 }
 
+/* SQLite commits nothing any more once it has met a damaged page. */
+static enum ocop_status unwritable(struct ocop_store *s, struct ocop_error *err)
+{
+    env_log(s->env, ENV_WARN, "search_index_damaged", "kind=all");
+    for (uint32_t k = 1; k < KIND_COUNT_PLUS_1; k++)
+        s->db->words_damaged[k] = true;
+    return err_set(err, OCOP_EBUSY,
+                   "the search index is damaged and was set aside, nothing else is; try again");
+}
+
 enum ocop_status words_write(struct ocop_store *s, struct ocop_error *err)
 {
     struct noted *noted = s->db->noted;
@@ -261,6 +310,8 @@ enum ocop_status words_write(struct ocop_store *s, struct ocop_error *err)
     qsort(all, count, sizeof *all, by_key);
     for (size_t i = 0; !st && i < count; i++)
         st = write_word(s, all[i], err);
+    if (st == OCOP_EDAMAGED)
+        st = unwritable(s, err);
     if (!st)
         words_forget(s->db);
     return st;
@@ -363,15 +414,15 @@ enum ocop_status words_find(struct ocop_store *s, uint32_t kind, int64_t up_to,
     enum ocop_status st = OCOP_OK;
 
     memset(out, 0, sizeof *out);
-    while (!st && more && !s->db->words_damaged[kind]) {
-        st = next_block(s, kind, &block, &more, err);
+    while (!st && more && up_to > 0 && !s->db->words_damaged[kind]) {
+        st = index_only(s, kind, next_block(s, kind, &block, &more, err));
         more = more && block <= up_to / BLOCK_ROWS;
         if (st || !more)
             break;
         struct block_rows rows = rows_up_to(block, up_to);
         out->blocks_looked++;
         for (size_t i = 0; !st && i < count && !block_is_empty(&rows); i++)
-            st = keep_wanted(s, kind, block, &wanted[i], &rows, err);
+            st = index_only(s, kind, keep_wanted(s, kind, block, &wanted[i], &rows, err));
         if (!st && !block_is_empty(&rows))
             st = block_add(out, block, &rows, a, err);
     }

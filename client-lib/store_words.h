@@ -42,11 +42,15 @@ bool block_read(struct span packed, struct block_rows *out);
 /** Row n of the kind has the words of the text; or has them no more. */
 OCOP_MUST_USE enum ocop_status words_note(struct ocop_store *s, uint32_t kind, int64_t n,
                                           struct span text, bool gone, struct ocop_error *err);
-/** Write what was noted; forget it. */
+/** Write what was noted; forget it. OCOP_EBUSY: a damaged page was met, and this transaction can
+ * only be rolled back. */
 OCOP_MUST_USE enum ocop_status words_write(struct ocop_store *s, struct ocop_error *err);
-/** All words of the kind go: its rows wait for the index again. */
+/** All words of the kind go. */
 OCOP_MUST_USE enum ocop_status words_clear(struct ocop_store *s, uint32_t kind,
                                            struct ocop_error *err);
+/** All words of all kinds go, with their table, which is made as it was; for a table that cannot be
+ * cleared. */
+OCOP_MUST_USE enum ocop_status words_anew(struct ocop_store *s, struct ocop_error *err);
 void words_forget(struct db *db);
 void words_fini(struct db *db);
 

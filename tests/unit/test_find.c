@@ -418,9 +418,9 @@ static void a_damaged_index_fails_no_save_and_no_search_and_is_made_again(void *
             assert_int_equal(count_of(w, &tea), SOME - 1);
         world_amend(w, 1, ids[search], search ? "name=chè" : "name=cà phê");
         assert_int_equal(count_of(w, &tea), SOME - 1);
-        assert_int_equal(in_store("SELECT count(*) FROM words WHERE kind = 3"), 0);
+        assert_int_equal(in_store("SELECT n FROM searched WHERE kind = 3"), -1);
         open_again(w);
-        assert_true(in_store("SELECT count(*) FROM words WHERE kind = 3") > 0);
+        assert_true(in_store("SELECT n FROM searched WHERE kind = 3") >= 128);
         assert_int_equal(count_of(w, &tea), SOME - 1);
         expect_sound(w);
     }
@@ -428,6 +428,100 @@ static void a_damaged_index_fails_no_save_and_no_search_and_is_made_again(void *
     assert_int_equal(count_of(w, &tea), SOME);
     world_amend(w, 1, other, "name=cà phê");
     assert_int_equal(count_of(w, &tea), SOME - 1);
+    expect_sound(w);
+}
+
+/* The root page of table words is overwritten: its header; or so that it can be read, not written.
+ */
+static void overwrite_words(struct world *w, bool header)
+{
+    static uint8_t page[65536];
+    const size_t size = (size_t)in_store("PRAGMA page_size");
+    const int64_t at = in_store("SELECT rootpage FROM sqlite_schema WHERE name = 'words'") - 1;
+    char path[256];
+    FILE *file;
+    assert_int_equal(in_store("PRAGMA wal_checkpoint(TRUNCATE)"), 0);
+    snprintf(path, sizeof path, "%s", sqlite3_db_filename(connection, "main"));
+    ocop_close(w->stores[1]);
+    w->stores[1] = NULL;
+    file = fopen(path, "r+b");
+    assert_non_null(file);
+    assert_int_equal(fseek(file, (long)(at * (int64_t)size), SEEK_SET), 0);
+    assert_int_equal(fread(page, 1, size, file), size);
+    page[2] = 1; /* free room where there is none */
+    if (header)
+        memset(page, 0, 8);
+    assert_int_equal(fseek(file, (long)(at * (int64_t)size), SEEK_SET), 0);
+    assert_int_equal(fwrite(page, 1, size, file), size);
+    assert_int_equal(fclose(file), 0);
+    open_again(w);
+}
+
+/* It is made anew where it can be dropped; where it cannot be read at all, work goes on without. */
+static void a_damaged_page_of_the_index_fails_no_search_and_one_save_at_most(void **state)
+{
+    enum { SOME = 130 };
+    const struct ocop_query tea = {.kind = "producer", .text = "che", .limit = 1000};
+    struct ocop_id ids[SOME];
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    for (unsigned i = 0; i < SOME; i++)
+        ids[i] = world_producer(w, 1, "chè");
+    for (unsigned header = 0; header < 2; header++) {
+        ProtobufCMessage *m = NULL;
+        overwrite_words(w, header);
+        assert_int_equal(ocop_load(w->stores[1], &ids[header], &m, &err), OCOP_OK);
+        assert_int_equal(ocop_set_text(w->stores[1], &m, "name=cà phê", &err), OCOP_OK);
+        assert_int_equal(ocop_amend(w->stores[1], m, "xem", &err), OCOP_EBUSY);
+        assert_int_equal(in_store("SELECT n FROM searched WHERE kind = 3"), -1);
+        assert_int_equal(count_of(w, &tea), SOME + 99 * header);
+        assert_int_equal(ocop_amend(w->stores[1], m, "xem", &err), OCOP_OK);
+        ocop_free(m);
+        for (unsigned i = 0; i < 100; i++)
+            (void)world_producer(w, 1, "chè");
+        open_again(w);
+        assert_int_equal(count_of(w, &tea), SOME + 99 * (header + 1));
+        if (!header) {
+            assert_true(in_store("SELECT n FROM searched WHERE kind = 3") >= SOME + 100);
+            expect_sound(w);
+        }
+    }
+    world_sync(w, 1);
+    (void)world_producer(w, 1, "chè");
+    assert_int_equal(count_of(w, &tea), SOME + 199);
+}
+
+/* Nobody who searches waits, and so does no save that comes after a search. */
+static void a_search_that_meets_a_damaged_page_spares_the_next_save(void **state)
+{
+    const struct ocop_query tea = {.kind = "producer", .text = "che", .limit = 1000};
+    struct world *w = *state;
+    struct ocop_id id = world_producer(w, 1, "chè");
+    for (unsigned i = 0; i < 64; i++)
+        (void)world_producer(w, 1, "chè");
+    overwrite_words(w, true);
+    assert_int_equal(count_of(w, &tea), 65);
+    world_amend(w, 1, id, "name=cà phê");
+    assert_int_equal(count_of(w, &tea), 64);
+}
+
+/* Another program is writing all the time: the index waits. */
+static void a_store_whose_index_is_to_be_made_opens_while_another_writes(void **state)
+{
+    const struct ocop_query tea = {.kind = "producer", .text = "che", .limit = 1000};
+    struct world *w = *state;
+    sqlite3 *other = NULL;
+    (void)world_producer(w, 1, "chè");
+    assert_int_equal(sqlite3_open(sqlite3_db_filename(connection, "main"), &other), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(other, "INSERT INTO searched VALUES (3, -1, 0); BEGIN IMMEDIATE",
+                                  NULL, NULL, NULL),
+                     SQLITE_OK);
+    open_again(w);
+    assert_int_equal(count_of(w, &tea), 1);
+    assert_int_equal(in_store("SELECT n FROM searched WHERE kind = 3"), -1);
+    sqlite3_close(other);
+    open_again(w);
+    assert_true(in_store("SELECT n FROM searched WHERE kind = 3") > 0);
     expect_sound(w);
 }
 
@@ -469,6 +563,9 @@ int main(void)
         TEST(what_was_saved_is_found_at_once_and_what_was_changed_no_more),
         TEST(the_newest_of_many_that_have_the_words_come_first),
         TEST(a_damaged_index_fails_no_save_and_no_search_and_is_made_again),
+        TEST(a_damaged_page_of_the_index_fails_no_search_and_one_save_at_most),
+        TEST(a_search_that_meets_a_damaged_page_spares_the_next_save),
+        TEST(a_store_whose_index_is_to_be_made_opens_while_another_writes),
         TEST(what_is_wrong_with_a_question_is_named),
         TEST(every_record_stands_on_one_page_whatever_the_length_of_pages),
     };
