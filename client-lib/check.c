@@ -1,5 +1,5 @@
-/* ocop_check: reads all that is stored and holds it against itself. Changes nothing; knows no SQL.
- */
+/* ocop_check: reads all that is stored and holds it against itself. Changes nothing, but for a
+ * search index that is wrong, which it has made again; knows no SQL. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,7 +56,8 @@ static const struct {
     {"sealed", "the registry has it if it was acknowledged; else enter it again"},
     {"file", "whether its content is here and was sent is asked again by the next sync"},
     {"thumbnail", "the registry makes it again; ask for it"},
-    {"searched", "a search may miss records; a store that is enrolled anew makes the index again"},
+    {"searched",
+     "a search may miss records; the index is made again when the store is opened next"},
     {"counter", "compare with the papers before the next number is given"},
     {"", "the registry has it; a store that is enrolled anew receives it"},
 };
@@ -221,9 +222,9 @@ static enum ocop_status check_search(struct check *c, struct ocop_error *err)
 
     if (st || (sound && (!c->all || (held.count == c->words.count && held.sum == c->words.sum))))
         return st;
-    found(c, "search: the index is not that of the records, which are not harmed; %s",
-          sound ? "a store that is enrolled anew makes it again"
-                : "the index of a kind is made again when what cannot be read of it is met");
+    found(c, "search: the index is not that of the records, which are not harmed; it is made again "
+             "when the store is opened next");
+    store_words_wrong(c->s);
     return sound ? each_record(c, check_found, err) : OCOP_OK;
 }
 

@@ -597,6 +597,8 @@ struct store_words {
     uint64_t count, sum;
 };
 /** All that it holds, when it is `sound` in itself. Once for a handle. */
+/** They are not those of the records: the end of the transaction makes the index of them void. */
+void store_words_wrong(struct ocop_store *s);
 OCOP_MUST_USE enum ocop_status store_words_held(struct ocop_store *s, struct store_words *out,
                                                 bool *sound, struct ocop_error *err);
 /** Is the record found under each of its words? */

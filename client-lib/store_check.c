@@ -193,19 +193,42 @@ static enum ocop_status words_of(struct ocop_store *s, uint32_t kind, int64_t n,
     return st;
 }
 
+void store_words_wrong(struct ocop_store *s)
+{
+    for (uint32_t k = 1; k < KIND_COUNT_PLUS_1; k++)
+        s->db->words_damaged[k] = true;
+}
+
+/* A void index holds nothing. */
+static enum ocop_status up_to_of(struct ocop_store *s, int64_t up_to[KIND_COUNT_PLUS_1],
+                                 struct ocop_error *err)
+{
+    enum ocop_status st = OCOP_OK;
+
+    for (uint32_t k = 1; !st && k < KIND_COUNT_PLUS_1; k++)
+        st = store_searched(s, k, &up_to[k], err);
+    return st;
+}
+
 enum ocop_status store_words_held(struct ocop_store *s, struct store_words *out, bool *sound,
                                   struct ocop_error *err)
 {
     sqlite3_stmt *st = NULL;
     struct block_rows rows;
-    enum ocop_status status = OCOP_OK;
-    int code = sqlite3_prepare_v2(s->db->sqlite, WORDS, -1, &st, NULL);
+    int64_t up_to[KIND_COUNT_PLUS_1] = {0};
+    int code;
+    enum ocop_status status = up_to_of(s, up_to, err);
 
     *out = (struct store_words){0, 0};
     *sound = true;
+    if (status)
+        return status;
+    code = sqlite3_prepare_v2(s->db->sqlite, WORDS, -1, &st, NULL);
     while (st && (code = sqlite3_step(st)) == SQLITE_ROW) {
         const int64_t kind = sqlite3_column_int64(st, 0), block = sqlite3_column_int64(st, 1);
         const struct span word = get_span(st, 2);
+        if (kind > 0 && kind < KIND_COUNT_PLUS_1 && up_to[kind] == SEARCH_VOID)
+            continue;
         *sound &= kind > 0 && kind < KIND_COUNT_PLUS_1 && block >= 0 &&
                   block <= INT64_MAX / BLOCK_ROWS / KIND_BITS - 1 &&
                   block_read(get_span(st, 3), &rows);
@@ -216,6 +239,10 @@ enum ocop_status store_words_held(struct ocop_store *s, struct store_words *out,
     }
     if (code != SQLITE_DONE)
         status = db_error(s->db->sqlite, err, "reading the search index");
+    if (status == OCOP_EDAMAGED) {
+        *sound = false;
+        status = OCOP_OK;
+    }
     (void)sqlite3_finalize(st);
     return status;
 }
