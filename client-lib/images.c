@@ -119,7 +119,7 @@ enum ocop_status images_scale(const struct env *env, const struct ocop_image_set
                               const struct content_writer *whole, struct content_writer *out,
                               bool *made, struct ocop_error *err)
 {
-    const struct picture_want want = {how->side_max, how->quality, how->strip};
+    const struct picture_want want = {how->side_max, how->quality, how->strip, false};
     struct reading r = {.from = whole, .block = malloc(content_written_room(whole))};
     struct picture_done done = {.state = PICTURE_ODD};
     char why[2 * PICTURE_WHY_MAX];

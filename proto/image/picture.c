@@ -311,7 +311,7 @@ static void begin_to(struct job *j)
     jpeg_start_compress(c, TRUE);
     if (len)
         jpeg_write_marker(c, JPEG_APP0 + 1, exif, (unsigned)len);
-    if (j->icc_len)
+    if (j->icc_len && !j->want->no_profile)
         jpeg_write_marker(c, JPEG_APP0 + 2, j->icc, (unsigned)j->icc_len);
 }
 

@@ -19,6 +19,7 @@ enum {
 struct picture_want {
     unsigned side_max, quality; /* of the longest side, in pixels; 1 to 100 */
     bool bare;                  /* neither place nor time of it go on */
+    bool no_profile;            /* nor the profile of its colours */
 };
 
 /** Where it comes from: some more bytes, valid until the next call; none at its end. */

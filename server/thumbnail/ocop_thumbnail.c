@@ -142,11 +142,15 @@ static enum ocop_status first_of_all(const struct picture_want *want, const stru
     return st ? st : picture_scale_rows(&rows, out, want, done, NULL);
 }
 
-/* Each smaller than the one before, so that it fits in the end, were it nothing but noise. */
+/* Each smaller than the one before, so that it fits in the end, were it nothing but noise. The
+ * profile of its colours goes first: it may be larger than all that is left for the picture. */
 static enum thumbnail_exit make(void)
 {
-    static const struct picture_want wants[] = {
-        {THUMBNAIL_SIDE, 70, true}, {192, 50, true}, {128, 30, true}, {64, 10, true}};
+    static const struct picture_want wants[] = {{THUMBNAIL_SIDE, 70, true, false},
+                                                {THUMBNAIL_SIDE, 70, true, true},
+                                                {192, 50, true, true},
+                                                {128, 30, true, true},
+                                                {64, 10, true, true}};
     static struct room rooms[2];
     struct picture_done done;
     const struct room *out = NULL;

@@ -35,7 +35,7 @@ static enum picture_state scale(struct span in, size_t part, unsigned side, bool
 {
     struct feed feed = {in, part};
     struct picture_done done;
-    const struct picture_want want = {side, 60, bare};
+    const struct picture_want want = {side, 60, bare, false};
     enum ocop_status st = picture_scale(&(struct picture_in){&feed, next},
                                         &(struct picture_out){out, put}, &want, &done, NULL);
 

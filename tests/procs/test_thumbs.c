@@ -649,6 +649,15 @@ static void the_maker_makes_small_ones_of_all_that_it_decodes(void **state)
                 &seen),
         1, OCOP_THUMBNAIL_BYTES_MAX);
     assert_true(seen.width < 256);
+    /* A profile of its colours that leaves no room goes; the picture is as large as ever. */
+    static uint8_t icc[OCOP_THUMBNAIL_BYTES_MAX] = "ICC_PROFILE\0\1\1";
+    struct camera c = {.width = 600, .height = 400, .icc = span_of(icc, 500)};
+    assert_true(made_of(&c, &seen) > 0);
+    assert_int_equal(seen.icc_len, 500);
+    c.icc.len = sizeof icc;
+    assert_true(made_of(&c, &seen) > 0);
+    assert_int_equal(seen.icc_len, 0);
+    assert_int_equal(seen.width, 256);
     assert_int_equal(
         made_of(&(struct camera){.width = 6000, .height = 4000, .form = CAMERA_PROGRESSIVE}, &seen),
         0);

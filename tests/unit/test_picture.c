@@ -54,7 +54,7 @@ static size_t find(struct span in, const void *bytes, size_t len)
 
 static enum ocop_status scale(struct scaling *s, unsigned side, bool bare)
 {
-    const struct picture_want want = {side, 80, bare};
+    const struct picture_want want = {side, 80, bare, false};
     buf_init(&s->out, 64 << 20);
     return picture_scale(&(struct picture_in){s, next}, &(struct picture_out){s, put}, &want,
                          &s->done, &s->err);
@@ -362,7 +362,7 @@ static long growth(const char *path, enum picture_state expected)
     getrusage(RUSAGE_SELF, &before);
     enum ocop_status st =
         picture_scale(&(struct picture_in){f, from_file}, &(struct picture_out){NULL, drop},
-                      &(struct picture_want){2048, 80, false}, &done, &err);
+                      &(struct picture_want){2048, 80, false, false}, &done, &err);
     getrusage(RUSAGE_SELF, &after);
     fclose(f);
     return st || done.state != expected ? -1 : after.ru_maxrss - before.ru_maxrss;
