@@ -435,6 +435,12 @@ static void a_damaged_index_fails_no_save_and_no_search_and_is_made_again(void *
 
 /* The root page of table words is overwritten: its header; or so that it can be read, not written.
  */
+#ifdef OCOP_CIPHER
+static const bool encrypted = true;
+#else
+static const bool encrypted = false;
+#endif
+
 static void overwrite_words(struct world *w, bool header)
 {
     static uint8_t page[65536];
@@ -459,17 +465,19 @@ static void overwrite_words(struct world *w, bool header)
     open_again(w);
 }
 
-/* It is made anew where it can be dropped; where it cannot be read at all, work goes on without. */
+/* It is made anew where it can be dropped; where it cannot be read at all, as no page of an
+ * encrypted store that is not what was written, work goes on without. */
 static void a_damaged_page_of_the_index_fails_no_search_and_one_save_at_most(void **state)
 {
     enum { SOME = 130 };
     const struct ocop_query tea = {.kind = "producer", .text = "che", .limit = 1000};
+    const unsigned rounds = encrypted ? 1 : 2;
     struct ocop_id ids[SOME];
     struct world *w = *state;
     struct ocop_error err = {0};
     for (unsigned i = 0; i < SOME; i++)
         ids[i] = world_producer(w, 1, "chè");
-    for (unsigned header = 0; header < 2; header++) {
+    for (unsigned header = 0; header < rounds; header++) {
         ProtobufCMessage *m = NULL;
         overwrite_words(w, header);
         assert_int_equal(ocop_load(w->stores[1], &ids[header], &m, &err), OCOP_OK);
@@ -483,14 +491,14 @@ static void a_damaged_page_of_the_index_fails_no_search_and_one_save_at_most(voi
             (void)world_producer(w, 1, "chè");
         open_again(w);
         assert_int_equal(count_of(w, &tea), SOME + 99 * (header + 1));
-        if (!header) {
+        if (!header && !encrypted) {
             assert_true(in_store("SELECT n FROM searched WHERE kind = 3") >= SOME + 100);
             expect_sound(w);
         }
     }
     world_sync(w, 1);
     (void)world_producer(w, 1, "chè");
-    assert_int_equal(count_of(w, &tea), SOME + 199);
+    assert_int_equal(count_of(w, &tea), SOME + 99 * rounds + 1);
 }
 
 /* Nothing is wrong with what can be read, but that it is not what the records say: the check alone
@@ -529,10 +537,15 @@ static void a_search_that_meets_a_damaged_page_spares_the_next_save(void **state
 {
     const struct ocop_query tea = {.kind = "producer", .text = "che", .limit = 1000};
     struct world *w = *state;
+    struct ocop_list *list = NULL;
+    struct ocop_error err = {0};
     struct ocop_id id = world_producer(w, 1, "chè");
     for (unsigned i = 0; i < 64; i++)
         (void)world_producer(w, 1, "chè");
     overwrite_words(w, true);
+    if (encrypted) /* nothing more is read in a transaction that met such a page: one search fails
+                    */
+        assert_int_equal(ocop_find(w->stores[1], &tea, &list, &err), OCOP_EDAMAGED);
     assert_int_equal(count_of(w, &tea), 65);
     world_amend(w, 1, id, "name=cà phê");
     assert_int_equal(count_of(w, &tea), 64);
