@@ -301,6 +301,25 @@ static enum ocop_status depart_unknown(struct taking *t, const struct id *unit,
     return st;
 }
 
+/* Where the registry has the record decides: a change that waits here may show it elsewhere. */
+static enum ocop_status depart_from(struct taking *t, uint32_t kind, const struct id *id,
+                                    const struct id *unit, struct ocop_error *err)
+{
+    struct fields base;
+    uint64_t version;
+    bool found;
+    enum ocop_status st;
+
+    arena_reset(&t->work);
+    st = store_base(t->s, id, &t->work, &found, &base, &version, err);
+    if (!st && found) {
+        const struct field *of = fields_find(&base, FIELD_UNIT, span_of(NULL, 0));
+        if (of && !span_eq(of->bytes, id_span(unit)))
+            return OCOP_OK;
+    }
+    return st ? st : depart(t, kind, id, err);
+}
+
 static enum ocop_status take_departures(struct taking *t, struct ocop_error *err)
 {
     enum ocop_status st = OCOP_OK;
@@ -321,7 +340,7 @@ static enum ocop_status take_departures(struct taking *t, struct ocop_error *err
                 continue;
             st = store_record_ids(t->s, kind_at(k)->number, &unit, t->arena, &ids, &count, err);
             for (size_t n = 0; !st && n < count; n++)
-                st = depart(t, kind_at(k)->number, &ids[n], err);
+                st = depart_from(t, kind_at(k)->number, &ids[n], &unit, err);
         }
         if (!st)
             st = depart_unknown(t, &unit, err);

@@ -2,9 +2,11 @@
  * their officer wants, and the record goes with the last of them. */
 #include "test.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "assign.h"
 #include "bounds.h"
 #include "cases.h"
 #include "world.h"
@@ -78,6 +80,33 @@ static void a_record_that_left_goes_with_its_draft(void **state)
     assert_clean(w, 1);
     assert_int_equal(ocop_discard(w->stores[1], &id, NULL), OCOP_OK);
     assert_int_equal(state_of(w, 1, id), 0);
+    assert_clean(w, 1);
+}
+
+/* Only a draft shows it in the unit that leaves; the registry has it where it was. */
+static void a_record_that_only_a_draft_moves_stays(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    struct id replica;
+    ProtobufCMessage *m = NULL;
+    char text[ID_TEXT_LEN + 1], set[ID_TEXT_LEN + 16];
+    const struct id units[] = {w->commune, w->other_commune};
+    const struct assignment both = {.units = units, .unit_count = 2};
+    const struct assignment one = {.units = units, .unit_count = 1};
+    const struct ocop_id id = world_inspect(w, 1, "pass");
+    world_replica(w, 1, &replica);
+    assert_int_equal(assign_scope(w->registry, &w->keys, &replica, &both, "thử", &err), OCOP_OK);
+    world_sync(w, 1);
+    assert_int_equal(ocop_load(w->stores[1], &id, &m, &err), OCOP_OK);
+    snprintf(set, sizeof set, "unit_id=%s", id_text(w->other_commune, text));
+    assert_int_equal(ocop_set_text(w->stores[1], &m, set, &err), OCOP_OK);
+    assert_int_equal(ocop_save(w->stores[1], m, &err), OCOP_OK);
+    ocop_free(m);
+    assert_int_equal(assign_scope(w->registry, &w->keys, &replica, &one, "thử", &err), OCOP_OK);
+    world_sync(w, 1);
+    assert_int_equal(ocop_discard(w->stores[1], &id, NULL), OCOP_OK);
+    assert_int_equal(state_of(w, 1, id), OCOP_ACCEPTED);
     assert_clean(w, 1);
 }
 
@@ -207,6 +236,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, world_setup_1, world_teardown)
         T(a_record_that_left_goes_with_its_draft),
+        T(a_record_that_only_a_draft_moves_stays),
         T(a_record_that_left_goes_when_its_refused_change_is_given_up),
         T(a_record_that_left_goes_when_its_last_change_was_taken),
         T(a_record_that_came_back_stays),
