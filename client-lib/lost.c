@@ -163,7 +163,6 @@ enum ocop_status lost_sets(struct taking *t, uint64_t acked, struct ocop_error *
 
     if (!st)
         st = sets_put_back(t, &s->me.replica, acked + 1, true, err);
-
     return st ? st : store_sealed_unack(s, &s->me.replica, acked, err);
 }
 

@@ -145,25 +145,6 @@ static void reopen(struct world *w)
     must(ocop_open(path, &options, &w->stores[1], &err), &err);
 }
 
-static struct ocop_id draft(struct world *w)
-{
-    struct ocop_error err = {0};
-    ProtobufCMessage *m;
-    struct ocop_id id;
-    char unit[80], text[ID_TEXT_LEN + 1];
-    must(ocop_new(w->stores[1], "inspection", &m, &err), &err);
-    snprintf(unit, sizeof unit, "unit_id=%s", id_text(w->commune, text));
-    must(ocop_set_text(w->stores[1], &m, unit, &err), &err);
-    snprintf(unit, sizeof unit, "producer_id=%s", id_text(w->producer, text));
-    must(ocop_set_text(w->stores[1], &m, unit, &err), &err);
-    must(ocop_set_text(w->stores[1], &m, "inspection_type=planned", &err), &err);
-    must(ocop_set_text(w->stores[1], &m, "conclusion=pass", &err), &err);
-    must(ocop_save(w->stores[1], m, &err), &err);
-    memcpy(id.b, ((Ocop__Inspection *)m)->id.data, ID_LEN);
-    ocop_free(m);
-    return id;
-}
-
 /* --- what becomes of a content ------------------------------------------------------------------
  */
 
@@ -334,18 +315,18 @@ static void an_attachment_of_a_draft_is_one_until_the_record_is_submitted(void *
     uint8_t bytes[1000];
     char text[200], line[400];
     struct ocop_attachment a = photo(bytes, sizeof bytes, 3);
-    struct ocop_id record = draft(w), id = attach(w, record, &a);
+    struct ocop_id record = world_draft(w, 1), id = attach(w, record, &a);
     assert_int_equal(state_of(w, id, text), OCOP_FILE_DRAFT);
     assert_int_equal(world_sync(w, 1).pushed, 0);
     must(ocop_submit_draft(w->stores[1], &record, NULL, &err), &err);
     assert_int_equal(state_of(w, id, text), OCOP_FILE_WAITING);
     assert_int_equal(world_sync(w, 1).applied, 2);
     /* And one that is discarded takes them with it, the content too, unless another names it. */
-    struct ocop_id other = draft(w), gone = attach(w, other, &a);
+    struct ocop_id other = world_draft(w, 1), gone = attach(w, other, &a);
     must(ocop_discard(w->stores[1], &other, &err), &err);
     assert_int_equal(state_of(w, gone, text), 0);
     assert_int_equal(in_folder(w, true), 1);
-    other = draft(w);
+    other = world_draft(w, 1);
     a = photo(bytes, sizeof bytes, 4);
     attach(w, other, &a);
     assert_int_equal(in_folder(w, true), 2);

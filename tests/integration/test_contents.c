@@ -136,29 +136,6 @@ static void who_attaches_what_he_is_fetching_proves_to_have_it(void **state)
     free(again);
 }
 
-/* The office moves an attachment to the other commune, which neither device sees. */
-static void move_away(struct world *w, const struct photo *p)
-{
-    struct ocop_error err = {0};
-    struct id record;
-    uint64_t version;
-    memcpy(record.b, p->id.b, ID_LEN);
-    must(registry_version(w->registry, &version, &err), &err);
-    struct field v = {.number = FIELD_UNIT,
-                      .op = FIELD_SET,
-                      .type = VALUE_BYTES,
-                      .bytes = id_span(&w->other_commune),
-                      .base = version};
-    world_import(w,
-                 &(struct change){.kind = KIND_ATTACHMENT,
-                                  .verb = VERB_AMEND,
-                                  .record = record,
-                                  .base = version,
-                                  .fields = {&v, 1},
-                                  .reason = span_str("chuyển xã")},
-                 1);
-}
-
 static bool in_folder(struct world *w, unsigned n, const struct photo *p)
 {
     char path[512], name[CONTENT_NAME_LEN + 1];
@@ -180,8 +157,8 @@ static void contents_leave_with_their_records(void **state)
     assert_int_equal(world_sync(w, 0).files_received, 1);
     attach(w, 1, world_inspect(w, 1, "pass"), unsent);
     sync(w, 1, &(struct ocop_sync_options){.files = OCOP_FILES_NONE});
-    move_away(w, p);
-    move_away(w, unsent);
+    world_move(w, KIND_ATTACHMENT, p->id, &w->other_commune);
+    world_move(w, KIND_ATTACHMENT, unsent->id, &w->other_commune);
     sync(w, 1, &(struct ocop_sync_options){.files = OCOP_FILES_NONE});
     assert_false(in_folder(w, 1, p));
     assert_true(in_folder(w, 1, unsent));
@@ -255,10 +232,10 @@ static void who_may_have_a_content(void **state)
     assert_int_equal(ask_for(w, 0, p), FILE_UNNAMED);
     must(assign_roles(w->registry, &w->keys, &w->officers[0], "inspector", "thử", &err), &err);
     assert_int_equal(ask_for(w, 0, p), FILE_WHOLE);
-    move_away(w, p);
+    world_move(w, KIND_ATTACHMENT, p->id, &w->other_commune);
     assert_int_equal(ask_for(w, 0, p), FILE_UNNAMED);
     assert_int_equal(ask_for(w, 1, p), FILE_WHOLE);
-    set_state(w, 1, DEVICE_WIPE);
+    world_state(w, 1, DEVICE_WIPE);
     assert_int_equal(ask_for(w, 1, p), FILE_UNNAMED);
     free(p);
 }

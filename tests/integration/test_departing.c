@@ -11,28 +11,6 @@
 #include "cases.h"
 #include "world.h"
 
-/* The office moves the record to another unit. */
-static void move(struct world *w, struct ocop_id id, const struct id *unit)
-{
-    struct ocop_error err = {0};
-    struct id record;
-    uint64_t version;
-    memcpy(record.b, id.b, ID_LEN);
-    assert_int_equal(registry_version(w->registry, &version, &err), OCOP_OK);
-    struct field v = {.number = FIELD_UNIT,
-                      .op = FIELD_SET,
-                      .type = VALUE_BYTES,
-                      .bytes = id_span(unit),
-                      .base = version};
-    struct change c = {.kind = KIND_INSPECTION,
-                       .verb = VERB_AMEND,
-                       .record = record,
-                       .base = version,
-                       .fields = {&v, 1},
-                       .reason = span_str("chuyển xã")};
-    world_import(w, &c, 1);
-}
-
 static void draft(struct world *w, unsigned n, struct ocop_id id)
 {
     struct ocop_error err = {0};
@@ -74,7 +52,7 @@ static void a_record_that_left_goes_with_its_draft(void **state)
 {
     struct world *w = *state;
     struct ocop_id id = inspection_with_draft(w);
-    move(w, id, &w->other_commune);
+    world_move(w, KIND_INSPECTION, id, &w->other_commune);
     world_sync(w, 1);
     assert_int_equal(state_of(w, 1, id), OCOP_DRAFT);
     assert_clean(w, 1);
@@ -114,7 +92,7 @@ static void a_record_that_left_goes_when_its_refused_change_is_given_up(void **s
 {
     struct world *w = *state;
     struct ocop_id id = inspection_with_draft(w);
-    move(w, id, &w->other_commune);
+    world_move(w, KIND_INSPECTION, id, &w->other_commune);
     world_sync(w, 1);
     assert_int_equal(ocop_submit_draft(w->stores[1], &id, "xem lại", NULL), OCOP_OK);
     assert_int_equal(world_sync(w, 1).refused, 1);
@@ -130,13 +108,13 @@ static void a_record_that_left_goes_when_its_last_change_was_taken(void **state)
 {
     struct world *w = *state;
     struct ocop_id id = inspection_with_draft(w);
-    move(w, id, &w->other_commune);
+    world_move(w, KIND_INSPECTION, id, &w->other_commune);
     world_sync(w, 1);
-    move(w, id, &w->commune);
+    world_move(w, KIND_INSPECTION, id, &w->commune);
     assert_int_equal(ocop_submit_draft(w->stores[1], &id, "xem lại", NULL), OCOP_OK);
     w->links[1].drop_reply = 1;
     assert_int_equal(ocop_sync(w->stores[1], NULL, NULL, NULL), OCOP_ETIMEOUT);
-    move(w, id, &w->other_commune);
+    world_move(w, KIND_INSPECTION, id, &w->other_commune);
     world_sync(w, 1);
     assert_string_equal(world_value(w, "inspection", id, "score"), "44");
     assert_int_equal(state_of(w, 1, id), 0);
@@ -147,9 +125,9 @@ static void a_record_that_came_back_stays(void **state)
 {
     struct world *w = *state;
     struct ocop_id id = inspection_with_draft(w);
-    move(w, id, &w->other_commune);
+    world_move(w, KIND_INSPECTION, id, &w->other_commune);
     world_sync(w, 1);
-    move(w, id, &w->commune);
+    world_move(w, KIND_INSPECTION, id, &w->commune);
     world_sync(w, 1);
     assert_int_equal(ocop_discard(w->stores[1], &id, NULL), OCOP_OK);
     assert_int_not_equal(state_of(w, 1, id), 0);
@@ -214,18 +192,18 @@ static void a_case_goes_with_its_record_and_comes_back_with_it(void **state)
     world_amend(w, 1, id, "conclusion=conditional");
     world_sync(w, 1);
     assert_int_equal(open_cases(w), 1);
-    move(w, id, &w->other_commune);
+    world_move(w, KIND_INSPECTION, id, &w->other_commune);
     world_sync(w, 1);
     assert_int_equal(open_cases(w), 0);
-    move(w, id, &w->commune);
+    world_move(w, KIND_INSPECTION, id, &w->commune);
     world_sync(w, 1);
     assert_int_equal(open_cases(w), 1);
     assert_int_equal(state_of(w, 1, id), OCOP_IN_CASE);
-    move(w, id, &w->other_commune);
+    world_move(w, KIND_INSPECTION, id, &w->other_commune);
     world_sync(w, 1);
     resolve_only_case(w);
     world_sync(w, 1);
-    move(w, id, &w->commune);
+    world_move(w, KIND_INSPECTION, id, &w->commune);
     world_sync(w, 1);
     assert_int_equal(open_cases(w), 0);
     assert_clean(w, 1);

@@ -176,21 +176,6 @@ static void what_was_named_and_not_committed_goes_when_the_store_is_opened(void 
     free(p);
 }
 
-static struct ocop_id draft(struct world *w)
-{
-    struct ocop_error err = {0};
-    ProtobufCMessage *m;
-    struct ocop_id id;
-    char unit[80], text[ID_TEXT_LEN + 1];
-    must(ocop_new(w->stores[1], "inspection", &m, &err), &err);
-    snprintf(unit, sizeof unit, "unit_id=%s", id_text(w->commune, text));
-    must(ocop_set_text(w->stores[1], &m, unit, &err), &err);
-    must(ocop_save(w->stores[1], m, &err), &err);
-    memcpy(id.b, ((Ocop__Inspection *)m)->id.data, ID_LEN);
-    ocop_free(m);
-    return id;
-}
-
 enum leaving { LET_GO, DISCARDED, DEPARTED };
 
 /* The sweep behind the commit does not come: as when the program is killed. */
@@ -205,23 +190,7 @@ static void leave(struct world *w, enum leaving how, const struct photo *p)
     if (how == DISCARDED)
         must(ocop_discard(w->stores[1], &id, &err), &err);
     if (how == DEPARTED) {
-        struct id record;
-        uint64_t version;
-        memcpy(record.b, p->id.b, ID_LEN);
-        must(registry_version(w->registry, &version, &err), &err);
-        struct field v = {.number = FIELD_UNIT,
-                          .op = FIELD_SET,
-                          .type = VALUE_BYTES,
-                          .bytes = id_span(&w->other_commune),
-                          .base = version};
-        world_import(w,
-                     &(struct change){.kind = KIND_ATTACHMENT,
-                                      .verb = VERB_AMEND,
-                                      .record = record,
-                                      .base = version,
-                                      .fields = {&v, 1},
-                                      .reason = span_str("chuyển xã")},
-                     1);
+        world_move(w, KIND_ATTACHMENT, p->id, &w->other_commune);
         world_sync(w, 1);
     }
     hooks.sweep_fails = false;
@@ -232,7 +201,7 @@ static void what_was_left_and_not_swept_goes_when_the_store_is_opened(void **sta
     struct world *w = *state;
     for (enum leaving how = LET_GO; how <= DEPARTED; how++) {
         struct photo *p = photo(2 * CHUNK, 710 + how);
-        attach(w, 1, how == DISCARDED ? draft(w) : world_inspect(w, 1, "pass"), p);
+        attach(w, 1, how == DISCARDED ? world_draft(w, 1) : world_inspect(w, 1, "pass"), p);
         if (how != DISCARDED)
             assert_int_equal(world_sync(w, 1).files_sent, 1);
         leave(w, how, p);

@@ -321,16 +321,6 @@ static void new_keys_need_the_old_signature_and_their_own(void **state)
     assert_memory_equal(&info, &after, sizeof after);
 }
 
-static void is_to_be(struct world *w, unsigned n, enum device_state state)
-{
-    struct id replica;
-    world_replica(w, n, &replica);
-    assert_int_equal(registry_begin(w->registry, NULL), OCOP_OK);
-    assert_int_equal(device_state_set(w->registry, &w->keys, &replica, state, "mất máy", NULL),
-                     OCOP_OK);
-    assert_int_equal(registry_commit(w->registry, NULL), OCOP_OK);
-}
-
 /* A suspended device waits with its keys as with all else, and its work comes in aside. */
 static void a_suspended_device_changes_no_keys(void **state)
 {
@@ -340,7 +330,7 @@ static void a_suspended_device_changes_no_keys(void **state)
     world_replica(w, 1, &replica);
     ask(w, 1);
     world_inspect(w, 1, "pass");
-    is_to_be(w, 1, DEVICE_SUSPENDED);
+    world_state(w, 1, DEVICE_SUSPENDED);
     assert_int_equal(ocop_sync(w->stores[1], NULL, NULL, NULL), OCOP_ESUSPENDED);
     assert_int_equal(world_count(w, "SELECT count(*) FROM quarantine"), 1);
     assert_int_equal(world_count(w, "SELECT count(*) FROM replica_sign_keys"), 0);
@@ -464,13 +454,13 @@ static void a_copy_that_changes_its_keys_sends_its_work_once(void **state)
 {
     struct world *w = *state;
     assert_int_equal(ocop_rekey_device(w->stores[1], NULL), OCOP_OK);
-    is_to_be(w, 1, DEVICE_SUSPENDED);
+    world_state(w, 1, DEVICE_SUSPENDED);
     world_inspect(w, 1, "pass");
     world_copy(w, 1, 2);
     world_inspect(w, 2, "fail");
     assert_int_equal(ocop_sync(w->stores[1], NULL, NULL, NULL), OCOP_ESUSPENDED);
     assert_int_equal(ocop_sync(w->stores[2], NULL, NULL, NULL), OCOP_ESUSPENDED);
-    is_to_be(w, 1, DEVICE_ACTIVE);
+    world_state(w, 1, DEVICE_ACTIVE);
     world_sync(w, 1);
     world_inspect(w, 1, "conditional");
     world_sync(w, 1);

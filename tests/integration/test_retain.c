@@ -336,27 +336,6 @@ static void a_device_that_asks_for_a_removed_content_is_told_so(void **state)
 }
 
 /* An inspection that is all there and not submitted yet. */
-static struct ocop_id draft(struct centre *c, unsigned n)
-{
-    static const char *const rest[] = {"inspection_type=planned", "conclusion=pass", "score=70",
-                                       "answers[NC.1].answer=pass"};
-    struct ocop_error err = {0};
-    ProtobufCMessage *m;
-    struct ocop_id id;
-    char unit[64], producer[64], of[ID_TEXT_LEN + 1];
-    snprintf(unit, sizeof unit, "unit_id=%s", id_text(c->w.commune, of));
-    snprintf(producer, sizeof producer, "producer_id=%s", id_text(c->w.producer, of));
-    must(ocop_new(c->w.stores[n], "inspection", &m, &err), &err);
-    must(ocop_set_text(c->w.stores[n], &m, unit, &err), &err);
-    must(ocop_set_text(c->w.stores[n], &m, producer, &err), &err);
-    for (size_t i = 0; i < sizeof rest / sizeof *rest; i++)
-        must(ocop_set_text(c->w.stores[n], &m, rest[i], &err), &err);
-    must(ocop_save(c->w.stores[n], m, &err), &err);
-    memcpy(id.b, ((const Ocop__Inspection *)m)->id.data, ID_LEN);
-    ocop_free(m);
-    return id;
-}
-
 /* What is attached to a draft is still to come, though the registry wants the same of an older
  * record no more. `asked`: the device hears it when it asks, else when it has asked already. */
 static void drafted_and_dropped(struct centre *c, bool asked)
@@ -366,7 +345,7 @@ static void drafted_and_dropped(struct centre *c, bool asked)
     unsigned gone;
     brought(c, 1, 40, &p);
     photo_fill(&q, 40);
-    const struct ocop_id record = draft(c, 1);
+    const struct ocop_id record = world_draft(&c->w, 1);
     attach(c, 1, record, &q);
     c->ahead_ms = 401 * DAY;
     if (asked) {
@@ -396,24 +375,6 @@ static void what_was_there_and_is_removed_is_sent_anew_with_a_draft(void **state
     drafted_and_dropped(*state, false);
 }
 
-/* The office moves the attachment to where device 1 receives nothing. */
-static void leaves(struct centre *c, const struct photo *p)
-{
-    const uint64_t base = (uint64_t)world_count(&c->w, "SELECT max(version) FROM log");
-    struct field unit = {.number = FIELD_UNIT,
-                         .op = FIELD_SET,
-                         .type = VALUE_BYTES,
-                         .bytes = id_span(&c->w.other_commune),
-                         .base = base};
-    struct change away = {.verb = VERB_AMEND,
-                          .kind = KIND_ATTACHMENT,
-                          .base = base,
-                          .reason = span_str("sai đơn vị"),
-                          .fields = {&unit, 1}};
-    memcpy(away.record.b, p->id.b, ID_LEN);
-    world_import(&c->w, &away, 1);
-}
-
 static void asks_no_more(struct centre *c)
 {
     struct ocop_sync_summary sum = world_sync(&c->w, 1);
@@ -428,11 +389,11 @@ static void what_was_removed_is_not_owed_when_its_record_leaves(void **state)
     static struct photo p, q;
     brought(c, 1, 41, &p);
     photo_fill(&q, 41);
-    attach(c, 1, draft(c, 1), &q);
+    attach(c, 1, world_draft(&c->w, 1), &q);
     c->ahead_ms = 401 * DAY;
     assert_int_equal(retain(c, NULL, 0, false, NULL).removed, 1);
     world_sync(&c->w, 1);
-    leaves(c, &p);
+    world_move(&c->w, KIND_ATTACHMENT, p.id, &c->w.other_commune);
     assert_int_equal(world_sync(&c->w, 1).departed, 1);
     asks_no_more(c);
 }
@@ -448,7 +409,7 @@ static void a_fetched_copy_of_what_was_removed_goes_with_its_record(void **state
     c->ahead_ms = 401 * DAY;
     assert_int_equal(retain(c, NULL, 0, false, NULL).removed, 1);
     world_sync(&c->w, 0);
-    leaves(c, &p);
+    world_move(&c->w, KIND_ATTACHMENT, p.id, &c->w.other_commune);
     assert_int_equal(world_sync(&c->w, 0).departed, 1);
     struct ocop_sync_summary sum = world_sync(&c->w, 0);
     assert_int_equal(sum.round_trips, 1);
@@ -464,7 +425,7 @@ static void what_a_draft_names_is_not_let_go(void **state)
     unsigned gone;
     brought(c, 1, 40, &p);
     photo_fill(&q, 40);
-    const struct ocop_id record = draft(c, 1);
+    const struct ocop_id record = world_draft(&c->w, 1);
     attach(c, 1, record, &q);
     world_sync(&c->w, 1);
     must(ocop_files_keep(c->w.stores[1], 0, &gone, &err), &err);
@@ -504,8 +465,8 @@ static void what_a_record_that_left_owed_is_not_owed_when_it_was_removed(void **
     photo_fill(&q, 42);
     attach(c, 1, world_inspect(&c->w, 1, "pass"), &p);
     must(ocop_sync(c->w.stores[1], &none, &sum, &err), &err);
-    attach(c, 1, draft(c, 1), &q);
-    leaves(c, &p);
+    attach(c, 1, world_draft(&c->w, 1), &q);
+    world_move(&c->w, KIND_ATTACHMENT, p.id, &c->w.other_commune);
     must(ocop_sync(c->w.stores[1], &none, &sum, &err), &err);
     assert_int_equal(sum.departed, 1);
     c->ahead_ms = 401 * DAY;

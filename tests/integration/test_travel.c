@@ -408,9 +408,9 @@ static void who_is_over_budget_or_revoked_sends_nothing_and_loses_nothing(void *
     struct ocop_sync_summary sum = world_sync(w, 1);
     assert_int_equal(sum.files_left, 1);
     assert_int_equal(state_of(w, 1, p->id, NULL), OCOP_FILE_WAITING);
-    set_state(w, 1, DEVICE_SUSPENDED);
+    world_state(w, 1, DEVICE_SUSPENDED);
     assert_int_equal(send_chunk(w, 1, p, p->len, 0, span_of(p->bytes, CHUNK)), -OCOP_ESUSPENDED);
-    set_state(w, 1, DEVICE_ACTIVE);
+    world_state(w, 1, DEVICE_ACTIVE);
     w->registry->officer_blobs_max = 0;
     assert_int_equal(world_sync(w, 1).files_sent, 1);
     uint8_t stranger[CHANNEL_KEY_LEN] = {1};
@@ -428,7 +428,7 @@ static void who_is_over_budget_or_revoked_sends_nothing_and_loses_nothing(void *
     assert_int_equal(blobs_answer(w->registry, &w->keys, stranger, &in, &w->arena, &out, &err),
                      OCOP_ENOTENROLLED);
     must(registry_commit(w->registry, &err), &err);
-    set_state(w, 1, DEVICE_REVOKED);
+    world_state(w, 1, DEVICE_REVOKED);
     assert_int_equal(send_chunk(w, 1, p, p->len, 0, span_of(p->bytes, CHUNK)), -OCOP_EREVOKED);
     free(p);
 }
@@ -444,14 +444,14 @@ static void a_device_that_is_to_be_wiped_brings_its_contents_first(void **state)
     struct ocop_sync_summary sum;
     struct photo *p = photo(12 * CHUNK, 20), *lost = photo(CHUNK, 21);
     attach(w, 1, world_inspect(w, 1, "pass"), p);
-    set_state(w, 1, DEVICE_WIPE);
+    world_state(w, 1, DEVICE_WIPE);
     w->links[1].drop_request = 3;
     assert_int_equal(ocop_sync(w->stores[1], NULL, &sum, &err), OCOP_ETIMEOUT);
     expect_here(w, 1, p);
     assert_int_equal(ocop_sync(w->stores[1], NULL, &sum, &err), OCOP_EWIPED);
     assert_true(at_centre(w, p));
     attach(w, 0, world_inspect(w, 0, "pass"), lost);
-    set_state(w, 0, DEVICE_WIPE_NOW);
+    world_state(w, 0, DEVICE_WIPE_NOW);
     assert_int_equal(ocop_sync(w->stores[0], NULL, &sum, &err), OCOP_EWIPED);
     assert_false(at_centre(w, lost));
     free(p);

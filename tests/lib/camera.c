@@ -262,3 +262,12 @@ struct span camera_webp(void)
                                   "SEC \6\0\0\0SECRETSECRET";
     return span_of(webp, sizeof webp - 1);
 }
+
+bool camera_told(struct span in, const char *text)
+{
+    const size_t len = strlen(text);
+    for (size_t at = 0; at + len <= in.len; at++)
+        if (memcmp(in.p + at, text, len) == 0)
+            return true;
+    return false;
+}

@@ -55,4 +55,7 @@ uint8_t *camera_screenshot(const struct camera_png *c, size_t *len);
 struct span camera_png(void);
 struct span camera_webp(void);
 
+/** Is this text anywhere in it? */
+bool camera_told(struct span in, const char *text);
+
 #endif

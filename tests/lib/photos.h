@@ -145,13 +145,4 @@ static inline int send_chunk(struct world *w, unsigned n, const struct photo *p,
     return st == OCOP_OK ? (int)out->states[0]->code : -(int)st;
 }
 
-static inline void set_state(struct world *w, unsigned n, enum device_state state)
-{
-    struct ocop_error err = {0};
-    struct id replica = w->stores[n]->me.replica;
-    must(registry_begin(w->registry, &err), &err);
-    must(device_state_set(w->registry, &w->keys, &replica, state, "mất máy", &err), &err);
-    must(registry_commit(w->registry, &err), &err);
-}
-
 #endif

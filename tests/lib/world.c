@@ -381,8 +381,8 @@ struct ocop_sync_summary world_sync(struct world *w, unsigned n)
     return summary;
 }
 
-struct ocop_id world_submit(struct world *w, unsigned n, const char *kind, const char *const *sets,
-                            size_t count)
+static struct ocop_id record_made(struct world *w, unsigned n, const char *kind,
+                                  const char *const *sets, size_t count, bool draft)
 {
     struct ocop_error err = {0};
     ProtobufCMessage *m = NULL;
@@ -390,7 +390,7 @@ struct ocop_id world_submit(struct world *w, unsigned n, const char *kind, const
     ok(ocop_new(w->stores[n], kind, &m, &err), &err);
     for (size_t i = 0; i < count; i++)
         ok(ocop_set_text(w->stores[n], &m, sets[i], &err), &err);
-    ok(ocop_submit(w->stores[n], m, &err), &err);
+    ok(draft ? ocop_save(w->stores[n], m, &err) : ocop_submit(w->stores[n], m, &err), &err);
     char *json;
     ok(ocop_to_json(m, false, &json, &err), &err);
     const char *id = strstr(json, "\"id\":\"");
@@ -403,7 +403,13 @@ struct ocop_id world_submit(struct world *w, unsigned n, const char *kind, const
     return out;
 }
 
-struct ocop_id world_inspect(struct world *w, unsigned n, const char *conclusion)
+struct ocop_id world_submit(struct world *w, unsigned n, const char *kind, const char *const *sets,
+                            size_t count)
+{
+    return record_made(w, n, kind, sets, count, false);
+}
+
+static struct ocop_id inspection(struct world *w, unsigned n, const char *conclusion, bool draft)
 {
     char id_of[ID_TEXT_LEN + 1], unit[64], producer[64], concluded[64];
     snprintf(unit, sizeof unit, "unit_id=%s", id_text(w->commune, id_of));
@@ -411,7 +417,42 @@ struct ocop_id world_inspect(struct world *w, unsigned n, const char *conclusion
     snprintf(concluded, sizeof concluded, "conclusion=%s", conclusion);
     const char *const sets[] = {unit,      producer,   "inspection_type=planned",
                                 concluded, "score=70", "answers[NC.1].answer=pass"};
-    return world_submit(w, n, "inspection", sets, sizeof sets / sizeof *sets);
+    return record_made(w, n, "inspection", sets, sizeof sets / sizeof *sets, draft);
+}
+
+struct ocop_id world_inspect(struct world *w, unsigned n, const char *conclusion)
+{
+    return inspection(w, n, conclusion, false);
+}
+
+struct ocop_id world_draft(struct world *w, unsigned n)
+{
+    return inspection(w, n, "pass", true);
+}
+
+void world_move(struct world *w, uint32_t kind, struct ocop_id id, const struct id *unit)
+{
+    struct ocop_error err = {0};
+    struct change c = {.kind = kind, .verb = VERB_AMEND, .reason = span_str("chuyển xã")};
+    memcpy(c.record.b, id.b, ID_LEN);
+    ok(registry_version(w->registry, &c.base, &err), &err);
+    struct field v = {.number = FIELD_UNIT,
+                      .op = FIELD_SET,
+                      .type = VALUE_BYTES,
+                      .bytes = id_span(unit),
+                      .base = c.base};
+    c.fields = (struct fields){&v, 1};
+    world_import(w, &c, 1);
+}
+
+void world_state(struct world *w, unsigned n, enum device_state state)
+{
+    struct ocop_error err = {0};
+    struct id replica;
+    world_replica(w, n, &replica);
+    ok(registry_begin(w->registry, &err), &err);
+    ok(device_state_set(w->registry, &w->keys, &replica, state, "mất máy", &err), &err);
+    ok(registry_commit(w->registry, &err), &err);
 }
 
 struct ocop_id world_producer(struct world *w, unsigned n, const char *name)

@@ -86,6 +86,15 @@ struct ocop_sync_summary world_sync(struct world *w, unsigned n);
 /** A submitted inspection of device n with this conclusion. May run in a thread per device. */
 struct ocop_id world_inspect(struct world *w, unsigned n, const char *conclusion);
 
+/** The same, passed, as a draft. */
+struct ocop_id world_draft(struct world *w, unsigned n);
+
+/** The office moves a record to another unit. */
+void world_move(struct world *w, uint32_t kind, struct ocop_id id, const struct id *unit);
+
+/** The office judges device n. */
+void world_state(struct world *w, unsigned n, enum device_state state);
+
 /** A submitted producer of device n with this name. */
 struct ocop_id world_producer(struct world *w, unsigned n, const char *name);
 
