@@ -136,14 +136,6 @@ static void who_attaches_what_he_is_fetching_proves_to_have_it(void **state)
     free(again);
 }
 
-static bool in_folder(struct world *w, unsigned n, const struct photo *p)
-{
-    char path[512], name[CONTENT_NAME_LEN + 1];
-    content_name(p->hash, name);
-    snprintf(path, sizeof path, "%s/%u.ocop.blobs/%.2s/%s", w->dir, n, name, name);
-    return access(path, F_OK) == 0;
-}
-
 /* Contents are no more for a device than the records that name them; but none goes before the
  * registry has it. */
 static void contents_leave_with_their_records(void **state)
@@ -160,14 +152,14 @@ static void contents_leave_with_their_records(void **state)
     world_move(w, KIND_ATTACHMENT, p->id, &w->other_commune);
     world_move(w, KIND_ATTACHMENT, unsent->id, &w->other_commune);
     sync(w, 1, &(struct ocop_sync_options){.files = OCOP_FILES_NONE});
-    assert_false(in_folder(w, 1, p));
-    assert_true(in_folder(w, 1, unsent));
+    assert_false(world_has_content(w, 1, p->hash));
+    assert_true(world_has_content(w, 1, unsent->hash));
     world_leave(w);
     world_reopen(w, 2); /* whatever is remembered */
     world_sync(w, 0);
-    assert_false(in_folder(w, 0, p));
+    assert_false(world_has_content(w, 0, p->hash));
     assert_int_equal(world_sync(w, 1).files_sent, 1);
-    assert_false(in_folder(w, 1, unsent));
+    assert_false(world_has_content(w, 1, unsent->hash));
     assert_true(at_centre(w, unsent));
     free(p);
     free(unsent);
@@ -192,7 +184,7 @@ static void a_refused_change_keeps_no_content_of_a_record_that_left(void **state
     must(assign_scope(w->registry, &w->keys, &me, &away, "chuyển xã", &err), &err);
     assert_int_equal(sync(w, 1, &records).refused, 2);
     must(ocop_discard(w->stores[1], &again->id, &err), &err);
-    assert_true(in_folder(w, 1, twice));
+    assert_true(world_has_content(w, 1, twice->hash));
     assert_int_equal(world_sync(w, 1).files_sent, 2);
     assert_true(at_centre(w, voided));
     assert_true(at_centre(w, twice));

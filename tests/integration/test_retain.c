@@ -414,6 +414,7 @@ static void a_fetched_copy_of_what_was_removed_goes_with_its_record(void **state
     struct ocop_sync_summary sum = world_sync(&c->w, 0);
     assert_int_equal(sum.round_trips, 1);
     assert_int_equal(sum.files_left, 0);
+    assert_false(world_has_content(&c->w, 0, p.hash));
 }
 
 /* It is at the centre by another name, and what has that name may be removed first. */
@@ -451,6 +452,7 @@ static void a_fetched_copy_of_what_a_restore_lost_is_not_owed(void **state)
     struct ocop_sync_summary sum = world_sync(&c->w, 0);
     assert_int_equal(sum.round_trips, 1);
     assert_int_equal(sum.files_left, 0);
+    assert_false(world_has_content(&c->w, 0, p.hash));
 }
 
 static void what_a_record_that_left_owed_is_not_owed_when_it_was_removed(void **state)

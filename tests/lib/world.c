@@ -445,6 +445,14 @@ void world_move(struct world *w, uint32_t kind, struct ocop_id id, const struct 
     world_import(w, &c, 1);
 }
 
+bool world_has_content(struct world *w, unsigned n, const uint8_t hash[HASH_LEN])
+{
+    char path[512], name[CONTENT_NAME_LEN + 1];
+    content_name(hash, name);
+    snprintf(path, sizeof path, "%s/%u.ocop.blobs/%.2s/%s", w->dir, n, name, name);
+    return access(path, F_OK) == 0;
+}
+
 void world_state(struct world *w, unsigned n, enum device_state state)
 {
     struct ocop_error err = {0};

@@ -92,6 +92,9 @@ struct ocop_id world_draft(struct world *w, unsigned n);
 /** The office moves a record to another unit. */
 void world_move(struct world *w, uint32_t kind, struct ocop_id id, const struct id *unit);
 
+/** Does the content of this hash lie in the folder of device n? */
+bool world_has_content(struct world *w, unsigned n, const uint8_t hash[HASH_LEN]);
+
 /** The office judges device n. */
 void world_state(struct world *w, unsigned n, enum device_state state);
 
