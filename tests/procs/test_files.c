@@ -193,21 +193,25 @@ static void what_cannot_be_attached_is_one_line_and_its_exit_code(void **state)
     assert_string_equal(o->out, "");
 }
 
-static void cut(struct office *o, const char *name)
+/* A sync that is killed when the line has carried so many bytes of it, or that comes to its end. */
+static void cut(struct office *o, const char *name, struct line *line, uint64_t bytes)
 {
     struct process p = {0};
     char out[PROCESS_PATH_MAX], store[PROCESS_PATH_MAX];
     const char *const args[] = {"--store", office_path(o, name, store), "sync", NULL};
+    const uint64_t end = line_counts(line).up + bytes;
     process_start(&p, office_path(o, "cut", out), process_ocop(), args, NULL, NULL);
-    if (!process_ended(&p, 1200))
-        process_kill(&p);
-    else
+    bool ended = process_ended(&p, 10);
+    while (!ended && line_counts(line).up < end)
+        ended = process_ended(&p, 10);
+    if (ended)
         process_finish(&p);
+    else
+        process_kill(&p);
 }
 
-/* A photo of 2 MiB over a line of 400 KiB/s, by a program that is killed after a second or so,
- * again and again: each goes on where the one before it was killed. The server is killed once, too.
- */
+/* A photo of 2 MiB over a line of 400 KiB/s, by a program that is killed when 400 KiB went, again
+ * and again: each goes on where the one before it was killed. The server is killed once, too. */
 static void a_killed_sync_goes_on_where_it_was(void **state)
 {
     struct office *o = *state;
@@ -226,7 +230,7 @@ static void a_killed_sync_goes_on_where_it_was(void **state)
     snprintf(id, sizeof id, "%.36s", o->out);
     const uint64_t before = line_counts(line).up;
     do {
-        cut(o, "minh");
+        cut(o, "minh", line, 400 << 10);
         if (++cuts == 2) {
             process_kill(&o->server);
             office_serve(o, NULL, NULL);
