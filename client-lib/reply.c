@@ -486,7 +486,8 @@ static enum ocop_status take_keys(struct taking *t, struct ocop_error *err)
     return st;
 }
 
-/* Files that the registry had and has lost: those that are here are to be sent again. */
+/* Files that the registry had and has lost: those that are here are to be sent again, also when
+ * their records leave with this very reply, or a draft alone names them. */
 static enum ocop_status take_wanted(struct taking *t, struct ocop_error *err)
 {
     enum ocop_status st = OCOP_OK;
@@ -497,9 +498,10 @@ static enum ocop_status take_wanted(struct taking *t, struct ocop_error *err)
         bool found = false;
         if (hash->len == FILE_HASH_LEN)
             st = store_file(t->s, hash->data, &found, &row, err);
-        if (st || !found || !row.here || !row.central)
+        if (st || !found || !row.here || (row.wanted && !row.central))
             continue;
         row.central = false;
+        row.wanted = true;
         row.done = 0;
         st = store_file_put(t->s, &row, err);
     }

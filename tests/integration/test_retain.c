@@ -335,7 +335,6 @@ static void a_device_that_asks_for_a_removed_content_is_told_so(void **state)
     assert_int_equal(world_sync(&c->w, 1).round_trips, 1); /* asked once */
 }
 
-/* An inspection that is all there and not submitted yet. */
 /* What is attached to a draft is still to come, though the registry wants the same of an older
  * record no more. `asked`: the device hears it when it asks, else when it has asked already. */
 static void drafted_and_dropped(struct centre *c, bool asked)
@@ -705,6 +704,28 @@ static void what_is_damaged_or_lost_is_asked_of_its_device_again(void **state)
     }
 }
 
+/* Its record leaves the device in the same sync, and at most a draft names it there. */
+static void what_is_lost_is_asked_of_who_is_about_to_let_go_of_it(void **state)
+{
+    struct centre *c = *state;
+    static struct photo p[2], q;
+    for (unsigned drafted = 0; drafted < 2; drafted++) {
+        brought(c, 1, 26 + drafted, &p[drafted]);
+        photo_fill(&q, 26 + drafted);
+        if (drafted)
+            attach(c, 1, world_draft(&c->w, 1), &q);
+        spoil(c, &p[drafted], true);
+        assert_int_equal(verified(c, true, NULL).asked, 1);
+        world_move(&c->w, KIND_ATTACHMENT, p[drafted].id, &c->w.other_commune);
+        struct ocop_sync_summary sum = world_sync(&c->w, 1);
+        assert_int_equal(sum.departed, 1);
+        assert_int_equal(sum.files_sent, 1);
+        assert_int_equal(at_centre(c, &p[drafted]), OCOP_OK);
+        world_sync(&c->w, 1);
+        assert_int_equal(world_has_content(&c->w, 1, p[drafted].hash), drafted);
+    }
+}
+
 /* It came, and then its commit failed. */
 static void what_came_before_a_failed_commit_is_asked_of_nobody_any_more(void **state)
 {
@@ -724,7 +745,6 @@ static void what_came_before_a_failed_commit_is_asked_of_nobody_any_more(void **
     assert_int_equal(sum.files_sent, 0);
 }
 
-/* Its own device has let go of it; another has it in its cache. */
 /* An attachment may say anything of the size: the content that it names is another's, and good. */
 static void a_content_is_not_put_aside_for_an_attachment_that_lies_about_it(void **state)
 {
@@ -748,6 +768,7 @@ static void a_content_is_not_put_aside_for_an_attachment_that_lies_about_it(void
     assert_int_equal(at_centre(c, &p), OCOP_OK);
 }
 
+/* Its own device has let go of it; another has it in its cache. */
 static void another_device_that_has_it_brings_it_back(void **state)
 {
     struct centre *c = *state;
@@ -914,6 +935,7 @@ int main(void)
         TEST(what_is_attached_anew_after_its_removal_is_on_its_way_and_not_lost),
         TEST(one_that_cannot_be_removed_holds_up_no_other),
         TEST(what_is_damaged_or_lost_is_asked_of_its_device_again),
+        TEST(what_is_lost_is_asked_of_who_is_about_to_let_go_of_it),
         TEST(what_came_before_a_failed_commit_is_asked_of_nobody_any_more),
         TEST(a_content_is_not_put_aside_for_an_attachment_that_lies_about_it),
         TEST(another_device_that_has_it_brings_it_back),
