@@ -462,18 +462,26 @@ static enum ocop_status look_on(struct run *r, const Ocop__Sync__SyncReply *repl
         "later");
 }
 
+/* The server refused, and has the new keys of this device: one that is revoked or suspended may
+ * have had them taken before. */
+static enum ocop_status keys_taken(struct run *r, const Ocop__Sync__SyncReply *reply,
+                                   struct ocop_error *err)
+{
+    enum ocop_status st = client_begin(r->s, err);
+
+    return st ? st : client_end(r->s, reply_take_keys(r->s, reply, &r->arena, err), err);
+}
+
 /* The server refused. By which keys does it know this device? New ones that it does not take are
  * left for another time; it may have them already, by a request whose reply was lost; and another
  * process of this device may have changed them meanwhile. @return there is something to try */
-static bool other_keys(struct run *r, const Ocop__Sync__SyncReply *reply, enum ocop_status said)
+static bool other_keys(struct run *r, enum ocop_status said)
 {
     struct ocop_store *s = r->s;
 
-    if (r->rekeying) { /* one that is revoked or suspended may have had its new keys taken before */
-        r->keep_keys = !reply || !reply->rekeyed_from || client_begin(s, NULL) != OCOP_OK ||
-                       client_end(s, reply_take_keys(s, reply, &r->arena, NULL), NULL) != OCOP_OK;
-        if (r->keep_keys)
-            env_log(s->env, ENV_WARN, "keys_not_taken", "status=%s", err_name(said));
+    if (r->rekeying) {
+        r->keep_keys = true;
+        env_log(s->env, ENV_WARN, "keys_not_taken", "status=%s", err_name(said));
         return true;
     }
     if (said != OCOP_ENOTENROLLED && said != OCOP_EAUTH)
@@ -511,7 +519,9 @@ static enum ocop_status take_reply(struct run *r, struct ocop_error *err)
     st = sync_reply_status(reply, &said);
     if (st == OCOP_EBUSY)
         is_busy(r, reply->retry_after_ms);
-    if (st && st != OCOP_EBUSY && other_keys(r, reply->sync, st))
+    if (st && r->rekeying && reply->sync && reply->sync->rekeyed_from)
+        return keys_taken(r, reply->sync, err);
+    if (st && st != OCOP_EBUSY && other_keys(r, st))
         return OCOP_OK;
     if ((st == OCOP_ENOTENROLLED || st == OCOP_EAUTH) && may_show(r))
         return OCOP_OK;

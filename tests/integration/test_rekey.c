@@ -13,6 +13,7 @@
 #include "rekey.h"
 #include "replay.h"
 #include "store.h"
+#include "store_db.h"
 #include "world.h"
 
 /* Whatever happened, the log gives the same again, and each signature holds. */
@@ -383,6 +384,30 @@ static void a_device_revoked_after_its_keys_were_taken_is_told_so(void **state)
     }
 }
 
+/* Of all commits the one that takes the keys fails. */
+static int takes_no_keys(void *store)
+{
+    return !((struct ocop_store *)store)->me.rekeying;
+}
+
+/* Nor is it accused of using keys that it replaced, when its own disk keeps it from taking the new
+ * ones. */
+static void what_keeps_a_suspended_device_from_its_new_keys_is_said(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    ask(w, 1);
+    w->links[1].drop_reply = 1;
+    assert_int_equal(ocop_sync(w->stores[1], NULL, NULL, NULL), OCOP_ETIMEOUT);
+    w->links[1].drop_reply = 0;
+    world_state(w, 1, DEVICE_SUSPENDED);
+    sqlite3_commit_hook(w->stores[1]->db->sqlite, takes_no_keys, w->stores[1]);
+    assert_int_equal(ocop_sync(w->stores[1], NULL, NULL, &err), OCOP_EDB);
+    sqlite3_commit_hook(w->stores[1]->db->sqlite, NULL, NULL);
+    assert_int_equal(ocop_sync(w->stores[1], NULL, NULL, NULL), OCOP_ESUSPENDED);
+    same_keys(w, 1);
+}
+
 /* The keys are made while a sync runs: it takes them in its turn. */
 static bool rekeys_meanwhile(void *user, const struct ocop_sync_summary *so_far, const char *doing)
 {
@@ -572,6 +597,7 @@ int main(void)
         T(new_keys_need_the_old_signature_and_their_own),
         T(a_suspended_device_changes_no_keys),
         T(a_device_revoked_after_its_keys_were_taken_is_told_so),
+        T(what_keeps_a_suspended_device_from_its_new_keys_is_said),
         T(keys_made_during_a_sync_are_changed_by_it),
         T(a_registry_of_before_knows_the_device_by_its_new_keys),
         T(a_registry_without_the_device_takes_it_with_all_its_keys),
