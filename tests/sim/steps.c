@@ -307,6 +307,26 @@ static void resends(struct device *d)
             s->submissions.v[i].twice = true;
 }
 
+/* What was refused of a record may be gone. */
+static void dropped(struct sim *s, const struct id *record)
+{
+    for (size_t i = 0; i < s->submissions.count; i++)
+        if (id_eq(&s->submissions.v[i].record, record))
+            s->submissions.v[i].dropped = true;
+}
+
+/* With a record that never was goes what is attached to it. */
+static void dropped_with(struct device *d, const struct ocop_id *id)
+{
+    struct sim *s = d->sim;
+    struct ocop_record_status *status = NULL;
+    const bool stays = ocop_record_status(d->store, id, &status, NULL) == OCOP_OK;
+    ocop_record_status_free(status);
+    for (unsigned i = 0; !stays && i < s->attached_count; i++)
+        if (memcmp(s->attached[i].record.b, id->b, ID_LEN) == 0)
+            dropped(s, &s->attached[i].id);
+}
+
 static void discards(struct device *d)
 {
     const struct known_record *r = record_drawn(d->sim);
@@ -321,14 +341,13 @@ static void discards(struct device *d)
     memcpy(id.b, r->id.b, ID_LEN);
     enum ocop_status st = ocop_discard(d->store, &id, NULL);
     sim_trace(d->sim, "device %u discards its draft: %s", d->index, err_name(st));
+    dropped_with(d, &id);
     if (st == OCOP_OK && !d->node.disk.dead && !draft->unsure) {
         model_forget_draft(d, &r->id);
         return;
     }
     draft->unsure = true; /* where there was none, it discarded what was refused */
-    for (size_t i = 0; i < d->sim->submissions.count; i++)
-        if (id_eq(&d->sim->submissions.v[i].record, &r->id))
-            d->sim->submissions.v[i].dropped = true;
+    dropped(d->sim, &r->id);
 }
 
 /* A device whose store is not, and was not, another's too: whose copies would have the old keys,
