@@ -11,6 +11,7 @@
 #include "folder.h"
 #include "oracle.h"
 #include "query.h"
+#include "rights.h"
 #include "verify_files.h"
 
 enum { CHUNKS_AT_MOST = 4 };
@@ -644,12 +645,14 @@ bool content_for_device(struct device *d, const struct oracle *o, unsigned conte
     return false;
 }
 
-/* The registry gives a content to who sees, or made, an attachment whose maker has shown to have
- * it: no record that only a refused change keeps here, nor one of a device revoked before it could.
- */
+/* The registry gives a content to who may read any, and sees, or made, an attachment whose maker
+ * has shown to have it: no record that only a refused change keeps here, nor one of a device
+ * revoked before it could. */
 static bool is_for(const struct device *d, const struct oracle *o, unsigned content)
 {
     const struct sim *s = d->sim;
+    if (!rights_kind_readable(kind_by_number(KIND_ATTACHMENT), oracle_reading(o, &d->replica)))
+        return false;
     for (unsigned i = 0; i < s->attached_count; i++) {
         const struct attached *a = &s->attached[i];
         const struct device *maker = &s->devices[a->device];
