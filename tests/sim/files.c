@@ -277,6 +277,14 @@ static bool officer_attached(const struct sim *s, unsigned officer, unsigned con
     return false;
 }
 
+/* Who came to have what he had claimed has brought it for his claim too. */
+static bool came_to_have(const struct sim *s, const struct attached *a)
+{
+    const unsigned officer = s->devices[a->device].officer;
+    return !a->forged || officer_attached(s, officer, a->content) ||
+           (s->had[officer] >> a->content & 1);
+}
+
 /* Other bytes in the place of the content, as if it were that. */
 static void puts_rubbish(struct device *d, const struct content_made *c)
 {
@@ -493,10 +501,7 @@ static bool came_rightly(struct device *d, unsigned content)
     for (unsigned i = 0; i < s->attached_count; i++) {
         const struct attached *a = &s->attached[i];
         bool there = id_is_zero(&a->id);
-        const unsigned officer = s->devices[a->device].officer;
-        /* Who came to have what he had claimed has brought it for his claim too. */
-        if (a->content != content || (a->forged && !officer_attached(s, officer, content) &&
-                                      !(s->had[officer] >> content & 1)))
+        if (a->content != content || !came_to_have(s, a))
             continue;
         if (!there && store_record_exists(d->store, KIND_ATTACHMENT, &a->id, &there, NULL))
             return true; /* nobody knows */
@@ -638,7 +643,8 @@ bool content_for_device(struct device *d, const struct oracle *o, unsigned conte
         return true;
     for (unsigned i = 0; i < s->attached_count; i++) {
         const struct attached *a = &s->attached[i];
-        const struct kept *k = a->content == content && !a->forged ? attached_kept(o, a) : NULL;
+        const struct kept *k =
+            a->content == content && came_to_have(s, a) ? attached_kept(o, a) : NULL;
         if (k && oracle_receives(o, &d->replica, k))
             return true;
     }
