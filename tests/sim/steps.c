@@ -305,6 +305,8 @@ static void resends(struct device *d)
     for (size_t i = 0; i < s->submissions.count; i++)
         if (id_eq(&s->submissions.v[i].record, &r->id))
             s->submissions.v[i].twice = true;
+    /* With a record goes what was attached to it since. */
+    files_submitted(d, &r->id, st != OCOP_OK || d->node.disk.dead);
 }
 
 /* What was refused of a record may be gone. */
