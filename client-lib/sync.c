@@ -210,9 +210,8 @@ static enum ocop_status certificate_read(struct run *r, const char *key, Ocop__S
 }
 
 /* The one of the oldest replica of this store's line: a registry that knows that one again learns
- * of those that continue it by their sets. Its own beside it, for one that knows both by other
- * keys.
- */
+ * of those that continue it by their sets. Its own beside it, for one that has what it continues,
+ * or knows both by other keys. */
 static enum ocop_status put_certificate(struct run *r, Ocop__Sync__SyncRequest *sync,
                                         struct ocop_error *err)
 {
@@ -352,6 +351,33 @@ static bool may_show(struct run *r)
         return false;
     r->show = r->shown = r->more = true;
     return true;
+}
+
+/* Has the registry the set that this replica continues another behind? */
+static bool has_joint(const struct identity *me, const Ocop__Sync__Known *k)
+{
+    const uint64_t at = k->chain_seq - me->predecessor_seq;
+
+    return span_eq(span_of(k->replica.data, k->replica.len), id_span(&me->predecessor)) &&
+           (me->predecessor_seq == 0 || (me->predecessor_seq <= k->chain_seq && at < k->n_chain &&
+                                         span_eq(span_of(k->chain[at].data, k->chain[at].len),
+                                                 span_of(me->predecessor_hash, HASH_LEN))));
+}
+
+/* Was this replica forgotten, and not the one that it continues? The registry is shown the
+ * certificate before all is sealed again under another name: a later backup may know this one, and
+ * have what it brought. */
+static bool forgotten(const struct run *r, const Ocop__Sync__SyncReply *reply)
+{
+    const struct identity *me = &r->s->me;
+    bool continues = false, known = me->seq == 0 || id_is_zero(&me->predecessor);
+
+    for (size_t i = 0; i < reply->n_known; i++) {
+        const ProtobufCBinaryData *id = &reply->known[i]->replica;
+        known |= span_eq(span_of(id->data, id->len), id_span(&me->replica));
+        continues |= has_joint(me, reply->known[i]);
+    }
+    return continues && !known;
 }
 
 /* Another process of this device sealed, was answered, forked or moved the cursor while this one
@@ -533,6 +559,8 @@ static enum ocop_status take_reply(struct run *r, struct ocop_error *err)
     r->show = false;
     if (!reply->sync)
         return err_set(err, OCOP_EPROTO, "the server's reply lacks what was asked for");
+    if (forgotten(r, reply->sync) && may_show(r))
+        return OCOP_OK;
     run_ahead(r, reply->sync);
     st = client_begin(s, err);
     if (st)

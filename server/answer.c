@@ -486,15 +486,16 @@ static enum ocop_status takes_sets(struct work *w, const struct id *replica,
 static enum ocop_status known_again(struct work *w, const Ocop__Sync__SyncRequest *in,
                                     Ocop__Sync__SyncReply *reply)
 {
-    struct id replica;
+    struct id held = {{0}}, first;
+    const struct span own = span_of(in->replica.data, in->replica.len);
     enum ocop_status st = OCOP_OK;
     if (in->held) /* first: it says best from where on its keys hold */
-        st = enrol_again(w->r, w->keys, in->held, w->sender, true, &w->arena, &replica, &w->err);
+        st = enrol_again(w->r, w->keys, in->held, w->sender, true, &w->arena, &held, &w->err);
     if (st == OCOP_OK)
-        st = enrol_again(w->r, w->keys, in->enrolled, w->sender, false, &w->arena, &replica,
-                         &w->err);
-    if (st == OCOP_OK && span_eq(id_span(&replica), span_of(in->replica.data, in->replica.len)))
-        st = enrolment_of(w->r, w->keys, &replica, &w->arena, &reply->enrolment, &w->err);
+        st = enrol_again(w->r, w->keys, in->enrolled, w->sender, false, &w->arena, &first, &w->err);
+    if (st == OCOP_OK && (span_eq(id_span(&held), own) || span_eq(id_span(&first), own)))
+        st = enrolment_of(w->r, w->keys, span_eq(id_span(&held), own) ? &held : &first, &w->arena,
+                          &reply->enrolment, &w->err);
     return st;
 }
 

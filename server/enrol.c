@@ -476,6 +476,22 @@ static enum ocop_status officer_again(struct registry *r, const Ocop__Sync__Cert
     return st;
 }
 
+/* Does the certificate's name continue one that is here and in service, where that has come to? */
+static enum ocop_status continues_one(struct registry *r, const Ocop__Sync__Certificate *c,
+                                      const uint8_t *sender, const struct id *predecessor,
+                                      bool *out, struct ocop_error *err)
+{
+    struct replica_info info;
+    *out = false;
+    if (id_is_zero(predecessor))
+        return OCOP_OK;
+    enum ocop_status st = registry_replica(r, predecessor, &info, err);
+    *out = st == OCOP_OK && info.known && info.state == DEVICE_ACTIVE &&
+           info.acked_seq >= c->predecessor_seq &&
+           memcmp(info.channel_key, sender, CHANNEL_KEY_LEN) == 0;
+    return st;
+}
+
 enum ocop_status enrol_again(struct registry *r, const struct server_keys *keys,
                              const Ocop__Sync__Sealed *shown, const uint8_t *sender,
                              bool only_known, struct arena *a, struct id *replica,
@@ -487,6 +503,7 @@ enum ocop_status enrol_again(struct registry *r, const struct server_keys *keys,
     struct span sign_keys[SIGN_KEYS_MAX];
     struct change officer;
     struct device dev = {.scope = scope, .records = records, .sign_keys = sign_keys};
+    bool continues = true;
     enum ocop_status st = certificate_read(keys, shown, a, &c, err);
     if (st != OCOP_OK)
         return st;
@@ -499,8 +516,12 @@ enum ocop_status enrol_again(struct registry *r, const struct server_keys *keys,
         return memcmp(known.channel_key, sender, CHANNEL_KEY_LEN) == 0
                    ? OCOP_OK
                    : keys_again(r, keys, c, sender, &known, a, err);
-    if (st != OCOP_OK || only_known)
+    if (st == OCOP_OK && only_known)
+        st = continues_one(r, c, sender, &dev.predecessor, &continues, err);
+    if (st != OCOP_OK || !continues) {
+        *replica = (struct id){{0}};
         return st;
+    }
     dev.sign_key = span_of(c->sign_key.data, c->sign_key.len);
     dev.channel_key = span_of(c->channel_key.data, c->channel_key.len);
     dev.name = span_str(c->name ? c->name : "");

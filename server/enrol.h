@@ -58,7 +58,8 @@ OCOP_MUST_USE enum ocop_status enrol_answer(struct registry *r, const struct ser
 
 /** Enrol a device again by the certificate that it shows: a backup that was put in the registry's
  *  place does not know it. One that it knows by earlier keys has those of the certificate;
- *  `only_known`: no other is enrolled. *replica: whose certificate it is.
+ *  `only_known`: no other is enrolled, but for one that continues what is known here. *replica:
+ * whose certificate it is.
  *  @return OCOP_EPROTO, OCOP_EAUTH no certificate of ours, or another device's; OCOP_EREVOKED;
  *          OCOP_ENOTENROLLED it has expired */
 OCOP_MUST_USE enum ocop_status enrol_again(struct registry *r, const struct server_keys *keys,

@@ -533,6 +533,36 @@ static void what_an_older_backup_took_and_a_later_one_refuses_is_said_to_be_refu
     assert_int_equal(world_count(w, "SELECT count(*) FROM inspection"), 0);
 }
 
+/* The same for a copy: it keeps the name that it has had since it parted, so that what the later
+ * backup has of it is not brought again under another. */
+static void what_a_copy_brought_is_brought_once_though_the_wrong_backup_came_first(void **state)
+{
+    struct world *w = *state;
+    struct ocop_id id = world_inspect(w, 1, "pass");
+    world_sync(w, 1);
+    world_copy(w, 1, 2);
+    world_inspect(w, 1, "pass");
+    world_sync(w, 1);
+    world_backup(w);
+    backup_moves(w, "backup.db", "older.db");
+    world_amend(w, 2, id, "score=71");
+    assert_true(world_sync(w, 2).forked);
+    world_backup(w);
+    backup_moves(w, "backup.db", "later.db");
+    backup_moves(w, "older.db", "backup.db");
+    world_restore(w);
+    assert_false(world_sync(w, 2).forked);
+    assert_string_equal(world_value(w, "inspection", id, "score"), "71");
+    backup_moves(w, "later.db", "backup.db");
+    world_restore(w);
+    world_sync(w, 1);
+    world_amend(w, 1, id, "score=80"); /* instead of what it has seen */
+    world_sync(w, 1);
+    assert_false(world_sync(w, 2).forked);
+    assert_string_equal(world_value(w, "inspection", id, "score"), "80");
+    assert_int_equal(world_count(w, "SELECT count(*) FROM cases"), 0);
+}
+
 /* The store forked after the backup: neither its replica nor the set that it continues is there. */
 static void a_store_that_forked_since_the_backup_is_not_shut_out(void **state)
 {
@@ -881,6 +911,7 @@ int main(void)
         T(what_a_restored_registry_refuses_is_said_to_be_refused),
         T(what_was_refused_before_a_restore_and_is_taken_after_it_is_said_to_be_taken),
         T(what_an_older_backup_took_and_a_later_one_refuses_is_said_to_be_refused),
+        T(what_a_copy_brought_is_brought_once_though_the_wrong_backup_came_first),
         T(a_store_that_forked_since_the_backup_is_not_shut_out),
         T(a_device_without_a_certificate_is_enrolled_again_and_loses_nothing),
         T(a_case_of_a_lost_history_does_not_stay_for_ever),
