@@ -222,10 +222,15 @@ static enum ocop_status keys_write(struct taking_keys *t, const struct server_ke
 /* --- what a device asks --------------------------------------------------------------------------
  */
 
-static enum ocop_status check_asked(const Ocop__Sync__SyncRequest *in, const struct rekey *fresh,
-                                    const struct replica_info *info, struct ocop_error *err)
+/* What was asked of another history may have been refused there, and followed by sets under the
+ * keys that it was to replace: it must never be taken later, when it comes once more. */
+static enum ocop_status check_asked(const struct registry *r, const Ocop__Sync__SyncRequest *in,
+                                    const struct rekey *fresh, const struct replica_info *info,
+                                    struct ocop_error *err)
 {
     const Ocop__Sync__Rekey *k = in->rekey;
+    if (in->lineage.len == ID_LEN && memcmp(in->lineage.data, r->lineage.b, ID_LEN) != 0)
+        return err_set(err, OCOP_ESTATE, "these keys were to follow those of another history");
     if (!info->known || strcmp(info->type, "device") != 0)
         return err_set(err, OCOP_ENOTENROLLED, "this device is not enrolled here");
     if (!rekey_signed(fresh, info->sign_key, k->signature.data) ||
@@ -261,7 +266,7 @@ enum ocop_status rekey_take(struct registry *r, const struct server_keys *keys,
     if (info.known && memcmp(info.sign_key, fresh.sign_key, SIGN_PUBLIC_LEN) == 0 &&
         memcmp(info.channel_key, sender, CHANNEL_KEY_LEN) == 0) /* the reply was lost */
         return key_read(r, &fresh.replica, &info, INT64_MAX, held, from_seq, err);
-    st = check_asked(in, &fresh, &info, err);
+    st = check_asked(r, in, &fresh, &info, err);
     if (st == OCOP_OK)
         st = keys_stand(r, keys,
                         &(struct new_keys){&fresh.replica, fresh.sign_key, fresh.channel_key},

@@ -197,6 +197,46 @@ static void a_late_request_for_new_keys_changes_nothing(void **state)
     assert_memory_equal(&before, &after, sizeof after);
 }
 
+static void comes_once_more(struct world *w, const struct buf *request)
+{
+    struct job job = {.frame = buf_span(request)};
+    exchange_batch(w->registry, &w->keys, &job, 1);
+    buf_fini(&job.reply);
+}
+
+/* The registry knew the keys no more that these were to replace, and refused them; the device
+ * sealed on by those. Another restore takes all that away, and all requests come once more. */
+static void what_was_asked_of_another_history_is_never_taken_late(void **state)
+{
+    struct world *w = *state;
+    struct buf request[2];
+    world_sync(w, 1);
+    world_backup(w);
+    for (unsigned i = 0; i < 2; i++) {
+        ask(w, 1);
+        if (i == 1)
+            world_restore(w);
+        w->links[1].drop_request = 1;
+        assert_int_equal(ocop_sync(w->stores[1], NULL, NULL, NULL), OCOP_ETIMEOUT);
+        buf_init(&request[i], FRAME_BYTES_MAX);
+        buf_put(&request[i], w->links[1].last.p, w->links[1].last.len);
+        if (i == 1)
+            world_inspect(w, 1, "pass");
+        world_sync(w, 1);
+    }
+    world_sync(w, 1); /* asks again, and now they follow */
+    same_keys(w, 1);
+    world_restore(w);
+    for (unsigned i = 0; i < 2; i++) {
+        comes_once_more(w, &request[i]);
+        buf_fini(&request[i]);
+    }
+    world_sync(w, 1);
+    world_sync(w, 1);
+    same_keys(w, 1);
+    holds(w, 1);
+}
+
 /* It is taken, then, when the device has sealed on, and what that was sealed by is sealed again. */
 static void a_set_sealed_by_the_old_key_too_late_is_sealed_again(void **state)
 {
@@ -591,6 +631,7 @@ int main(void)
         T(whatever_is_lost_both_sides_come_to_the_same_keys),
         T(what_was_sealed_before_is_taken_in_under_the_old_key),
         T(a_late_request_for_new_keys_changes_nothing),
+        T(what_was_asked_of_another_history_is_never_taken_late),
         T(a_set_sealed_by_the_old_key_too_late_is_sealed_again),
         T(who_stole_the_old_keys_can_do_nothing),
         T(the_old_keys_enrol_nobody),
