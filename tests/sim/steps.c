@@ -473,7 +473,7 @@ enum ocop_status device_sync(struct sim *s, struct device *d, struct ocop_sync_s
                  err.text);
     if (st == OCOP_ENOTENROLLED || (st == OCOP_EAUTH && !d->enrolled && s->restores > 0))
         d->unknown = true; /* the backup has neither device nor invitation */
-    if (mine.departed) /* with its record goes what is at the centre */
+    if (mine.departed)     /* with its record goes what is at the centre */
         files_let_go(d);
     if (mine.files_received && d->store && !d->node.disk.dead)
         files_came(d, s->syncs == number);
