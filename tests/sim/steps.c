@@ -447,6 +447,9 @@ enum ocop_status device_sync(struct sim *s, struct device *d, struct ocop_sync_s
                                                                : 0};
     struct ocop_error err = {0};
     const unsigned number = ++s->syncs;
+    bool alone = true;
+    for (unsigned i = 0; i < SIM_DEVICES_MAX; i++)
+        alone = alone && !s->devices[i].busy;
     files_policy(s, &options);
     if (!device_up(d))
         return OCOP_EDB;
@@ -476,7 +479,7 @@ enum ocop_status device_sync(struct sim *s, struct device *d, struct ocop_sync_s
     if (mine.departed)     /* with its record goes what is at the centre */
         files_let_go(d);
     if (mine.files_received && d->store && !d->node.disk.dead)
-        files_came(d, s->syncs == number);
+        files_came(d, alone && s->syncs == number);
     if (st == OCOP_EBROKEN && !d->node.disk.dead)
         device_down(d, false);
     device_reap(d);
