@@ -328,14 +328,13 @@ static bool same_content(const struct change *c, const struct submission *sub)
 }
 
 /* A creation that was refused, or that a disk failed, may have been submitted again. First comes
- * one that may still be in the log, then one that may say the same, then one that no older state of
- * its store can have taken back, then one of which it is known what it says. */
+ * one that may still be in the log, then one that says the same, then one that may, then one that
+ * no older state of its store can have taken back. */
 static int likely(const struct submission *sub, const struct change *c)
 {
     const bool unknown = sub->fields.count == 0, same = !unknown && same_content(c, sub);
-    return (sub->found && !sub->twice ? 0 : 32) + (unknown || same ? 16 : 0) +
-           (sub->excused ? 0 : 8) + (same ? 4 : 0) + (sub->acknowledged ? 2 : 0) +
-           (sub->found ? 0 : 1);
+    return (sub->found && !sub->twice ? 0 : 32) + (unknown || same ? 16 : 0) + (same ? 8 : 0) +
+           (sub->excused ? 0 : 4) + (sub->acknowledged ? 2 : 0) + (sub->found ? 0 : 1);
 }
 
 static struct submission *submission_of(struct sim *s, const struct change *c)
@@ -448,12 +447,12 @@ static void change_check(struct oracle *o, uint64_t version, uint32_t index)
 }
 
 /* Of a submission nobody knows what it says: one of those that were counted for another of the
- * record, more often than that was submitted there, may be this. */
+ * record, more often than that was submitted there, or than it must have come, may be this. */
 static void found_elsewhere(struct sim *s, struct submission *sub)
 {
     for (size_t i = 0; i < s->submissions.count && !sub->found; i++) {
         struct submission *other = &s->submissions.v[i];
-        if (other == sub || other->found < 2 || other->verb != sub->verb ||
+        if (other == sub || other->found < (other->excused ? 1 : 2) || other->verb != sub->verb ||
             s->devices[other->device].family != s->devices[sub->device].family ||
             !id_eq(&other->record, &sub->record))
             continue;

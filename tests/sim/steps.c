@@ -317,16 +317,21 @@ static void dropped(struct sim *s, const struct id *record)
             s->submissions.v[i].dropped = true;
 }
 
-/* With a record that never was goes what is attached to it. */
+/* With a record that never was goes what is attached to it; a copy of the store may have that and
+ * not its content. */
 static void dropped_with(struct device *d, const struct ocop_id *id)
 {
     struct sim *s = d->sim;
     struct ocop_record_status *status = NULL;
     const bool stays = ocop_record_status(d->store, id, &status, NULL) == OCOP_OK;
     ocop_record_status_free(status);
-    for (unsigned i = 0; !stays && i < s->attached_count; i++)
-        if (memcmp(s->attached[i].record.b, id->b, ID_LEN) == 0)
-            dropped(s, &s->attached[i].id);
+    for (unsigned i = 0; !stays && i < s->attached_count; i++) {
+        struct attached *a = &s->attached[i];
+        const bool with = memcmp(a->record.b, id->b, ID_LEN) == 0;
+        if (with)
+            dropped(s, &a->id);
+        a->excused |= d->tainted && (with || memcmp(a->id.b, id->b, ID_LEN) == 0);
+    }
 }
 
 static void discards(struct device *d)
