@@ -4,9 +4,11 @@
 
 #include <stdlib.h>
 
+#include "blobs.h"
 #include "query.h"
 
 struct copying {
+    struct registry *r;
     const struct content_dir *from, *to;
     struct blobs_copied *out;
     FILE *told; /* NULL: nobody is told */
@@ -61,11 +63,25 @@ enum ocop_status blobs_fetch(const struct content_dir *from, const struct conten
     return st;
 }
 
-static void tell(const struct copying *c, const struct query_file *f, const struct ocop_error *why)
+static void tell(const struct copying *c, const struct query_file *f, const char *why)
 {
     char id[ID_TEXT_LEN + 1];
     if (c->told)
-        fprintf(c->told, "left out\tattachment %s\t%s\n", id_text(f->id, id), why->text);
+        fprintf(c->told, "left out\tattachment %s\t%s\n", id_text(f->id, id), why);
+}
+
+static enum ocop_status not_there(struct copying *c, const struct query_file *f,
+                                  struct ocop_error *err)
+{
+    bool was_here = false;
+    enum ocop_status st = blobs_was_here(c->r, f->hash, &was_here, err);
+    if (st != OCOP_OK)
+        return st;
+    c->out->missing += !was_here;
+    c->out->lost += was_here;
+    if (was_here)
+        tell(c, f, "it had come, and is lost");
+    return OCOP_OK;
 }
 
 static enum ocop_status copy_one(void *self, const struct query_file *f, struct ocop_error *err)
@@ -88,12 +104,13 @@ static enum ocop_status copy_one(void *self, const struct query_file *f, struct 
     content_abandon(&w);
     c->out->copied += st == OCOP_OK;
     c->out->bytes += st == OCOP_OK ? f->size : 0;
-    c->out->missing += st == OCOP_ENOTFOUND;
-    if (st == OCOP_OK || st == OCOP_ENOTFOUND)
+    if (st == OCOP_OK)
         return OCOP_OK;
+    if (st == OCOP_ENOTFOUND)
+        return not_there(c, f, err);
     if (theirs && content_fails_alone(c->from, f->hash, st)) {
         c->out->damaged++;
-        tell(c, f, &why);
+        tell(c, f, why.text);
         return OCOP_OK;
     }
     if (err)
@@ -105,7 +122,7 @@ enum ocop_status blobs_copy_telling(struct registry *r, const struct content_dir
                                     const struct content_dir *to, FILE *told,
                                     struct blobs_copied *out, struct ocop_error *err)
 {
-    struct copying c = {from, to, out, told};
+    struct copying c = {r, from, to, out, told};
 
     *out = (struct blobs_copied){0};
     return query_files(r, NULL, copy_one, &c, err);

@@ -9,7 +9,8 @@
 struct blobs_copied {
     uint64_t copied, bytes; /* now */
     uint64_t before;        /* were there already */
-    uint64_t missing;       /* are at neither end: on their way, or lost */
+    uint64_t missing;       /* are at neither end: have not come yet */
+    uint64_t lost;          /* are at neither end, and had come */
     uint64_t damaged;       /* are not what they are named by, or cannot be read: not copied */
 };
 
@@ -19,7 +20,7 @@ OCOP_MUST_USE enum ocop_status blobs_of_backup(const char *backup, const struct 
                                                struct content_dir *out, struct ocop_error *err);
 
 /** Copy each content that an attachment names and `to` lacks, read and held against its hash. What
- *  cannot be read is counted, told of in a line, and holds up nothing.
+ *  cannot be read or is lost is counted, told of in a line, and holds up nothing.
  *  @return OCOP_EIO, OCOP_ELIMIT (full), OCOP_ENOMEM, OCOP_EDB: `to`, or all of `from`, fails */
 OCOP_MUST_USE enum ocop_status blobs_copy_telling(struct registry *r,
                                                   const struct content_dir *from,

@@ -229,14 +229,15 @@ static const struct command commands[] = {
      {{"--into", "FILE", "the new registry"}}},
     {"backup",
      "",
-     "copy the registry while it is being used",
+     "copy the registry while it is being used; exit code 3: without files that are damaged or "
+     "lost",
      0,
      0,
      command_backup,
      {{"--to", "FILE", "the copy"}, {"--with-keys", NULL, "copy the secret keys too"}}},
     {"restore",
      "",
-     "put a backup in the registry's place",
+     "put a backup in the registry's place; exit code 3: without files that are damaged or lost",
      0,
      0,
      command_restore,
@@ -254,7 +255,9 @@ static void help_all(FILE *out)
     for (size_t i = 0; i < COMMAND_COUNT; i++)
         fprintf(out, "  %-9s %s\n", commands[i].name, commands[i].summary);
     fputs("\n`ocopd COMMAND --help` tells more.\n"
-          "Exit codes: 0 done, 1 failed, 2 the command was called wrongly.\n",
+          "Exit codes: 0 done, 1 failed, 2 the command was called wrongly;\n"
+          "of backup and restore also 3: all is done, but files are left out that are damaged or "
+          "lost.\n",
           out);
 }
 
@@ -460,7 +463,8 @@ static int fail(const struct ocop_error *err, int code)
 
 int command_main(int argc, char **argv)
 {
-    struct invocation in = {.env = env_system(), .out = stdout};
+    bool in_part = false;
+    struct invocation in = {.env = env_system(), .out = stdout, .in_part = &in_part};
     struct given given = {0};
     struct ocop_error err = {0};
 
@@ -487,7 +491,7 @@ int command_main(int argc, char **argv)
         return fail(&err, 2);
     env_log_level(config_log_level(&in.config));
     if (in.command->run(&in, &err) != OCOP_OK)
-        return fail(&err, 1);
+        return fail(&err, in_part ? 3 : 1);
     if (fflush(stdout) != 0 || ferror(stdout)) {
         (void)!err_set(&err, OCOP_EIO, "cannot write the output: %m");
         return fail(&err, 1);

@@ -36,6 +36,7 @@ struct invocation {
     size_t operand_count;
     const struct env *env;
     FILE *out;
+    bool *in_part; /* to be set by who fails though the main thing is done: exit code 3 */
 };
 
 /** Value of an option of this command's table row; NULL when not given. */
@@ -67,7 +68,7 @@ OCOP_MUST_USE enum ocop_status command_device(struct registry *r, const char *te
                                               struct ocop_error *err);
 
 /** Read the command line, run, say what failed. The process's exit code: 0 done, 1 failed,
- *  2 wrong usage. */
+ *  2 wrong usage, 3 done in part: the database of a backup is whole, files were left out. */
 int command_main(int argc, char **argv);
 
 /* The rows of the table. */

@@ -171,17 +171,28 @@ enum ocop_status command_rebuild(const struct invocation *in, struct ocop_error 
     return st;
 }
 
-static void say_copied(FILE *out, const struct blobs_copied *c)
+/* The database is whole by now. That files were left out fails all the same: scripts read no text.
+ */
+static enum ocop_status say_copied(const struct invocation *in, const char *done,
+                                   const struct blobs_copied *c, struct ocop_error *err)
 {
-    if (c->copied + c->before + c->missing + c->damaged == 0)
-        return;
-    fprintf(
-        out,
-        "files: %llu copied (%llu KiB), %llu there before, %llu not here, %llu damaged and left "
-        "out\n",
-        (unsigned long long)c->copied, (unsigned long long)(c->bytes / 1024),
-        (unsigned long long)c->before, (unsigned long long)c->missing,
-        (unsigned long long)c->damaged);
+    const uint64_t left_out = c->damaged + c->lost;
+
+    if (c->copied + c->before + c->missing + left_out == 0)
+        return OCOP_OK;
+    fprintf(in->out,
+            "files: %llu copied (%llu KiB), %llu there before, %llu not here yet, %llu lost, %llu "
+            "damaged and left out\n",
+            (unsigned long long)c->copied, (unsigned long long)(c->bytes / 1024),
+            (unsigned long long)c->before, (unsigned long long)c->missing,
+            (unsigned long long)c->lost, (unsigned long long)c->damaged);
+    if (left_out == 0)
+        return OCOP_OK;
+    *in->in_part = true;
+    return err_set(err, OCOP_EDAMAGED,
+                   "the database is %s whole, but %llu files are left out, damaged or lost: `ocopd "
+                   "files verify --mend` takes them from other backups or asks devices for them",
+                   done, (unsigned long long)left_out);
 }
 
 enum ocop_status command_backup(const struct invocation *in, struct ocop_error *err)
@@ -206,7 +217,7 @@ enum ocop_status command_backup(const struct invocation *in, struct ocop_error *
     if (st == OCOP_OK)
         st = blobs_copy_telling(r, &r->blobs, &files, in->out, &copied, err);
     if (st == OCOP_OK)
-        say_copied(in->out, &copied);
+        st = say_copied(in, "copied", &copied, err);
     registry_close(r);
     return st;
 }
@@ -245,7 +256,7 @@ enum ocop_status command_restore(const struct invocation *in, struct ocop_error 
     if (st == OCOP_OK)
         st = blobs_copy_telling(r, &files, &r->blobs, in->out, &copied, err);
     if (st == OCOP_OK)
-        say_copied(in->out, &copied);
+        st = say_copied(in, "restored", &copied, err);
     registry_close(r);
     return st;
 }

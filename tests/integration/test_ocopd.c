@@ -186,6 +186,7 @@ static void every_command_has_help(void **state)
         expect(w, 0, RUN(w, "--help"), names[i]);
     }
     expect(w, 0, RUN(w, "--help"), "Exit codes: 0 done, 1 failed, 2 ");
+    expect(w, 0, RUN(w, "backup", "--help"), "exit code 3: ");
 }
 
 static void wrong_usage_exits_with_2_and_one_line(void **state)

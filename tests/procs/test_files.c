@@ -354,17 +354,21 @@ static void backups_hold_contents_and_the_next_only_what_is_new(void **state)
     snprintf(id, sizeof id, "%.36s", o->out);
     office_expect(o, 0, DEVICE(o, "lan", "sync"), "files sent:      1");
     office_expect(
-        o, 0, OFFICE(o, "backup", "--with-keys", "--to", office_path(o, "backups/1.db", path[0])),
-        " 0 there before, 0 not here, 1 damaged and left out");
+        o, 3, OFFICE(o, "backup", "--with-keys", "--to", office_path(o, "backups/1.db", path[0])),
+        " 0 there before, 0 not here yet, 0 lost, 1 damaged and left out");
+    assert_non_null(strstr(o->err, "the database is copied whole, but 1 files are left out"));
     office_expect(
         o, 0, DEVICE(o, "lan", "attach", record, make_file(o, "sau.jpg", "\xff\xd8\xff", 30000)),
         "-");
     office_expect(o, 0, DEVICE(o, "lan", "sync"), "files sent:      1");
-    office_expect(o, 0, OFFICE(o, "backup", "--to", office_path(o, "backups/2.db", path[1])),
+    office_expect(o, 3, OFFICE(o, "backup", "--to", office_path(o, "backups/2.db", path[1])),
                   "files: 1 copied (29 KiB)");
     memcpy(db, o->db, sizeof db);
     office_path(o, "other.db", o->db);
-    office_expect(o, 0, OFFICE(o, "restore", "--from", path[0]), " 0 there before, 1 not here");
+    office_expect(o, 3, OFFICE(o, "restore", "--from", path[0]),
+                  " 0 there before, 0 not here yet, 1 lost, 0 damaged and left out");
+    assert_non_null(strstr(o->err, "the database is restored whole, but 1 files are left out"));
+    office_expect(o, 1, OFFICE(o, "verify"), "tables: equal"); /* and its files are lost */
     office_expect(o, 0, OFFICE(o, "show", "attachment", id), "sao.jpg");
     office_expect(o, 0, OFFICE(o, "show", "inspection", record), "whole, 40 KiB");
     memcpy(o->db, db, sizeof db);
