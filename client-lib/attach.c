@@ -435,9 +435,13 @@ static enum ocop_status keep(struct ocop_store *s, const struct ocop_id *record,
         st = client_write(s, err);
     if (st)
         return st;
-    st = record_it(s, record, src, w, w != &t->whole ? &t->whole : NULL, out, err);
-    if (!st && both)
-        st = record_it(s, record, src, original, t->is_bare ? &t->whole : NULL, &other, err);
+    do {
+        st = record_it(s, record, src, w, w != &t->whole ? &t->whole : NULL, out, err);
+        if (!st && both)
+            st = record_it(s, record, src, original, t->is_bare ? &t->whole : NULL, &other, err);
+        if (!st)
+            st = store_searched_write(s, err);
+    } while (client_begin_again(s, &st, err));
     /* Last: nothing is to be undone but when the commit fails. */
     if (!st)
         st = content_place(w, &fresh, err);

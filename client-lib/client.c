@@ -168,6 +168,29 @@ enum ocop_status client_write(struct ocop_store *s, struct ocop_error *err)
     return st;
 }
 
+bool client_begin_again(struct ocop_store *s, enum ocop_status *st, struct ocop_error *err)
+{
+    if (!*st || !store_search_again(s))
+        return false;
+    *st = client_end(s, *st, err); /* rolls back; the index is set aside by that */
+    if (s->broken)
+        return false;
+    arena_reset(&s->arena);
+    if (err)
+        *err = (struct ocop_error){0};
+    *st = client_begin(s, err);
+    return !*st;
+}
+
+bool client_write_again(struct ocop_store *s, enum ocop_status *st, struct ocop_error *err)
+{
+    *st = client_end(s, *st, err);
+    if (client_begin_again(s, st, err))
+        return true;
+    client_leave(s);
+    return false;
+}
+
 enum ocop_status client_write_end(struct ocop_store *s, enum ocop_status st, struct ocop_error *err)
 {
     st = client_end(s, st, err);

@@ -191,6 +191,7 @@ enum ocop_status ocop_find(struct ocop_store *s, const struct ocop_query *query,
     struct find_row *rows;
     size_t count;
     struct answer *answer;
+    bool again = true;
     enum ocop_status st;
 
     *out = NULL;
@@ -201,14 +202,23 @@ enum ocop_status ocop_find(struct ocop_store *s, const struct ocop_query *query,
         return err_nomem(err);
     arena_init(&answer->arena, ARENA_REQUEST_MAX);
     st = make_find(query, &answer->arena, &f, err);
-    if (!st)
+    while (!st && again) {
+        const uint32_t kind = f.kind;
         st = client_read(s, err);
-    if (!st) {
+        if (st)
+            break;
         st = find_all(s, &f, &answer->arena, &rows, &count, err);
+        again = st && store_search_again(s); /* in an encrypted file nothing more can be read */
         client_read_end(s);
-        if (!st)
-            st = fill(answer, rows, count, query, err);
+        if (again) {
+            st = OCOP_OK;
+            if (err)
+                *err = (struct ocop_error){0};
+        }
+        f.kind = kind;
     }
+    if (!st)
+        st = fill(answer, rows, count, query, err);
     if (st)
         ocop_list_free(&answer->list);
     else

@@ -343,7 +343,11 @@ enum ocop_status ocop_save(struct ocop_store *s, const ProtobufCMessage *record,
 {
     enum ocop_status st = client_write(s, err);
 
-    return st ? st : client_write_end(s, record_api_save(s, record, err), err);
+    if (!st)
+        do
+            st = record_api_save(s, record, err);
+        while (client_write_again(s, &st, err));
+    return st;
 }
 
 /* --- submit ---------------------------------------------------------------------------------- */
@@ -425,7 +429,11 @@ enum ocop_status ocop_submit(struct ocop_store *s, const ProtobufCMessage *recor
 {
     enum ocop_status st = client_write(s, err);
 
-    return st ? st : client_write_end(s, record_api_submit(s, record, err), err);
+    if (!st)
+        do
+            st = record_api_submit(s, record, err);
+        while (client_write_again(s, &st, err));
+    return st;
 }
 
 /* --- amend, add, void ------------------------------------------------------------------------ */
@@ -476,7 +484,11 @@ enum ocop_status ocop_amend(struct ocop_store *s, const ProtobufCMessage *record
 {
     enum ocop_status st = client_write(s, err);
 
-    return st ? st : client_write_end(s, amend(s, record, reason, err), err);
+    if (!st)
+        do
+            st = amend(s, record, reason, err);
+        while (client_write_again(s, &st, err));
+    return st;
 }
 
 /* The record that an id names, as it stands. */
@@ -583,7 +595,11 @@ enum ocop_status ocop_add(struct ocop_store *s, const struct ocop_id *id, const 
 {
     enum ocop_status st = client_write(s, err);
 
-    return st ? st : client_write_end(s, add(s, id, list, element, reason, err), err);
+    if (!st)
+        do
+            st = add(s, id, list, element, reason, err);
+        while (client_write_again(s, &st, err));
+    return st;
 }
 
 static enum ocop_status void_record(struct ocop_store *s, const struct ocop_id *id,
@@ -621,7 +637,11 @@ enum ocop_status ocop_void(struct ocop_store *s, const struct ocop_id *id, const
 {
     enum ocop_status st = client_write(s, err);
 
-    return st ? st : files_swept(s, client_write_end(s, void_record(s, id, reason, err), err));
+    if (!st)
+        do
+            st = void_record(s, id, reason, err);
+        while (client_write_again(s, &st, err));
+    return files_swept(s, st);
 }
 
 /* --- discard, resend, load ------------------------------------------------------------------- */
@@ -648,7 +668,11 @@ enum ocop_status ocop_discard(struct ocop_store *s, const struct ocop_id *id,
 {
     enum ocop_status st = client_write(s, err);
 
-    return st ? st : files_swept(s, client_write_end(s, record_api_discard(s, id, err), err));
+    if (!st)
+        do
+            st = record_api_discard(s, id, err);
+        while (client_write_again(s, &st, err));
+    return files_swept(s, st);
 }
 
 static enum ocop_status resend(struct ocop_store *s, const struct ocop_id *id,
@@ -677,7 +701,11 @@ enum ocop_status ocop_resend(struct ocop_store *s, const struct ocop_id *id, str
 {
     enum ocop_status st = client_write(s, err);
 
-    return st ? st : client_write_end(s, resend(s, id, err), err);
+    if (!st)
+        do
+            st = resend(s, id, err);
+        while (client_write_again(s, &st, err));
+    return st;
 }
 
 /* Between client_read and client_read_end, in whose arena the record is. */
@@ -773,5 +801,9 @@ enum ocop_status ocop_submit_draft(struct ocop_store *s, const struct ocop_id *i
 {
     enum ocop_status st = client_write(s, err);
 
-    return st ? st : client_write_end(s, record_api_submit_draft(s, id, reason, err), err);
+    if (!st)
+        do
+            st = record_api_submit_draft(s, id, reason, err);
+        while (client_write_again(s, &st, err));
+    return st;
 }

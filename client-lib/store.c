@@ -106,6 +106,7 @@ enum ocop_status store_begin(struct ocop_store *s, struct ocop_error *err)
 {
     enum ocop_status st = db_exec(s->db->sqlite, "BEGIN IMMEDIATE", err);
 
+    s->db->words_unread = false;
     s->db->open = !st;
     store_searched_forget(s->db);
     return st;
@@ -113,6 +114,7 @@ enum ocop_status store_begin(struct ocop_store *s, struct ocop_error *err)
 
 enum ocop_status store_begin_read(struct ocop_store *s, struct ocop_error *err)
 {
+    s->db->words_unread = false;
     return db_exec(s->db->sqlite, "BEGIN", err);
 }
 

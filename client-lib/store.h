@@ -133,6 +133,13 @@ void client_read_end(struct ocop_store *s);
 
 /** Enter and begin, and the end of both, for calls that write. */
 OCOP_MUST_USE enum ocop_status client_write(struct ocop_store *s, struct ocop_error *err);
+/** Has what failed met a damaged page of the search index?
+ *  @return true: do it once more, in the transaction that was begun for that */
+OCOP_MUST_USE bool client_begin_again(struct ocop_store *s, enum ocop_status *st,
+                                      struct ocop_error *err);
+/** The end of client_write for calls that alter records, or their second beginning: true. */
+OCOP_MUST_USE bool client_write_again(struct ocop_store *s, enum ocop_status *st,
+                                      struct ocop_error *err);
 OCOP_MUST_USE enum ocop_status client_write_end(struct ocop_store *s, enum ocop_status st,
                                                 struct ocop_error *err);
 
@@ -587,6 +594,11 @@ void store_search_text(const struct kind *k, const struct fields *f, struct buf 
 /** So many records are about to be put in this transaction: when they are many, they do not wait
  * for the search index. */
 void store_search_expect(struct ocop_store *s, size_t records);
+/** What is to come into the index in this transaction; the commit does it too. */
+OCOP_MUST_USE enum ocop_status store_searched_write(struct ocop_store *s, struct ocop_error *err);
+/** Has the transaction that failed met a page of the search index that cannot be read? It was set
+ * aside when that was rolled back, so that the same succeeds now. */
+bool store_search_again(const struct ocop_store *s);
 /** The next word of a text behind *at, which begins as 0: runs of letters and digits. */
 bool store_word_next(struct span text, size_t *at, struct span *word);
 

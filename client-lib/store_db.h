@@ -57,6 +57,9 @@ struct db {
     bool searches_all;
     bool words_damaged[KIND_COUNT_PLUS_1]; /* found by whoever wrote or searched; until a commit
                                               says so */
+    bool words_unread; /* in this transaction, or the one that just ended: a page of the index
+                          cannot be read, and nothing is written, or of an encrypted file read,
+                          after that */
 };
 
 /** Remove what an interrupted change of key left beside the file, which is open. */
@@ -87,9 +90,8 @@ OCOP_MUST_USE enum ocop_status store_sum_first(struct ocop_store *s, struct ocop
 /** Up to which row of the kind the index goes. */
 OCOP_MUST_USE enum ocop_status store_searched(struct ocop_store *s, uint32_t kind, int64_t *n,
                                               struct ocop_error *err);
-/** At the beginning of a transaction, and before it is committed. */
+/** At the beginning of a transaction. */
 void store_searched_forget(struct db *db);
-OCOP_MUST_USE enum ocop_status store_searched_write(struct ocop_store *s, struct ocop_error *err);
 /** Say, in a transaction of its own, of which kinds the index was found damaged. */
 void store_search_void(struct ocop_store *s);
 /** A row is new; has other fields; goes. */

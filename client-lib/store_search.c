@@ -180,6 +180,11 @@ static bool any_damaged(const struct db *db)
     return any;
 }
 
+bool store_search_again(const struct ocop_store *s)
+{
+    return s->db->words_unread;
+}
+
 /* If it fails, whoever meets the damage next tries it again. */
 void store_search_void(struct ocop_store *s)
 {

@@ -34,7 +34,7 @@ static enum ocop_status ask(struct ocop_store *s, enum words_question q, uint32_
 
 /* The index is made of the records, so that it is damaged fails neither a save nor a search: with
  * the end of the transaction the index of the kind is void, and it is made anew (store_search.c).
- * One save alone is to be repeated: the one that meets a page that SQLite cannot read. */
+ * What met a page that SQLite cannot read is done once more, without the index. */
 static void found_damaged(struct ocop_store *s, uint32_t kind)
 {
     if (!s->db->words_damaged[kind])
@@ -48,6 +48,7 @@ static enum ocop_status index_only(struct ocop_store *s, uint32_t kind, enum oco
     if (st != OCOP_EDAMAGED)
         return st;
     found_damaged(s, kind);
+    s->db->words_unread = true;
     return OCOP_OK;
 }
 
@@ -281,10 +282,11 @@ static enum ocop_status write_word(struct ocop_store *s, const struct noted_word
     return run(s, st, err);
 }
 
-/* SQLite commits nothing any more once it has met a damaged page. */
+/* SQLite writes nothing any more once it has met a damaged page. */
 static enum ocop_status unwritable(struct ocop_store *s, struct ocop_error *err)
 {
     env_log(s->env, ENV_WARN, "search_index_damaged", "kind=all");
+    s->db->words_unread = true;
     for (uint32_t k = 1; k < KIND_COUNT_PLUS_1; k++)
         s->db->words_damaged[k] = true;
     return err_set(err, OCOP_EBUSY,

@@ -568,7 +568,8 @@ static enum ocop_status take_reply(struct run *r, struct ocop_error *err)
     st = client_end(s, take(r, reply->sync, &result, err), err);
     if (st) {
         *r->sum = before;
-        return st;
+        r->ahead = r->ahead && !store_search_again(s); /* it follows what was not taken */
+        return store_search_again(s) ? OCOP_OK : st;   /* and is asked for once more */
     }
     if (r->ahead && (result.again || result.failed)) {
         r->sum->bytes_sent += r->frame.len; /* for nothing: another page follows this one */
