@@ -163,7 +163,8 @@ $(OCOPD): $(call obj,$(SERVER_MAIN_C)) $(SERVER_A) $(PROTO_A)
 
 # Built without SAN, and not of the libraries: a process that may only read and write cannot do what
 # sanitizers do. They see what it does in test_picture.
-THUMBNAIL_C := $(wildcard server/thumbnail/*.c) $(IMAGE_C) proto/base/err.c
+# What it does not need it does not hold.
+THUMBNAIL_C := $(wildcard server/thumbnail/*.c) proto/image/picture.c proto/image/exif.c proto/base/err.c
 $(THUMBNAIL): $(THUMBNAIL_C) $(wildcard proto/image/*.h server/thumbnail/*.h proto/base/*.h)
 	@mkdir -p $(@D)
 	$(CC) $(filter-out $(SAN),$(CFLAGS)) $(I_thumbnail) -Wl,-z,relro,-z,now -o $@ $(THUMBNAIL_C) -ljpeg -lpng16

@@ -2,6 +2,7 @@
 #include "zip.h"
 
 #include <limits.h>
+#include <stdlib.h>
 #include <zlib.h>
 
 enum { DEFLATE_CHUNK = 16 * 1024, INFLATE_ROOM_MIN = 4096, INFLATE_RATIO = 6 };
@@ -123,4 +124,66 @@ enum ocop_status zip_inflate(struct span in, size_t cap, struct arena *a, struct
     enum ocop_status st = inflate_into(&z, cap, a, out, err);
     inflateEnd(&z);
     return st;
+}
+
+struct zip_follow {
+    z_stream z;
+    bool ended;
+    uint64_t made;
+    uint8_t room[16 * 1024];
+};
+
+enum ocop_status zip_follow_begin(struct zip_follow **out, struct ocop_error *err)
+{
+    struct zip_follow *f = calloc(1, sizeof *f);
+    *out = f;
+    if (f && inflateInit(&f->z) == Z_OK)
+        return OCOP_OK;
+    free(f);
+    *out = NULL;
+    return err_nomem(err);
+}
+
+enum ocop_status zip_follow(struct zip_follow *f, struct span in, size_t *used, uint64_t *made,
+                            bool *ended, struct ocop_error *err)
+{
+    int rc = Z_OK;
+    size_t left = in.len;
+    /* Until it wants more: it may have room for what it holds back. */
+    while (!f->ended && rc == Z_OK && (left > 0 || f->z.avail_out == 0)) {
+        const uInt now = left > INT_MAX ? INT_MAX : (uInt)left;
+        f->z.next_in = (Bytef *)(uintptr_t)(in.p + (in.len - left)); /* zlib does not write to it */
+        f->z.avail_in = now;
+        f->z.next_out = f->room;
+        f->z.avail_out = sizeof f->room;
+        rc = inflate(&f->z, Z_NO_FLUSH);
+        left -= now - f->z.avail_in;
+        f->made += sizeof f->room - f->z.avail_out;
+        f->ended = rc == Z_STREAM_END;
+    }
+    *used = in.len - left;
+    *made = f->made;
+    *ended = f->ended;
+    if (rc == Z_MEM_ERROR)
+        return err_nomem(err);
+    return rc == Z_OK || rc == Z_STREAM_END || rc == Z_BUF_ERROR
+               ? OCOP_OK
+               : err_set(err, OCOP_EPROTO, "compressed data are damaged");
+}
+
+void zip_follow_end(struct zip_follow *f)
+{
+    if (f)
+        inflateEnd(&f->z);
+    free(f);
+}
+
+uint32_t zip_crc(uint32_t before, struct span bytes)
+{
+    uLong crc = before;
+    for (size_t at = 0, n; at < bytes.len; at += n) {
+        n = bytes.len - at > INT_MAX ? INT_MAX : bytes.len - at;
+        crc = crc32(crc, bytes.p + at, (uInt)n);
+    }
+    return (uint32_t)crc;
 }

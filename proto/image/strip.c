@@ -5,6 +5,8 @@
 #include <stdlib.h>
 
 #include "exif.h"
+#include "scan.h"
+#include "zip.h"
 
 enum { SEGMENT_MAX = 65533, ROOM = 16 * 1024 };
 
@@ -21,6 +23,11 @@ struct strip {
     bool exif_written, jfif_written, adobe_written;
     unsigned chunks; /* those of a PNG that there may be one of: a bit for each that was */
     bool shown;      /* there is a byte of the picture itself */
+    struct zip_follow *pixels; /* of a PNG */
+    bool pixels_end;
+    uint64_t rows, coded, coded_all; /* bytes: of its rows; of its pixels, so far and in all */
+    struct scan scan;                /* of a JPEG */
+    unsigned marker;                 /* that ended what is coded; 0: none yet */
     size_t held;
     uint8_t room[ROOM], segment[SEGMENT_MAX];
 };
@@ -222,18 +229,32 @@ static bool is_whole(const struct strip *s, unsigned marker, size_t len)
     }
 }
 
+/* What the scans are read by. */
+static bool remember(struct strip *s, unsigned marker, size_t len)
+{
+    const struct span segment = span_of(s->segment, len);
+    const char *why = NULL;
+
+    if (marker == M_DHT)
+        why = scan_tables(&s->scan, segment);
+    else if (marker == M_SOS)
+        why = scan_begin(&s->scan, segment);
+    else if (marker == M_DRI)
+        s->scan.interval = (unsigned)s->segment[0] << 8 | s->segment[1];
+    else if (marker >= M_SOF0 && marker <= M_SOF15 && marker != M_DAC)
+        why = scan_frame(&s->scan, marker, segment);
+    if (why)
+        odd(s, why);
+    return !why;
+}
+
 /* Each is looked at as a whole; one that is cut off goes. */
 static bool segment(struct strip *s, unsigned marker)
 {
-    const uint8_t name[2] = {0xff, (uint8_t)marker};
     uint8_t length[2];
     size_t len;
 
-    if (marker >= M_RST0 && marker <= M_RST7) {
-        put(s, name, sizeof name);
-        return true;
-    }
-    if (marker == M_TEM) {
+    if (marker == M_TEM || (marker >= M_RST0 && marker <= M_RST7)) {
         s->changed = true;
         return true;
     }
@@ -260,7 +281,7 @@ static bool segment(struct strip *s, unsigned marker)
         return false;
     }
     put_segment(s, marker, s->segment, len);
-    return true;
+    return remember(s, marker, len);
 }
 
 /* What the marker is that stands here, behind its 0xff; 0 at the end, or when it is none. */
@@ -280,27 +301,66 @@ static unsigned marker_here(struct strip *s)
     return b;
 }
 
-/* The coded picture, up to the next marker. */
+/* The next byte of the coded picture; -1 at its end. s->marker says by what it ends; 0: the file
+ * does. */
+static int coded_byte(struct strip *s)
+{
+    uint8_t b = 0;
+
+    if (s->marker || !take(s, &b, 1))
+        return -1;
+    if (b != 0xff)
+        return b;
+    do {
+        if (!take(s, &b, 1)) {
+            s->changed = true;
+            return -1;
+        }
+        s->changed = s->changed || b == 0xff; /* it fills up */
+    } while (b == 0xff);
+    s->marker = b;
+    return b ? -1 : 0xff;
+}
+
+static int next_coded(void *self)
+{
+    struct strip *s = self;
+    const int b = coded_byte(s);
+    const uint8_t bytes[2] = {(uint8_t)b, 0};
+
+    if (b >= 0)
+        put(s, bytes, b == 0xff ? 2 : 1);
+    s->shown = s->shown || b >= 0;
+    return b;
+}
+
+/* Behind the last bit of the picture, or before a restart of it, nothing is of it. */
+static void drop_coded(struct strip *s)
+{
+    while (coded_byte(s) >= 0)
+        s->changed = true;
+}
+
+/* The coded picture. @return the marker behind it, 0 at the end */
 static unsigned scan(struct strip *s)
 {
-    uint8_t b[2] = {0xff, 0};
+    uint64_t left = scan_units(&s->scan);
+    uint8_t restart[2] = {0xff, M_RST0};
+    const char *why = NULL;
 
-    while (more(s)) {
-        const uint8_t *end = memchr(s->part.p, 0xff, s->part.len);
-        s->shown = s->shown || end != s->part.p;
-        (void)copy(s, end ? (size_t)(end - s->part.p) : s->part.len);
-        if (!end)
-            continue;
-        (void)take(s, b, 1);
-        do {
-            if (!take(s, &b[1], 1))
-                return 0;
-        } while (b[1] == 0xff);
-        if (b[1] != 0 && (b[1] < M_RST0 || b[1] > M_RST7))
-            return b[1];
-        put(s, b, sizeof b);
+    for (s->marker = 0; !why; restart[1] = (uint8_t)(M_RST0 + (restart[1] + 1) % 8)) {
+        why = scan_follow(&s->scan, &left);
+        if (why || s->scan.cut)
+            break;
+        drop_coded(s);
+        if (left == 0 || s->marker != restart[1])
+            break;
+        put(s, restart, sizeof restart);
+        s->marker = 0;
     }
-    return 0;
+    if (why)
+        odd(s, why);
+    return s->marker;
 }
 
 static void strip_jpeg(struct strip *s)
@@ -353,6 +413,175 @@ static bool is_shown(struct strip *s, const uint8_t *name, uint64_t len)
     return false;
 }
 
+/* How many bytes its rows have, uncompressed; 0: it is none, or too large. */
+static uint64_t png_rows(const uint8_t ihdr[13])
+{
+    static const uint8_t parts[7] = {1, 0, 3, 1, 2, 0, 4};
+    static const uint8_t pass[7][4] = {{0, 0, 8, 8}, {4, 0, 8, 8}, {0, 4, 4, 8}, {2, 0, 4, 4},
+                                       {0, 2, 2, 4}, {1, 0, 2, 2}, {0, 1, 1, 2}};
+    const uint64_t wide =
+        (uint64_t)ihdr[0] << 24 | (uint64_t)ihdr[1] << 16 | ihdr[2] << 8 | ihdr[3];
+    const uint64_t tall =
+        (uint64_t)ihdr[4] << 24 | (uint64_t)ihdr[5] << 16 | ihdr[6] << 8 | ihdr[7];
+    const unsigned bits = ihdr[9] < sizeof parts ? parts[ihdr[9]] * ihdr[8] : 0;
+    uint64_t bytes = 0;
+
+    if (ihdr[8] > 16 || ihdr[12] > 1 || wide > INT32_MAX || tall > INT32_MAX ||
+        wide * tall > PICTURE_PIXELS_MAX)
+        return 0;
+    if (!ihdr[12])
+        return bits ? tall * (1 + (wide * bits + 7) / 8) : 0;
+    for (size_t i = 0; i < 7; i++) {
+        const uint8_t *o = pass[i];
+        const uint64_t w = wide > o[0] ? (wide - o[0] + o[2] - 1) / o[2] : 0;
+        const uint64_t h = tall > o[1] ? (tall - o[1] + o[3] - 1) / o[3] : 0;
+        bytes += w ? h * (1 + (w * bits + 7) / 8) : 0;
+    }
+    return bits ? bytes : 0;
+}
+
+static bool png_head(struct strip *s, const uint8_t head[8])
+{
+    if (!take(s, s->segment, 13))
+        return false;
+    s->rows = png_rows(s->segment);
+    if (!s->rows)
+        odd(s, "it does not say how large it is, or of what");
+    put(s, head, 8);
+    put(s, s->segment, 13);
+    return s->rows && copy(s, 4);
+}
+
+/* The next chunk of pixels, to where what is compressed ends. @return false: there are fewer bytes,
+ * or they are damaged, or hold more than the rows. *kept: bytes that are of it */
+static bool png_follow(struct strip *s, uint64_t len, uint64_t *kept)
+{
+    uint64_t made = 0;
+
+    while (len > 0 && more(s)) {
+        const size_t n = len < s->part.len ? (size_t)len : s->part.len;
+        size_t used;
+        const enum ocop_status st =
+            zip_follow(s->pixels, span_of(s->part.p, n), &used, &made, &s->pixels_end, NULL);
+        if (st == OCOP_ENOMEM)
+            s->status = err_nomem(s->err);
+        if (st != OCOP_OK || made > s->rows) {
+            odd(s, "its pixels are damaged, or more than it shows");
+            return false;
+        }
+        *kept += used;
+        s->part = span_of(s->part.p + n, s->part.len - n);
+        len -= n;
+    }
+    return len == 0;
+}
+
+/* The first time it is seen how far the pixels go, and counted what will be kept. */
+static bool png_measure(struct strip *s, uint64_t len)
+{
+    uint64_t kept = 0;
+    bool there;
+
+    if (!s->pixels && !s->status)
+        s->status = zip_follow_begin(&s->pixels, s->err);
+    if (s->status)
+        return false;
+    there = png_follow(s, len, &kept);
+    s->coded += kept;
+    s->changed = s->changed || len == 0 || (s->pixels_end && kept < len);
+    if (kept == 0 && (len == 0 || s->pixels_end))
+        return there && take(s, NULL, 4);
+    s->done->bytes += 8 + kept;
+    if (!s->pixels_end || kept == len)
+        return there && copy(s, 4);
+    s->done->bytes += 4;
+    return there && take(s, NULL, 4);
+}
+
+/* The second time all behind that goes, and its last chunk ends there. */
+static bool png_pixels(struct strip *s, const uint8_t name[4], uint64_t len)
+{
+    const uint64_t left = s->coded_all - s->coded, keep = len < left ? len : left;
+    uint8_t head[8], check[4];
+    uint32_t crc = zip_crc(0, span_of(name, 4));
+
+    s->coded += keep;
+    if (keep == 0)
+        return drop(s, len + 4);
+    for (int i = 0; i < 4; i++)
+        head[i] = (uint8_t)(keep >> (24 - 8 * i));
+    memcpy(head + 4, name, 4);
+    put(s, head, sizeof head);
+    if (keep == len)
+        return copy(s, len + 4);
+    for (uint64_t n = keep; n > 0 && more(s);) {
+        const size_t now = n < s->part.len ? (size_t)n : s->part.len;
+        crc = zip_crc(crc, span_of(s->part.p, now));
+        (void)copy(s, now);
+        n -= now;
+    }
+    for (int i = 0; i < 4; i++)
+        check[i] = (uint8_t)(crc >> (24 - 8 * i));
+    put(s, check, sizeof check);
+    return drop(s, len - keep + 4);
+}
+
+/* Behind its name, a 0, and another that says how it is compressed. */
+static bool is_profile(struct strip *s, struct span chunk)
+{
+    const uint8_t *name_end = memchr(chunk.p, 0, chunk.len < 80 ? chunk.len : 80);
+    const size_t at = name_end ? (size_t)(name_end - chunk.p) + 2 : chunk.len;
+    struct zip_follow *f = NULL;
+    uint64_t made;
+    size_t used = 0;
+    bool ended = false, good = false;
+
+    if (at >= chunk.len || name_end[1] != 0)
+        return false;
+    s->status = zip_follow_begin(&f, s->err);
+    if (!s->status)
+        good = zip_follow(f, span_of(chunk.p + at, chunk.len - at), &used, &made, &ended, NULL) ==
+                   OCOP_OK &&
+               ended && at + used == chunk.len;
+    zip_follow_end(f);
+    return good;
+}
+
+/* One that has bytes behind its end goes as a whole. */
+static bool png_profile(struct strip *s, const uint8_t head[8], uint64_t len)
+{
+    uint8_t *p = malloc((size_t)len + 4);
+    bool there;
+
+    if (!p) {
+        s->status = err_nomem(s->err);
+        return false;
+    }
+    there = take(s, p, len + 4);
+    if (there && is_profile(s, span_of(p, (size_t)len))) {
+        put(s, head, 8);
+        put(s, p, (size_t)len + 4);
+    } else {
+        s->changed = true;
+    }
+    free(p);
+    return there && !s->status;
+}
+
+static bool png_chunk(struct strip *s, const uint8_t head[8], uint64_t len, bool keep)
+{
+    if (keep && memcmp(head + 4, "IHDR", 4) == 0)
+        return png_head(s, head);
+    if (keep && memcmp(head + 4, "IDAT", 4) == 0)
+        return s->out ? png_pixels(s, head + 4, len) : png_measure(s, len);
+    if (keep && memcmp(head + 4, "iCCP", 4) == 0)
+        return png_profile(s, head, len);
+    if (!keep)
+        return drop(s, len + 4);
+    put(s, head, 8);
+    return copy(s, len + 4);
+}
+
 static void strip_png(struct strip *s)
 {
     uint8_t head[8]; /* length and name */
@@ -372,11 +601,7 @@ static void strip_png(struct strip *s)
             return;
         }
         s->shown = s->shown || (memcmp(head + 4, "IDAT", 4) == 0 && len > 0 && more(s));
-        if (keep)
-            put(s, head, sizeof head);
-        if (!(keep ? copy(s, len + 4) : drop(s, len + 4)))
-            return;
-        if (memcmp(head + 4, "IEND", 4) == 0)
+        if (!png_chunk(s, head, len, keep) || memcmp(head + 4, "IEND", 4) == 0)
             return;
     }
 }
@@ -491,6 +716,9 @@ enum ocop_status strip_image(const char *media_type, const struct picture_in *in
     s->done = done;
     s->err = err;
     s->expected = out ? done->bytes : 8;
+    s->scan.next = next_coded;
+    s->scan.self = s;
+    s->coded_all = out ? done->coded : UINT64_MAX;
     *done = (struct strip_done){.state = PICTURE_ODD};
     if (form)
         form(s);
@@ -504,6 +732,9 @@ enum ocop_status strip_image(const char *media_type, const struct picture_in *in
     if (!s->status && !done->why)
         done->state = s->changed ? PICTURE_MADE : PICTURE_FITS;
     st = s->status;
+    done->coded = s->pixels_end ? s->coded : UINT64_MAX; /* what is cut off stays so */
+    zip_follow_end(s->pixels);
+    scan_fini(&s->scan);
     free(s);
     return st;
 }

@@ -10,6 +10,7 @@ struct strip_done {
      * pieces cannot be told apart, or none of them shows a picture, see `why`. */
     enum picture_state state;
     uint64_t bytes; /* of what was made */
+    uint64_t coded; /* for the second time: up to where the pixels of a PNG go */
     const char *why;
 };
 
@@ -17,7 +18,7 @@ struct strip_done {
 bool strip_knows(const char *media_type);
 
 /** Copy an image without what its camera noted; of a JPEG it is kept which side is up. First with
- * `out` NULL, to see what there is to be done; then with *done as it was left, which a WebP needs.
+ * `out` NULL, to see what there is to be done; then with *done as it was left, which is needed.
  * What is cut off stays so, and what stands behind the picture goes.
  *  @return OCOP_OK: see done->state; OCOP_ENOMEM; or what `in` or `out` returned */
 OCOP_MUST_USE enum ocop_status strip_image(const char *media_type, const struct picture_in *in,

@@ -532,8 +532,10 @@ static void a_photo_may_be_too_large_before_it_is_scaled(void **state)
 
 static void the_limit_is_that_of_an_image_without_its_notes(void **state)
 {
-    static const uint8_t head[] = "\x89PNG\r\n\x1a\n\0\2\0\0tEXt",
-                         tail[] = "crc.\0\0\0\6IDATPIXELScrc.\0\0\0\0IENDcrc.";
+    static const uint8_t head[] = "\x89PNG\r\n\x1a\n\0\0\0\15IHDR\0\0\0\1\0\0\0\1\10\0\0\0\0crc."
+                                  "\0\2\0\0tEXt",
+                         tail[] = "crc.\0\0\0\15IDAT\x78\1\1\2\0\xfd\xff\0P\0R\0Qcrc."
+                                  "\0\0\0\0IENDcrc.";
     enum { NOTE = 0x20000 };
     static uint8_t png[sizeof head + NOTE + sizeof tail];
     struct world *w = *state;

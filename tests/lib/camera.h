@@ -19,6 +19,7 @@ struct camera {
     uint8_t seed;     /* another picture */
     bool checkered;   /* black and white, pixel by pixel */
     bool noise;       /* nothing else */
+    unsigned restart; /* units between two marks by which a decoder finds in again; 0: none */
     struct span exif; /* of an APP1 segment, or none */
     struct span icc;  /* of an APP2 segment, or none */
 };
@@ -50,8 +51,8 @@ struct camera_png {
 /** A PNG, dark at the left, bright at the right. free() it. */
 uint8_t *camera_screenshot(const struct camera_png *c, size_t *len);
 
-/** A PNG and a WebP with a "SECRET" in each place that a camera or an app has for it, also behind
- * the picture. Their pixels, which are none, are "PIXELS". In static memory. */
+/** A PNG of one pixel and a WebP, whose pixels are none, with a "SECRET" in each place that a
+ * camera or an app has for it, also behind the picture. In static memory. */
 struct span camera_png(void);
 struct span camera_webp(void);
 

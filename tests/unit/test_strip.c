@@ -9,6 +9,7 @@
 #include "camera.h"
 #include "exif.h"
 #include "strip.h"
+#include "zip.h"
 
 struct feed {
     struct span in;
@@ -179,6 +180,46 @@ static void of_a_jpeg_that_is_cut_no_note_stays(void **state)
     buf_fini(&in);
 }
 
+/* Bytes put where the coded picture ends, or a part of it: before each marker behind its first
+ * scan, and behind all when there is no last one. */
+static void what_stands_behind_the_coded_picture_goes(void **state)
+{
+    static const enum camera_form forms[] = {CAMERA_BASELINE, CAMERA_PROGRESSIVE, CAMERA_MANY_SCANS,
+                                             CAMERA_GREY, CAMERA_PRINT};
+    (void)state;
+    for (size_t i = 0; i < 2 * 2 * sizeof forms / sizeof *forms; i++) {
+        struct camera c = {.width = 8 * (unsigned)i + 3,
+                           .height = 60,
+                           .form = forms[i / 4],
+                           .noise = i % 2,
+                           .restart = i / 2 % 2 * 3};
+        size_t len, marks = 0;
+        bool coded = false;
+        uint8_t *photo = camera_photo(&c, &len);
+        for (unsigned ends = 0; ends < 2; ends++) {
+            struct buf in, out;
+            buf_init(&in, 64 << 20);
+            for (size_t at = 0; at < len - 2 * ends; at++) {
+                const uint8_t mark = photo[at] == 0xff && at + 1 < len ? photo[at + 1] : 0;
+                if (coded && mark)
+                    buf_str(&in, "SECRET");
+                marks += coded && mark;
+                coded = mark ? mark == 0xda || (coded && mark >= 0xd0 && mark <= 0xd7) : coded;
+                buf_byte(&in, photo[at]);
+            }
+            if (ends)
+                buf_str(&in, "SECRETSECRETSECRET");
+            assert_int_equal(stripped("image/jpeg", buf_span(&in), 100 + i, &out), PICTURE_MADE);
+            assert_int_equal(out.len, len - 2 * ends);
+            assert_memory_equal(out.p, photo, out.len);
+            buf_fini(&in);
+            buf_fini(&out);
+        }
+        assert_true(marks >= (c.restart ? 5 : 1));
+        free(photo);
+    }
+}
+
 /* --- the others ------------------------------------------------------------------------------ */
 
 static void of_png_and_webp_only_what_shows_the_picture_stays(void **state)
@@ -187,7 +228,7 @@ static void of_png_and_webp_only_what_shows_the_picture_stays(void **state)
                                   "VP8 \5\0\0\0PIXEL";
     static const uint8_t png[] = "\x89PNG\r\n\x1a\n"
                                  "\0\0\0\15IHDR\0\0\0\1\0\0\0\1\10\0\0\0\0crc."
-                                 "\0\0\0\6IDATPIXELScrc."
+                                 "\0\0\0\15IDAT\x78\1\1\2\0\xfd\xff\0P\0R\0Qcrc."
                                  "\0\0\0\0IENDcrc";
     const struct {
         const char *type;
@@ -214,7 +255,9 @@ static void of_png_and_webp_only_what_shows_the_picture_stays(void **state)
 static void of_a_png_s_chunks_those_stay_that_have_their_length_and_once(void **state)
 {
 #define PNG_HEAD "\x89PNG\r\n\x1a\n\0\0\0\15IHDR\0\0\0\1\0\0\0\1\10\0\0\0\0crc."
-#define PNG_TAIL "\0\0\0\6IDATPIXELScrc.\0\0\0\1IDAT.crc.\0\0\0\0IENDcrc."
+#define PNG_TAIL                                                                                   \
+    "\0\0\0\6IDAT\x78\1\1\2\0\xfd"                                                                 \
+    "crc.\0\0\0\7IDAT\xff\0P\0R\0Qcrc.\0\0\0\0IENDcrc."
     static const uint8_t png[] = PNG_HEAD "\0\0\0\4gAMAgammcrc."
                                           "\0\0\0\4gAMASECRcrc."
                                           "\0\0\0\17pHYs123456789SECRETcrc."
@@ -227,6 +270,119 @@ static void of_a_png_s_chunks_those_stay_that_have_their_length_and_once(void **
     assert_int_equal(out.len, sizeof want - 1);
     assert_memory_equal(out.p, want, sizeof want - 1);
     buf_fini(&out);
+}
+
+static void put_chunk(struct buf *out, const char *name, const void *bytes, size_t len)
+{
+    uint8_t number[4];
+    struct buf named;
+    buf_init(&named, 64 << 20);
+    buf_str(&named, name);
+    buf_put(&named, bytes, len);
+    const uint32_t crc = zip_crc(0, buf_span(&named));
+    for (unsigned i = 0; i < 4; i++)
+        number[i] = (uint8_t)(len >> (24 - 8 * i));
+    buf_put(out, number, 4);
+    buf_put(out, named.p, named.len);
+    for (unsigned i = 0; i < 4; i++)
+        number[i] = (uint8_t)(crc >> (24 - 8 * i));
+    buf_put(out, number, 4);
+    buf_fini(&named);
+}
+
+/* A PNG with a profile, whose pixels are compressed by themselves; cut into chunks of `part`. */
+static void png_with(struct span ihdr, struct span profile, struct span pixels, size_t part,
+                     struct buf *out)
+{
+    buf_init(out, 64 << 20);
+    buf_put(out, "\x89PNG\r\n\x1a\n", 8);
+    put_chunk(out, "IHDR", ihdr.p, ihdr.len);
+    if (profile.len)
+        put_chunk(out, "iCCP", profile.p, profile.len);
+    for (size_t at = 0; at < pixels.len; at += part)
+        put_chunk(out, "IDAT", pixels.p + at, pixels.len - at < part ? pixels.len - at : part);
+    put_chunk(out, "IEND", NULL, 0);
+}
+
+static void deflated(size_t len, const char *behind, struct buf *out)
+{
+    uint8_t *rows = calloc(1, len);
+    buf_init(out, 64 << 20);
+    assert_int_equal(zip_deflate(span_of(rows, len), 6, out, NULL), OCOP_OK);
+    buf_str(out, behind);
+    free(rows);
+}
+
+/* 33 by 21 pixels of each form; the last rows, compressed, end in the midst of a chunk. */
+static void what_stands_behind_the_pixels_of_a_png_goes(void **state)
+{
+    static const struct {
+        uint8_t depth, form, interlaced;
+        size_t rows;
+    } cases[] = {{1, 0, 0, 21 * 6},
+                 {8, 2, 0, 21 * 100},
+                 {4, 3, 0, 21 * 18},
+                 {16, 4, 0, 21 * 133},
+                 {16, 6, 0, 21 * 265},
+                 /* 5x3 + 4x3 + 9x3 + 8x6 + 17x5 + 16x11 + 33x10 pixels, each row with its filter */
+                 {8, 0, 1, 693 + 41}};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const uint8_t ihdr[13] = {
+            0, 0, 0, 33, 0, 0, 0, 21, cases[i].depth, cases[i].form, 0, 0, cases[i].interlaced};
+        struct buf pixels, more, plain, in, out;
+        deflated(cases[i].rows, "", &pixels);
+        deflated(cases[i].rows, "SECRETSECRETSECRETSECRET", &more);
+        png_with(span_of(ihdr, 13), span_of(NULL, 0), buf_span(&pixels), pixels.len, &plain);
+        assert_int_equal(stripped("image/png", buf_span(&plain), 10, &out), PICTURE_FITS);
+        for (size_t part = pixels.len; part < more.len; part += 5) {
+            png_with(span_of(ihdr, 13), span_of(NULL, 0), buf_span(&more), part, &in);
+            assert_int_equal(stripped("image/png", buf_span(&in), 10, &out), PICTURE_MADE);
+            assert_int_equal(out.len, plain.len);
+            assert_memory_equal(out.p, plain.p, out.len);
+            buf_fini(&out);
+            /* What is cut off stays so. */
+            (void)stripped("image/png", span_of(in.p, 50), 10, &out);
+            buf_fini(&in);
+            buf_fini(&out);
+        }
+        buf_fini(&plain);
+        buf_fini(&pixels);
+        buf_fini(&more);
+        deflated(cases[i].rows + 1, "", &more);
+        png_with(span_of(ihdr, 13), span_of(NULL, 0), buf_span(&more), more.len, &in);
+        assert_int_equal(stripped("image/png", buf_span(&in), 10, &out), PICTURE_ODD);
+        buf_fini(&in);
+        buf_fini(&more);
+    }
+}
+
+static void a_profile_of_a_png_stays_when_nothing_stands_behind_it(void **state)
+{
+    static const uint8_t ihdr[13] = {0, 0, 0, 1, 0, 0, 0, 1, 8, 0, 0, 0, 0};
+    static const char *const behind[] = {"", "SECRET"};
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct buf pixels, profile, in, plain, out;
+        deflated(2, "", &pixels);
+        buf_init(&profile, 1 << 20);
+        buf_put(&profile, "sRGB\0", 6);
+        assert_int_equal(zip_deflate(span_str("red green blue"), 6, &profile, NULL), OCOP_OK);
+        buf_str(&profile, behind[i]);
+        png_with(span_of(ihdr, 13), buf_span(&profile), buf_span(&pixels), 100, &in);
+        png_with(span_of(ihdr, 13), span_of(NULL, 0), buf_span(&pixels), 100, &plain);
+        assert_int_equal(stripped("image/png", buf_span(&in), 10, &out),
+                         i ? PICTURE_MADE : PICTURE_FITS);
+        if (i) {
+            assert_int_equal(out.len, plain.len);
+            assert_memory_equal(out.p, plain.p, out.len);
+        }
+        buf_fini(&out);
+        buf_fini(&in);
+        buf_fini(&plain);
+        buf_fini(&pixels);
+        buf_fini(&profile);
+    }
 }
 
 struct piece {
@@ -334,8 +490,11 @@ int main(void)
         cmocka_unit_test(of_a_jpeg_s_pieces_as_much_stays_as_is_laid_down_and_once),
         cmocka_unit_test(what_has_nothing_to_go_is_left_alone),
         cmocka_unit_test(of_a_jpeg_that_is_cut_no_note_stays),
+        cmocka_unit_test(what_stands_behind_the_coded_picture_goes),
         cmocka_unit_test(of_png_and_webp_only_what_shows_the_picture_stays),
         cmocka_unit_test(of_a_png_s_chunks_those_stay_that_have_their_length_and_once),
+        cmocka_unit_test(what_stands_behind_the_pixels_of_a_png_goes),
+        cmocka_unit_test(a_profile_of_a_png_stays_when_nothing_stands_behind_it),
         cmocka_unit_test(where_pieces_cannot_be_told_apart_it_is_said),
         cmocka_unit_test(what_shows_no_picture_is_not_made_into_nothing),
         cmocka_unit_test(a_failure_of_either_end_is_given_back),
