@@ -18,7 +18,7 @@
 enum {
     WAITING_MAX = 256,
     RESTING_MAX = 64,
-    REST_MS = 600000,
+    REST_MS = 600000,     /* after the first time, and twice as long after each further one */
     NOT_RUN = 127,        /* how a process ends that found no program */
     MAKING_MS_MAX = 20000 /* beyond its own limit of processor time: the machine is busy */
 };
@@ -56,22 +56,37 @@ static enum ocop_status folder(const struct content_dir *blobs, struct content_d
     return content_dir_init(out, path, NULL, blobs->env, err);
 }
 
-/* As many bytes as tries that failed. */
-static void failed_path(const struct content_dir *dir, const uint8_t hash[FILE_HASH_LEN],
-                        char out[PATH_MAX])
+/* Tries that failed for the picture's sake, and those where its maker was not able to. */
+static const char failed[] = "failed", put_off[] = "later";
+
+/* As many bytes as tries. */
+static void tries_path(const struct content_dir *dir, const char *folder_name,
+                       const uint8_t hash[FILE_HASH_LEN], char out[PATH_MAX])
 {
     char name[CONTENT_NAME_LEN + 1];
 
-    (void)snprintf(out, PATH_MAX, "%s/failed/%s", dir->path, content_name(hash, name));
+    (void)snprintf(out, PATH_MAX, "%s/%s/%s", dir->path, folder_name, content_name(hash, name));
 }
 
-static unsigned failed_tries(const struct content_dir *dir, const uint8_t hash[FILE_HASH_LEN])
+static unsigned tries(const struct content_dir *dir, const char *folder_name,
+                      const uint8_t hash[FILE_HASH_LEN])
 {
     char path[PATH_MAX];
     struct stat info;
 
-    failed_path(dir, hash, path);
+    tries_path(dir, folder_name, hash, path);
     return stat(path, &info) == 0 ? (unsigned)info.st_size : 0;
+}
+
+static enum ocop_status tries_forget(const struct content_dir *dir, const char *folder_name,
+                                     const uint8_t hash[FILE_HASH_LEN], struct ocop_error *err)
+{
+    char path[PATH_MAX];
+
+    tries_path(dir, folder_name, hash, path);
+    if (unlink(path) != 0 && errno != ENOENT && errno != ENOTDIR)
+        return content_failed(err, "removing file", path);
+    return OCOP_OK;
 }
 
 /* Its first bytes say so: for the others no process is started. */
@@ -102,7 +117,10 @@ enum ocop_status thumbs_look(const struct content_dir *blobs, const uint8_t hash
         st = content_read(&dir, hash, 0, out, THUMBNAIL_BYTES_MAX, len, err);
     if (st != OCOP_ENOTFOUND)
         return st;
-    *state = failed_tries(&dir, hash) < THUMBS_TRIES ? THUMB_UNMADE : THUMB_NONE;
+    *state =
+        tries(&dir, failed, hash) < THUMBS_TRIES && tries(&dir, put_off, hash) < THUMBS_LATER_TRIES
+            ? THUMB_UNMADE
+            : THUMB_NONE;
     st = *state == THUMB_UNMADE ? is_picture(blobs, hash, &picture, err) : OCOP_OK;
     if (st == OCOP_OK && !picture)
         *state = THUMB_NONE;
@@ -113,15 +131,13 @@ enum ocop_status thumbs_remove(const struct content_dir *blobs, const uint8_t ha
                                struct ocop_error *err)
 {
     struct content_dir dir;
-    char path[PATH_MAX];
     enum ocop_status st = folder(blobs, &dir, err);
 
-    if (st != OCOP_OK)
-        return st;
-    failed_path(&dir, hash, path);
-    if (unlink(path) != 0 && errno != ENOENT && errno != ENOTDIR)
-        return content_failed(err, "removing file", path);
-    return content_remove(&dir, hash, err);
+    if (st == OCOP_OK)
+        st = tries_forget(&dir, failed, hash, err);
+    if (st == OCOP_OK)
+        st = tries_forget(&dir, put_off, hash, err);
+    return st == OCOP_OK ? content_remove(&dir, hash, err) : st;
 }
 
 enum ocop_status thumbs_each(const struct content_dir *blobs, content_fn *fn, void *self,
@@ -138,7 +154,17 @@ enum ocop_status thumbs_forgive(const struct content_dir *blobs, struct ocop_err
     struct content_dir dir;
     enum ocop_status st = folder(blobs, &dir, err);
 
-    return st == OCOP_OK ? content_folder_clear(&dir, "failed", err) : st;
+    if (st == OCOP_OK)
+        st = content_folder_clear(&dir, failed, err);
+    return st == OCOP_OK ? content_folder_clear(&dir, put_off, err) : st;
+}
+
+enum ocop_status thumbs_try_again(const struct content_dir *blobs, struct ocop_error *err)
+{
+    struct content_dir dir;
+    enum ocop_status st = folder(blobs, &dir, err);
+
+    return st == OCOP_OK ? content_folder_clear(&dir, put_off, err) : st;
 }
 
 /* --- making ---------------------------------------------------------------------------------- */
@@ -209,8 +235,8 @@ static bool rests(const struct thumbs *t, const uint8_t hash[FILE_HASH_LEN])
     return false;
 }
 
-/* It is tried again, but not at once, and the others meanwhile. */
-static void rest(struct thumbs *t)
+/* It is tried again, but not at once, and the others meanwhile. `before`: how often it rested. */
+static void rest(struct thumbs *t, unsigned before)
 {
     struct resting *first = t->resting;
 
@@ -218,7 +244,7 @@ static void rest(struct thumbs *t)
         if (t->resting[i].until_ms < first->until_ms)
             first = &t->resting[i];
     memcpy(first->hash, t->hash, FILE_HASH_LEN);
-    first->until_ms = env_mono_ms(t->env) + REST_MS;
+    first->until_ms = env_mono_ms(t->env) + ((int64_t)REST_MS << before);
 }
 
 bool thumbs_want(struct thumbs *t, const uint8_t hash[FILE_HASH_LEN])
@@ -295,16 +321,14 @@ static void start(struct thumbs *t)
     content_abandon(&t->file);
 }
 
-/* One more try that failed; as good as all when it would be the same each time. */
-static void note_failure(struct thumbs *t, bool for_good)
+static void note_tries(struct thumbs *t, const char *folder_name, size_t count)
 {
     static const char marks[THUMBS_TRIES + 1] = "...";
-    const size_t count = for_good ? THUMBS_TRIES : 1;
     char path[PATH_MAX];
     int fd = -1;
 
-    failed_path(&t->dir, t->hash, path);
-    if (content_folder(&t->dir, "failed", NULL) == OCOP_OK)
+    tries_path(&t->dir, folder_name, t->hash, path);
+    if (content_folder(&t->dir, folder_name, NULL) == OCOP_OK)
         fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     if (fd < 0 || write(fd, marks, count) != (ssize_t)count)
         env_log(t->env, ENV_WARN, "thumbnail_failure_not_noted", "errno=%d", errno);
@@ -339,8 +363,12 @@ static void ended(struct thumbs *t, int status)
     t->pid = 0;
     content_abandon(&t->file);
     t->works = t->works || st == OCOP_OK;
-    if (st == OCOP_OK)
+    if (st == OCOP_OK) {
+        if (tries_forget(&t->dir, put_off, t->hash, &err) != OCOP_OK)
+            env_log(t->env, ENV_WARN, "thumbnail_tries_not_forgotten", "status=%s",
+                    err_name(err.status));
         return;
+    }
     const bool cannot = code == THUMBNAIL_FREE || code == NOT_RUN;
     if (cannot && !t->works) {
         t->off = true;
@@ -352,10 +380,14 @@ static void ended(struct thumbs *t, int status)
                     "reason=\"ocop-thumbnail cannot give up its rights here\"");
         return;
     }
-    if (cannot || code == THUMBNAIL_LATER || (code == THUMBNAIL_MADE && st != OCOP_EDAMAGED))
-        rest(t);
-    else
-        note_failure(t, code == THUMBNAIL_ODD);
+    if (code == THUMBNAIL_LATER) { /* its own word: it may need more than there ever is */
+        rest(t, tries(&t->dir, put_off, t->hash));
+        note_tries(t, put_off, 1);
+    } else if (cannot || (code == THUMBNAIL_MADE && st != OCOP_EDAMAGED)) {
+        rest(t, 0);
+    } else { /* as good as all when it would be the same each time */
+        note_tries(t, failed, code == THUMBNAIL_ODD ? THUMBS_TRIES : 1);
+    }
     env_log(t->env, ENV_WARN, "thumbnail_not_made", "code=%d signal=%d killed=%s status=%s", code,
             WIFSIGNALED(status) ? WTERMSIG(status) : 0, t->killed ? "true" : "false", err_name(st));
 }
@@ -372,7 +404,7 @@ static void watch(struct thumbs *t)
     else if (gone < 0 && errno != EINTR) { /* somebody else has waited for it */
         t->pid = 0;
         content_abandon(&t->file);
-        rest(t);
+        rest(t, 0);
     }
 }
 

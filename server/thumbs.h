@@ -6,7 +6,11 @@
 
 #include "content.h"
 
-enum { THUMBS_TRIES = 3 }; /* for one content, whose maker was killed each time */
+enum {
+    THUMBS_TRIES = 3, /* for one content, whose maker was killed each time */
+    THUMBS_LATER_TRIES =
+        8 /* whose maker was not able to: some two days, with longer and longer rests */
+};
 
 enum thumb_state {
     THUMB_HERE = 1,
@@ -29,6 +33,10 @@ OCOP_MUST_USE enum ocop_status thumbs_each(const struct content_dir *blobs, cont
 /** Failed tries are forgotten: they are made again when they are asked for. */
 OCOP_MUST_USE enum ocop_status thumbs_forgive(const struct content_dir *blobs,
                                               struct ocop_error *err);
+
+/** Only those of which it was said that they were not for the picture's sake. */
+OCOP_MUST_USE enum ocop_status thumbs_try_again(const struct content_dir *blobs,
+                                                struct ocop_error *err);
 
 struct thumbs;
 

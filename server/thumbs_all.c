@@ -102,6 +102,8 @@ enum ocop_status thumbs_make(struct registry *r, const char *maker, struct thumb
     *found = (struct thumbs_found){0};
     enum ocop_status st = thumbs_open(&r->blobs, maker, r->env, &l.thumbs, err);
     if (st == OCOP_OK)
+        st = thumbs_try_again(&r->blobs, err);
+    if (st == OCOP_OK)
         st = query_files(r, NULL, make_one, &l, err);
     thumbs_close(l.thumbs);
     return st;

@@ -18,7 +18,8 @@ struct thumbs_found {
 OCOP_MUST_USE enum ocop_status thumbs_verify(struct registry *r, bool remove,
                                              struct thumbs_found *found, struct ocop_error *err);
 
-/** Make all that can be made and are not there; waits for each. `maker` as for thumbs_open. */
+/** Make all that can be made and are not there, also those that were given up for want of memory or
+ * of a disk; waits for each. `maker` as for thumbs_open. */
 OCOP_MUST_USE enum ocop_status thumbs_make(struct registry *r, const char *maker,
                                            struct thumbs_found *found, struct ocop_error *err);
 

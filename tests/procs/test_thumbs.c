@@ -351,14 +351,14 @@ static void a_maker_that_could_not_is_asked_again_later(void **state)
     struct photo p = photo(w, &(struct camera){.width = 300, .height = 200}, 100);
     struct photo q = photo(w, &(struct camera){.width = 300, .height = 200, .seed = 1}, 100);
     employ(w, script(w, "test -e $0.again || exit 5; printf '\\377\\330\\377'"), &env);
-    for (unsigned hour = 0; hour < 5; hour++) {
+    for (unsigned day = 0; day < 5; day++) {
         thumbs_want(w->registry->thumbs, p.hash);
         assert_true(thumbs_turn(w->registry->thumbs));
         work(w);
         assert_int_equal(look(w, &p), THUMB_UNMADE);
         thumbs_want(w->registry->thumbs, p.hash);
         assert_false(thumbs_turn(w->registry->thumbs)); /* it rests */
-        now += 3600000;
+        now += 86400000;
     }
     char again[160];
     snprintf(again, sizeof again, "%s/maker.sh.again", w->dir);
@@ -368,9 +368,45 @@ static void a_maker_that_could_not_is_asked_again_later(void **state)
     thumbs_want(w->registry->thumbs, q.hash); /* others do not */
     work(w);
     assert_int_equal(look(w, &q), THUMB_HERE);
-    now += 3600000;
+    now += 86400000;
     thumbs_want(w->registry->thumbs, p.hash);
     work(w);
+    assert_int_equal(look(w, &p), THUMB_HERE);
+}
+
+/* A maker may say so of one picture each time, and the device asks with each sync. */
+static void one_that_is_put_off_again_and_again_is_given_up(void **state)
+{
+    struct world *w = *state;
+    int64_t now = 1000, rest = 600000;
+    unsigned tried = 0;
+    struct env env = *env_system();
+    struct thumbs_found found;
+    struct ocop_error err = {0};
+    env.mono_ms = still_ms;
+    env.self = &now;
+    employ(w, "/nowhere/ocop-thumbnail", env_system());
+    struct photo p = photo(w, &(struct camera){.width = 300, .height = 200}, 100);
+    employ(w, script(w, "exit 5"), &env);
+    for (; look(w, &p) == THUMB_UNMADE && tried < 100; tried++) {
+        thumbs_want(w->registry->thumbs, p.hash);
+        assert_true(thumbs_turn(w->registry->thumbs));
+        work(w);
+        now += rest - 1;
+        thumbs_want(w->registry->thumbs, p.hash);
+        assert_false(thumbs_turn(w->registry->thumbs)); /* it rests longer each time */
+        now += 1;
+        rest *= 2;
+        if (tried % 2) /* also for who is started anew */
+            employ(w, script(w, "exit 5"), &env);
+    }
+    assert_int_equal(tried, THUMBS_LATER_TRIES);
+    want(w, 0, p.id);
+    world_sync(w, 0);
+    expect_none(w, 0, p.id, "has no thumbnail of it");
+    /* Until the office asks. */
+    must(thumbs_make(w->registry, maker(), &found, &err), &err);
+    assert_int_equal(found.made, 1);
     assert_int_equal(look(w, &p), THUMB_HERE);
 }
 
@@ -755,6 +791,7 @@ int main(void)
         TEST(a_maker_that_dies_lies_or_writes_too_much_is_tried_three_times),
         TEST(a_maker_that_hangs_is_killed),
         TEST(a_maker_that_could_not_is_asked_again_later),
+        TEST(one_that_is_put_off_again_and_again_is_given_up),
         TEST(what_a_maker_says_of_the_machine_counts_until_it_has_made_one),
         TEST(who_started_us_may_ignore_the_end_of_children),
         TEST(a_program_that_is_not_found_is_said_to_be_so),
