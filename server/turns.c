@@ -11,7 +11,8 @@
 
 enum {
     SENDERS_MAX = 1024,
-    DEBT_MAX = 64 * 1024,
+    DEBT_MAX = 64 * 1024,        /* of it one request waits for so much at most, */
+    OWED_MAX = 64 * 1024 * 1024, /* and the next ones for the rest: this much, at most */
     CROWD_FORGOTTEN = 8,
     SERVED_BYTES_PER_MS = 1024 /* about, by a slow processor */
 };
@@ -19,7 +20,9 @@ enum {
 /* What a sender has had. One who falls on another's place takes it, and that one is forgiven. */
 struct sender {
     uint32_t from;
-    uint64_t due; /* of its last request, and what it cost besides */
+    uint64_t due;  /* of its last request, and what was paid for those before */
+    uint64_t owed; /* what it cost that is in no due yet: or one request might wait for longer than
+                      a device does */
 };
 
 struct turns {
@@ -68,9 +71,28 @@ size_t turns_crowd(const struct turns *t)
 static struct sender *sender_of(struct turns *t, uint32_t from)
 {
     struct sender *s = &t->senders[from % SENDERS_MAX];
-    if (s->from != from || s->due < t->now)
-        *s = (struct sender){from, t->now};
+    if (s->from != from)
+        *s = (struct sender){from, t->now, 0};
+    if (s->due < t->now) { /* it asked for nothing while it might have */
+        const uint64_t passed = t->now - s->due;
+        s->owed -= passed < s->owed ? passed : s->owed;
+        s->due = t->now;
+    }
     return s;
+}
+
+/* Behind the first of those who wait, or who comes now. */
+static void pay(const struct turns *t, struct sender *s)
+{
+    uint64_t first = t->count ? UINT64_MAX : t->now, room, part;
+
+    for (size_t i = 0; i < t->count; i++)
+        first = t->v[i].due < first ? t->v[i].due : first;
+    first = first > t->now ? first : t->now;
+    room = s->due < first + DEBT_MAX ? first + DEBT_MAX - s->due : 0;
+    part = s->owed < room ? s->owed : room;
+    s->due += part;
+    s->owed -= part;
 }
 
 bool turns_put(struct turns *t, uint32_t from, size_t bytes, void *request)
@@ -79,6 +101,8 @@ bool turns_put(struct turns *t, uint32_t from, size_t bytes, void *request)
         return false;
     CHECK(t->count < t->room);
     struct sender *s = sender_of(t, from);
+    if (s->owed)
+        pay(t, s);
     s->due += cost(bytes);
     t->bytes += cost(bytes);
     t->v[t->count++] = (struct turn){request, from, bytes, s->due, t->orders++};
@@ -125,10 +149,9 @@ void turns_again(struct turns *t, const struct turn *turn)
 void turns_charge(struct turns *t, uint32_t from, size_t bytes)
 {
     struct sender *s = sender_of(t, from);
+    bytes = bytes < OWED_MAX ? bytes : OWED_MAX;
     t->now += bytes / t->side_by_side;
-    s->due += bytes;
-    if (s->due > t->now + DEBT_MAX)
-        s->due = t->now + DEBT_MAX; /* or it might wait for longer than a device does */
+    s->owed = s->owed + bytes < OWED_MAX ? s->owed + bytes : OWED_MAX;
 }
 
 uint32_t turns_back_in_ms(struct turns *t, size_t bytes, int64_t now_ms)

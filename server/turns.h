@@ -39,7 +39,9 @@ size_t turns_take(struct turns *t, struct turn *out, size_t max);
 /** One that was taken and not served goes back to where it stood. At most `max` of the last take.
  */
 void turns_again(struct turns *t, const struct turn *turn);
-/** What serving `from` has cost besides its request. */
+/** What serving `from` has cost besides its request. Its next request waits for 64 KiB of that at
+ * most, the ones after it each for as much of the rest; what passes meanwhile counts. What one owes
+ * is 64 MiB at most. */
 void turns_charge(struct turns *t, uint32_t from, size_t bytes);
 
 /** When one who was not taken should come back: behind what waits and behind those who were told

@@ -172,6 +172,38 @@ static void what_was_answered_at_length_counts_too(void **state)
     turns_close(f.t);
 }
 
+/* Hashing one content may cost more than one request may wait for. */
+static void what_was_used_is_paid_in_full_by_one_request_after_the_other(void **state)
+{
+    enum { DEBT = 64 * 1024, REQUESTS = 12 };
+    struct fixture f;
+    uint64_t paid = 0;
+    (void)state;
+    open_with(&f, QUEUE_BYTES_DEFAULT);
+    put(&f, 1, SMALL);
+    put(&f, 2, SMALL);
+    assert_int_equal(take(&f, 2), 2);
+    turns_charge(f.t, 1, 4 * DEBT);
+    turns_charge(f.t, 1, 4 * DEBT);
+    for (unsigned round = 0; round < REQUESTS; round++) {
+        uint64_t passed = 0;
+        put(&f, 2, SMALL);
+        put(&f, 1, SMALL);
+        for (;; passed++) {
+            assert_int_equal(take(&f, 1), 1);
+            if (f.out[0].from == 1)
+                break;
+            put(&f, 2, SMALL);
+        }
+        assert_in_range(passed, 0, 2 * DEBT / TURN_BYTES);
+        paid += passed * (TURN_BYTES + SMALL);
+        if (round == REQUESTS - 1)
+            assert_in_range(passed, 0, 3);
+    }
+    assert_in_range(paid, 3 * DEBT, 8 * DEBT);
+    turns_close(f.t);
+}
+
 static void what_was_not_served_stands_where_it_stood(void **state)
 {
     struct fixture f;
@@ -267,6 +299,7 @@ int main(void)
         cmocka_unit_test(who_sends_many_at_once_has_no_more_than_others),
         cmocka_unit_test(a_batch_has_so_many_bytes_and_a_larger_request_is_alone),
         cmocka_unit_test(what_was_answered_at_length_counts_too),
+        cmocka_unit_test(what_was_used_is_paid_in_full_by_one_request_after_the_other),
         cmocka_unit_test(what_was_not_served_stands_where_it_stood),
         cmocka_unit_test(many_are_many_until_they_stay_away),
         cmocka_unit_test(more_than_may_wait_is_not_taken_until_there_is_room),
