@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "changeset.h"
 #include "thumbnail/thumbnail.h"
 
 enum {
@@ -103,6 +104,27 @@ static enum ocop_status is_picture(const struct content_dir *blobs,
     return st;
 }
 
+/* OCOP_ENOTFOUND also when it is not what was made: it can be made again. */
+static enum ocop_status read_sound(const struct content_dir *dir, const uint8_t hash[FILE_HASH_LEN],
+                                   uint8_t *out, size_t *len, struct ocop_error *err)
+{
+    uint8_t file[THUMBNAIL_BYTES_MAX + THUMBS_SUM_LEN + 1], sum[THUMBS_SUM_LEN];
+    size_t got = 0;
+    enum ocop_status st = content_read(dir, hash, 0, file, sizeof file, &got, err);
+
+    if (content_fails_alone(dir, hash, st))
+        return err_set(err, OCOP_ENOTFOUND, "its thumbnail cannot be read");
+    if (st != OCOP_OK)
+        return st;
+    const size_t image = got > THUMBS_SUM_LEN ? got - THUMBS_SUM_LEN : 0;
+    hash_bytes(span_of(file, image), sum);
+    if (image == 0 || image > THUMBNAIL_BYTES_MAX || memcmp(sum, file + image, THUMBS_SUM_LEN) != 0)
+        return err_set(err, OCOP_ENOTFOUND, "its thumbnail is damaged");
+    memcpy(out, file, image);
+    *len = image;
+    return OCOP_OK;
+}
+
 enum ocop_status thumbs_look(const struct content_dir *blobs, const uint8_t hash[FILE_HASH_LEN],
                              enum thumb_state *state, uint8_t *out, size_t *len,
                              struct ocop_error *err)
@@ -114,7 +136,7 @@ enum ocop_status thumbs_look(const struct content_dir *blobs, const uint8_t hash
     *len = 0;
     *state = THUMB_HERE;
     if (st == OCOP_OK)
-        st = content_read(&dir, hash, 0, out, THUMBNAIL_BYTES_MAX, len, err);
+        st = read_sound(&dir, hash, out, len, err);
     if (st != OCOP_ENOTFOUND)
         return st;
     *state =
@@ -336,20 +358,23 @@ static void note_tries(struct thumbs *t, const char *folder_name, size_t count)
         (void)close(fd);
 }
 
-/* It may hold anything: of this size at most, and beginning as a JPEG does. */
+/* It may hold anything: of this size at most, and beginning as a JPEG does. Its sum is put behind
+ * it.
+ */
 static enum ocop_status place(struct thumbs *t, struct ocop_error *err)
 {
-    uint8_t head[3];
-    struct stat info;
+    uint8_t image[THUMBNAIL_BYTES_MAX + 1], sum[THUMBS_SUM_LEN];
+    const ssize_t len = pread(t->file.fd, image, sizeof image, 0);
     bool fresh;
 
-    if (fstat(t->file.fd, &info) != 0 || (uint64_t)info.st_size > THUMBNAIL_BYTES_MAX ||
-        pread(t->file.fd, head, sizeof head, 0) != sizeof head ||
-        memcmp(head, "\xff\xd8\xff", sizeof head) != 0)
+    if (len < 0)
+        return err_set(err, OCOP_EIO, "reading a thumbnail: %m");
+    if (len < 3 || len > (ssize_t)THUMBNAIL_BYTES_MAX || memcmp(image, "\xff\xd8\xff", 3) != 0)
         return err_set(err, OCOP_EDAMAGED, "what was made is no thumbnail");
-    if (fsync(t->file.fd) != 0)
+    hash_bytes(span_of(image, (size_t)len), sum);
+    if (pwrite(t->file.fd, sum, sizeof sum, len) != (ssize_t)sizeof sum || fsync(t->file.fd) != 0)
         return err_set(err, OCOP_EIO, "making sure of a thumbnail: %m");
-    t->file.size = (uint64_t)info.st_size;
+    t->file.size = (uint64_t)len + sizeof sum;
     memcpy(t->file.hash, t->hash, FILE_HASH_LEN); /* by which it is asked for */
     return content_place(&t->file, &fresh, err);
 }

@@ -1,12 +1,13 @@
 /* Thumbnails of contents, made by a process that can do nothing else (thumbnail/ocop_thumbnail.c),
  * one at a time, while others are served. They lie in BLOBS/thumb/ab, each under the name of its
- * content, and can be made again: no backup holds them. */
+ * content with its own sum behind it, and can be made again: no backup holds them. */
 #ifndef SERVER_THUMBS_H
 #define SERVER_THUMBS_H
 
 #include "content.h"
 
 enum {
+    THUMBS_SUM_LEN = FILE_HASH_LEN,
     THUMBS_TRIES = 3, /* for one content, whose maker was killed each time */
     THUMBS_LATER_TRIES =
         8 /* whose maker was not able to: some two days, with longer and longer rests */
@@ -14,8 +15,8 @@ enum {
 
 enum thumb_state {
     THUMB_HERE = 1,
-    THUMB_NONE, /* it is no picture that is decoded, or all tries failed */
-    THUMB_UNMADE
+    THUMB_NONE,  /* it is no picture that is decoded, or all tries failed */
+    THUMB_UNMADE /* or it is not what was made */
 };
 
 /** What there is of it; `out` has THUMBNAIL_BYTES_MAX bytes.  @return OCOP_EIO */

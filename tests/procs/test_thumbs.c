@@ -410,6 +410,45 @@ static void one_that_is_put_off_again_and_again_is_given_up(void **state)
     assert_int_equal(look(w, &p), THUMB_HERE);
 }
 
+/* It can be made again, so nobody waits for the office to find it. */
+static void a_thumbnail_that_is_damaged_is_made_anew(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    struct thumbs_found found;
+    struct content_dir thumbs;
+    char path[PATH_MAX], folder[PATH_MAX];
+    uint8_t byte;
+    struct photo p = photo(w, &(struct camera){.width = 300, .height = 200}, 100);
+    work(w);
+    snprintf(path, sizeof path, "%s/thumb", w->registry->blobs.path);
+    must(content_dir_init(&thumbs, path, NULL, env_system(), &err), &err);
+    content_path(&thumbs, p.hash, path, folder);
+    for (unsigned how = 0; how < 6; how++) {
+        assert_int_equal(look(w, &p), THUMB_HERE);
+        const int fd = open(path, O_RDWR);
+        const off_t len = lseek(fd, 0, SEEK_END), at = how == 0 ? 0 : how == 1 ? len / 2 : len - 1;
+        assert_int_equal(pread(fd, &byte, 1, at), 1);
+        byte ^= 1;
+        if (how < 3)
+            assert_int_equal(pwrite(fd, &byte, 1, at), 1);
+        else
+            assert_int_equal(ftruncate(fd, how == 3 ? len - 1 : how == 4 ? 0 : len + 20000), 0);
+        assert_int_equal(close(fd), 0);
+        assert_int_equal(look(w, &p), THUMB_UNMADE);
+        if (how % 2) {
+            must(thumbs_make(w->registry, maker(), &found, &err), &err);
+            assert_int_equal(found.made, 1);
+            continue;
+        }
+        want(w, 0, p.id);
+        world_sync(w, 0);
+        work(w);
+    }
+    world_sync(w, 0);
+    assert_int_equal(seen_on(w, 0, p.id).width, 256);
+}
+
 /* A picture that took over the maker ends it as it likes: that stops none of the others. */
 static void what_a_maker_says_of_the_machine_counts_until_it_has_made_one(void **state)
 {
@@ -792,6 +831,7 @@ int main(void)
         TEST(a_maker_that_hangs_is_killed),
         TEST(a_maker_that_could_not_is_asked_again_later),
         TEST(one_that_is_put_off_again_and_again_is_given_up),
+        TEST(a_thumbnail_that_is_damaged_is_made_anew),
         TEST(what_a_maker_says_of_the_machine_counts_until_it_has_made_one),
         TEST(who_started_us_may_ignore_the_end_of_children),
         TEST(a_program_that_is_not_found_is_said_to_be_so),

@@ -154,12 +154,15 @@ static enum ocop_status make_thumb(struct sim *s, const struct content_dir *dir,
                                    const uint8_t hash[FILE_HASH_LEN])
 {
     struct content_writer w = {.fd = -1};
-    uint8_t image[THUMB_LEN];
+    uint8_t image[THUMB_LEN], sum[THUMBS_SUM_LEN];
     bool fresh;
     thumb_bytes(hash, image);
+    hash_bytes(span_of(image, sizeof image), sum);
     enum ocop_status st = content_begin(dir, &w, NULL);
     if (st == OCOP_OK)
         st = content_write(&w, span_of(image, sizeof image), NULL);
+    if (st == OCOP_OK)
+        st = content_write(&w, span_of(sum, sizeof sum), NULL);
     if (st == OCOP_OK)
         st = content_seal(&w, NULL);
     memcpy(w.hash, hash, FILE_HASH_LEN);
