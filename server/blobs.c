@@ -299,13 +299,31 @@ static enum ocop_status say_whole(struct asked *q, const struct subject *s)
     return st != OCOP_OK ? st : say(q, s, FILE_WHOLE, NULL);
 }
 
-/* The content is here; its bearer may have read its hash somewhere. */
+/* A proof that does not hold: what lies here may not be what it is named by. Then it goes aside,
+ * and its bearer brings it anew. */
+static enum ocop_status look_at_own(struct asked *q, const struct subject *s, bool *damaged)
+{
+    char name[CONTENT_NAME_LEN + 1];
+    q->hashed += s->size;
+    q->r->hashed += s->size;
+    enum ocop_status st = content_check(&q->r->blobs, s->hash, s->size, q->err);
+    *damaged = st == OCOP_EDAMAGED;
+    if (!*damaged)
+        return st != OCOP_OK ? st : say_prove(q, s);
+    env_log(q->r->env, ENV_ERROR, "content_damaged", "content=%s", content_name(s->hash, name));
+    st = content_set_aside(&q->r->blobs, s->hash, q->err);
+    return st == OCOP_OK ? blobs_lack(q->r, s->hash, s->size, q->err) : st;
+}
+
+/* The content is here; its bearer may have read its hash somewhere. *damaged: it is not, after all.
+ */
 static enum ocop_status whole_answer(struct asked *q, const struct subject *s,
-                                     const Ocop__Sync__FileAsk *ask)
+                                     const Ocop__Sync__FileAsk *ask, bool *damaged)
 {
     uint8_t nonce[FILE_HASH_LEN], right[FILE_HASH_LEN];
     bool brought;
     enum ocop_status st = has_brought(q, s, &brought);
+    *damaged = false;
     if (st != OCOP_OK || brought)
         return st != OCOP_OK ? st : say_whole(q, s);
     if (!ask || ask->proof.len != FILE_HASH_LEN || !may_hash(q, s->size))
@@ -315,7 +333,7 @@ static enum ocop_status whole_answer(struct asked *q, const struct subject *s,
     if (st != OCOP_OK)
         return st;
     if (sodium_memcmp(right, ask->proof.data, FILE_HASH_LEN) != 0)
-        return say_prove(q, s);
+        return look_at_own(q, s, damaged);
     st = note_brought(q, s);
     return st != OCOP_OK ? st : say_whole(q, s);
 }
@@ -381,13 +399,15 @@ static enum ocop_status up_answer(struct asked *q, struct subject *s,
                                   const Ocop__Sync__FileAsk *ask,
                                   const Ocop__Sync__FilesRequest *in)
 {
-    bool there = false, too_much;
+    bool there = false, damaged = false, too_much;
     enum ocop_status st = may_send(q, s);
     if (st != OCOP_OK || !s->named)
         return st != OCOP_OK ? st : say(q, s, s->removed ? FILE_REMOVED : FILE_UNNAMED, NULL);
     st = content_there(&q->r->blobs, s->hash, s->size, &there, q->err);
-    if (st != OCOP_OK || there)
-        return st != OCOP_OK ? st : whole_answer(q, s, ask);
+    if (st == OCOP_OK && there)
+        st = whole_answer(q, s, ask, &damaged);
+    if (st != OCOP_OK || (there && !damaged))
+        return st;
     st = over_budget(q, &too_much);
     if (st != OCOP_OK || too_much)
         return st != OCOP_OK ? st : say(q, s, FILE_NO_ROOM, NULL);

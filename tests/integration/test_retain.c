@@ -726,6 +726,24 @@ static void what_is_lost_is_asked_of_who_is_about_to_let_go_of_it(void **state)
     }
 }
 
+/* A restored registry has the file, knows of nobody who brought it, and was never told to read it.
+ */
+static void what_is_damaged_unnoticed_comes_anew_from_who_would_prove_to_have_it(void **state)
+{
+    struct centre *c = *state;
+    static struct photo p;
+    char text[300];
+    world_backup(&c->w);
+    brought(c, 1, 28, &p);
+    spoil(c, &p, false);
+    world_restore(&c->w);
+    set_clock(c);
+    assert_int_equal(world_sync(&c->w, 1).files_sent, 1);
+    assert_int_equal(at_centre(c, &p), OCOP_OK);
+    assert_int_equal(state_of(c, 1, &p, text), OCOP_FILE_STORED);
+    assert_int_equal(world_count(&c->w, "SELECT count(*) FROM lacking"), 0);
+}
+
 /* It came, and then its commit failed. */
 static void what_came_before_a_failed_commit_is_asked_of_nobody_any_more(void **state)
 {
@@ -936,6 +954,7 @@ int main(void)
         TEST(one_that_cannot_be_removed_holds_up_no_other),
         TEST(what_is_damaged_or_lost_is_asked_of_its_device_again),
         TEST(what_is_lost_is_asked_of_who_is_about_to_let_go_of_it),
+        TEST(what_is_damaged_unnoticed_comes_anew_from_who_would_prove_to_have_it),
         TEST(what_came_before_a_failed_commit_is_asked_of_nobody_any_more),
         TEST(a_content_is_not_put_aside_for_an_attachment_that_lies_about_it),
         TEST(another_device_that_has_it_brings_it_back),
