@@ -165,6 +165,8 @@ static const struct command commands[] = {
       {"--json", NULL, "list: for programs"},
       {"--mend", NULL, "verify: take what is not whole from backups, or ask devices for it"},
       {"--parts-older", "DAYS", "sweep: forget chunks of what nobody went on with; it begins anew"},
+      {"--restored", NULL,
+       "sweep: also what a device may name that has not synced since a restore"},
       {"--older-than", "DAYS", "retain: what nothing was changed of for so long; 366 at least"},
       {"--role", "ROLE", "retain: only attachments of this role"},
       {"--kind", "KIND", "retain: only those of records of this kind"},

@@ -9,7 +9,7 @@
 #include "keys.h"
 #include "registry.h"
 
-enum { COMMAND_OPTIONS_MAX = 14, COMMAND_OPERANDS_MAX = 4 };
+enum { COMMAND_OPTIONS_MAX = 16, COMMAND_OPERANDS_MAX = 4 };
 
 struct command_option {
     const char *name;     /* "--from" */

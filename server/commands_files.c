@@ -83,7 +83,7 @@ static enum ocop_status sweep(const struct invocation *in, struct registry *r,
         st = registry_begin(r, err);
     if (st != OCOP_OK)
         return st;
-    st = files_sweep(r, (unsigned)days, in->out, &swept, err);
+    st = files_sweep(r, (unsigned)days, command_has(in, "--restored"), in->out, &swept, err);
     registry_rollback(r); /* nothing was written but files */
     if (st == OCOP_OK)    /* which can be made again: nobody is kept out for them */
         st = thumbs_verify(r, true, &thumbs, err);
@@ -92,6 +92,12 @@ static enum ocop_status sweep(const struct invocation *in, struct registry *r,
                 "%" PRIu64 " contents removed, %" PRIu64 " parts emptied (%" PRIu64
                 " KiB)\n%" PRIu64 " thumbnails removed\n",
                 swept.removed, swept.emptied, swept.bytes / 1024, thumbs.loose);
+    if (st == OCOP_OK && swept.spared)
+        fprintf(in->out,
+                "%" PRIu64
+                " contents kept that none names: this registry was restored, and a device "
+                "that has not synced since may name them; `--restored` removes them\n",
+                swept.spared);
     if (st == OCOP_OK && swept.failed)
         st = err_set(err, OCOP_EIO, "%" PRIu64 " files could not be removed, see above",
                      swept.failed);

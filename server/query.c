@@ -47,6 +47,8 @@ static const char *const sql_files_of_record = SQL_FILES("a.record_id = ?1");
 static const char *const sql_files_of_hash = SQL_FILES("a.hash = ?1");
 static const char *const sql_file_named =
     "SELECT EXISTS (SELECT 1 FROM attachment WHERE hash = ?1 AND removed_ms IS NULL)";
+static const char *const sql_file_removed =
+    "SELECT EXISTS (SELECT 1 FROM attachment WHERE hash = ?1 AND removed_ms IS NOT NULL)";
 static const char *const sql_integrity = "PRAGMA integrity_check(1)";
 static const char *const sql_backup_made =
     "INSERT INTO backup (made_ms, version, path, sum) VALUES (?1, ?2, ?3, row_sum(?1, ?2, ?3))";
@@ -152,11 +154,12 @@ enum ocop_status query_files_of(struct registry *r, const uint8_t hash[FILE_HASH
     return files_where(r, sql_files_of_hash, span_of(hash, FILE_HASH_LEN), fn, self, err);
 }
 
-enum ocop_status query_file_named(struct registry *r, const uint8_t hash[FILE_HASH_LEN], bool *out,
-                                  struct ocop_error *err)
+static enum ocop_status file_asked(struct registry *r, const char *sql,
+                                   const uint8_t hash[FILE_HASH_LEN], bool *out,
+                                   struct ocop_error *err)
 {
     sqlite3_stmt *s = NULL;
-    enum ocop_status st = prepare(r->db, sql_file_named, &s, err);
+    enum ocop_status st = prepare(r->db, sql, &s, err);
     *out = false;
     if (st != OCOP_OK)
         return st;
@@ -167,6 +170,18 @@ enum ocop_status query_file_named(struct registry *r, const uint8_t hash[FILE_HA
         st = db_error(r->db, err, "look for an attachment");
     sqlite3_finalize(s);
     return st;
+}
+
+enum ocop_status query_file_named(struct registry *r, const uint8_t hash[FILE_HASH_LEN], bool *out,
+                                  struct ocop_error *err)
+{
+    return file_asked(r, sql_file_named, hash, out, err);
+}
+
+enum ocop_status query_file_removed(struct registry *r, const uint8_t hash[FILE_HASH_LEN],
+                                    bool *out, struct ocop_error *err)
+{
+    return file_asked(r, sql_file_removed, hash, out, err);
 }
 
 /* Records of a kind that fulfil a condition, oldest first. */

@@ -80,6 +80,10 @@ OCOP_MUST_USE enum ocop_status query_files_of(struct registry *r, const uint8_t 
 OCOP_MUST_USE enum ocop_status query_file_named(struct registry *r,
                                                 const uint8_t hash[FILE_HASH_LEN], bool *out,
                                                 struct ocop_error *err);
+/** Does one name it whose content the office had removed? */
+OCOP_MUST_USE enum ocop_status query_file_removed(struct registry *r,
+                                                  const uint8_t hash[FILE_HASH_LEN], bool *out,
+                                                  struct ocop_error *err);
 
 /** SQLite's own check of the whole file, and the schema. @return OCOP_EDAMAGED with the first
  * finding and what to do */

@@ -306,8 +306,23 @@ struct sweeping {
     struct registry *r;
     FILE *out;
     int64_t before_ms; /* parts that nobody touched since; 0: none */
+    bool spares;       /* what a device may name again that has not synced since a restore */
     struct files_swept *swept;
 };
+
+static enum ocop_status was_restored(struct registry *r, bool *out, struct ocop_error *err)
+{
+    struct lineage *v;
+    struct arena a;
+    size_t count;
+    arena_init(&a, MIB(1));
+    enum ocop_status st = lineages_of(r, &a, &v, &count, err);
+    *out = false;
+    for (size_t i = 0; st == OCOP_OK && i < count; i++)
+        *out = *out || !id_is_zero(&v[i].parent);
+    arena_fini(&a);
+    return st;
+}
 
 /* One that cannot be removed now is told of, and keeps none of the others. */
 static enum ocop_status swept(struct sweeping *w, const uint8_t hash[FILE_HASH_LEN],
@@ -335,10 +350,19 @@ static enum ocop_status sweep_content(void *self, const uint8_t hash[FILE_HASH_L
 {
     struct sweeping *w = self;
     struct ocop_error why = {0};
-    bool named;
+    char name[CONTENT_NAME_LEN + 1];
+    bool named, removed = false;
     enum ocop_status st = query_file_named(w->r, hash, &named, err);
+    if (st == OCOP_OK && !named && w->spares)
+        st = query_file_removed(w->r, hash, &removed, err);
     if (st != OCOP_OK || named)
         return st;
+    if (w->spares && !removed) {
+        w->swept->spared++;
+        fprintf(w->out, "kept\t%s\tno attachment names it; since the restore a device may yet\n",
+                content_name(hash, name));
+        return OCOP_OK;
+    }
     st = content_remove(&w->r->blobs, hash, &why);
     return swept(w, hash, "", st, &why, err);
 }
@@ -371,14 +395,16 @@ static enum ocop_status sweep_part(void *self, const uint8_t hash[FILE_HASH_LEN]
     return st;
 }
 
-enum ocop_status files_sweep(struct registry *r, unsigned days, FILE *out,
+enum ocop_status files_sweep(struct registry *r, unsigned days, bool restored, FILE *out,
                              struct files_swept *swept, struct ocop_error *err)
 {
     struct sweeping w = {.r = r, .out = out, .swept = swept};
+    enum ocop_status st = restored ? OCOP_OK : was_restored(r, &w.spares, err);
     *swept = (struct files_swept){0};
     if (days)
         w.before_ms = env_now_ms(r->env) - (int64_t)days * DAY_MS;
-    enum ocop_status st = content_each(&r->blobs, sweep_content, &w, err);
+    if (st == OCOP_OK)
+        st = content_each(&r->blobs, sweep_content, &w, err);
     if (st == OCOP_OK)
         st = content_each_aside(&r->blobs, sweep_content, &w, err);
     return st == OCOP_OK ? content_each_part(&r->blobs, sweep_part, &w, err) : st;

@@ -24,12 +24,16 @@ struct files_swept {
     uint64_t emptied; /* parts that nobody went on with */
     uint64_t bytes;
     uint64_t failed; /* not removed: told of */
+    uint64_t spared; /* what no attachment names, of a registry that was restored */
 };
 /** Remove contents that no attachment names, or whose removal was cut short, and the parts of such.
+ *  In a registry that was restored, what none ever named stays, unless `restored` is set: a device
+ *  may have let go of it, and send its record again as late as it comes.
  *  Forget the chunks of parts that nobody went on with for `days` (0: of none): the file stays on
  *  its way, and begins anew. In a transaction that writes, so that nothing comes to be named and no
  *  chunk comes meanwhile. */
-OCOP_MUST_USE enum ocop_status files_sweep(struct registry *r, unsigned days, FILE *out,
-                                           struct files_swept *swept, struct ocop_error *err);
+OCOP_MUST_USE enum ocop_status files_sweep(struct registry *r, unsigned days, bool restored,
+                                           FILE *out, struct files_swept *swept,
+                                           struct ocop_error *err);
 
 #endif

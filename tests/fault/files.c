@@ -148,7 +148,7 @@ static enum ocop_status sweep_centre(struct scene *s, struct ocop_error *err)
     enum ocop_status st = registry_begin(s->w.registry, err);
     if (st != OCOP_OK)
         return st;
-    st = files_sweep(s->w.registry, 0, nowhere, &swept, err);
+    st = files_sweep(s->w.registry, 0, false, nowhere, &swept, err);
     registry_rollback(s->w.registry);
     return st == OCOP_OK && swept.failed ? err_set(err, OCOP_EIO, "one is still there") : st;
 }

@@ -133,7 +133,7 @@ static void dropped(struct scene *s, enum ocop_status st)
     assert_int_equal(world_count(&s->w, "SELECT count(*) FROM attachment WHERE removed_ms IS NULL"),
                      0);
     must(registry_begin(s->w.registry, &err), &err);
-    must(files_sweep(s->w.registry, 0, nowhere(), &swept, &err), &err);
+    must(files_sweep(s->w.registry, 0, false, nowhere(), &swept, &err), &err);
     registry_rollback(s->w.registry);
     must(content_there(&s->w.registry->blobs, hash, BYTES, &there, &err), &err);
     assert_false(there);

@@ -268,7 +268,7 @@ static void a_sweep_leaves_what_it_cannot_remove(void **state)
     }
     make_unreadable(&w->registry->blobs, p[1]);
     must(registry_begin(w->registry, &err), &err);
-    must(files_sweep(w->registry, 0, listen(&t), &swept, &err), &err);
+    must(files_sweep(w->registry, 0, false, listen(&t), &swept, &err), &err);
     registry_rollback(w->registry);
     assert_int_equal(swept.removed, PHOTOS - 1);
     assert_int_equal(swept.failed, 1);

@@ -562,6 +562,17 @@ static void nothing_is_dropped_within_the_year_that_a_result_can_be_contested_in
 }
 
 /* Between the commit and the removal: what is left lying is no content of anybody's. */
+static void put_back(struct centre *c, const struct photo *p)
+{
+    struct ocop_error err = {0};
+    struct content_writer out;
+    bool fresh;
+    must(content_begin(&c->w.registry->blobs, &out, &err), &err);
+    must(content_write(&out, span_of(p->bytes, sizeof p->bytes), &err), &err);
+    must(content_seal(&out, &err), &err);
+    must(content_place(&out, &fresh, &err), &err);
+}
+
 static void a_removal_that_was_cut_short_is_finished_by_a_sweep(void **state)
 {
     struct centre *c = *state;
@@ -571,15 +582,10 @@ static void a_removal_that_was_cut_short_is_finished_by_a_sweep(void **state)
     brought(c, 1, 5, &p);
     c->ahead_ms = 401 * DAY;
     assert_int_equal(retain(c, NULL, 0, false, NULL).removed, 1);
-    struct content_writer out;
-    bool fresh;
-    must(content_begin(&c->w.registry->blobs, &out, &err), &err);
-    must(content_write(&out, span_of(p.bytes, sizeof p.bytes), &err), &err);
-    must(content_seal(&out, &err), &err);
-    must(content_place(&out, &fresh, &err), &err);
+    put_back(c, &p);
     says(attached(c, &p), "removed on ");
     assert_int_equal(verified(c, false, NULL).orphaned, 1);
-    must(files_sweep(c->w.registry, 0, stdout, &swept, &err), &err);
+    must(files_sweep(c->w.registry, 0, false, stdout, &swept, &err), &err);
     assert_int_equal(swept.removed, 1);
     assert_int_equal(at_centre(c, &p), OCOP_ENOTFOUND);
 }
@@ -630,13 +636,44 @@ static void what_was_put_aside_is_swept_when_nobody_names_it(void **state)
     must(content_seal(&out, &err), &err);
     must(content_place(&out, &fresh, &err), &err);
     must(content_set_aside(&c->w.registry->blobs, p.hash, &err), &err);
-    must(files_sweep(c->w.registry, 0, stdout, &swept, &err), &err);
+    must(files_sweep(c->w.registry, 0, false, stdout, &swept, &err), &err);
     assert_int_equal(swept.removed, 1);
-    must(files_sweep(c->w.registry, 0, stdout, &swept, &err), &err);
+    must(files_sweep(c->w.registry, 0, false, stdout, &swept, &err), &err);
     assert_int_equal(swept.removed, 0);
 }
 
 /* One that was rightly removed was not lost, when its content is attached anew. */
+/* The backup lacks the record, the office sweeps, and then a device sends the record again whose
+ * content it has let go of. */
+static void what_came_after_the_backup_outlives_a_sweep(void **state)
+{
+    struct centre *c = *state;
+    static struct photo p[2];
+    struct ocop_error err = {0};
+    struct files_swept swept;
+    unsigned gone;
+    world_backup(&c->w);
+    for (unsigned i = 0; i < 2; i++)
+        brought(c, 1, 71 + i, &p[i]);
+    must(ocop_files_keep(c->w.stores[1], 0, &gone, &err), &err);
+    assert_int_equal(gone, 2);
+    world_restore(&c->w);
+    set_clock(c);
+    must(files_sweep(c->w.registry, 0, false, stdout, &swept, &err), &err);
+    assert_int_equal(swept.removed, 0);
+    assert_int_equal(swept.spared, 2);
+    world_sync(&c->w, 1);
+    assert_int_equal(at_centre(c, &p[0]), OCOP_OK);
+    must(files_sweep(c->w.registry, 0, false, stdout, &swept, &err), &err);
+    assert_int_equal(swept.spared, 0);
+    /* What the office had removed is no such thing. */
+    c->ahead_ms = 401 * DAY;
+    assert_int_equal(retain(c, NULL, 0, false, NULL).removed, 2);
+    put_back(c, &p[0]);
+    must(files_sweep(c->w.registry, 0, false, stdout, &swept, &err), &err);
+    assert_int_equal(swept.removed, 1);
+}
+
 static void what_is_attached_anew_after_its_removal_is_on_its_way_and_not_lost(void **state)
 {
     struct centre *c = *state;
@@ -906,22 +943,22 @@ static void a_part_that_nobody_went_on_with_is_emptied_and_stays_on_its_way(void
              content_name(p.hash, name), PHOTO_BYTES);
     before = attached(c, &p);
     assert_non_null(strstr(before, " of 136 KiB, last tried "));
-    assert_int_equal(files_sweep(c->w.registry, 30, stdout, &swept, &err), OCOP_OK);
+    assert_int_equal(files_sweep(c->w.registry, 30, false, stdout, &swept, &err), OCOP_OK);
     assert_int_equal(swept.emptied, 0);
     free(before);
     assert_int_equal(utimensat(AT_FDCWD, path, then, 0), 0);
     before = attached(c, &p);
     assert_null(strstr(before, ": 0 of 136 KiB"));
-    must(files_sweep(c->w.registry, 0, stdout, &swept, &err), &err);
+    must(files_sweep(c->w.registry, 0, false, stdout, &swept, &err), &err);
     assert_int_equal(swept.emptied, 0);
-    must(files_sweep(c->w.registry, 30, stdout, &swept, &err), &err);
+    must(files_sweep(c->w.registry, 30, false, stdout, &swept, &err), &err);
     assert_int_equal(swept.emptied, 1);
     assert_true(swept.bytes >= CHUNK);
     after = attached(c, &p);
     assert_non_null(strstr(after, ": 0 of 136 KiB, last tried "));
     /* The day is still the one on which a chunk last came. */
     assert_string_equal(strstr(before, "last tried "), strstr(after, "last tried "));
-    must(files_sweep(c->w.registry, 30, stdout, &swept, &err), &err);
+    must(files_sweep(c->w.registry, 30, false, stdout, &swept, &err), &err);
     assert_int_equal(swept.emptied, 0);
     assert_int_equal(world_sync(&c->w, 1).files_sent, 1);
     assert_int_equal(at_centre(c, &p), OCOP_OK);
@@ -950,6 +987,7 @@ int main(void)
         TEST(a_removal_that_was_cut_short_is_finished_by_a_sweep),
         TEST(what_is_lost_or_was_put_aside_goes_too),
         TEST(what_was_put_aside_is_swept_when_nobody_names_it),
+        TEST(what_came_after_the_backup_outlives_a_sweep),
         TEST(what_is_attached_anew_after_its_removal_is_on_its_way_and_not_lost),
         TEST(one_that_cannot_be_removed_holds_up_no_other),
         TEST(what_is_damaged_or_lost_is_asked_of_its_device_again),

@@ -406,14 +406,14 @@ void files_policy(struct sim *s, struct ocop_sync_options *o)
 /* --- the office ---------------------------------------------------------------------------------
  */
 
-static enum ocop_status swept_at_centre(struct sim *s, unsigned *removed)
+static enum ocop_status swept_at_centre(struct sim *s, bool restored, unsigned *removed)
 {
     struct files_swept found = {0};
     FILE *out = fopen("/dev/null", "w");
     CHECK(out);
     enum ocop_status st = registry_begin(s->registry, NULL);
     if (st == OCOP_OK) {
-        st = files_sweep(s->registry, 0, out, &found, NULL);
+        st = files_sweep(s->registry, 0, restored, out, &found, NULL);
         registry_rollback(s->registry);
     }
     fclose(out);
@@ -426,7 +426,7 @@ void office_sweeps(struct sim *s)
     unsigned removed = 0;
     if (!server_up(s))
         return;
-    enum ocop_status st = swept_at_centre(s, &removed);
+    enum ocop_status st = swept_at_centre(s, false, &removed);
     sim_trace(s, "the office sweeps files: %s, %u go", err_name(st), removed);
 }
 
@@ -751,7 +751,7 @@ void files_check_all(struct oracle *o)
     unsigned removed;
     if (!s->files)
         return;
-    CHECK(swept_at_centre(s, &removed) == OCOP_OK);
+    CHECK(swept_at_centre(s, true, &removed) == OCOP_OK);
     CHECK(content_each(&s->registry->blobs, one_at_centre, s, NULL) == OCOP_OK);
     for (unsigned i = 0; i < s->attached_count; i++) {
         const struct attached *a = &s->attached[i];
