@@ -1,6 +1,5 @@
-/* Contents that the centre drops, loses and gets again: what an office that must defend a result
- * may drop, that everybody is told who did, and that what was damaged or lost comes back from a
- * backup or from a device. With a real registry, whose clock is set on, and no socket. */
+/* Contents that the centre drops: what an office that must defend a result may drop, and that
+ * everybody is told who did. */
 #include "test.h"
 
 #include <fcntl.h>
@@ -12,200 +11,15 @@
 
 #include "blobs.h"
 #include "blobs_copy.h"
+#include "cabinet.h"
 #include "records.pb-c.h"
-#include "retain.h"
 #include "rights.h"
 #include "show_files.h"
 #include "store.h"
-#include "verify_files.h"
-#include "world.h"
-
-enum { CHUNK = FILE_CHUNK_BYTES, PHOTO_BYTES = 9 * CHUNK + 100 };
-#define DAY INT64_C(86400000)
-
-struct centre {
-    struct world w;
-    struct env env; /* the registry's, days ahead of the devices' */
-    int64_t ahead_ms;
-};
-
-static int64_t now(void *self)
-{
-    return env_now_ms(env_system()) + ((struct centre *)self)->ahead_ms;
-}
-
-static void set_clock(struct centre *c)
-{
-    c->env = *env_system();
-    c->env.now_ms = now;
-    c->env.self = c;
-    c->w.registry->env = &c->env;
-}
-
-static int open_world(void **state)
-{
-    struct centre *c = calloc(1, sizeof *c);
-    assert_non_null(c);
-    world_open(&c->w);
-    for (unsigned n = 0; n < 2; n++) {
-        world_enrol(&c->w, n);
-        world_sync(&c->w, n);
-    }
-    set_clock(c);
-    *state = c;
-    return 0;
-}
-
-static int close_world(void **state)
-{
-    struct centre *c = *state;
-    c->w.registry->env = env_system();
-    world_close(&c->w);
-    free(c);
-    return 0;
-}
-
-/* --- what the tests share --------------------------------------------------------------------- */
-
-struct photo {
-    uint8_t bytes[PHOTO_BYTES];
-    uint8_t hash[HASH_LEN];
-    struct ocop_id id, record;
-};
-
-static void photo_fill(struct photo *p, unsigned seed)
-{
-    for (size_t i = 0; i < sizeof p->bytes; i++)
-        p->bytes[i] = (uint8_t)((i + seed * 7919) * 2654435761u >> 11);
-    memcpy(p->bytes, "\xff\xd8\xff", 3);
-    hash_bytes(span_of(p->bytes, sizeof p->bytes), p->hash);
-}
-
-static void attach(struct centre *c, unsigned n, struct ocop_id record, struct photo *p)
-{
-    struct ocop_error err = {0};
-    struct ocop_attachment a = {.bytes = p->bytes, .len = sizeof p->bytes, .role = "photo"};
-    p->record = record;
-    must(ocop_attach(c->w.stores[n], &record, &a, &p->id, &err), &err);
-}
-
-/* An inspection of device n with a photo, both at the centre. */
-static void brought(struct centre *c, unsigned n, unsigned seed, struct photo *p)
-{
-    photo_fill(p, seed);
-    attach(c, n, world_inspect(&c->w, n, "pass"), p);
-    assert_int_equal(world_sync(&c->w, n).files_sent, 1);
-}
-
-static enum ocop_status at_centre(struct centre *c, const struct photo *p)
-{
-    return content_check(&c->w.registry->blobs, p->hash, sizeof p->bytes, NULL);
-}
-
-static struct retained retain(struct centre *c, const char *role, uint32_t kind, bool dry_run,
-                              char **told)
-{
-    struct ocop_error err = {0};
-    struct retained found;
-    struct retain_terms t = {.days = 400,
-                             .role = role,
-                             .kind = kind,
-                             .dry_run = dry_run,
-                             .officer = c->w.officers[0],
-                             .reason = "hết thời hạn lưu"};
-    char *text = NULL;
-    size_t len = 0;
-    FILE *out = open_memstream(&text, &len);
-    assert_non_null(out);
-    must(files_retain(c->w.registry, &c->w.keys, &t, out, &found, &err), &err);
-    fclose(out);
-    if (told)
-        *told = text;
-    else
-        free(text);
-    return found;
-}
-
-static char *attached(struct centre *c, const struct photo *p)
-{
-    struct ocop_error err = {0};
-    struct id record;
-    char *text = NULL;
-    size_t len = 0;
-    FILE *out = open_memstream(&text, &len);
-    assert_non_null(out);
-    memcpy(record.b, p->record.b, ID_LEN);
-    must(show_attached(c->w.registry, &record, out, &err), &err);
-    fclose(out);
-    return text;
-}
-
-static void says(char *text, const char *what)
-{
-    if (!strstr(text, what))
-        fail_msg("\"%s\" is not in:\n%s", what, text);
-    free(text);
-}
-
-static enum ocop_file_state state_of(struct centre *c, unsigned n, const struct photo *p,
-                                     char text[300])
-{
-    struct ocop_error err = {0};
-    struct ocop_file_list *list;
-    enum ocop_file_state state = 0;
-    must(ocop_files(c->w.stores[n], &p->record, &list, &err), &err);
-    for (size_t i = 0; i < list->count; i++)
-        if (memcmp(&list->files[i].id, &p->id, sizeof p->id) == 0) {
-            state = list->files[i].state;
-            snprintf(text, 300, "%s", list->files[i].text);
-        }
-    ocop_file_list_free(list);
-    return state;
-}
-
-static void fetched(struct centre *c, unsigned n, const struct photo *p)
-{
-    struct ocop_error err = {0};
-    world_sync(&c->w, n);
-    must(ocop_fetch(c->w.stores[n], &p->id, &err), &err);
-    assert_int_equal(world_sync(&c->w, n).files_received, 1);
-}
-
-static struct files_found verified(struct centre *c, bool mend, char **told)
-{
-    struct ocop_error err = {0};
-    struct files_found found;
-    char *text = NULL;
-    size_t len = 0;
-    FILE *out = open_memstream(&text, &len);
-    assert_non_null(out);
-    must(files_verify(c->w.registry, mend, out, &found, &err), &err);
-    fclose(out);
-    if (told)
-        *told = text;
-    else
-        free(text);
-    return found;
-}
-
-static void spoil(struct centre *c, const struct photo *p, bool lose)
-{
-    char path[PATH_MAX], folder[PATH_MAX];
-    content_path(&c->w.registry->blobs, p->hash, path, folder);
-    if (lose) {
-        assert_int_equal(unlink(path), 0);
-        return;
-    }
-    const int fd = open(path, O_WRONLY);
-    assert_int_equal(pwrite(fd, "!", 1, 100), 1);
-    close(fd);
-}
-
-/* --- retention -------------------------------------------------------------------------------- */
 
 static void a_removed_content_is_gone_and_everybody_is_told_who_did_it(void **state)
 {
-    struct centre *c = *state;
+    struct cabinet *c = *state;
     static struct photo p;
     struct ocop_error err = {0};
     char *told, text[300];
@@ -235,7 +49,7 @@ static void a_removed_content_is_gone_and_everybody_is_told_who_did_it(void **st
     assert_int_equal(verified(c, false, NULL).missing, 0);
 }
 
-static void refuses(struct centre *c, struct id officer, bool dry_run, enum ocop_status want)
+static void refuses(struct cabinet *c, struct id officer, bool dry_run, enum ocop_status want)
 {
     struct ocop_error err = {0};
     struct retained found;
@@ -248,7 +62,7 @@ static void refuses(struct centre *c, struct id officer, bool dry_run, enum ocop
 
 static void only_who_may_decide_has_contents_removed(void **state)
 {
-    struct centre *c = *state;
+    struct cabinet *c = *state;
     static struct photo p;
     struct field voids[] = {{.number = FIELD_VOIDED, .op = FIELD_SET, .type = VALUE_INT, .i = 1},
                             {.number = FIELD_VOID_REASON,
@@ -275,7 +89,7 @@ static void only_who_may_decide_has_contents_removed(void **state)
 /* Not before and not after a restore, by which each device asks for all of its files again. */
 static void a_removed_content_is_not_sent_again(void **state)
 {
-    struct centre *c = *state;
+    struct cabinet *c = *state;
     static struct photo p;
     brought(c, 1, 2, &p);
     fetched(c, 0, &p);
@@ -305,7 +119,7 @@ static bool drop_meanwhile(void *self, const struct ocop_sync_summary *sum, cons
     return true;
 }
 
-static struct ocop_sync_summary sync_and_drop(struct centre *c, unsigned n)
+static struct ocop_sync_summary sync_and_drop(struct cabinet *c, unsigned n)
 {
     struct ocop_error err = {0};
     struct ocop_sync_summary sum;
@@ -317,7 +131,7 @@ static struct ocop_sync_summary sync_and_drop(struct centre *c, unsigned n)
 /* A device that has not heard of it yet, and asks. */
 static void a_device_that_asks_for_a_removed_content_is_told_so(void **state)
 {
-    struct centre *c = *state;
+    struct cabinet *c = *state;
     static struct photo p, same;
     struct ocop_error err = {0};
     brought(c, 0, 3, &same);
@@ -337,7 +151,7 @@ static void a_device_that_asks_for_a_removed_content_is_told_so(void **state)
 
 /* What is attached to a draft is still to come, though the registry wants the same of an older
  * record no more. `asked`: the device hears it when it asks, else when it has asked already. */
-static void drafted_and_dropped(struct centre *c, bool asked)
+static void drafted_and_dropped(struct cabinet *c, bool asked)
 {
     static struct photo p, q;
     struct ocop_error err = {0};
@@ -374,7 +188,7 @@ static void what_was_there_and_is_removed_is_sent_anew_with_a_draft(void **state
     drafted_and_dropped(*state, false);
 }
 
-static void asks_no_more(struct centre *c)
+static void asks_no_more(struct cabinet *c)
 {
     struct ocop_sync_summary sum = world_sync(&c->w, 1);
     assert_int_equal(sum.round_trips, 1);
@@ -384,7 +198,7 @@ static void asks_no_more(struct centre *c)
 /* Nor does it ask at each sync for what left the device, while a draft names the same. */
 static void what_was_removed_is_not_owed_when_its_record_leaves(void **state)
 {
-    struct centre *c = *state;
+    struct cabinet *c = *state;
     static struct photo p, q;
     brought(c, 1, 41, &p);
     photo_fill(&q, 41);
@@ -401,7 +215,7 @@ static void what_was_removed_is_not_owed_when_its_record_leaves(void **state)
  * to send. */
 static void a_fetched_copy_of_what_was_removed_goes_with_its_record(void **state)
 {
-    struct centre *c = *state;
+    struct cabinet *c = *state;
     static struct photo p;
     brought(c, 1, 41, &p);
     fetched(c, 0, &p);
@@ -419,7 +233,7 @@ static void a_fetched_copy_of_what_was_removed_goes_with_its_record(void **state
 /* It is at the centre by another name, and what has that name may be removed first. */
 static void what_a_draft_names_is_not_let_go(void **state)
 {
-    struct centre *c = *state;
+    struct cabinet *c = *state;
     static struct photo p, q;
     struct ocop_error err = {0};
     unsigned gone;
@@ -440,7 +254,7 @@ static void what_a_draft_names_is_not_let_go(void **state)
 /* Another's: the backup lacks the record, and its author has the content. */
 static void a_fetched_copy_of_what_a_restore_lost_is_not_owed(void **state)
 {
-    struct centre *c = *state;
+    struct cabinet *c = *state;
     static struct photo p;
     world_backup(&c->w);
     brought(c, 1, 43, &p);
@@ -456,7 +270,7 @@ static void a_fetched_copy_of_what_a_restore_lost_is_not_owed(void **state)
 
 static void what_a_record_that_left_owed_is_not_owed_when_it_was_removed(void **state)
 {
-    struct centre *c = *state;
+    struct cabinet *c = *state;
     static struct photo p, q, same;
     struct ocop_error err = {0};
     struct ocop_sync_summary sum;
@@ -477,7 +291,7 @@ static void what_a_record_that_left_owed_is_not_owed_when_it_was_removed(void **
 
 static void the_same_photo_attached_again_is_wanted_again(void **state)
 {
-    struct centre *c = *state;
+    struct cabinet *c = *state;
     static struct photo p, q;
     char text[300];
     brought(c, 1, 4, &p);
@@ -492,7 +306,7 @@ static void the_same_photo_attached_again_is_wanted_again(void **state)
     assert_int_equal(state_of(c, 1, &q, text), OCOP_FILE_STORED);
 }
 
-static void open_a_case(struct centre *c, struct ocop_id record)
+static void open_a_case(struct cabinet *c, struct ocop_id record)
 {
     world_sync(&c->w, 0);
     world_amend(&c->w, 0, record, "conclusion=fail");
@@ -505,7 +319,7 @@ static void open_a_case(struct centre *c, struct ocop_id record)
 
 static void what_an_office_must_be_able_to_show_is_kept(void **state)
 {
-    struct centre *c = *state;
+    struct cabinet *c = *state;
     static struct photo old, recent, cased, held, shared, twin;
     struct ocop_error err = {0};
     size_t count;
@@ -551,7 +365,7 @@ static void what_an_office_must_be_able_to_show_is_kept(void **state)
 
 static void nothing_is_dropped_within_the_year_that_a_result_can_be_contested_in(void **state)
 {
-    struct centre *c = *state;
+    struct cabinet *c = *state;
     struct ocop_error err = {0};
     struct retained found;
     struct retain_terms t = {.days = 365, .officer = c->w.officers[0], .reason = "x"};
@@ -562,7 +376,7 @@ static void nothing_is_dropped_within_the_year_that_a_result_can_be_contested_in
 }
 
 /* Between the commit and the removal: what is left lying is no content of anybody's. */
-static void put_back(struct centre *c, const struct photo *p)
+static void put_back(struct cabinet *c, const struct photo *p)
 {
     struct ocop_error err = {0};
     struct content_writer out;
@@ -575,7 +389,7 @@ static void put_back(struct centre *c, const struct photo *p)
 
 static void a_removal_that_was_cut_short_is_finished_by_a_sweep(void **state)
 {
-    struct centre *c = *state;
+    struct cabinet *c = *state;
     static struct photo p;
     struct ocop_error err = {0};
     struct files_swept swept;
@@ -594,7 +408,7 @@ static void a_removal_that_was_cut_short_is_finished_by_a_sweep(void **state)
  * person's on it. */
 static void what_is_lost_or_was_put_aside_goes_too(void **state)
 {
-    struct centre *c = *state;
+    struct cabinet *c = *state;
     static struct photo p[2], coming;
     char path[PATH_MAX], name[CONTENT_NAME_LEN + 1];
     for (unsigned i = 0; i < 2; i++) {
@@ -624,7 +438,7 @@ static void what_is_lost_or_was_put_aside_goes_too(void **state)
 /* A cut between the commit and the removal leaves what was put aside to the sweep. */
 static void what_was_put_aside_is_swept_when_nobody_names_it(void **state)
 {
-    struct centre *c = *state;
+    struct cabinet *c = *state;
     static struct photo p;
     struct ocop_error err = {0};
     struct files_swept swept;
@@ -647,7 +461,7 @@ static void what_was_put_aside_is_swept_when_nobody_names_it(void **state)
  * content it has let go of. */
 static void what_came_after_the_backup_outlives_a_sweep(void **state)
 {
-    struct centre *c = *state;
+    struct cabinet *c = *state;
     static struct photo p[2];
     struct ocop_error err = {0};
     struct files_swept swept;
@@ -676,7 +490,7 @@ static void what_came_after_the_backup_outlives_a_sweep(void **state)
 
 static void what_is_attached_anew_after_its_removal_is_on_its_way_and_not_lost(void **state)
 {
-    struct centre *c = *state;
+    struct cabinet *c = *state;
     static struct photo p, again;
     struct ocop_error err = {0};
     struct ocop_sync_summary sum;
@@ -698,7 +512,7 @@ static void what_is_attached_anew_after_its_removal_is_on_its_way_and_not_lost(v
 /* What the disk does not let go of is told of, and the others go. */
 static void one_that_cannot_be_removed_holds_up_no_other(void **state)
 {
-    struct centre *c = *state;
+    struct cabinet *c = *state;
     static struct photo p[2];
     char path[PATH_MAX], folder[PATH_MAX], *told;
     for (unsigned i = 0; i < 2; i++)
@@ -714,218 +528,11 @@ static void one_that_cannot_be_removed_holds_up_no_other(void **state)
     assert_int_equal(at_centre(c, &p[1]), OCOP_ENOTFOUND);
 }
 
-/* --- damaged and lost ------------------------------------------------------------------------- */
-
-static void what_is_damaged_or_lost_is_asked_of_its_device_again(void **state)
-{
-    struct centre *c = *state;
-    static struct photo p[2];
-    char *told, text[300];
-    for (unsigned i = 0; i < 2; i++) {
-        brought(c, 1, 20 + i, &p[i]);
-        spoil(c, &p[i], i);
-        struct files_found f = verified(c, false, &told);
-        assert_int_equal(f.damaged, !i);
-        assert_int_equal(f.lost, i);
-        says(told, "no backup has it, a device may; `ocopd files verify --mend`");
-        assert_int_equal(world_sync(&c->w, 1).files_sent, 0); /* nobody has said so yet */
-        f = verified(c, true, &told);
-        assert_int_equal(f.asked, 1);
-        says(told, "asked of the devices that may have it");
-        says(attached(c, &p[i]), "0 of 136 KiB, lost here and asked of devices since ");
-        assert_int_equal(world_sync(&c->w, 1).files_sent, 1);
-        assert_int_equal(at_centre(c, &p[i]), OCOP_OK);
-        assert_int_equal(state_of(c, 1, &p[i], text), OCOP_FILE_STORED);
-        assert_int_equal(world_count(&c->w, "SELECT count(*) FROM lacking"), 0);
-        assert_int_equal(world_sync(&c->w, 1).round_trips, 1);
-    }
-}
-
-/* Its record leaves the device in the same sync, and at most a draft names it there. */
-static void what_is_lost_is_asked_of_who_is_about_to_let_go_of_it(void **state)
-{
-    struct centre *c = *state;
-    static struct photo p[2], q;
-    for (unsigned drafted = 0; drafted < 2; drafted++) {
-        brought(c, 1, 26 + drafted, &p[drafted]);
-        photo_fill(&q, 26 + drafted);
-        if (drafted)
-            attach(c, 1, world_draft(&c->w, 1), &q);
-        spoil(c, &p[drafted], true);
-        assert_int_equal(verified(c, true, NULL).asked, 1);
-        world_move(&c->w, KIND_ATTACHMENT, p[drafted].id, &c->w.other_commune);
-        struct ocop_sync_summary sum = world_sync(&c->w, 1);
-        assert_int_equal(sum.departed, 1);
-        assert_int_equal(sum.files_sent, 1);
-        assert_int_equal(at_centre(c, &p[drafted]), OCOP_OK);
-        world_sync(&c->w, 1);
-        assert_int_equal(world_has_content(&c->w, 1, p[drafted].hash), drafted);
-    }
-}
-
-/* A restored registry has the file, knows of nobody who brought it, and was never told to read it.
- */
-static void what_is_damaged_unnoticed_comes_anew_from_who_would_prove_to_have_it(void **state)
-{
-    struct centre *c = *state;
-    static struct photo p;
-    char text[300];
-    world_backup(&c->w);
-    brought(c, 1, 28, &p);
-    spoil(c, &p, false);
-    world_restore(&c->w);
-    set_clock(c);
-    assert_int_equal(world_sync(&c->w, 1).files_sent, 1);
-    assert_int_equal(at_centre(c, &p), OCOP_OK);
-    assert_int_equal(state_of(c, 1, &p, text), OCOP_FILE_STORED);
-    assert_int_equal(world_count(&c->w, "SELECT count(*) FROM lacking"), 0);
-}
-
-/* It came, and then its commit failed. */
-static void what_came_before_a_failed_commit_is_asked_of_nobody_any_more(void **state)
-{
-    struct centre *c = *state;
-    static struct photo p;
-    char path[PATH_MAX], folder[PATH_MAX], away[PATH_MAX + 8];
-    brought(c, 1, 25, &p);
-    content_path(&c->w.registry->blobs, p.hash, path, folder);
-    snprintf(away, sizeof away, "%s.away", path);
-    assert_int_equal(rename(path, away), 0);
-    assert_int_equal(verified(c, true, NULL).asked, 1);
-    assert_int_equal(rename(away, path), 0);
-    world_sync(&c->w, 1);
-    assert_int_equal(world_count(&c->w, "SELECT count(*) FROM lacking"), 0);
-    struct ocop_sync_summary sum = world_sync(&c->w, 1);
-    assert_int_equal(sum.round_trips, 1);
-    assert_int_equal(sum.files_sent, 0);
-}
-
-/* An attachment may say anything of the size: the content that it names is another's, and good. */
-static void a_content_is_not_put_aside_for_an_attachment_that_lies_about_it(void **state)
-{
-    struct centre *c = *state;
-    static struct photo p, q;
-    char *told;
-    brought(c, 1, 60, &p);
-    photo_fill(&q, 60);
-    attach(c, 1, p.record, &q);
-    world_sync(&c->w, 1);
-    c->w.damaged = true; /* so that no device has to lie */
-    assert_int_equal(sqlite3_exec(c->w.registry->db,
-                                  "UPDATE attachment SET size = size + 1 WHERE n = "
-                                  "(SELECT max(n) FROM attachment)",
-                                  NULL, NULL, NULL),
-                     SQLITE_OK);
-    struct files_found f = verified(c, true, &told);
-    assert_int_equal(f.damaged, 0);
-    assert_int_equal(f.asked, 0);
-    says(told, "wrong size");
-    assert_int_equal(at_centre(c, &p), OCOP_OK);
-}
-
-/* Its own device has let go of it; another has it in its cache. */
-static void another_device_that_has_it_brings_it_back(void **state)
-{
-    struct centre *c = *state;
-    static struct photo p;
-    struct ocop_error err = {0};
-    unsigned gone;
-    brought(c, 1, 30, &p);
-    fetched(c, 0, &p);
-    must(ocop_files_keep(c->w.stores[1], 0, &gone, &err), &err);
-    assert_int_equal(gone, 1);
-    spoil(c, &p, false);
-    assert_int_equal(verified(c, true, NULL).asked, 1);
-    assert_int_equal(world_sync(&c->w, 1).files_sent, 0);
-    assert_int_equal(world_sync(&c->w, 0).files_sent, 1);
-    assert_int_equal(at_centre(c, &p), OCOP_OK);
-}
-
-/* Who may not see it is not asked, and what he sends is not taken. */
-static void who_may_not_have_it_is_not_asked(void **state)
-{
-    struct centre *c = *state;
-    static struct photo p;
-    Ocop__Sync__SyncReply reply = OCOP__SYNC__SYNC_REPLY__INIT;
-    struct ocop_error err = {0};
-    struct replica_info info;
-    struct id replica;
-    struct arena a;
-    brought(c, 1, 31, &p);
-    spoil(c, &p, true);
-    assert_int_equal(verified(c, true, NULL).asked, 1);
-    arena_init(&a, MIB(1));
-    world_replica(&c->w, 0, &replica);
-    must(registry_begin_read(c->w.registry, &err), &err);
-    must(registry_replica(c->w.registry, &replica, &info, &err), &err);
-    must(blobs_wanted(c->w.registry, &replica, &info, READ_SAMPLES, &a, &reply, &err), &err);
-    assert_int_equal(reply.n_files_wanted, 0);
-    must(blobs_wanted(c->w.registry, &replica, &info, READ_ALL, &a, &reply, &err), &err);
-    assert_int_equal(reply.n_files_wanted, 1);
-    registry_rollback(c->w.registry);
-    arena_fini(&a);
-}
-
-/* After a loss of many: each sync asks for some, and those that nobody has hide none for ever. */
-static void of_many_that_are_lost_each_is_asked_for_some_time(void **state)
-{
-    enum { MANY = 100, HERE = 45 };
-    struct centre *c = *state;
-    static struct photo p;
-    struct ocop_error err = {0};
-    struct ocop_id record = world_inspect(&c->w, 1, "pass");
-    unsigned gone, syncs = 0, sent = 0;
-    for (unsigned i = 0; i < MANY; i++) {
-        photo_fill(&p, 100 + i);
-        attach(c, 1, record, &p);
-    }
-    assert_int_equal(world_sync(&c->w, 1).files_sent, MANY);
-    must(ocop_files_keep(c->w.stores[1], HERE * PHOTO_BYTES, &gone, &err), &err);
-    assert_int_equal(gone, MANY - HERE);
-    must(content_clear(&c->w.registry->blobs, &err), &err);
-    assert_int_equal(verified(c, true, NULL).asked, MANY);
-    for (; sent < HERE; syncs++) {
-        const unsigned n = world_sync(&c->w, 1).files_sent;
-        assert_true(n <= FILES_WANTED_MAX && syncs < 1000);
-        sent += n;
-    }
-    assert_int_equal(verified(c, false, NULL).lost, MANY - HERE);
-}
-
-static void a_backup_is_asked_before_any_device(void **state)
-{
-    struct centre *c = *state;
-    static struct photo p;
-    struct ocop_error err = {0};
-    struct content_dir files;
-    struct blobs_copied copied;
-    char backup[128], *told;
-    brought(c, 1, 40, &p);
-    world_backup(&c->w);
-    snprintf(backup, sizeof backup, "%s/backup.db", c->w.dir);
-    must(blobs_of_backup(backup, &c->env, &files, &err), &err);
-    must(blobs_copy(c->w.registry, &c->w.registry->blobs, &files, &copied, &err), &err);
-    assert_int_equal(copied.copied, 1);
-    spoil(c, &p, false);
-    assert_int_equal(verified(c, false, &told).damaged, 1);
-    says(told, "/blobs; `ocopd files verify --mend`");
-    struct files_found f = verified(c, true, NULL);
-    assert_int_equal(f.from_backups, 1);
-    assert_int_equal(f.asked, 0);
-    assert_int_equal(at_centre(c, &p), OCOP_OK);
-    /* What was removed goes into no backup, and comes back from none. */
-    c->ahead_ms = 401 * DAY;
-    assert_int_equal(retain(c, NULL, 0, false, NULL).removed, 1);
-    must(blobs_copy(c->w.registry, &files, &c->w.registry->blobs, &copied, &err), &err);
-    assert_int_equal(copied.copied + copied.missing, 0);
-    assert_int_equal(at_centre(c, &p), OCOP_ENOTFOUND);
-}
-
 /* --- parts ------------------------------------------------------------------------------------ */
 
 static void a_part_that_nobody_went_on_with_is_emptied_and_stays_on_its_way(void **state)
 {
-    struct centre *c = *state;
+    struct cabinet *c = *state;
     static struct photo p;
     struct ocop_error err = {0};
     struct ocop_sync_summary sum;
@@ -968,7 +575,7 @@ static void a_part_that_nobody_went_on_with_is_emptied_and_stays_on_its_way(void
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, open_world, close_world)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, cabinet_open, cabinet_close)
     const struct CMUnitTest tests[] = {
         TEST(a_removed_content_is_gone_and_everybody_is_told_who_did_it),
         TEST(only_who_may_decide_has_contents_removed),
@@ -990,15 +597,6 @@ int main(void)
         TEST(what_came_after_the_backup_outlives_a_sweep),
         TEST(what_is_attached_anew_after_its_removal_is_on_its_way_and_not_lost),
         TEST(one_that_cannot_be_removed_holds_up_no_other),
-        TEST(what_is_damaged_or_lost_is_asked_of_its_device_again),
-        TEST(what_is_lost_is_asked_of_who_is_about_to_let_go_of_it),
-        TEST(what_is_damaged_unnoticed_comes_anew_from_who_would_prove_to_have_it),
-        TEST(what_came_before_a_failed_commit_is_asked_of_nobody_any_more),
-        TEST(a_content_is_not_put_aside_for_an_attachment_that_lies_about_it),
-        TEST(another_device_that_has_it_brings_it_back),
-        TEST(who_may_not_have_it_is_not_asked),
-        TEST(of_many_that_are_lost_each_is_asked_for_some_time),
-        TEST(a_backup_is_asked_before_any_device),
         TEST(a_part_that_nobody_went_on_with_is_emptied_and_stays_on_its_way),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
