@@ -413,16 +413,18 @@ static bool is_shown(struct strip *s, const uint8_t *name, uint64_t len)
     return false;
 }
 
+static uint64_t big4(const uint8_t *p)
+{
+    return (uint64_t)p[0] << 24 | (uint64_t)p[1] << 16 | (uint64_t)p[2] << 8 | p[3];
+}
+
 /* How many bytes its rows have, uncompressed; 0: it is none, or too large. */
 static uint64_t png_rows(const uint8_t ihdr[13])
 {
     static const uint8_t parts[7] = {1, 0, 3, 1, 2, 0, 4};
     static const uint8_t pass[7][4] = {{0, 0, 8, 8}, {4, 0, 8, 8}, {0, 4, 4, 8}, {2, 0, 4, 4},
                                        {0, 2, 2, 4}, {1, 0, 2, 2}, {0, 1, 1, 2}};
-    const uint64_t wide =
-        (uint64_t)ihdr[0] << 24 | (uint64_t)ihdr[1] << 16 | ihdr[2] << 8 | ihdr[3];
-    const uint64_t tall =
-        (uint64_t)ihdr[4] << 24 | (uint64_t)ihdr[5] << 16 | ihdr[6] << 8 | ihdr[7];
+    const uint64_t wide = big4(ihdr), tall = big4(ihdr + 4);
     const unsigned bits = ihdr[9] < sizeof parts ? parts[ihdr[9]] * ihdr[8] : 0;
     uint64_t bytes = 0;
 
@@ -590,7 +592,7 @@ static void strip_png(struct strip *s)
     if (!copy(s, 8))
         return;
     while (take(s, head, sizeof head)) {
-        len = (uint64_t)head[0] << 24 | (uint64_t)head[1] << 16 | (uint64_t)head[2] << 8 | head[3];
+        len = big4(head);
         const bool keep = is_shown(s, head + 4, len);
         if (len > INT32_MAX || (!keep && !(head[4] & 0x20))) {
             odd(s, "it has chunks that no picture has");
