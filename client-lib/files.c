@@ -203,6 +203,22 @@ enum ocop_status files_clear(struct ocop_store *s, struct ocop_error *err)
 
 /* --- check ----------------------------------------------------------------------------------- */
 
+/* What is true of one that is damaged or gone, and what can be done. */
+static enum ocop_status advice(struct ocop_store *s, const struct file_row *row, const char **out,
+                               struct ocop_error *err)
+{
+    bool removed = false;
+    enum ocop_status st = OCOP_OK;
+
+    if (!row->central)
+        st = store_file_gone(s, row->hash, &removed, err);
+    *out = row->central ? "the registry has it; fetch it again"
+           : removed    ? "the registry's office has removed it, so that it is not wanted any more"
+                        : "that the registry has it is not known: sync, and if it is told of again "
+                          "then, attach the file again";
+    return st;
+}
+
 static enum ocop_status check_rows(struct ocop_store *s, const struct content_dir *d,
                                    void (*found)(void *self, const char *line), void *self,
                                    struct ocop_error *err)
@@ -211,6 +227,7 @@ static enum ocop_status check_rows(struct ocop_store *s, const struct content_di
     struct file_row *rows;
     size_t count;
     char line[OCOP_ERROR_TEXT_MAX + 160], name[CONTENT_NAME_LEN + 1];
+    const char *done;
     enum ocop_status st;
 
     arena_init(&a, ARENA_REQUEST_MAX);
@@ -223,12 +240,12 @@ static enum ocop_status check_rows(struct ocop_store *s, const struct content_di
                 *err = why;
             continue;
         }
-        (void)snprintf(
-            line, sizeof line, "file %s: %s; %s", content_name(rows[i].hash, name), why.text,
-            rows[i].central ? "the registry has it, and it can be fetched"
-                            : "it was not sent yet and is nowhere else; attach it again");
+        st = advice(s, &rows[i], &done, err);
+        if (st)
+            break;
+        (void)snprintf(line, sizeof line, "file %s: %s; %s", content_name(rows[i].hash, name),
+                       why.text, done);
         found(self, line);
-        st = OCOP_OK;
     }
     arena_fini(&a);
     return st;
@@ -477,8 +494,32 @@ enum ocop_status ocop_files_keep(struct ocop_store *s, uint64_t bytes, unsigned 
 
 /* --- fetching -------------------------------------------------------------------------------- */
 
-/* In a transaction. */
-static enum ocop_status want(struct ocop_store *s, const struct id *id, struct ocop_error *err)
+/* Is what lies here not what was written? Read without the lock. */
+static enum ocop_status look(struct ocop_store *s, const struct id *id, bool *spoilt,
+                             struct ocop_error *err)
+{
+    struct attachment_row row;
+    struct content_dir d = {.keyed = false};
+    enum ocop_status st = client_read(s, err);
+
+    *spoilt = false;
+    if (st)
+        return st;
+    st = store_attachment(s, id, &s->arena, &row, err);
+    if (!st && row.file.here && row.file.central)
+        st = files_dir(s, false, &d, err);
+    client_read_end(s);
+    if (!st && row.file.here && row.file.central) {
+        const enum ocop_status is = content_check(&d, row.file.hash, row.file.size, NULL);
+        *spoilt = is == OCOP_EDAMAGED || is == OCOP_ENOTFOUND;
+    }
+    files_dir_fini(&d);
+    return st;
+}
+
+/* In a transaction. `spoilt`: it is here, and of no use; what the registry has takes its place. */
+static enum ocop_status want(struct ocop_store *s, const struct id *id, bool spoilt,
+                             struct ocop_error *err)
 {
     struct attachment_row row;
     const uint64_t most = s->me.files.store_bytes;
@@ -486,6 +527,8 @@ static enum ocop_status want(struct ocop_store *s, const struct id *id, struct o
     unsigned gone; /* to make room for it */
     enum ocop_status st = store_attachment(s, id, &s->arena, &row, err);
 
+    if (!st && spoilt && row.file.central)
+        row.file.here = false;
     if (!st && row.removed_ms && !row.file.here)
         st = err_set(err, OCOP_ENOTFOUND, "the registry's office has removed the file: %.200s",
                      row.removed_reason);
@@ -509,10 +552,14 @@ enum ocop_status ocop_fetch(struct ocop_store *s, const struct ocop_id *attachme
                             struct ocop_error *err)
 {
     struct id id;
-    enum ocop_status st = client_write(s, err);
+    bool spoilt;
+    enum ocop_status st;
 
+    memcpy(id.b, attachment->b, ID_LEN);
+    st = look(s, &id, &spoilt, err);
+    if (!st)
+        st = client_write(s, err);
     if (st)
         return st;
-    memcpy(id.b, attachment->b, ID_LEN);
-    return files_swept(s, client_write_end(s, want(s, &id, err), err));
+    return files_swept(s, client_write_end(s, want(s, &id, spoilt, err), err));
 }

@@ -480,6 +480,10 @@ OCOP_MUST_USE enum ocop_status store_file_removed(struct ocop_store *s, const st
 OCOP_MUST_USE enum ocop_status store_file_named(struct ocop_store *s,
                                                 const uint8_t hash[FILE_HASH_LEN], bool *out,
                                                 struct ocop_error *err);
+/** Has the office removed all that name it? */
+OCOP_MUST_USE enum ocop_status store_file_gone(struct ocop_store *s,
+                                               const uint8_t hash[FILE_HASH_LEN], bool *out,
+                                               struct ocop_error *err);
 /** Contents that are here and that the registry does not hold yet. */
 OCOP_MUST_USE enum ocop_status store_files_owed(struct ocop_store *s, uint64_t *count,
                                                 uint64_t *bytes, struct ocop_error *err);

@@ -158,12 +158,13 @@ enum ocop_status store_file_removed(struct ocop_store *s, const struct id *attac
     return run(s, st, err);
 }
 
-enum ocop_status store_file_named(struct ocop_store *s, const uint8_t hash[FILE_HASH_LEN],
-                                  bool *out, struct ocop_error *err)
+static enum ocop_status of_hash(struct ocop_store *s, enum question q,
+                                const uint8_t hash[FILE_HASH_LEN], bool *out,
+                                struct ocop_error *err)
 {
     sqlite3_stmt *st = NULL;
     int64_t n = 0;
-    enum ocop_status status = store_ask(s, Q_FILE_NAMED, &st, err);
+    enum ocop_status status = store_ask(s, q, &st, err);
 
     *out = false;
     if (status)
@@ -172,6 +173,18 @@ enum ocop_status store_file_named(struct ocop_store *s, const uint8_t hash[FILE_
     status = one_number(s, st, &n, err);
     *out = n != 0;
     return status;
+}
+
+enum ocop_status store_file_named(struct ocop_store *s, const uint8_t hash[FILE_HASH_LEN],
+                                  bool *out, struct ocop_error *err)
+{
+    return of_hash(s, Q_FILE_NAMED, hash, out, err);
+}
+
+enum ocop_status store_file_gone(struct ocop_store *s, const uint8_t hash[FILE_HASH_LEN], bool *out,
+                                 struct ocop_error *err)
+{
+    return of_hash(s, Q_FILE_GONE, hash, out, err);
 }
 
 enum ocop_status store_files_owed(struct ocop_store *s, uint64_t *count, uint64_t *bytes,

@@ -178,6 +178,8 @@ static const char *const questions[Q_COUNT] = {
                        "wanted, 0, tried_ms) WHERE central = 1 AND hash = (SELECT t.hash FROM "
                        "attachment AS t WHERE t.id = ?1)",
     [Q_FILE_NAMED] = "SELECT EXISTS (SELECT 1 FROM attachment WHERE hash = ?1)",
+    [Q_FILE_GONE] = "SELECT coalesce(min(removed_ms IS NOT NULL), 0) FROM attachment "
+                    "WHERE hash = ?1",
     [Q_FILES_OWED] = "SELECT count(*), coalesce(sum(size), 0) FROM file AS f WHERE here = 1 "
                      "AND central = 0 AND (wanted = 1 OR EXISTS (SELECT 1 FROM attachment AS t "
                      "WHERE t.hash = f.hash AND t.removed_ms IS NULL))",

@@ -68,6 +68,7 @@ enum question {
     Q_FILES_LEFT,
     Q_FILE_REMOVED,
     Q_FILE_NAMED,
+    Q_FILE_GONE,
     Q_FILES_OWED,
     Q_FILE_BYTES,
     Q_ATTACHMENTS,

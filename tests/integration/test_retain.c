@@ -12,10 +12,29 @@
 #include "blobs.h"
 #include "blobs_copy.h"
 #include "cabinet.h"
+#include "files.h"
 #include "records.pb-c.h"
 #include "rights.h"
 #include "show_files.h"
 #include "store.h"
+
+static void keep_line(void *self, const char *line)
+{
+    snprintf(self, 300, "%s", line);
+}
+
+static void spoil_device(struct cabinet *c, unsigned n, const struct photo *p)
+{
+    struct ocop_error err = {0};
+    struct content_dir dir;
+    char path[PATH_MAX], folder[PATH_MAX];
+    must(client_read(c->w.stores[n], &err), &err);
+    must(files_dir(c->w.stores[n], false, &dir, &err), &err);
+    client_read_end(c->w.stores[n]);
+    content_path(&dir, p->hash, path, folder);
+    files_dir_fini(&dir);
+    assert_int_equal(truncate(path, 100), 0);
+}
 
 static void a_removed_content_is_gone_and_everybody_is_told_who_did_it(void **state)
 {
@@ -23,6 +42,7 @@ static void a_removed_content_is_gone_and_everybody_is_told_who_did_it(void **st
     static struct photo p;
     struct ocop_error err = {0};
     char *told, text[300];
+    unsigned findings;
     brought(c, 1, 1, &p);
     world_sync(&c->w, 0);
     c->ahead_ms = 401 * DAY;
@@ -45,6 +65,10 @@ static void a_removed_content_is_gone_and_everybody_is_told_who_did_it(void **st
     world_sync(&c->w, 1);
     assert_int_equal(state_of(c, 1, &p, text), OCOP_FILE_REMOVED);
     assert_non_null(strstr(text, "still here"));
+    spoil_device(c, 1, &p);
+    must(ocop_check(c->w.stores[1], keep_line, text, &findings, &err), &err);
+    assert_int_equal(findings, 1);
+    assert_non_null(strstr(text, "the registry's office has removed it"));
     assert_int_equal(retain(c, NULL, 0, false, NULL).removed, 0); /* once */
     assert_int_equal(verified(c, false, NULL).missing, 0);
 }

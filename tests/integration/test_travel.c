@@ -279,6 +279,72 @@ static void what_is_seen_may_be_fetched_and_goes_on_where_it_was_cut(void **stat
     free(p);
 }
 
+static void keep_line(void *self, const char *line)
+{
+    snprintf(self, 400, "%s", line);
+}
+
+static void spoil(struct world *w, unsigned n, const struct photo *p)
+{
+    struct ocop_error err = {0};
+    struct content_dir dir;
+    char path[PATH_MAX], folder[PATH_MAX];
+    must(client_read(w->stores[n], &err), &err);
+    must(files_dir(w->stores[n], false, &dir, &err), &err);
+    client_read_end(w->stores[n]);
+    content_path(&dir, p->hash, path, folder);
+    files_dir_fini(&dir);
+    const int fd = open(path, O_WRONLY);
+    assert_int_equal(pwrite(fd, "!", 1, 100), 1);
+    assert_int_equal(close(fd), 0);
+}
+
+static void expect_said(struct world *w, unsigned n, const char *what)
+{
+    struct ocop_error err = {0};
+    char line[400] = "";
+    unsigned findings;
+    must(ocop_check(w->stores[n], keep_line, line, &findings, &err), &err);
+    assert_int_equal(findings, *what != 0);
+    if (!strstr(line, what))
+        fail_msg("not \"%s\": %s", what, line);
+}
+
+/* What is advised can be done, and helps. */
+static void what_is_said_of_a_damaged_file_is_true(void **state)
+{
+    struct world *w = *state;
+    struct photo *p = photo(3 * CHUNK, 60);
+    struct ocop_id record = world_inspect(w, 1, "pass");
+    attach(w, 1, record, p);
+    spoil(w, 1, p);
+    expect_said(w, 1, "that the registry has it is not known: sync");
+    assert_int_equal(world_sync(w, 1).files_sent, 0);
+    expect_said(w, 1, "attach the file again");
+    attach(w, 1, record, p);
+    expect_said(w, 1, "");
+    assert_int_equal(world_sync(w, 1).files_sent, 1);
+    spoil(w, 1, p);
+    expect_said(w, 1, "the registry has it; fetch it again");
+    fetch(w, 1, p->id);
+    assert_int_equal(world_sync(w, 1).files_received, 1);
+    expect_said(w, 1, "");
+    expect_here(w, 1, p);
+    /* It is there, and the reply said so to nobody; then it is damaged. */
+    world_sync(w, 0);
+    world_backup(w);
+    world_restore(w);
+    spoil(w, 1, p);
+    sync(w, 1, &(struct ocop_sync_options){.files = OCOP_FILES_NONE});
+    expect_said(w, 1, "is not known: sync");
+    world_sync(w, 1);
+    expect_said(w, 1, "the registry has it; fetch it again");
+    fetch(w, 1, p->id);
+    assert_int_equal(world_sync(w, 1).files_received, 1);
+    expect_said(w, 1, "");
+    free(p);
+}
+
 /* The centre's file is damaged: nothing of it takes the place of a content, and the others come. */
 /* It was attached, and the disk failed before that was noted. */
 static void what_lies_here_is_not_at_the_registry_for_that(void **state)
@@ -571,6 +637,7 @@ int main(void)
         TEST(a_wrong_proof_opens_nothing),
         TEST(a_hash_that_was_heard_of_opens_nothing),
         TEST(what_is_seen_may_be_fetched_and_goes_on_where_it_was_cut),
+        TEST(what_is_said_of_a_damaged_file_is_true),
         TEST(what_lies_here_is_not_at_the_registry_for_that),
         TEST(a_content_with_another_hash_is_never_taken),
         TEST(bad_chunks_are_refused_one_by_one),
