@@ -387,6 +387,49 @@ static void what_comes_while_it_is_mended_stays(void **state)
     }
 }
 
+/* Its folder is taken away when the copy of the backup is to be put into it. */
+struct losing {
+    char folder[PATH_MAX], kept[PATH_MAX + 8];
+};
+
+static void lose_folder(void *self)
+{
+    struct losing *l = self;
+    snprintf(l->kept, sizeof l->kept, "%s.kept", l->folder);
+    assert_int_equal(rename(l->folder, l->kept), 0);
+    FILE *f = fopen(l->folder, "w");
+    assert_non_null(f);
+    assert_int_equal(fclose(f), 0);
+}
+
+static void what_cannot_be_put_in_its_place_is_told_and_asked_of_devices(void **state)
+{
+    struct world *w = *state;
+    struct photo *p = brought(w, 620);
+    struct content_dir files;
+    struct losing l;
+    struct told t;
+    char path[PATH_MAX];
+    backup(w, "one", &files);
+    damage(&w->registry->blobs, p);
+    content_path(&w->registry->blobs, p->hash, path, l.folder);
+    meanwhile = lose_folder;
+    meanwhile_self = &l;
+    struct files_found found = verified(w, true, &t);
+    assert_int_equal(found.damaged, 1);
+    assert_int_equal(found.failed, 1);
+    assert_int_equal(found.asked + found.from_backups, 0);
+    SAYS(&t, "it cannot be put in its place: ");
+    assert_int_equal(world_count(w, "SELECT count(*) FROM lacking"), 1);
+    assert_int_equal(remove(l.folder), 0);
+    assert_int_equal(rename(l.kept, l.folder), 0);
+    assert_int_equal(remove(path), 0); /* as the next mending would put it aside */
+    world_sync(w, 1);
+    assert_true(at_centre(w, p));
+    assert_int_equal(world_count(w, "SELECT count(*) FROM lacking"), 0);
+    free(p);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_world, world_teardown)
@@ -401,6 +444,7 @@ int main(void)
         TEST(each_backup_is_asked_until_one_gives_it),
         TEST(a_backup_is_found_from_everywhere),
         TEST(what_comes_while_it_is_mended_stays),
+        TEST(what_cannot_be_put_in_its_place_is_told_and_asked_of_devices),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

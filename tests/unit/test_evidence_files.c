@@ -599,6 +599,7 @@ static enum ocop_status extract(struct world *w, struct span file, const char *f
 static struct {
     const char *appears; /* a file of the user's */
     bool links;          /* false: no file has two names */
+    bool loses;          /* what was written is gone */
     unsigned syncs;
 } naming = {.links = true};
 
@@ -614,6 +615,8 @@ int __wrap_linkat(int from_dir, const char *from, int to_dir, const char *to, in
         assert_int_equal(write(fd, naming.appears, strlen(naming.appears)), strlen(naming.appears));
         close(fd);
     }
+    if (naming.loses)
+        assert_int_equal(unlinkat(from_dir, from, 0), 0);
     if (naming.links)
         return __real_linkat(from_dir, from, to_dir, to, flags);
     errno = EPERM;
@@ -654,6 +657,22 @@ static void a_file_that_comes_meanwhile_stays(void **state)
     }
     naming.links = true;
     naming.appears = NULL;
+}
+
+/* Where a file has one name, that is taken first: it does not stay when nothing gets it. */
+static void a_file_that_cannot_be_named_leaves_no_empty_one(void **state)
+{
+    struct world *w = *state;
+    struct ocop_evidence found;
+    const struct span file = exported(w, UINT64_MAX);
+    char folder[80], name[8][120];
+    snprintf(folder, sizeof folder, "%s/out", w->dir);
+    naming.links = false;
+    naming.loses = true;
+    assert_int_equal(extract(w, file, folder, &found), OCOP_EIO);
+    naming.links = true;
+    naming.loses = false;
+    assert_int_equal(names(folder, name), 0);
 }
 
 static void contents_are_written_under_names_that_nobody_else_chose(void **state)
@@ -865,6 +884,7 @@ int main(void)
         TEST(what_a_bundle_says_of_files_must_follow_from_what_was_signed),
         TEST(counts_lengths_and_duplicates_of_strangers_are_one_error_each),
         TEST(a_file_that_comes_meanwhile_stays),
+        TEST(a_file_that_cannot_be_named_leaves_no_empty_one),
         TEST(contents_are_written_under_names_that_nobody_else_chose),
         TEST(a_damaged_content_is_not_written),
         TEST(photos_of_64_mib_need_no_64_mib_of_memory),
