@@ -533,6 +533,39 @@ static void what_an_older_backup_took_and_a_later_one_refuses_is_said_to_be_refu
     assert_int_equal(world_count(w, "SELECT count(*) FROM inspection"), 0);
 }
 
+/* More sets than one request holds: the last were not acknowledged by the wrong one when the right
+ * one took its place, and stand above what is to be asked about again. */
+static void what_is_to_be_judged_again_may_stand_below_what_was_not_acknowledged(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    struct ocop_sync_summary sum;
+    struct ocop_id id = world_inspect(w, 1, "pass");
+    world_backup(w);
+    backup_moves(w, "backup.db", "older.db");
+    inspector(w, 1, false);
+    for (unsigned i = 0; i < REQUEST_SETS_MAX + 2; i++) {
+        world_sync(w, 1);
+        (void)check_environment(w, 1);
+    }
+    world_sync(w, 1);
+    world_backup(w);
+    backup_moves(w, "backup.db", "later.db");
+    backup_moves(w, "older.db", "backup.db");
+    world_restore(w);
+    must(ocop_sync(w->stores[1], &(struct ocop_sync_options){.max_round_trips = 2}, &sum, &err),
+         &err);
+    assert_false(sum.complete);
+    assert_int_equal(state_of(w, 1, id), OCOP_ACCEPTED);
+    backup_moves(w, "later.db", "backup.db");
+    world_restore(w);
+    world_sync(w, 1);
+    assert_int_equal(state_of(w, 1, id), OCOP_REFUSED);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM inspection"), 0);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM environmental_check"),
+                     REQUEST_SETS_MAX + 2);
+}
+
 /* The same for a copy: it keeps the name that it has had since it parted, so that what the later
  * backup has of it is not brought again under another. */
 static void what_a_copy_brought_is_brought_once_though_the_wrong_backup_came_first(void **state)
@@ -911,6 +944,7 @@ int main(void)
         T(what_a_restored_registry_refuses_is_said_to_be_refused),
         T(what_was_refused_before_a_restore_and_is_taken_after_it_is_said_to_be_taken),
         T(what_an_older_backup_took_and_a_later_one_refuses_is_said_to_be_refused),
+        T(what_is_to_be_judged_again_may_stand_below_what_was_not_acknowledged),
         T(what_a_copy_brought_is_brought_once_though_the_wrong_backup_came_first),
         T(a_store_that_forked_since_the_backup_is_not_shut_out),
         T(a_device_without_a_certificate_is_enrolled_again_and_loses_nothing),
