@@ -435,8 +435,8 @@ OCOP_API OCOP_MUST_USE enum ocop_status ocop_file_read(struct ocop_store *store,
                                                        size_t *got, struct ocop_error *err);
 
 /** Ask for the content of an attachment: the next sync fetches it, if the registry has it. Nothing
- * when it is here; one that is damaged here, and that the registry has, comes anew. @return OCOP_OK; OCOP_ENOTFOUND no such attachment; OCOP_ELIMIT ("store") more
- * than all files may have */
+ * when it is here; one that is damaged here, and that the registry has, comes anew. @return
+ * OCOP_OK; OCOP_ENOTFOUND no such attachment; OCOP_ELIMIT ("store") more than all files may have */
 OCOP_API OCOP_MUST_USE enum ocop_status
 ocop_fetch(struct ocop_store *store, const struct ocop_id *attachment, struct ocop_error *err);
 
