@@ -21,26 +21,50 @@ static enum ocop_status departure_add(struct feed *f, uint32_t kind, const struc
     return OCOP_OK;
 }
 
-/* Records that moved out of an anchor of this device, in the order of versions. Sets the horizon
- * behind the last version that is taken in as a whole. */
+struct position feed_position(const struct feed *f)
+{
+    struct position p = {f->cur.version, UINT32_MAX, {{0}}};
+    if (f->cur.after)
+        return (struct position){f->cur.version + 1, f->cur.after_kind, f->cur.after_id};
+    memset(p.id.b, 0xff, ID_LEN);
+    return p;
+}
+
+int feed_position_cmp(const struct position *a, const struct position *b)
+{
+    if (a->version != b->version)
+        return a->version < b->version ? -1 : 1;
+    if (a->table != b->table)
+        return a->table < b->table ? -1 : 1;
+    return id_cmp(&a->id, &b->id);
+}
+
+/* Records that moved out of an anchor of this device, in their order. Sets the horizon to the last
+ * of them when there are more: one version may move many, with all that is attached to them. */
 enum ocop_status feed_gone_load(struct feed *f, struct gone **out, size_t *count)
 {
     int rc = SQLITE_DONE;
     *out = NULL;
     *count = 0;
-    f->horizon = f->now;
+    const struct position seen = feed_position(f);
+    f->horizon = (struct position){.version = UINT64_MAX};
     sqlite3_stmt *s = registry_stmt(f->r, SQL_DEPARTURES, f->err);
     if (!s)
         return OCOP_EDB;
     sqlite3_bind_blob(s, 1, f->replica->b, ID_LEN, SQLITE_STATIC);
-    sqlite3_bind_int64(s, 2, (sqlite3_int64)f->cur.version);
+    sqlite3_bind_int64(s, 2, (sqlite3_int64)seen.version);
+    sqlite3_bind_int64(s, 3, seen.table);
+    sqlite3_bind_blob(s, 4, seen.id.b, ID_LEN, SQLITE_STATIC);
+    sqlite3_bind_int64(s, 5, FEED_UNKNOWN);
+    sqlite3_bind_int64(s, 6, DEPARTURES_MAX + 1);
     enum ocop_status st = OCOP_OK;
     while (st == OCOP_OK && (rc = sqlite3_step(s)) == SQLITE_ROW) {
-        struct gone g = {
-            (uint64_t)sqlite3_column_int64(s, 0), (uint32_t)sqlite3_column_int64(s, 1), {{0}}};
-        feed_column_id(s, 2, &g.id);
-        if (*count >= DEPARTURES_MAX && g.version != (*out)[*count - 1].version) {
-            f->horizon = g.version - 1;
+        struct gone g = {.at = {.version = (uint64_t)sqlite3_column_int64(s, 0)},
+                         .kind = (uint32_t)sqlite3_column_int64(s, 1)};
+        g.at.table = feed_table_of(g.kind);
+        feed_column_id(s, 2, &g.at.id);
+        if (*count == DEPARTURES_MAX) {
+            f->horizon = (*out)[*count - 1].at;
             break;
         }
         *out = arena_more(f->a, *out, *count, sizeof **out);
@@ -58,13 +82,15 @@ enum ocop_status feed_gone_load(struct feed *f, struct gone **out, size_t *count
 /* Tell those that the page has come past, unless the record is in the scope by another way. */
 enum ocop_status feed_gone_tell(struct feed *f, const struct gone *gone, size_t count)
 {
+    const struct position seen = feed_position(f);
     enum ocop_status st = OCOP_OK;
-    for (size_t i = 0; st == OCOP_OK && i < count && gone[i].version <= f->cur.version; i++) {
+    for (size_t i = 0; st == OCOP_OK && i < count && feed_position_cmp(&gone[i].at, &seen) <= 0;
+         i++) {
         struct id anchor;
         bool found = false;
-        st = feed_anchor_of(f, gone[i].kind, &gone[i].id, &found, &anchor);
-        if (st == OCOP_OK && found && !feed_scope_find(f, &anchor, &gone[i].id))
-            st = departure_add(f, gone[i].kind, &gone[i].id, false);
+        st = feed_anchor_of(f, gone[i].kind, &gone[i].at.id, &found, &anchor);
+        if (st == OCOP_OK && found && !feed_scope_find(f, &anchor, &gone[i].at.id))
+            st = departure_add(f, gone[i].kind, &gone[i].at.id, false);
     }
     return st;
 }

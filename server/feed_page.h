@@ -21,7 +21,7 @@ enum {
     ANCHORS_FEW = 200, /* more are asked for by version, not one by one */
     SHRINKS_TO = 4,    /* bytes here for each byte of a reply */
     ROW_COST = 24,
-    DEPARTURES_MAX = 4000, /* of records, in one page, if not all of one version */
+    DEPARTURES_MAX = 4000, /* of records, in one page */
     NOTE_COST = 64,
     STUB_SLOTS = 1 << 13,
     UNKNOWN_KIND_COLUMN = 7 /* behind the columns that all tables have */
@@ -75,10 +75,16 @@ struct pairs {
     bool loaded;
 };
 
-struct gone {
+/* Records and departures stand in one order: by version, table and id. */
+struct position {
     uint64_t version;
-    uint32_t kind;
+    uint32_t table;
     struct id id;
+};
+
+struct gone {
+    struct position at;
+    uint32_t kind;
 };
 
 /* What the records of one kind in the page have in common. */
@@ -104,9 +110,9 @@ struct feed {
      * began. A record is sent at its last change, so a change before it may lie on an earlier
      * page than the record. */
     uint64_t from_version;
-    uint64_t now;     /* end of the log */
-    uint64_t last;    /* what follows was made by the device, and nobody touched it */
-    uint64_t horizon; /* departures are known up to here */
+    uint64_t now;            /* end of the log */
+    uint64_t last;           /* what follows was made by the device, and nobody touched it */
+    struct position horizon; /* departures are known up to here */
     struct anchor *anchors;
     size_t anchor_count;
     struct change *changes;
@@ -172,7 +178,10 @@ OCOP_MUST_USE enum ocop_status feed_send_new(struct feed *f, const struct candid
 
 /* --- feed_left.c: what leaves the device --- */
 
-/** Records that moved out of an anchor of this device, in the order of versions. Sets the horizon
+/** Everything up to here the device has seen. */
+struct position feed_position(const struct feed *f);
+int feed_position_cmp(const struct position *a, const struct position *b);
+/** Records that moved out of an anchor of this device, in their order. Sets the horizon
  * behind the last version that is taken in as a whole. */
 OCOP_MUST_USE enum ocop_status feed_gone_load(struct feed *f, struct gone **out, size_t *count);
 /** Tell those that the page has come past, unless the record is in the scope by another way. */

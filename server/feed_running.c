@@ -128,34 +128,47 @@ static enum ocop_status has_news(struct feed *f, uint32_t table, bool *out)
     return st;
 }
 
+static struct position position_of(const struct candidate *c)
+{
+    return (struct position){c->version, c->table, c->id};
+}
+
+/* The next page goes on behind this. */
+static void end_behind(struct feed *f, const struct position *last)
+{
+    f->cur.version = last->version - 1;
+    f->cur.after = true;
+    f->cur.after_kind = last->table;
+    f->cur.after_id = last->id;
+}
+
 static int candidate_cmp(const void *a, const void *b)
 {
-    const struct candidate *x = a, *y = b;
-    if (x->version != y->version)
-        return x->version < y->version ? -1 : 1;
-    if (x->table != y->table)
-        return x->table < y->table ? -1 : 1;
-    return memcmp(x->id.b, y->id.b, ID_LEN);
+    const struct position x = position_of(a), y = position_of(b);
+    return feed_position_cmp(&x, &y);
 }
 
 static enum ocop_status send_candidates(struct feed *f, const struct candidates *all)
 {
     enum ocop_status st = OCOP_OK;
+    struct position last = {0};
     for (size_t i = 0; st == OCOP_OK && i < all->count; i++) {
-        if (all->v[i].version > f->horizon)
+        const struct position at = position_of(&all->v[i]);
+        if (feed_position_cmp(&at, &f->horizon) > 0)
             break;
         if (i > 0 &&
             (i == PAGE_RECORDS_MAX || feed_page_full(f))) { /* the page ends before this one */
-            const struct candidate *last = &all->v[i - 1];
-            f->cur.version = last->version - 1;
-            f->cur.after = true;
-            f->cur.after_kind = last->table;
-            f->cur.after_id = last->id;
+            end_behind(f, &last);
             return OCOP_OK;
         }
         st = feed_send_new(f, &all->v[i]);
+        last = at;
     }
-    f->cur.version = f->horizon;
+    if (f->horizon.version != UINT64_MAX) {
+        end_behind(f, &f->horizon);
+        return st;
+    }
+    f->cur.version = f->now;
     f->cur.after = false;
     return st;
 }

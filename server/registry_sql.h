@@ -106,8 +106,10 @@
                     " FROM departure AS d JOIN unit AS u ON u.id = d.id"                           \
                     " WHERE d.anchor = ?1 AND d.version > ?3 AND NOT EXISTS (SELECT 1"             \
                     " FROM scope AS s WHERE s.replica = ?2 AND s.anchor = u.anchor) ORDER BY 1")   \
+    /* told up to version ?2, table ?3 and id ?4; ?5 is the table of unknown kinds */              \
     X(SQL_DEPARTURES, "SELECT d.version, d.kind, d.id FROM scope AS s CROSS JOIN departure AS d"   \
-                      " WHERE s.replica = ?1 AND d.anchor = s.anchor AND d.version > ?2"           \
-                      " ORDER BY d.version, d.kind, d.id")
+                      " WHERE s.replica = ?1 AND d.anchor = s.anchor AND d.version >= ?2"          \
+                      " AND (d.version, min(d.kind, ?5), d.id) > (?2, ?3, ?4)"                     \
+                      " ORDER BY d.version, min(d.kind, ?5), d.id LIMIT ?6")
 
 #endif
