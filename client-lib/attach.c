@@ -220,7 +220,7 @@ static enum ocop_status check_record(struct ocop_store *s, const struct ocop_id 
 
     if (st)
         return st;
-    if (r->k->reference || r->k->number == KIND_ATTACHMENT)
+    if (!kind_attachable(r->k))
         return err_field(err, OCOP_EINVAL, "record", "nothing is attached to a record of kind %s",
                          r->k->name);
     if (!b->there && !b->draft && !b->refused)

@@ -17,7 +17,7 @@ static enum ocop_status outcome_refused(struct apply *p)
     return OCOP_OK;
 }
 
-static enum ocop_status refuse(struct apply *p, const char *field, const char *text)
+enum ocop_status apply_refuse(struct apply *p, const char *field, const char *text)
 {
     err_field(&p->why, OCOP_EPERM, field, "%s", text);
     return outcome_refused(p);
@@ -37,7 +37,7 @@ static enum ocop_status judged(struct apply *p, enum ocop_status st)
 static enum ocop_status outcome_store(struct apply *p)
 {
     /* "Applied" is stored only where it replaces an earlier outcome of a change that waited. */
-    if (p->outcome == OUTCOME_APPLIED && !apply_is_late(p))
+    if (p->outcome == OUTCOME_APPLIED && !p->woken)
         return OCOP_OK;
     sqlite3_stmt *s = registry_stmt(p->r, SQL_OUTCOME_SET, p->err);
     if (!s)
@@ -91,7 +91,7 @@ static enum ocop_status check_scope(struct apply *p, const struct fields *record
     if ((p->kind && p->kind->reference) || strcmp(p->replica.type, "device") != 0)
         return OCOP_OK;
     if (!f || !id_from(f->bytes, &unit)) /* a kind of later programs may go to nobody */
-        return p->kind ? refuse(p, "unit_id", "is missing") : OCOP_OK;
+        return p->kind ? apply_refuse(p, "unit_id", "is missing") : OCOP_OK;
     if (id_eq(&unit, &p->unit_seen))
         return OCOP_OK;
     enum ocop_status st = scope_has(p->r, &p->set->replica, &unit, &inside, p->err);
@@ -100,7 +100,7 @@ static enum ocop_status check_scope(struct apply *p, const struct fields *record
     if (st == OCOP_OK && !inside)
         st = check_assigned(p, &unit, &inside);
     if (st == OCOP_OK && !inside)
-        return refuse(p, "unit_id", "lies outside the units of this device");
+        return apply_refuse(p, "unit_id", "lies outside the units of this device");
     return st;
 }
 
@@ -110,11 +110,11 @@ static enum ocop_status check_author(struct apply *p, const struct fields *state
     const struct field *officer = get(creates ? &p->change->fields : state, FIELD_OFFICER);
     bool own = officer && span_eq(officer->bytes, id_span(&p->replica.officer));
     if (device && !id_eq(&p->change->author, &p->replica.officer))
-        return refuse(p, "", "the author is not the officer of this device");
+        return apply_refuse(p, "", "the author is not the officer of this device");
     if (device && creates && !own)
-        return refuse(p, "officer_id", "is not the officer of this device");
+        return apply_refuse(p, "officer_id", "is not the officer of this device");
     if (!p->kind)
-        return p->change->case_id.len ? refuse(p, "", "only central staff may resolve a case")
+        return p->change->case_id.len ? apply_refuse(p, "", "only central staff may resolve a case")
                                       : OCOP_OK;
     return judged(p, rules_permit(p->kind, p->change, p->roles, own, &p->why));
 }
@@ -145,12 +145,13 @@ static enum ocop_status check_size(struct apply *p, const struct fields *record)
         unknown += first && f->number > FIELD_NUMBER_KNOWN_MAX;
         items = first ? 1 : items + 1;
         if (items > LIST_ITEMS_MAX)
-            return refuse(p, "", "one of the record's lists would have too many elements");
+            return apply_refuse(p, "", "one of the record's lists would have too many elements");
     }
     if (bytes > STATE_BYTES_MAX || count > FIELDS_MAX)
-        return refuse(p, "", "the record would become too large");
+        return apply_refuse(p, "", "the record would become too large");
     if (unknown > FIELDS_UNKNOWN_MAX)
-        return refuse(p, "", "the record has too many fields that this registry does not know");
+        return apply_refuse(p, "",
+                            "the record has too many fields that this registry does not know");
     return OCOP_OK;
 }
 
@@ -185,12 +186,34 @@ static enum ocop_status fields_at(struct apply *p, struct fields *out)
     return OCOP_OK;
 }
 
+/* What a new record has to do with others. `moved`: its unit is not the one that its author wrote.
+ */
+static enum ocop_status settle_created(struct apply *p, const struct fields *record, bool moved)
+{
+    enum ocop_status st = OCOP_OK;
+    note_kind(p);
+    if (moved)
+        st = attached_note(p, record);
+    if (st == OCOP_OK)
+        st = check_references(p, record);
+    if (st == OCOP_OK)
+        st = check_collisions(p, record);
+    if (st == OCOP_OK && p->fx->dangling_any)
+        st = settle_references(p, &p->change->record);
+    if (st == OCOP_OK && p->fx->dangling_any)
+        st = attached_follow(p, record);
+    return st;
+}
+
 /* *exists: a record of this id is there already, and nothing was done. */
 static enum ocop_status create(struct apply *p, bool *exists)
 {
     struct fields record;
+    bool moved = false;
     *exists = false;
     enum ocop_status st = fields_at(p, &record);
+    if (st == OCOP_OK)
+        st = attached_place(p, &record, &moved);
     if (st == OCOP_OK)
         st = check_author(p, &record, true);
     if (st == OCOP_OK && p->outcome == OUTCOME_APPLIED)
@@ -213,16 +236,10 @@ static enum ocop_status create(struct apply *p, bool *exists)
     if (st != OCOP_OK || p->outcome != OUTCOME_APPLIED)
         return st;
     p->born = p->version;
-    note_kind(p);
-    st = check_references(p, &record);
-    if (st == OCOP_OK)
-        st = check_collisions(p, &record);
-    if (st == OCOP_OK && p->fx->dangling_any)
-        st = settle_references(p, &p->change->record);
-    return st;
+    return settle_created(p, &record, moved);
 }
 
-static enum ocop_status departure_note(struct apply *p, const struct id *anchor)
+enum ocop_status departure_note(struct apply *p, const struct id *anchor)
 {
     sqlite3_stmt *s = registry_stmt(p->r, SQL_DEPARTURE_ADD, p->err);
     if (!s)
@@ -255,6 +272,8 @@ static enum ocop_status store_merged(struct apply *p, const struct fields *state
         st = check_references(p, &merged->applied);
     if (st == OCOP_OK)
         st = check_collisions(p, &merged->applied);
+    if (st == OCOP_OK)
+        st = attached_follow(p, &merged->applied);
     note_kind(p);
     return st;
 }
@@ -321,6 +340,8 @@ static enum ocop_status merge_existing(struct apply *p, const struct fields *sta
             return invalid_merge(p, state, &merged);
         if (st == OCOP_OK)
             st = check_size(p, &merged.state);
+        if (st == OCOP_OK && p->outcome == OUTCOME_APPLIED)
+            st = attached_check(p, &merged.applied);
     }
     if (st != OCOP_OK || p->outcome != OUTCOME_APPLIED)
         return st;
@@ -368,7 +389,8 @@ static enum ocop_status create_existing(struct apply *p)
         const struct field *f = &created->fields.v[i],
                            *old = fields_find(&state, f->number, f->key);
         bool gone = !old || old->op == FIELD_CLEAR;
-        if (gone ? f->op == FIELD_CLEAR : f->op == FIELD_SET && field_value_equal(f, old))
+        if (field_follows(created->kind, f->number) ||
+            (gone ? f->op == FIELD_CLEAR : f->op == FIELD_SET && field_value_equal(f, old)))
             continue;
         v[amended.fields.count] = *f;
         v[amended.fields.count++].base = 0;
@@ -393,7 +415,7 @@ static enum ocop_status apply_one(struct apply *p, bool *created)
     p->why = (struct ocop_error){0};
     p->kind = kind_by_number(p->change->kind);
     if (p->change->verb < VERB_CREATE || p->change->verb > VERB_VOID)
-        return refuse(p, "", "the verb is unknown to this registry");
+        return apply_refuse(p, "", "the verb is unknown to this registry");
     if (p->change->verb != VERB_CREATE)
         return change_existing(p);
     enum ocop_status st = create(p, &exists);
@@ -500,7 +522,8 @@ static enum ocop_status waiting_apply(struct apply *p)
                              .version = p->version,
                              .set_version = w.set_version,
                              .index = w.index,
-                             .change = &w.change};
+                             .change = &w.change,
+                             .woken = true};
         p->fx->beyond = true;
         st = author_load(&late, w.received_ms);
         if (st == OCOP_OK)

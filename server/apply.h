@@ -17,7 +17,8 @@ struct effects {
     /* Is there any row in these tables? Spares most changes a question. */
     bool waiting_any, dangling_any, late_any;
     bool scope_dirty;
-    bool beyond; /* a record was altered that the set did not create */
+    bool beyond;      /* a record was altered that the set did not create */
+    size_t followers; /* attachments that moved with their records */
 };
 
 /* One change on its way into the registry. */
@@ -32,6 +33,7 @@ struct apply {
     uint32_t index;
     const struct change *change;
     const struct kind *kind; /* NULL: unknown to this program */
+    bool woken;              /* it had waited for its record, for a part of its set at least */
     uint64_t born;           /* version at which the record came */
     struct replica_info replica;
     unsigned roles;
@@ -103,6 +105,24 @@ struct waiting {
  *  when there is none. Its parts lie in `a`. */
 OCOP_MUST_USE enum ocop_status waiting_take(struct apply *p, struct arena *a, struct waiting *out,
                                             bool *found);
+
+/* --- attachments lie where their record lies (apply_attached.c) --- */
+
+/** What is about to be created: when it is an attachment of a record that is there, put it where
+ *  that lies; *moved when its author wrote something else. */
+OCOP_MUST_USE enum ocop_status attached_place(struct apply *p, struct fields *record, bool *moved);
+/** It was created so: keep what its author wrote. */
+OCOP_MUST_USE enum ocop_status attached_note(struct apply *p, const struct fields *record);
+/** If its unit is among these fields, which are to be set: will no more attachments follow than one
+ *  set may move? Else the change is refused. */
+OCOP_MUST_USE enum ocop_status attached_check(struct apply *p, const struct fields *applied);
+/** These fields of the record were set: if its unit is among them, its attachments follow. */
+OCOP_MUST_USE enum ocop_status attached_follow(struct apply *p, const struct fields *applied);
+
+/** An outcome and its reason (apply.c). */
+OCOP_MUST_USE enum ocop_status apply_refuse(struct apply *p, const char *field, const char *text);
+/** The change's record has left this anchor (apply.c). */
+OCOP_MUST_USE enum ocop_status departure_note(struct apply *p, const struct id *anchor);
 
 /* --- cases (apply_cases.c) --- */
 

@@ -80,7 +80,8 @@ enum ocop_status saw_all(struct apply *p, const struct fields *state, bool *out)
     enum ocop_status st = OCOP_OK;
     *out = true;
     for (size_t i = 0; st == OCOP_OK && *out && i < state->count; i++)
-        if (state->v[i].base > p->change->base)
+        if (state->v[i].base > p->change->base &&
+            !field_follows(p->change->kind, state->v[i].number))
             st = own_value(p, &state->v[i], out);
     return st;
 }

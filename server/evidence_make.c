@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "bounds.h"
+#include "cache.h"
 #include "cases.h"
 #include "json.h"
 #include "log.h"
@@ -743,6 +744,23 @@ static enum ocop_status gather(struct making *m)
     return st == OCOP_OK ? people_take(m) : st;
 }
 
+/* The story of an attachment is part of its record's, which says where both lie. */
+static enum ocop_status subject_take(struct making *m, const struct id *asked)
+{
+    struct fields f = {NULL, 0};
+    struct row_meta meta;
+    struct id of;
+    bool there = false;
+    enum ocop_status st = row_load(m->r->rows, KIND_ATTACHMENT, asked, m->a, &f, &meta, m->err);
+    const struct field *record = fields_find(&f, ATTACHMENT_RECORD, span_of(NULL, 0));
+    if (st == OCOP_ENOTFOUND || (st == OCOP_OK && !(record && id_from(record->bytes, &of))))
+        return id_add(m, &m->told, &m->told_count, asked);
+    for (size_t i = 0; st == OCOP_OK && !there && i < kind_count(); i++)
+        if (kind_attachable(kind_at(i)))
+            st = cache_exists(m->r, kind_at(i)->number, &of, &there, m->err);
+    return st == OCOP_OK ? id_add(m, &m->told, &m->told_count, there ? &of : asked) : st;
+}
+
 enum ocop_status evidence_make(struct registry *r, const struct id *record,
                                const struct evidence_carry *carry, struct arena *a,
                                Ocop__Evidence__Bundle **out, struct ocop_error *err)
@@ -753,12 +771,12 @@ enum ocop_status evidence_make(struct registry *r, const struct id *record,
     if (!m.b)
         return err_nomem(err);
     ocop__evidence__bundle__init(m.b);
-    enum ocop_status st = id_add(&m, &m.told, &m.told_count, record);
-    if (st == OCOP_OK)
-        st = registry_begin_read(r, err);
+    enum ocop_status st = registry_begin_read(r, err);
     if (st != OCOP_OK)
         return st;
-    st = gather(&m);
+    st = subject_take(&m, record);
+    if (st == OCOP_OK)
+        st = gather(&m);
     registry_rollback(r);
     if (st == OCOP_OK)
         st = evidence_files_take(r, m.told + 1, m.told_count - 1, carry, a, m.b, err);

@@ -151,11 +151,14 @@ enum ocop_status feed_own(struct feed *f, uint64_t version, bool *out)
 }
 
 /* Was this value of a record written by the device itself? What had waited was not, though its
- * version be that of the device's set. */
-enum ocop_status feed_own_value(struct feed *f, const struct id *record, const struct field *v,
-                                bool *out)
+ * version be that of the device's set, nor what follows from another record. */
+enum ocop_status feed_own_value(struct feed *f, uint32_t kind, const struct id *record,
+                                const struct field *v, bool *out)
 {
     uint64_t version = v->base;
+    *out = false;
+    if (field_follows(kind, v->number))
+        return OCOP_OK;
     if (f->late_any) {
         bool row;
         sqlite3_stmt *s = registry_stmt(f->r, SQL_LATE_GET, f->err);

@@ -148,8 +148,9 @@ OCOP_MUST_USE enum ocop_status feed_anchors_load(struct feed *f);
 /** Was the set at this version made by the device itself? */
 OCOP_MUST_USE enum ocop_status feed_own(struct feed *f, uint64_t version, bool *out);
 /** Was this value of a record written by the device itself? */
-OCOP_MUST_USE enum ocop_status feed_own_value(struct feed *f, const struct id *record,
-                                              const struct field *v, bool *out);
+OCOP_MUST_USE enum ocop_status feed_own_value(struct feed *f, uint32_t kind,
+                                              const struct id *record, const struct field *v,
+                                              bool *out);
 /** A question with one boolean column. */
 OCOP_MUST_USE enum ocop_status feed_ask_any(struct feed *f, int which, bool *out);
 

@@ -81,14 +81,14 @@ void feed_readable(const struct feed *f, uint32_t kind, struct fields *record)
 }
 
 /* What others changed since the device's version. */
-static enum ocop_status delta(struct feed *f, const struct id *id, struct fields *record)
+static enum ocop_status delta(struct feed *f, const struct candidate *c, struct fields *record)
 {
     size_t kept = 0;
     enum ocop_status st = OCOP_OK;
     for (size_t i = 0; st == OCOP_OK && i < record->count; i++) {
         bool known = record->v[i].base <= f->from_version;
         if (!known)
-            st = feed_own_value(f, id, &record->v[i], &known);
+            st = feed_own_value(f, c->kind, &c->id, &record->v[i], &known);
         if (!known)
             keep(record, &kept, i);
     }
@@ -202,7 +202,7 @@ static enum ocop_status holds(struct feed *f, const struct candidate *c,
     if (*out && meta->born > f->from_version)
         st = feed_own(f, meta->born, out);
     if (st == OCOP_OK && *out && unit && unit->base > f->from_version)
-        st = feed_own_value(f, &c->id, unit, out);
+        st = feed_own_value(f, c->kind, &c->id, unit, out);
     return st;
 }
 
@@ -250,7 +250,7 @@ enum ocop_status feed_send_new(struct feed *f, const struct candidate *c)
     if (st == OCOP_OK)
         st = feed_record_cases(f, &c->id, true, !held);
     if (st == OCOP_OK && held)
-        st = delta(f, &c->id, &record);
+        st = delta(f, c, &record);
     if (st != OCOP_OK)
         return st;
     if (!held)

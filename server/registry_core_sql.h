@@ -76,10 +76,15 @@
     X(SQL_LATE_DROP, "DELETE FROM late WHERE record = ?1 AND field = ?2 AND element = ?3"          \
                      " AND version = ?4")                                                          \
     X(SQL_LATE_ANY, "SELECT EXISTS (SELECT 1 FROM late)")                                          \
-    /* what a change that had waited did to a record at this version */                            \
+    /* what a change that had waited did to a record at this version, or its own record to an      \
+     * attachment */                                                                               \
     X(SQL_LATE_AT, "SELECT 1 FROM late WHERE record = ?1 AND version = ?2 UNION ALL"               \
                    " SELECT 1 FROM cases WHERE record = ?1 AND opened_version = ?2"                \
-                   " AND set_version <> ?2")                                                       \
+                   " AND set_version <> ?2 UNION ALL"                                              \
+                   " SELECT 1 FROM history WHERE record = ?1 AND field = 2 AND element = x''"      \
+                   " AND version = ?2")                                                            \
+    X(SQL_ATTACHED_ELSEWHERE, "SELECT id FROM attachment WHERE record_id = ?1"                     \
+                              " AND unit_id IS NOT ?2 ORDER BY id")                                \
     /* cases and history */                                                                        \
     X(SQL_CASE_OPEN, "INSERT OR IGNORE INTO cases (id, kind, record, cause, field, element,"       \
                      " other, base_version, theirs_version, base, theirs, mine, mine_value,"       \

@@ -32,6 +32,7 @@
 #define FIELDS_SPARE 16             /* ... and of its FIELDS_MAX these */
 #define FIELD_NUMBER_KNOWN_MAX 63   /* field numbers that a program may know */
 #define FIELDS_UNKNOWN_MAX 128      /* fields of a record with numbers above */
+#define SET_FOLLOWERS_MAX 50000     /* attachments that move with the records of one */
 #define SET_BODY_BYTES_MAX MIB(4)   /* inflated: the cap of the decompression bomb */
 #define SET_SEALED_BYTES_MIN KIB(4) /* the client's budget for one set shrinks to this ... */
 #define SET_SEALED_BYTES_START KIB(16)

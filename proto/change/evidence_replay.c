@@ -102,7 +102,40 @@ static enum evidence_fate fate_of(const struct evidence *e, const struct evidenc
     default:
         break;
     }
+    if (before && field_follows(ch->c.kind, f->number))
+        return FATE_SAME; /* made again: where it lies is not its author's to say */
     return same_value(f, before) ? FATE_SAME : FATE_TAKEN;
+}
+
+static const struct field *scalar(const struct evidence_state *s, uint32_t number)
+{
+    const struct field *f = fields_find(&s->fields, number, span_of(NULL, 0));
+    return f && f->op == FIELD_SET ? f : NULL;
+}
+
+static bool is_of(const struct evidence_state *attachment, const struct evidence_state *record)
+{
+    const struct field *of = scalar(attachment, ATTACHMENT_RECORD);
+    return attachment->kind == KIND_ATTACHMENT && attachment->present && record->present && of &&
+           kind_attachable(kind_by_number(record->kind)) &&
+           span_eq(of->bytes, id_span(&record->id));
+}
+
+/* The unit of `s` was set. An attachment lies where its record lies. */
+static enum ocop_status lie_together(struct evidence_checking *c, struct evidence_state *s,
+                                     uint64_t version)
+{
+    enum ocop_status st = OCOP_OK;
+    for (struct evidence_state *o = c->e->states; st == OCOP_OK && o; o = o->next) {
+        struct evidence_state *follows = is_of(o, s) ? o : is_of(s, o) ? s : NULL;
+        const struct field *unit = scalar(follows == o ? s : o, FIELD_UNIT),
+                           *own = follows ? scalar(follows, FIELD_UNIT) : NULL;
+        if (!follows || !unit || (own && field_value_equal(own, unit)))
+            continue;
+        const struct fields one = {(struct field *)(uintptr_t)unit, 1};
+        st = fields_apply(&follows->fields, &one, version, false, c->a, &follows->fields, c->err);
+    }
+    return st;
 }
 
 /* `there`: the change meets its record; else its values come to nothing, whatever its outcome. */
@@ -127,6 +160,8 @@ static enum ocop_status take(struct evidence_checking *c, struct evidence_change
                        ch->set->in->version);
     enum ocop_status st =
         fields_apply(&s->fields, &taken, ch->set->in->version, false, c->a, &s->fields, c->err);
+    if (st == OCOP_OK && fields_find(&taken, FIELD_UNIT, span_of(NULL, 0)))
+        st = lie_together(c, s, ch->set->in->version);
     const struct field *rule_set = fields_find(&s->fields, FIELD_RULE_SET, span_of(NULL, 0));
     ch->rule_set = rule_set ? rule_set->bytes : span_of(NULL, 0);
     return st;

@@ -11,7 +11,7 @@ static enum ocop_status unseen(const struct merge_in *in, const struct field *th
                                bool *out)
 {
     bool own = false;
-    *out = theirs && theirs->base > base;
+    *out = theirs && theirs->base > base && !field_follows(in->change->kind, theirs->number);
     enum ocop_status st = *out ? in->own(in->own_self, theirs, &own) : OCOP_OK;
     *out = *out && !own;
     return st;

@@ -437,10 +437,11 @@ static struct field_rule registry_fields[] = {
     COMMON(0), TEXT(10, FIELD_REQUIRED | FIELD_LABEL, 200), RANGE(11, FIELD_REQUIRED, 1, 10000),
     LIST(12, MERGE_HOLD, 0, lineage, LIST_ITEMS_MAX), END};
 
-/* What it is the content of is not amended: another content is another attachment. */
+/* What it is the content of is not amended: another content is another attachment. Of which record
+ * it is, and with that where it lies, not even by the office. */
 static struct field_rule attachment_fields[] = {
-    COMMON(FIELD_REQUIRED),
-    REF(ATTACHMENT_RECORD, FIELD_REQUIRED | FIELD_FIXED, 0),
+    COMMON(FIELD_REQUIRED | FIELD_BOUND),
+    REF(ATTACHMENT_RECORD, FIELD_REQUIRED | FIELD_BOUND, 0),
     CODE(ATTACHMENT_ROLE, FIELD_REQUIRED, "attachment_role"),
     TEXT(ATTACHMENT_CAPTION, LABEL, 500),
     MOMENT(ATTACHMENT_TAKEN_MS, FIELD_FIXED),

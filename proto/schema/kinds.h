@@ -78,7 +78,8 @@ enum field_flag {
     FIELD_SEARCH = 8,   /* its text is found by free text */
     FIELD_LABEL = 16,   /* names the record where one line must do */
     FIELD_PAPER = 32,   /* paper number, given by the library at submission */
-    FIELD_FIXED = 64    /* never amended */
+    FIELD_FIXED = 64,   /* never amended, but by the office */
+    FIELD_BOUND = 128   /* nor by the office */
 };
 
 struct field_rule {
@@ -147,6 +148,17 @@ void kinds_init(void);
 static inline const struct field_rule *kind_field(const struct kind *k, uint32_t number)
 {
     return number < 64 ? k->by_number[number] : NULL;
+}
+/** May something be attached to a record of this kind? NULL, a kind that is unknown: no. Such an
+ *  attachment lies where its record lies. */
+static inline bool kind_attachable(const struct kind *k)
+{
+    return k && !k->reference && !k->local_only && k->number != KIND_ATTACHMENT;
+}
+/** Does the field follow from another record, so that its value is nobody's work? */
+static inline bool field_follows(uint32_t kind, uint32_t number)
+{
+    return kind == KIND_ATTACHMENT && number == FIELD_UNIT;
 }
 const struct field_rule *kind_field_by_name(const struct kind *k, const char *name);
 const struct field_rule *rule_item(const struct field_rule *list, uint32_t number);

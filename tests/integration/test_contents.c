@@ -149,8 +149,8 @@ static void contents_leave_with_their_records(void **state)
     assert_int_equal(world_sync(w, 0).files_received, 1);
     attach(w, 1, world_inspect(w, 1, "pass"), unsent);
     sync(w, 1, &(struct ocop_sync_options){.files = OCOP_FILES_NONE});
-    world_move(w, KIND_ATTACHMENT, p->id, &w->other_commune);
-    world_move(w, KIND_ATTACHMENT, unsent->id, &w->other_commune);
+    world_move(w, KIND_INSPECTION, p->record, &w->other_commune);
+    world_move(w, KIND_INSPECTION, unsent->record, &w->other_commune);
     sync(w, 1, &(struct ocop_sync_options){.files = OCOP_FILES_NONE});
     assert_false(world_has_content(w, 1, p->hash));
     assert_true(world_has_content(w, 1, unsent->hash));
@@ -224,7 +224,7 @@ static void who_may_have_a_content(void **state)
     assert_int_equal(ask_for(w, 0, p), FILE_UNNAMED);
     must(assign_roles(w->registry, &w->keys, &w->officers[0], "inspector", "thử", &err), &err);
     assert_int_equal(ask_for(w, 0, p), FILE_WHOLE);
-    world_move(w, KIND_ATTACHMENT, p->id, &w->other_commune);
+    world_move(w, KIND_INSPECTION, p->record, &w->other_commune);
     assert_int_equal(ask_for(w, 0, p), FILE_UNNAMED);
     assert_int_equal(ask_for(w, 1, p), FILE_WHOLE);
     world_state(w, 1, DEVICE_WIPE);

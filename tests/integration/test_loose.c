@@ -190,7 +190,7 @@ static void leave(struct world *w, enum leaving how, const struct photo *p)
     if (how == DISCARDED)
         must(ocop_discard(w->stores[1], &id, &err), &err);
     if (how == DEPARTED) {
-        world_move(w, KIND_ATTACHMENT, p->id, &w->other_commune);
+        world_move(w, KIND_INSPECTION, p->record, &w->other_commune);
         world_sync(w, 1);
     }
     hooks.sweep_fails = false;

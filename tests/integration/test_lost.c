@@ -52,9 +52,9 @@ static void what_is_lost_is_asked_of_who_is_about_to_let_go_of_it(void **state)
             attach(c, 1, world_draft(&c->w, 1), &q);
         spoil(c, &p[drafted], true);
         assert_int_equal(verified(c, true, NULL).asked, 1);
-        world_move(&c->w, KIND_ATTACHMENT, p[drafted].id, &c->w.other_commune);
+        world_move(&c->w, KIND_INSPECTION, p[drafted].record, &c->w.other_commune);
         struct ocop_sync_summary sum = world_sync(&c->w, 1);
-        assert_int_equal(sum.departed, 1);
+        assert_int_equal(sum.departed, 2);
         assert_int_equal(sum.files_sent, 1);
         assert_int_equal(at_centre(c, &p[drafted]), OCOP_OK);
         world_sync(&c->w, 1);

@@ -230,8 +230,8 @@ static void what_was_removed_is_not_owed_when_its_record_leaves(void **state)
     c->ahead_ms = 401 * DAY;
     assert_int_equal(retain(c, NULL, 0, false, NULL).removed, 1);
     world_sync(&c->w, 1);
-    world_move(&c->w, KIND_ATTACHMENT, p.id, &c->w.other_commune);
-    assert_int_equal(world_sync(&c->w, 1).departed, 1);
+    world_move(&c->w, KIND_INSPECTION, p.record, &c->w.other_commune);
+    assert_int_equal(world_sync(&c->w, 1).departed, 2);
     asks_no_more(c);
 }
 
@@ -246,8 +246,8 @@ static void a_fetched_copy_of_what_was_removed_goes_with_its_record(void **state
     c->ahead_ms = 401 * DAY;
     assert_int_equal(retain(c, NULL, 0, false, NULL).removed, 1);
     world_sync(&c->w, 0);
-    world_move(&c->w, KIND_ATTACHMENT, p.id, &c->w.other_commune);
-    assert_int_equal(world_sync(&c->w, 0).departed, 1);
+    world_move(&c->w, KIND_INSPECTION, p.record, &c->w.other_commune);
+    assert_int_equal(world_sync(&c->w, 0).departed, 2);
     struct ocop_sync_summary sum = world_sync(&c->w, 0);
     assert_int_equal(sum.round_trips, 1);
     assert_int_equal(sum.files_left, 0);
@@ -305,9 +305,9 @@ static void what_a_record_that_left_owed_is_not_owed_when_it_was_removed(void **
     attach(c, 1, world_inspect(&c->w, 1, "pass"), &p);
     must(ocop_sync(c->w.stores[1], &none, &sum, &err), &err);
     attach(c, 1, world_draft(&c->w, 1), &q);
-    world_move(&c->w, KIND_ATTACHMENT, p.id, &c->w.other_commune);
+    world_move(&c->w, KIND_INSPECTION, p.record, &c->w.other_commune);
     must(ocop_sync(c->w.stores[1], &none, &sum, &err), &err);
-    assert_int_equal(sum.departed, 1);
+    assert_int_equal(sum.departed, 2);
     c->ahead_ms = 401 * DAY;
     assert_int_equal(sync_and_drop(c, 1).files_sent, 0);
     asks_no_more(c);

@@ -195,12 +195,13 @@ static void a_hash_that_was_heard_of_opens_nothing(void **state)
     struct photo *p = photo(3 * CHUNK, 11);
     Ocop__Attachment claim = OCOP__ATTACHMENT__INIT;
     struct id other = id_next(&w->registry->ids, w->registry->env), id;
+    struct id to_come = id_next(&w->registry->ids, w->registry->env);
     /* An attachment in the other commune, which neither device sees; its content is at the centre.
-     */
+     * Its record is not. */
     struct field v[] = {
         {.number = FIELD_UNIT, .op = FIELD_SET, .bytes = id_span(&w->other_commune)},
         {.number = FIELD_OFFICER, .op = FIELD_SET, .bytes = id_span(&w->producer)},
-        {.number = 10, .op = FIELD_SET, .bytes = id_span(&w->producer)},
+        {.number = 10, .op = FIELD_SET, .bytes = id_span(&to_come)},
         {.number = 11, .op = FIELD_SET, .bytes = span_str("photo")},
         {.number = 16, .op = FIELD_SET, .bytes = span_str("image/jpeg")},
         {.number = 17, .op = FIELD_SET, .type = VALUE_INT, .i = (int64_t)p->len},

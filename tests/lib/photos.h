@@ -31,7 +31,7 @@ struct photo {
     uint8_t bytes[40 * CHUNK];
     size_t len;
     uint8_t hash[HASH_LEN];
-    struct ocop_id id;
+    struct ocop_id id, record; /* the attachment, and what it is of */
 };
 
 static inline struct photo *photo(size_t len, unsigned seed)
@@ -50,6 +50,7 @@ static inline void attach(struct world *w, unsigned n, struct ocop_id record, st
 {
     struct ocop_error err = {0};
     struct ocop_attachment a = {.bytes = p->bytes, .len = p->len, .role = "photo"};
+    p->record = record;
     must(ocop_attach(w->stores[n], &record, &a, &p->id, &err), &err);
 }
 

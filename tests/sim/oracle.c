@@ -73,7 +73,13 @@ static void tell(struct judged *j, struct kept *k, const struct field *f)
         p->next = k->paths;
         k->paths = p;
     }
-    *t = (struct told){p->now, *f, j->version, j->e->set.replica, j->e->set.seq, j->index};
+    *t = (struct told){.before = p->now,
+                       .value = *f,
+                       .version = j->version,
+                       .replica = j->e->set.replica,
+                       .follows = k->kind == KIND_ATTACHMENT && f->number == FIELD_UNIT,
+                       .seq = j->e->set.seq,
+                       .index = j->index};
     p->now = t;
     k->version = j->version;
 }
@@ -167,7 +173,7 @@ static bool own(const struct judged *j, const struct told *t)
 
 static bool unseen(const struct judged *j, const struct told *t, uint64_t base)
 {
-    return t && t->version > base && !own(j, t);
+    return t && !t->follows && t->version > base && !own(j, t);
 }
 
 /* One element of the registry's record; false when there is none. */
@@ -389,6 +395,51 @@ static void refuse(struct judged *j)
     j->code = OUTCOME_REFUSED;
 }
 
+static const struct field *nth(const struct fields *f, uint32_t number)
+{
+    const struct field *v = fields_find(f, number, span_of(NULL, 0));
+    return v && v->op == FIELD_SET ? v : NULL;
+}
+
+/* "an attachment lies where its record lies": does this record take its attachments along? */
+static bool takes_along(const struct kept *k)
+{
+    const struct kind *kind = kind_by_number(k->kind);
+    return kind && !kind->reference && k->kind != KIND_ATTACHMENT && scalar(k, FIELD_UNIT);
+}
+
+/* All that is attached to the record lies in its unit from now on. */
+static void along(struct judged *j, const struct kept *k)
+{
+    for (struct kept *t = takes_along(k) ? j->o->records : NULL; t; t = t->next) {
+        const struct field *of = t->kind == KIND_ATTACHMENT ? scalar(t, ATTACHMENT_RECORD) : NULL;
+        const struct field *unit = scalar(k, FIELD_UNIT);
+        if (of && span_eq(of->bytes, id_span(&k->id)) &&
+            !field_value_equal(scalar(t, FIELD_UNIT), unit))
+            tell(j, t, unit);
+    }
+}
+
+/* A new attachment as if its author had known where its record lies. */
+static void joins(struct judged *j)
+{
+    const struct field *of = nth(&j->c->fields, ATTACHMENT_RECORD);
+    const struct kept *k = j->o->records;
+    struct change *c = fresh(j->o, sizeof *c);
+    while (k && !(of && takes_along(k) && span_eq(of->bytes, id_span(&k->id))))
+        k = k->next;
+    if (!k || !nth(&j->c->fields, FIELD_UNIT))
+        return;
+    *c = *j->c;
+    c->fields.v = (struct field *)(void *)arena_dup(j->o->a, (const void *)j->c->fields.v,
+                                                    j->c->fields.count * sizeof *c->fields.v);
+    CHECK(c->fields.v);
+    for (size_t i = 0; i < c->fields.count; i++)
+        if (c->fields.v[i].number == FIELD_UNIT)
+            c->fields.v[i] = *scalar(k, FIELD_UNIT);
+    j->c = c;
+}
+
 /* "create, record not there: insert" */
 static void insert(struct judged *j)
 {
@@ -405,12 +456,7 @@ static void insert(struct judged *j)
     references(j, k, &j->c->fields);
     collisions(j, k, &j->c->fields);
     arrives(j, &k->id);
-}
-
-static const struct field *nth(const struct fields *f, uint32_t number)
-{
-    const struct field *v = fields_find(f, number, span_of(NULL, 0));
-    return v && v->op == FIELD_SET ? v : NULL;
+    along(j, k);
 }
 
 /* What the author had seen: what stood at the base, or what the author said itself since. */
@@ -516,6 +562,8 @@ static void merge(struct judged *j, struct kept *k)
     }
     for (size_t i = 0; i < applied.count; i++)
         tell(j, k, &applied.v[i]);
+    if (nth(&applied, FIELD_UNIT))
+        along(j, k);
     references(j, k, &applied);
     collisions(j, k, &applied);
     if (applied.count || resolves)
@@ -550,6 +598,8 @@ static bool amends(struct judged *j, const struct kept *k)
         if (now ? f->v[i].op == FIELD_SET && field_value_equal(&f->v[i], now)
                 : f->v[i].op == FIELD_CLEAR)
             continue;
+        if (k->kind == KIND_ATTACHMENT && f->v[i].number == FIELD_UNIT)
+            continue; /* where it lies is not its author's to say */
         c->fields.v[c->fields.count] = f->v[i];
         c->fields.v[c->fields.count++].base = 0;
     }
@@ -563,6 +613,8 @@ static void judge(struct judged *j)
     bool creates = j->c->verb == VERB_CREATE, made = creates && !k;
     j->code = OUTCOME_APPLIED;
     j->kind = kind_by_number(j->c->kind);
+    if (creates && j->c->kind == KIND_ATTACHMENT)
+        joins(j);
     if (!creates && !k) { /* "it waits, visibly, and applies when the record comes" */
         struct waits *w = fresh(j->o, sizeof *w);
         *w = (struct waits){j->o->waiting, j->set_version, j->index,

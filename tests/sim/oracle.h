@@ -12,6 +12,7 @@ struct told {
     struct field value; /* op CLEAR: it was removed */
     uint64_t version;   /* since when */
     struct id replica;  /* who said so */
+    bool follows;       /* it is nobody's word: it follows from another record */
     uint64_t seq;
     uint32_t index;
 };
