@@ -681,11 +681,11 @@ static void a_content_that_is_gone_or_altered_is_found(void **state)
     assert_int_equal(pwrite(fd, &b, 1, 500), 1);
     close(fd);
     assert_int_equal(check(w, line), 1);
-    assert_non_null(strstr(line, "not what was written; it was not sent yet"));
+    assert_non_null(strstr(line, "not what was written; that the registry has it is not known"));
     assert_int_equal(ocop_file_read(w->stores[1], &id, 0, bytes, 100, &got, &err), OCOP_EDAMAGED);
     remove(path);
     assert_int_equal(check(w, line), 1);
-    assert_non_null(strstr(line, "not here; it was not sent yet"));
+    assert_non_null(strstr(line, "not here; that the registry has it is not known"));
     assert_int_equal(ocop_file_read(w->stores[1], &id, 0, bytes, 100, &got, &err), OCOP_ENOTFOUND);
     attach(w, world_inspect(w, 1, "pass"), &a); /* attached again, it is there again */
     assert_int_equal(check(w, line), 0);
