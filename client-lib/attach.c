@@ -14,6 +14,7 @@
 #include "media.h"
 #include "record_api.h"
 #include "records.pb-c.h"
+#include "shown.h"
 #include "text.h"
 
 enum { READ_BYTES = 64 * 1024 };
@@ -47,13 +48,15 @@ struct source {
 
 /* --- the name -------------------------------------------------------------------------------- */
 
-/* A name is for people. What opens a file elsewhere must not be led astray by it. */
+/* A name is for people. What opens a file elsewhere must not be led astray by it, nor who reads it.
+ */
 static enum ocop_status check_name(struct source *src, struct ocop_error *err)
 {
     const struct ocop_attachment *a = src->what;
     const char *slash = a->path ? strrchr(a->path, '/') : NULL;
     const char *name = a->name ? a->name : a->path ? (slash ? slash + 1 : a->path) : "";
     struct span n = span_str(name);
+    struct buf shown;
 
     if (n.len > FILE_NAME_BYTES_MAX)
         return err_field(err, OCOP_ELIMIT, "name", "has %zu bytes, the limit is %d", n.len,
@@ -65,6 +68,14 @@ static enum ocop_status check_name(struct source *src, struct ocop_error *err)
     if (memchr(name, '/', n.len) || memchr(name, '\\', n.len) || strcmp(name, ".") == 0 ||
         strcmp(name, "..") == 0)
         return err_field(err, OCOP_EINVAL, "name", "a name is wanted, not a path");
+    buf_init(&shown, KIB(1));
+    const bool harmless = shown_name(&shown, n), no_memory = shown.failed;
+    buf_fini(&shown);
+    if (no_memory)
+        return err_nomem(err);
+    if (!harmless)
+        return err_field(err, OCOP_EINVAL, "name",
+                         "the file's name turns around what is written; give it another name");
     memcpy(src->name, name, n.len + 1);
     return OCOP_OK;
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "shown.h"
 #include "text.h"
 
 enum { FILES_LISTED_MAX = 10000 };
@@ -354,6 +355,19 @@ static const char *text_of(const struct attachment_row *row, enum ocop_file_stat
                         f->done / 1024, kib(f->size), text_moment(f->tried_ms, when));
 }
 
+/* Who wrote it may have used another program: what an app saves the file under is no path. */
+static const char *name_of(const struct attachment_row *row, struct arena *a)
+{
+    const char *name = row->name;
+    struct buf shown;
+
+    buf_init(&shown, KIB(4));
+    if (!shown_name(&shown, span_str(row->name)))
+        name = shown.failed ? NULL : arena_dup(a, buf_cstr(&shown), shown.len + 1);
+    buf_fini(&shown);
+    return name;
+}
+
 static enum ocop_status fill(struct file_answer *out, const struct attachment_row *rows,
                              size_t count, struct ocop_error *err)
 {
@@ -366,7 +380,7 @@ static enum ocop_status fill(struct file_answer *out, const struct attachment_ro
         v[i] = (struct ocop_file){.role = r->role,
                                   .caption = r->caption,
                                   .media_type = r->media_type,
-                                  .name = r->name,
+                                  .name = name_of(r, &out->arena),
                                   .size = r->file.size,
                                   .state = state_of(r),
                                   .here = r->file.here,
@@ -376,7 +390,7 @@ static enum ocop_status fill(struct file_answer *out, const struct attachment_ro
         memcpy(v[i].record.b, r->record.b, ID_LEN);
         memcpy(v[i].hash, r->file.hash, FILE_HASH_LEN);
         v[i].text = text_of(r, v[i].state, &out->arena);
-        if (!v[i].text)
+        if (!v[i].text || !v[i].name)
             return err_nomem(err);
     }
     out->list = (struct ocop_file_list){v, count, false};

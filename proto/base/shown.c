@@ -37,6 +37,26 @@ void shown_text(struct buf *out, struct span text)
     }
 }
 
+bool shown_name(struct buf *out, struct span name)
+{
+    const size_t from = out->len;
+    size_t begin = 0;
+    bool dots = true;
+
+    for (size_t i = 0; i <= name.len; i++) {
+        const uint8_t c = i < name.len ? name.p[i] : '/';
+        dots = dots && (i == name.len || c == '.');
+        if (c != '/' && c != '\\')
+            continue;
+        shown_text(out, span_of(name.p + begin, i - begin));
+        begin = i + 1;
+        if (i < name.len || (dots && name.len > 0 && name.len <= 2))
+            buf_str(out, "\xef\xbf\xbd");
+    }
+    return !out->failed && out->len - from == name.len &&
+           (name.len == 0 || memcmp(out->p + from, name.p, name.len) == 0);
+}
+
 /* `inner`: it is JSON already, in which such characters stand in strings only. */
 static void put_json(struct buf *out, struct span text, bool inner)
 {

@@ -9,8 +9,12 @@
  *  and tabs become spaces. */
 void shown_text(struct buf *out, struct span text);
 
-/** The same as a JSON string, quoted; nothing is replaced but what JSON cannot hold, and what would
- *  harm is escaped. */
+/** Append the name of a file as shown_text does, and what makes a path of it, or all of it, as
+ * U+FFFD too. @return it is the same */
+bool shown_name(struct buf *out, struct span name);
+
+/** As shown_text, as a JSON string, quoted; nothing is replaced but what JSON cannot hold, and what
+ * would harm is escaped. */
 void shown_json(struct buf *out, struct span text);
 
 /** The same of a value that is JSON text of one line already. */

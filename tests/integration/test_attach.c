@@ -491,6 +491,8 @@ static void what_is_wrong_with_a_file_is_named_and_nothing_is_kept(void **state)
         {GOOD(.name = "a\nb.jpg"), OCOP_EINVAL, "name", "another name"},
         {GOOD(.name = "a\x1b[2J.jpg"), OCOP_EINVAL, "name", "another name"},
         {GOOD(.name = "\xc3\x28.jpg"), OCOP_EINVAL, "name", "another name"},
+        {GOOD(.name = "\xe2\x80\xaegpj.exe"), OCOP_EINVAL, "name", "turns around"},
+        {GOOD(.name = "a\xe2\x81\xa6.jpg"), OCOP_EINVAL, "name", "turns around"},
         {GOOD(.name = long_name), OCOP_ELIMIT, "name", "299 bytes"},
         {GOOD(.caption = "a\x01"), OCOP_EINVAL, "caption", "control characters"},
         {{.bytes = bytes, .len = sizeof bytes, .role = ""}, OCOP_EINVAL, "role", "missing"},

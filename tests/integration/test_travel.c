@@ -249,6 +249,46 @@ static void a_hash_that_was_heard_of_opens_nothing(void **state)
     free(p);
 }
 
+/* Whoever wrote the record need not have used this library. */
+static void a_name_that_another_device_gave_is_no_path(void **state)
+{
+    static const struct {
+        const char *name, *want;
+    } cases[] = {{"../../etc/passwd", "..\xef\xbf\xbd..\xef\xbf\xbd"
+                                      "etc\xef\xbf\xbdpasswd"},
+                 {"..\\x", "..\xef\xbf\xbdx"},
+                 {"..", "..\xef\xbf\xbd"},
+                 {".", ".\xef\xbf\xbd"},
+                 {"\xe2\x80\xaegpj.exe", "\xef\xbf\xbdgpj.exe"},
+                 {"b\xe1\xba\xbfp.jpg", "b\xe1\xba\xbfp.jpg"},
+                 {"...", "..."}};
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        Ocop__Attachment m = OCOP__ATTACHMENT__INIT;
+        struct ocop_file_list *list;
+        struct ocop_id record = world_inspect(w, 1, "pass");
+        struct id id = id_next(&w->registry->ids, w->registry->env);
+        uint8_t hash[HASH_LEN] = {1, (uint8_t)i};
+        m.has_id = m.has_unit_id = m.has_record_id = m.has_size = m.has_hash = 1;
+        m.id = (ProtobufCBinaryData){ID_LEN, id.b};
+        m.unit_id = (ProtobufCBinaryData){ID_LEN, w->commune.b};
+        m.record_id = (ProtobufCBinaryData){ID_LEN, record.b};
+        m.role = (char *)(uintptr_t) "photo";
+        m.media_type = (char *)(uintptr_t) "image/jpeg";
+        m.file_name = (char *)(uintptr_t)cases[i].name;
+        m.size = 100;
+        m.hash = (ProtobufCBinaryData){HASH_LEN, hash};
+        must(ocop_submit(w->stores[1], &m.base, &err), &err);
+        world_sync(w, 1);
+        world_sync(w, 0);
+        must(ocop_files(w->stores[0], &record, &list, &err), &err);
+        assert_int_equal(list->count, 1);
+        assert_string_equal(list->files[0].name, cases[i].want);
+        ocop_file_list_free(list);
+    }
+}
+
 /* --- down
  * ------------------------------------------------------------------------------------------ */
 
@@ -638,6 +678,7 @@ int main(void)
         TEST(a_wrong_proof_opens_nothing),
         TEST(a_hash_that_was_heard_of_opens_nothing),
         TEST(what_is_seen_may_be_fetched_and_goes_on_where_it_was_cut),
+        TEST(a_name_that_another_device_gave_is_no_path),
         TEST(what_is_said_of_a_damaged_file_is_true),
         TEST(what_lies_here_is_not_at_the_registry_for_that),
         TEST(a_content_with_another_hash_is_never_taken),
