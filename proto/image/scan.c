@@ -128,7 +128,7 @@ const char *scan_begin(struct scan *c, struct span s)
     c->in_count = p[0];
     if (!c->framed || c->in_count == 0)
         return "it shows no picture";
-    if (c->in_count > c->count || ++c->scans > SCANS_MAX)
+    if (c->in_count > c->count)
         return damaged;
     c->from = c->progressive ? last[0] : 0;
     c->to = c->progressive ? last[1] : 63;
@@ -144,7 +144,8 @@ const char *scan_begin(struct scan *c, struct span s)
                 c->in[i] = &c->part[k];
         why = c->in[i] ? begin_part(c, c->in[i], p[2 + 2 * i]) : damaged;
     }
-    return why;
+    c->units += why ? 0 : scan_units(c);
+    return why || c->units <= SCAN_UNITS_MAX ? why : "it has more scans than any picture needs";
 }
 
 void scan_fini(struct scan *c)

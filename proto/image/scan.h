@@ -8,7 +8,12 @@
 
 #include "span.h"
 
-enum { SCAN_PARTS_MAX = 4, SCAN_TABLES = 4, SCANS_MAX = 400 };
+enum {
+    SCAN_PARTS_MAX = 4,
+    SCAN_TABLES = 4,
+    /* Of all scans together. 89 megapixels in the ten scans of a camera have 30 million. */
+    SCAN_UNITS_MAX = 100000000
+};
 
 struct scan_codes {
     bool there;
@@ -29,7 +34,8 @@ struct scan_part {
 
 struct scan {
     bool framed, progressive;
-    unsigned width, height, h_most, v_most, scans, interval;
+    unsigned width, height, h_most, v_most, interval;
+    uint64_t units; /* that were gone through, or are to be */
     size_t count;
     struct scan_part part[SCAN_PARTS_MAX];
     struct scan_codes codes[2][SCAN_TABLES]; /* DC, AC */

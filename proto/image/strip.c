@@ -429,7 +429,7 @@ static uint64_t png_rows(const uint8_t ihdr[13])
     uint64_t bytes = 0;
 
     if (ihdr[8] > 16 || ihdr[12] > 1 || wide > INT32_MAX || tall > INT32_MAX ||
-        wide * tall > PICTURE_PIXELS_MAX)
+        wide * tall > PICTURE_PIXELS_MAX || wide * tall * bits > UINT64_C(32) * PICTURE_PIXELS_MAX)
         return 0;
     if (!ihdr[12])
         return bits ? tall * (1 + (wide * bits + 7) / 8) : 0;
@@ -448,7 +448,7 @@ static bool png_head(struct strip *s, const uint8_t head[8])
         return false;
     s->rows = png_rows(s->segment);
     if (!s->rows)
-        odd(s, "it does not say how large it is, or of what");
+        odd(s, "its size is not told, or too large");
     put(s, head, 8);
     put(s, s->segment, 13);
     return s->rows && copy(s, 4);

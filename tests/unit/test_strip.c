@@ -413,6 +413,10 @@ static void where_pieces_cannot_be_told_apart_it_is_said(void **state)
         CASE("image/jpeg", "\xff\xd8\xff\0\0\2"),
         CASE("image/png", "\x89PNG\r\n\x1a\n\xff\0\0\0eXIf"),
         CASE("image/png", "\x89PNG\r\n\x1a\n\0\0\0\4CgBI"),
+        CASE("image/png",
+             "\x89PNG\r\n\x1a\n\0\0\0\15IHDR\0\0\xff\xff\0\0\xff\xff\10\0\0\0\0crc." PNG_TAIL),
+        CASE("image/png",
+             "\x89PNG\r\n\x1a\n\0\0\0\15IHDR\0\0\x36\xb0\0\0\x3a\x98\20\6\0\0\0crc." PNG_TAIL),
         CASE("image/png", PNG_HEAD "\0\0\0\10acTL\0\0\0\2\0\0\0\0crc." PNG_TAIL),
         CASE("image/webp", "RIFF\x20\0\0\0WEBPANMF\2\0\0\0"),
         /* They have more than they can hold. */
@@ -459,6 +463,28 @@ static void what_shows_no_picture_is_not_made_into_nothing(void **state)
             fail_msg("case %zu", i);
 }
 
+/* 270 KB that would be gone through for minutes: each scan is a run of blocks that have nothing. */
+static void more_scans_than_a_picture_needs_are_not_followed(void **state)
+{
+    enum { SIDE = 10000, BLOCKS = (SIDE / 8) * (SIDE / 8), RUN = 16384, SCANS = 126 };
+    static const uint8_t head[] = "\xff\xd8\xff\xc2\0\13\10\x27\x10\x27\x10\1\1\x11\0"
+                                  "\xff\xc4\0\24\x10\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\xe0";
+    static const uint8_t runs[(BLOCKS / RUN + 1) * 15 / 8 + 2];
+    struct buf in;
+    (void)state;
+    buf_init(&in, 1 << 20);
+    buf_put(&in, head, sizeof head - 1);
+    for (unsigned i = 0; i < SCANS; i++) {
+        const uint8_t k = (uint8_t)(1 + i / 2), bits = i % 2 ? 0x10 : 0x01;
+        const uint8_t sos[10] = {0xff, 0xda, 0, 8, 1, 1, 0, k, k, bits};
+        buf_put(&in, sos, sizeof sos);
+        buf_put(&in, runs, sizeof runs);
+    }
+    const struct piece bomb = {"image/jpeg", (const char *)in.p, in.len};
+    assert_non_null(strstr(odd(&bomb), "more scans"));
+    buf_fini(&in);
+}
+
 static void a_failure_of_either_end_is_given_back(void **state)
 {
     struct ocop_error err = {0};
@@ -497,6 +523,7 @@ int main(void)
         cmocka_unit_test(a_profile_of_a_png_stays_when_nothing_stands_behind_it),
         cmocka_unit_test(where_pieces_cannot_be_told_apart_it_is_said),
         cmocka_unit_test(what_shows_no_picture_is_not_made_into_nothing),
+        cmocka_unit_test(more_scans_than_a_picture_needs_are_not_followed),
         cmocka_unit_test(a_failure_of_either_end_is_given_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
