@@ -61,6 +61,7 @@ struct travel {
     size_t first;  /* lane whose reply is next */
     bool bad_line; /* little at once */
     bool spent;    /* the caller's budget */
+    bool told;     /* that the registry takes no more */
     unsigned fruitless;
     uint64_t bytes;              /* of contents, both ways */
     struct arena arena, scratch; /* of the whole; of one request or reply */
@@ -439,6 +440,16 @@ static void begin_anew(struct moving *m)
     m->phase = ++m->begun < BEGUN_MAX ? MOVING : ENDED;
 }
 
+/* Why they wait: told once in a sync. */
+static void take_refused(struct travel *t, uint32_t code)
+{
+    if (!t->told && (code == FILE_NO_ROOM || code == FILE_FAILED))
+        env_log(t->s->env, ENV_WARN, "files_not_taken", "why=\"%s\"",
+                code == FILE_NO_ROOM ? "the registry has no room for them; they wait here"
+                                     : "the registry's disk fails; they wait here");
+    t->told = t->told || code == FILE_NO_ROOM || code == FILE_FAILED;
+}
+
 /* @return whether it brought anything on */
 static bool take_state_up(struct travel *t, struct moving *m, const Ocop__Sync__FileState *f)
 {
@@ -473,6 +484,7 @@ static bool take_state_up(struct travel *t, struct moving *m, const Ocop__Sync__
         begin_anew(m);
         return false;
     default: /* its record waits at the registry, or there is no room: another time */
+        take_refused(t, f->code);
         give_up(m);
         return false;
     }

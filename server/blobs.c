@@ -381,8 +381,8 @@ static enum ocop_status part_answer(struct asked *q, const struct subject *s,
         return completed(q, s, &p);
     if (st == OCOP_OK)
         st = say_part(q, s, &p);
-    else if (st == OCOP_EINVAL || st == OCOP_ELIMIT)
-        st = say(q, s, st == OCOP_EINVAL ? FILE_BAD : FILE_NO_ROOM, NULL);
+    else if (st == OCOP_EINVAL)
+        st = say(q, s, FILE_BAD, NULL);
     content_part_close(&p);
     return st;
 }

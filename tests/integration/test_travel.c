@@ -505,6 +505,58 @@ static void bad_chunks_are_refused_one_by_one(void **state)
     free(unknown);
 }
 
+/* Both sides say why, and it goes on when there is room again. */
+static char said[2][2000]; /* by the device, by the registry */
+static bool no_room;
+
+enum ocop_status __real_content_part_put(struct content_part *p, uint32_t index, struct span bytes,
+                                         struct ocop_error *err);
+enum ocop_status __wrap_content_part_put(struct content_part *p, uint32_t index, struct span bytes,
+                                         struct ocop_error *err);
+
+enum ocop_status __wrap_content_part_put(struct content_part *p, uint32_t index, struct span bytes,
+                                         struct ocop_error *err)
+{
+    return no_room ? err_set(err, OCOP_ELIMIT, "the disk is full")
+                   : __real_content_part_put(p, index, bytes, err);
+}
+
+static void keep_said(void *self, enum env_level level, const char *line)
+{
+    (void)level;
+    strncat(self, line, sizeof *said - 1 - strlen(self));
+}
+
+static void what_a_full_registry_does_not_take_waits_and_is_told_by_both(void **state)
+{
+    struct world *w = *state;
+    struct env env[2] = {*env_system(), *env_system()};
+    struct photo *p = photo(3 * CHUNK, 70), *q = photo(3 * CHUNK, 71);
+    attach(w, 1, world_inspect(w, 1, "pass"), p);
+    attach(w, 1, world_inspect(w, 1, "pass"), q);
+    for (unsigned i = 0; i < 2; i++) {
+        env[i].log = keep_said;
+        env[i].self = said[i];
+        said[i][0] = 0;
+    }
+    w->stores[1]->env = &env[0];
+    w->registry->env = &env[1];
+    no_room = true;
+    struct ocop_sync_summary sum = world_sync(w, 1);
+    no_room = false;
+    w->stores[1]->env = w->registry->env = env_system();
+    assert_int_equal(sum.files_left, 2);
+    const char *told = strstr(said[0], "event=files_not_taken why=\"the registry has no room");
+    assert_non_null(told);
+    assert_null(strstr(told + 20, "files_not_taken")); /* once */
+    assert_non_null(strstr(said[1], "event=content_failed status=ELIMIT"));
+    assert_int_equal(state_of(w, 1, p->id, NULL), OCOP_FILE_WAITING);
+    assert_int_equal(world_sync(w, 1).files_sent, 2);
+    assert_true(at_centre(w, p) && at_centre(w, q));
+    free(p);
+    free(q);
+}
+
 static void who_is_over_budget_or_revoked_sends_nothing_and_loses_nothing(void **state)
 {
     struct world *w = *state;
@@ -683,6 +735,7 @@ int main(void)
         TEST(what_lies_here_is_not_at_the_registry_for_that),
         TEST(a_content_with_another_hash_is_never_taken),
         TEST(bad_chunks_are_refused_one_by_one),
+        TEST(what_a_full_registry_does_not_take_waits_and_is_told_by_both),
         TEST(who_is_over_budget_or_revoked_sends_nothing_and_loses_nothing),
         TEST(a_device_that_is_to_be_wiped_brings_its_contents_first),
         TEST(a_restored_registry_gets_what_it_lacks),
