@@ -73,8 +73,7 @@ void scene_device_revoked(const struct scene *s);
 /* --- for fuzz_files.c ------------------------------------------------------------------------- */
 
 struct registry *scene_registry(void);
-/** Another's officer, who has brought the content, has attached it to the producer, in this unit.
- */
+/** Another's officer, who has brought the content, has attached it to a producer in this unit. */
 void scene_other_attaches(const struct scene *s, const struct id *unit, const uint8_t *hash,
                           size_t size);
 

@@ -141,11 +141,13 @@ void scene_other_attaches(const struct scene *s, const struct id *unit, const ui
                           size_t size)
 {
     struct draft_change d;
-    struct id id = id_next(&c.r->ids, &c.env);
+    struct id id = id_next(&c.r->ids, &c.env), of = s->producer;
+    if (!id_eq(unit, &s->commune)) /* an attachment lies where its record lies */
+        of = centre_producer(&c, unit, "HTX Sầu riêng Krông Pắc");
     draft(&d, KIND_ATTACHMENT, VERB_CREATE, &id);
     draft_id(&d, FIELD_UNIT, unit);
     draft_id(&d, FIELD_OFFICER, &other.officer);
-    draft_id(&d, ATTACHMENT_RECORD, &s->producer);
+    draft_id(&d, ATTACHMENT_RECORD, &of);
     draft_text(&d, ATTACHMENT_ROLE, "document");
     draft_text(&d, ATTACHMENT_MEDIA_TYPE, "application/octet-stream");
     draft_int(&d, ATTACHMENT_SIZE, (int64_t)size);
