@@ -178,8 +178,11 @@ static enum ocop_status note(struct travel *t, struct moving *m, struct ocop_err
     if (st || !found) /* it was discarded meanwhile */
         return st;
     row.tried_ms = env_now_ms(t->s->env);
-    /* What was attached here while it was fetched is still to be shown to the registry. */
-    row.central = row.central || (m->row.central && !(m->down && row.here));
+    /* What was attached here while it was fetched is still to be shown to the registry; and so is
+     * what only lay here, although the registry had it when it was let go: it may have been
+     * restored since. */
+    if (!m->down || !row.here)
+        row.central = m->row.central || (row.central && !(m->down && m->row.here));
     if (m->removed && !row.central) {
         /* That it was removed is known with the records that say so. What was attached anew may
          * name it too, and is on its way itself. */

@@ -386,28 +386,32 @@ static void what_is_said_of_a_damaged_file_is_true(void **state)
     free(p);
 }
 
-/* The centre's file is damaged: nothing of it takes the place of a content, and the others come. */
 /* It was attached, and the disk failed before that was noted. */
-static void what_lies_here_is_not_at_the_registry_for_that(void **state)
+static void lies_here(struct world *w, unsigned n, const struct photo *p)
 {
-    struct world *w = *state;
-    struct photo *p = photo(2 * CHUNK, 15);
     struct ocop_error err = {0};
     struct content_dir dir;
     struct content_writer writer;
     bool fresh;
-    attach(w, 1, world_inspect(w, 1, "pass"), p);
-    sync(w, 1, &(struct ocop_sync_options){.files = OCOP_FILES_NONE});
-    world_sync(w, 0);
-    fetch(w, 0, p->id);
-    must(client_write(w->stores[0], &err), &err);
-    must(files_dir(w->stores[0], true, &dir, &err), &err);
+    must(client_write(w->stores[n], &err), &err);
+    must(files_dir(w->stores[n], true, &dir, &err), &err);
     must(content_begin(&dir, &writer, &err), &err);
     must(content_write(&writer, span_of(p->bytes, p->len), &err), &err);
     must(content_seal(&writer, &err), &err);
     must(content_place(&writer, &fresh, &err), &err);
     files_dir_fini(&dir);
-    must(client_write_end(w->stores[0], OCOP_OK, &err), &err);
+    must(client_write_end(w->stores[n], OCOP_OK, &err), &err);
+}
+
+static void what_lies_here_is_not_at_the_registry_for_that(void **state)
+{
+    struct world *w = *state;
+    struct photo *p = photo(2 * CHUNK, 15);
+    attach(w, 1, world_inspect(w, 1, "pass"), p);
+    sync(w, 1, &(struct ocop_sync_options){.files = OCOP_FILES_NONE});
+    world_sync(w, 0);
+    fetch(w, 0, p->id);
+    lies_here(w, 0, p);
     world_sync(w, 0);
     assert_int_equal(state_of(w, 0, p->id, NULL), OCOP_FILE_WAITING);
     assert_int_equal(world_sync(w, 1).files_sent, 1);
@@ -416,6 +420,30 @@ static void what_lies_here_is_not_at_the_registry_for_that(void **state)
     free(p);
 }
 
+/* ... nor because it was there when it was let go. */
+static void what_was_let_go_and_lies_here_is_not_at_the_registry_for_that(void **state)
+{
+    struct world *w = *state;
+    struct photo *p = photo(2 * CHUNK, 16);
+    struct ocop_error err = {0};
+    char path[PATH_MAX], folder[PATH_MAX];
+    unsigned gone;
+    attach(w, 1, world_inspect(w, 1, "pass"), p);
+    world_sync(w, 1);
+    must(ocop_files_keep(w->stores[1], 0, &gone, &err), &err);
+    assert_int_equal(gone, 1);
+    content_path(&w->registry->blobs, p->hash, path, folder);
+    assert_int_equal(unlink(path), 0); /* as by a restore */
+    fetch(w, 1, p->id);
+    lies_here(w, 1, p);
+    world_sync(w, 1);
+    assert_int_equal(state_of(w, 1, p->id, NULL), OCOP_FILE_WAITING);
+    assert_int_equal(world_sync(w, 1).files_sent, 1);
+    assert_true(at_centre(w, p));
+    free(p);
+}
+
+/* The centre's file is damaged: nothing of it takes the place of a content, and the others come. */
 static void a_content_with_another_hash_is_never_taken(void **state)
 {
     struct world *w = *state;
@@ -733,6 +761,7 @@ int main(void)
         TEST(a_name_that_another_device_gave_is_no_path),
         TEST(what_is_said_of_a_damaged_file_is_true),
         TEST(what_lies_here_is_not_at_the_registry_for_that),
+        TEST(what_was_let_go_and_lies_here_is_not_at_the_registry_for_that),
         TEST(a_content_with_another_hash_is_never_taken),
         TEST(bad_chunks_are_refused_one_by_one),
         TEST(what_a_full_registry_does_not_take_waits_and_is_told_by_both),
