@@ -324,6 +324,8 @@ static enum ocop_status whole_answer(struct asked *q, const struct subject *s,
     bool brought;
     enum ocop_status st = has_brought(q, s, &brought);
     *damaged = false;
+    if (st == OCOP_OK && brought)
+        st = content_sure(&q->r->blobs, s->hash, q->err);
     if (st != OCOP_OK || brought)
         return st != OCOP_OK ? st : say_whole(q, s);
     if (!ask || ask->proof.len != FILE_HASH_LEN || !may_hash(q, s->size))
@@ -334,7 +336,9 @@ static enum ocop_status whole_answer(struct asked *q, const struct subject *s,
         return st;
     if (sodium_memcmp(right, ask->proof.data, FILE_HASH_LEN) != 0)
         return look_at_own(q, s, damaged);
-    st = note_brought(q, s);
+    st = content_sure(&q->r->blobs, s->hash, q->err);
+    if (st == OCOP_OK)
+        st = note_brought(q, s);
     return st != OCOP_OK ? st : say_whole(q, s);
 }
 

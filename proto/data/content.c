@@ -338,6 +338,15 @@ static enum ocop_status open_content(const struct content_dir *d, const uint8_t 
                : content_failed(err, "opening file", path);
 }
 
+enum ocop_status content_sure(const struct content_dir *d, const uint8_t hash[FILE_HASH_LEN],
+                              struct ocop_error *err)
+{
+    char path[PATH_MAX], folder[PATH_MAX];
+
+    content_path(d, hash, path, folder);
+    return content_folder_sync(d, folder, err);
+}
+
 enum ocop_status content_there(const struct content_dir *d, const uint8_t hash[FILE_HASH_LEN],
                                uint64_t size, bool *out, struct ocop_error *err)
 {

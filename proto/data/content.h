@@ -176,6 +176,11 @@ uint64_t content_stored_size(const struct content_dir *d, uint64_t size);
 OCOP_MUST_USE enum ocop_status content_there(const struct content_dir *d,
                                              const uint8_t hash[FILE_HASH_LEN], uint64_t size,
                                              bool *out, struct ocop_error *err);
+/** Make sure of the name of one that is there: who gave it that may have failed, or been killed,
+ *  before it was on the disk. */
+OCOP_MUST_USE enum ocop_status content_sure(const struct content_dir *d,
+                                            const uint8_t hash[FILE_HASH_LEN],
+                                            struct ocop_error *err);
 /** Read from `at`; *got is less than `len` only at its end. OCOP_ENOTFOUND; OCOP_EDAMAGED it is not
  *  what was written; OCOP_EIO. */
 OCOP_MUST_USE enum ocop_status content_read(const struct content_dir *d,
