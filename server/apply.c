@@ -201,7 +201,7 @@ static enum ocop_status settle_created(struct apply *p, const struct fields *rec
     if (st == OCOP_OK && p->fx->dangling_any)
         st = settle_references(p, &p->change->record);
     if (st == OCOP_OK && p->fx->dangling_any)
-        st = attached_follow(p, record);
+        st = attached_meet(p, record);
     return st;
 }
 
@@ -273,7 +273,7 @@ static enum ocop_status store_merged(struct apply *p, const struct fields *state
     if (st == OCOP_OK)
         st = check_collisions(p, &merged->applied);
     if (st == OCOP_OK)
-        st = attached_follow(p, &merged->applied);
+        st = attached_follow(p, state, &merged->applied);
     note_kind(p);
     return st;
 }
@@ -341,7 +341,7 @@ static enum ocop_status merge_existing(struct apply *p, const struct fields *sta
         if (st == OCOP_OK)
             st = check_size(p, &merged.state);
         if (st == OCOP_OK && p->outcome == OUTCOME_APPLIED)
-            st = attached_check(p, &merged.applied);
+            st = attached_check(p, state, &merged.applied);
     }
     if (st != OCOP_OK || p->outcome != OUTCOME_APPLIED)
         return st;

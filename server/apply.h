@@ -113,11 +113,16 @@ OCOP_MUST_USE enum ocop_status waiting_take(struct apply *p, struct arena *a, st
 OCOP_MUST_USE enum ocop_status attached_place(struct apply *p, struct fields *record, bool *moved);
 /** It was created so: keep what its author wrote. */
 OCOP_MUST_USE enum ocop_status attached_note(struct apply *p, const struct fields *record);
-/** If its unit is among these fields, which are to be set: will no more attachments follow than one
- *  set may move? Else the change is refused. */
-OCOP_MUST_USE enum ocop_status attached_check(struct apply *p, const struct fields *applied);
-/** These fields of the record were set: if its unit is among them, its attachments follow. */
-OCOP_MUST_USE enum ocop_status attached_follow(struct apply *p, const struct fields *applied);
+/** These fields are to be set of a record that is `state`. If its unit is among them: will no more
+ *  attachments follow than one set of a device may move? Else the change is refused. */
+OCOP_MUST_USE enum ocop_status attached_check(struct apply *p, const struct fields *state,
+                                              const struct fields *applied);
+/** These fields were set of a record that was `state`: if its unit is among them, the attachments
+ * that lay where it did follow. */
+OCOP_MUST_USE enum ocop_status attached_follow(struct apply *p, const struct fields *state,
+                                               const struct fields *applied);
+/** A record was created: what was attached to it before goes where it lies. */
+OCOP_MUST_USE enum ocop_status attached_meet(struct apply *p, const struct fields *record);
 
 /** An outcome and its reason (apply.c). */
 OCOP_MUST_USE enum ocop_status apply_refuse(struct apply *p, const char *field, const char *text);

@@ -3,24 +3,37 @@
  * (rules.c). As long as the record is not there, an attachment lies where its author wrote. */
 #include "apply.h"
 
+#include <string.h>
+
 #include "bounds.h"
+#include "cache.h"
 #include "feed.h"
 #include "registry_stmts.h"
 
 static const struct span whole = {NULL, 0};
 
-/* The unit of a record, in the arena; empty when it is not there or lies in none. */
-static enum ocop_status unit_of(struct apply *p, const struct id *record, struct span *out)
+/* The unit of the record that an attachment names, in the arena; empty when none is there. Ids are
+ * unique within a kind alone: of several records the one is meant that lies where the attachment's
+ * author wrote, else the first in the order of kinds. */
+static enum ocop_status unit_of(struct apply *p, const struct id *record, struct span wrote,
+                                struct span *out)
 {
-    struct fields f = {NULL, 0};
-    struct row_meta meta;
-    enum ocop_status st = OCOP_ENOTFOUND;
-    for (size_t i = 0; st == OCOP_ENOTFOUND && i < kind_count(); i++)
-        if (kind_attachable(kind_at(i)))
-            st = row_load(p->r->rows, kind_at(i)->number, record, p->a, &f, &meta, p->err);
-    const struct field *unit = st == OCOP_OK ? fields_find(&f, FIELD_UNIT, whole) : NULL;
-    *out = unit && unit->op == FIELD_SET ? unit->bytes : whole;
-    return st == OCOP_ENOTFOUND ? OCOP_OK : st;
+    enum ocop_status st = OCOP_OK;
+    *out = whole;
+    for (size_t i = 0; st == OCOP_OK && i < kind_count(); i++) {
+        struct fields f = {NULL, 0};
+        struct row_meta meta;
+        if (!kind_attachable(kind_at(i)))
+            continue;
+        st = row_load(p->r->rows, kind_at(i)->number, record, p->a, &f, &meta, p->err);
+        const struct field *unit = st == OCOP_OK ? fields_find(&f, FIELD_UNIT, whole) : NULL;
+        if (unit && unit->op == FIELD_SET && (!out->len || span_eq(unit->bytes, wrote)))
+            *out = unit->bytes;
+        st = st == OCOP_ENOTFOUND ? OCOP_OK : st;
+        if (out->len && span_eq(*out, wrote))
+            break;
+    }
+    return st;
 }
 
 enum ocop_status attached_place(struct apply *p, struct fields *record, bool *moved)
@@ -32,7 +45,7 @@ enum ocop_status attached_place(struct apply *p, struct fields *record, bool *mo
     *moved = false;
     if (p->change->kind != KIND_ATTACHMENT || !of || !wrote || !id_from(of->bytes, &id))
         return OCOP_OK;
-    enum ocop_status st = unit_of(p, &id, &unit);
+    enum ocop_status st = unit_of(p, &id, wrote->bytes, &unit);
     if (st != OCOP_OK || unit.len == 0 || span_eq(unit, wrote->bytes))
         return st;
     record->v[wrote - record->v].bytes = unit;
@@ -59,8 +72,10 @@ static const struct field *leads(const struct apply *p, const struct fields *app
     return unit && unit->op == FIELD_SET ? unit : NULL;
 }
 
-/* Those that lie elsewhere. */
-static enum ocop_status elsewhere(struct apply *p, struct span unit, struct id **out, size_t *count)
+/* Those that do not lie in `unit`: of them all, or of those that lie in `from`, where the record
+ * lay. */
+static enum ocop_status elsewhere(struct apply *p, struct span unit, const struct field *from,
+                                  struct id **out, size_t *count)
 {
     bool row;
     *out = NULL;
@@ -70,6 +85,10 @@ static enum ocop_status elsewhere(struct apply *p, struct span unit, struct id *
         return OCOP_EDB;
     bind_span(s, 1, id_span(&p->change->record));
     bind_span(s, 2, unit);
+    if (from)
+        bind_span(s, 3, from->bytes);
+    else
+        sqlite3_bind_null(s, 3);
     enum ocop_status st;
     while ((st = registry_row(p->r, s, "reading attachments", &row, p->err)) == OCOP_OK && row) {
         *out = arena_more(p->a, *out, *count, sizeof **out);
@@ -83,15 +102,16 @@ static enum ocop_status elsewhere(struct apply *p, struct span unit, struct id *
     return st;
 }
 
-/* Records that move to and fro would else keep the registry busy for as long as somebody likes. */
-enum ocop_status attached_check(struct apply *p, const struct fields *applied)
+/* Records that move to and fro would else keep the registry busy for as long as a device likes. */
+enum ocop_status attached_check(struct apply *p, const struct fields *state,
+                                const struct fields *applied)
 {
-    const struct field *unit = leads(p, applied);
+    const struct field *unit = leads(p, applied), *from = fields_find(state, FIELD_UNIT, whole);
     struct id *ids;
     size_t count;
-    if (!unit)
+    if (!unit || !from || strcmp(p->replica.type, "device") != 0)
         return OCOP_OK;
-    enum ocop_status st = elsewhere(p, unit->bytes, &ids, &count);
+    enum ocop_status st = elsewhere(p, unit->bytes, from, &ids, &count);
     if (st == OCOP_OK && count > 0 && p->fx->followers + count > SET_FOLLOWERS_MAX)
         return apply_refuse(p, "unit_id",
                             "more attachments would move with it than one change-set may move");
@@ -125,16 +145,11 @@ static enum ocop_status follow(struct apply *p, const struct id *attachment, str
     return st == OCOP_OK ? departure_note(&one, &before) : st;
 }
 
-enum ocop_status attached_follow(struct apply *p, const struct fields *applied)
+static enum ocop_status follow_all(struct apply *p, struct field unit, const struct id *ids,
+                                   size_t count)
 {
-    const struct field *found = leads(p, applied);
     struct arena a; /* of one of them after the other */
-    struct id *ids;
-    size_t count;
-    if (!found)
-        return OCOP_OK;
-    struct field unit = *found;
-    enum ocop_status st = elsewhere(p, unit.bytes, &ids, &count);
+    enum ocop_status st = OCOP_OK;
     p->fx->beyond = p->fx->beyond || count > 0;
     p->fx->followers += count;
     arena_init(&a, ARENA_CHANGE_MAX);
@@ -144,4 +159,36 @@ enum ocop_status attached_follow(struct apply *p, const struct fields *applied)
     }
     arena_fini(&a);
     return st;
+}
+
+enum ocop_status attached_follow(struct apply *p, const struct fields *state,
+                                 const struct fields *applied)
+{
+    const struct field *unit = leads(p, applied), *from = fields_find(state, FIELD_UNIT, whole);
+    struct id *ids;
+    size_t count;
+    if (!unit || !from)
+        return OCOP_OK;
+    enum ocop_status st = elsewhere(p, unit->bytes, from, &ids, &count);
+    return st == OCOP_OK ? follow_all(p, *unit, ids, count) : st;
+}
+
+/* Nobody takes another's attachments by a record of another kind under the same id; and what many
+ * attached to nothing keeps no record from being taken. */
+enum ocop_status attached_meet(struct apply *p, const struct fields *record)
+{
+    const struct field *unit = leads(p, record);
+    enum ocop_status st = OCOP_OK;
+    bool other = false;
+    struct id *ids;
+    size_t count;
+    for (size_t i = 0; unit && st == OCOP_OK && !other && i < kind_count(); i++)
+        if (kind_at(i) != p->kind && kind_attachable(kind_at(i)))
+            st = cache_exists(p->r, kind_at(i)->number, &p->change->record, &other, p->err);
+    if (st != OCOP_OK || other || !unit)
+        return st;
+    st = elsewhere(p, unit->bytes, NULL, &ids, &count);
+    if (st != OCOP_OK || p->fx->followers + count > SET_FOLLOWERS_MAX)
+        return st;
+    return follow_all(p, *unit, ids, count);
 }

@@ -84,7 +84,8 @@
                    " SELECT 1 FROM history WHERE record = ?1 AND field = 2 AND element = x''"      \
                    " AND version = ?2")                                                            \
     X(SQL_ATTACHED_ELSEWHERE, "SELECT id FROM attachment WHERE record_id = ?1"                     \
-                              " AND unit_id IS NOT ?2 ORDER BY id")                                \
+                              " AND unit_id IS NOT ?2 AND (?3 IS NULL OR unit_id = ?3)"            \
+                              " ORDER BY id")                                                      \
     /* cases and history */                                                                        \
     X(SQL_CASE_OPEN, "INSERT OR IGNORE INTO cases (id, kind, record, cause, field, element,"       \
                      " other, base_version, theirs_version, base, theirs, mine, mine_value,"       \

@@ -113,29 +113,76 @@ static const struct field *scalar(const struct evidence_state *s, uint32_t numbe
     return f && f->op == FIELD_SET ? f : NULL;
 }
 
-static bool is_of(const struct evidence_state *attachment, const struct evidence_state *record)
+/* The states are in the order in which they were spoken of: the kinds have an order of their own.
+ */
+static struct evidence_state *present(struct evidence_checking *c, const struct kind *k,
+                                      const struct id *id)
 {
-    const struct field *of = scalar(attachment, ATTACHMENT_RECORD);
-    return attachment->kind == KIND_ATTACHMENT && attachment->present && record->present && of &&
-           kind_attachable(kind_by_number(record->kind)) &&
-           span_eq(of->bytes, id_span(&record->id));
+    for (struct evidence_state *o = c->e->states; kind_attachable(k) && o; o = o->next)
+        if (o->kind == k->number && o->present && id_eq(&o->id, id))
+            return o;
+    return NULL;
 }
 
-/* The unit of `s` was set. An attachment lies where its record lies. */
-static enum ocop_status lie_together(struct evidence_checking *c, struct evidence_state *s,
-                                     uint64_t version)
+static enum ocop_status put(struct evidence_checking *c, struct evidence_state *attachment,
+                            const struct field *unit, uint64_t version)
 {
+    const struct field *own = scalar(attachment, FIELD_UNIT);
+    const struct fields one = {(struct field *)(uintptr_t)unit, 1};
+    if (own && field_value_equal(own, unit))
+        return OCOP_OK;
+    return fields_apply(&attachment->fields, &one, version, false, c->a, &attachment->fields,
+                        c->err);
+}
+
+/* A new attachment lies where its record lies: of several of one id where the one does that lies
+ * where its author wrote, else the first in the order of kinds. */
+static enum ocop_status place(struct evidence_checking *c, struct evidence_state *s,
+                              uint64_t version)
+{
+    const struct field *of = scalar(s, ATTACHMENT_RECORD), *wrote = scalar(s, FIELD_UNIT),
+                       *unit = NULL;
+    struct id id;
+    if (!of || !wrote || !id_from(of->bytes, &id))
+        return OCOP_OK;
+    for (size_t i = 0; i < kind_count(); i++) {
+        const struct evidence_state *record = present(c, kind_at(i), &id);
+        const struct field *lies = record ? scalar(record, FIELD_UNIT) : NULL;
+        if (lies && field_value_equal(lies, wrote))
+            return OCOP_OK;
+        unit = unit ? unit : lies;
+    }
+    return unit ? put(c, s, unit, version) : OCOP_OK;
+}
+
+/* The unit of a record was set. What lay where it did follows; what was attached before there was
+ * any record of the id goes where it came. `from` NULL: it came now. */
+static enum ocop_status lead(struct evidence_checking *c, const struct evidence_state *s,
+                             const struct field *from, uint64_t version)
+{
+    const struct field *unit = scalar(s, FIELD_UNIT);
     enum ocop_status st = OCOP_OK;
-    for (struct evidence_state *o = c->e->states; st == OCOP_OK && o; o = o->next) {
-        struct evidence_state *follows = is_of(o, s) ? o : is_of(s, o) ? s : NULL;
-        const struct field *unit = scalar(follows == o ? s : o, FIELD_UNIT),
-                           *own = follows ? scalar(follows, FIELD_UNIT) : NULL;
-        if (!follows || !unit || (own && field_value_equal(own, unit)))
+    for (size_t i = 0; !from && i < kind_count(); i++)
+        if (kind_at(i)->number != s->kind && present(c, kind_at(i), &s->id))
+            return OCOP_OK;
+    for (struct evidence_state *o = c->e->states; st == OCOP_OK && unit && o; o = o->next) {
+        const struct field *of = scalar(o, ATTACHMENT_RECORD), *own = scalar(o, FIELD_UNIT);
+        if (o->kind != KIND_ATTACHMENT || !o->present || !of ||
+            !span_eq(of->bytes, id_span(&s->id)) ||
+            (from && !(own && field_value_equal(own, from))))
             continue;
-        const struct fields one = {(struct field *)(uintptr_t)unit, 1};
-        st = fields_apply(&follows->fields, &one, version, false, c->a, &follows->fields, c->err);
+        st = put(c, o, unit, version);
     }
     return st;
+}
+
+/* The unit of `s` was set; it was `from`. */
+static enum ocop_status lie_together(struct evidence_checking *c, struct evidence_state *s,
+                                     const struct field *from, uint64_t version)
+{
+    if (s->kind == KIND_ATTACHMENT)
+        return from ? OCOP_OK : place(c, s, version);
+    return kind_attachable(kind_by_number(s->kind)) ? lead(c, s, from, version) : OCOP_OK;
 }
 
 /* `there`: the change meets its record; else its values come to nothing, whatever its outcome. */
@@ -158,10 +205,11 @@ static enum ocop_status take(struct evidence_checking *c, struct evidence_change
     if (taken.count && code_of(ch) == OUTCOME_EQUAL)
         evidence_found(c, "version %" PRIu64 ": it is said to change nothing, and does",
                        ch->set->in->version);
+    const struct field *from = scalar(s, FIELD_UNIT);
     enum ocop_status st =
         fields_apply(&s->fields, &taken, ch->set->in->version, false, c->a, &s->fields, c->err);
     if (st == OCOP_OK && fields_find(&taken, FIELD_UNIT, span_of(NULL, 0)))
-        st = lie_together(c, s, ch->set->in->version);
+        st = lie_together(c, s, from, ch->set->in->version);
     const struct field *rule_set = fields_find(&s->fields, FIELD_RULE_SET, span_of(NULL, 0));
     ch->rule_set = rule_set ? rule_set->bytes : span_of(NULL, 0);
     return st;

@@ -5,6 +5,7 @@
 #include "assign.h"
 #include "evidence.h"
 #include "evidence_make.h"
+#include "hand.h"
 #include "log.h"
 #include "registry_stmts.h"
 #include "stories.h"
@@ -19,6 +20,14 @@ static void see(struct world *w, unsigned n, const struct id *units, size_t coun
     world_replica(w, n, &replica);
     must(assign_scope(w->registry, &w->keys, &replica, &to, "thử", &err), &err);
     world_sync(w, n);
+}
+
+static void widen(struct world *w, const struct id *replica)
+{
+    const struct id both[] = {w->commune, w->other_commune};
+    const struct assignment to = {.units = both, .unit_count = 2};
+    struct ocop_error err = {0};
+    must(assign_scope(w->registry, &w->keys, replica, &to, "thử", &err), &err);
 }
 
 static int open_moving(void **state)
@@ -265,6 +274,37 @@ static void an_attachment_whose_record_is_to_come_goes_where_that_comes(void **s
     world_sync(w, FAR);
     assert_true(shows_in(w, FAR, attachment, &w->other_commune));
     assert_told(w);
+}
+
+/* Ids are unique within a kind alone, and an attachment says no kind. */
+static void nobody_takes_attachments_by_another_kind_under_the_same_id(void **state)
+{
+    struct world *w = *state;
+    struct field v[3];
+    const struct id dangling = fresh(w), nowhere = fresh(w);
+    struct id same;
+    struct photo *p = photo(CHUNK, 830), *q = photo(CHUNK, 831);
+    struct ocop_id copy;
+    attach(w, NEAR, world_inspect(w, NEAR, "pass"), p);
+    world_sync(w, NEAR);
+    import_attached(w, &dangling, &nowhere, &w->commune); /* so that who comes is looked for */
+    memcpy(same.b, p->record.b, ID_LEN);
+    copy = p->record;
+    struct change c = producer_in(v, &same, &w->other_commune);
+    world_import(w, &c, 1);
+    lies_in(w, p->id, &w->commune);
+    world_move(w, KIND_PRODUCER, copy, &w->province);
+    lies_in(w, p->id, &w->commune);
+    attach(w, NEAR, p->record, q); /* a producer comes first in the order of kinds */
+    assert_int_equal(world_sync(w, NEAR).refused, 0);
+    lies_in(w, q->id, &w->commune);
+    assert_told(w);
+    world_move(w, KIND_INSPECTION, p->record, &w->other_commune);
+    lies_in(w, p->id, &w->other_commune);
+    lies_in(w, q->id, &w->other_commune);
+    assert_told(w);
+    free(p);
+    free(q);
 }
 
 /* What had waited for the record moves it as soon as it has come. */
@@ -524,38 +564,48 @@ static void thousands_leave_with_one_set_page_by_page(void **state)
     free(ids);
 }
 
-/* To and fro within one set: what would move too many is refused, and those before it stand. */
+/* To and fro within one set of a device: what would move too many is refused, and those before it
+ * stand. The office may. */
 static void no_set_moves_more_than_it_may(void **state)
 {
     enum { EACH = 2000, MOVES = SET_FOLLOWERS_MAX / EACH + 1 };
     struct world *w = *state;
-    const struct id record = fresh(w), *const units[] = {&w->other_commune, &w->commune};
-    struct field producer[3], *fields = calloc(EACH, sizeof *fields * ATTACHED_FIELDS);
-    struct change *c = calloc(EACH + 1, sizeof *c);
-    struct id *ids = calloc(EACH, sizeof *ids);
+    const struct id *const units[] = {&w->other_commune, &w->commune};
+    const struct ocop_id inspected = world_inspect(w, BOTH, "pass");
+    struct field *fields = calloc(EACH, sizeof *fields * ATTACHED_FIELDS);
+    struct change *c = calloc(EACH, sizeof *c);
+    struct id *ids = calloc(EACH, sizeof *ids), record;
+    struct hand h;
     assert_true(fields && c && ids);
-    c[0] = producer_in(producer, &record, &w->commune);
+    memcpy(record.b, inspected.b, ID_LEN);
+    world_sync(w, BOTH);
     for (unsigned n = 0; n < EACH; n++) {
         ids[n] = fresh(w);
-        c[n + 1] =
-            attached_in(fields + (size_t)n * ATTACHED_FIELDS, w, &ids[n], &record, &w->commune);
+        c[n] = attached_in(fields + (size_t)n * ATTACHED_FIELDS, w, &ids[n], &record, &w->commune);
     }
-    world_import(w, c, EACH + 1);
-    uint64_t base;
-    must(registry_version(w->registry, &base, NULL), NULL);
-    for (unsigned n = 0; n < MOVES; n++) {
-        fields[n] = value(FIELD_UNIT, id_span(units[n % 2]));
-        fields[n].base = base;
-        c[n] = (struct change){.kind = KIND_PRODUCER,
-                               .verb = VERB_AMEND,
-                               .record = record,
-                               .base = base,
-                               .fields = {&fields[n], 1}};
+    world_import(w, c, EACH);
+    hand_new(w, &h, w->officers[BOTH]);
+    hand_invite(w, &h, &h.invitation);
+    assert_int_equal(hand_redeem(w, &h, &h.invitation)->code, OCOP_OK);
+    widen(w, &h.replica);
+    for (unsigned device = 2; device-- > 0;) {
+        uint64_t base;
+        must(registry_version(w->registry, &base, NULL), NULL);
+        for (unsigned n = 0; n < MOVES; n++) {
+            fields[n] = value(FIELD_UNIT, id_span(units[n % 2]));
+            c[n] = hand_change(&h, KIND_INSPECTION, VERB_AMEND, record, &fields[n], 1);
+            c[n].reason = span_str("nhầm xã");
+            fields[n].base = c[n].base = base;
+        }
+        if (device)
+            hand_push(w, &h, c, MOVES);
+        else
+            world_import(w, c, MOVES);
+        assert_int_equal(world_count(w, "SELECT count(*) FROM outcome WHERE code = 4"), 1);
+        assert_int_equal(world_count(w, "SELECT idx FROM outcome WHERE code = 4"), MOVES - 1);
+        assert_int_equal(world_count(w, "SELECT count(DISTINCT unit_id) FROM attachment"), 1);
     }
-    world_import(w, c, MOVES);
-    assert_int_equal(world_count(w, "SELECT count(*) FROM outcome WHERE code = 4"), 1);
-    assert_int_equal(world_count(w, "SELECT idx FROM outcome WHERE code = 4"), MOVES - 1);
-    assert_int_equal(world_count(w, "SELECT count(DISTINCT unit_id) FROM attachment"), 1);
+    assert_int_equal(together(w), EACH);
     free(fields);
     free(c);
     free(ids);
@@ -584,6 +634,7 @@ int main(void)
         T(what_is_attached_meanwhile_goes_where_the_record_is),
         T(who_sees_the_record_no_more_attaches_nothing_and_loses_nothing),
         T(an_attachment_whose_record_is_to_come_goes_where_that_comes),
+        T(nobody_takes_attachments_by_another_kind_under_the_same_id),
         T(a_move_that_had_waited_takes_attachments_along),
         T(what_has_no_record_in_a_unit_keeps_its_own),
         T(made_again_it_stays_where_its_record_is),
