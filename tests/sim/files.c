@@ -612,6 +612,20 @@ bool content_on_device(struct device *d, const struct content_made *c, struct fi
     return st == OCOP_OK;
 }
 
+/* A copy of the store, without its files, brought it while this device could; from this one it was
+ * refused. */
+static bool refused_here(const struct device *d, const struct attached *a)
+{
+    struct ocop_record_status *status = NULL;
+    struct ocop_id id;
+    memcpy(id.b, a->id.b, ID_LEN);
+    const bool refused = d->tainted &&
+                         ocop_record_status(d->store, &id, &status, NULL) == OCOP_OK &&
+                         status->state == OCOP_REFUSED;
+    ocop_record_status_free(status);
+    return refused;
+}
+
 /* The attachment is in the registry: so is its content, or it is on its way. */
 static void is_whole(struct sim *s, const struct attached *a, const struct kept *k)
 {
@@ -631,7 +645,7 @@ static void is_whole(struct sim *s, const struct attached *a, const struct kept 
     if (row.central && !(d->revoked && s->blobs_lost)) /* who is revoked hears of no restore */
         sim_fail(s, "files", "device %u shows content %u as stored, nobody has it", d->index,
                  a->content);
-    if (!d->revoked && !s->officer_blobs_max)
+    if (!d->revoked && !s->officer_blobs_max && !refused_here(d, a))
         sim_fail(s, "files", "%s of device %u: content %u is still on its way", a->caption,
                  d->index, a->content);
 }
