@@ -56,7 +56,7 @@ enum ocop_status blobs_fetch(const struct content_dir *from, const struct conten
         st = err_set(err, OCOP_EDAMAGED, "the content is not what was written");
     else if (st == OCOP_OK &&
              w->size != size) /* the attachment is wrong, and the content another's */
-        st = err_set(err, OCOP_ENOTFOUND, "the content is not there in this size");
+        st = err_set(err, OCOP_EINVAL, "the content is not there in this size");
     else
         return st;
     *theirs = true;
@@ -108,6 +108,10 @@ static enum ocop_status copy_one(void *self, const struct query_file *f, struct 
         return OCOP_OK;
     if (st == OCOP_ENOTFOUND)
         return not_there(c, f, err);
+    if (theirs && st == OCOP_EINVAL) { /* nothing is lost: what it says of the size never was */
+        c->out->missing++;
+        return OCOP_OK;
+    }
     if (theirs && content_fails_alone(c->from, f->hash, st)) {
         c->out->damaged++;
         tell(c, f, why.text);

@@ -9,7 +9,7 @@
 struct blobs_copied {
     uint64_t copied, bytes; /* now */
     uint64_t before;        /* were there already */
-    uint64_t missing;       /* are at neither end: have not come yet */
+    uint64_t missing;       /* are at neither end in this size: have not come yet */
     uint64_t lost;          /* are at neither end, and had come */
     uint64_t damaged;       /* are not what they are named by, or cannot be read: not copied */
 };
@@ -33,8 +33,8 @@ OCOP_MUST_USE enum ocop_status blobs_copy(struct registry *r, const struct conte
 
 /** Copy one content, held against its hash: to be given its name by content_place. End `w` by that
  *  or by content_abandon, also on failure.
- *  @param theirs it was `from` that failed: OCOP_ENOTFOUND it is not there; OCOP_EDAMAGED it is not
- *         what its name says; OCOP_EIO it cannot be read */
+ *  @param theirs it was `from` that failed: OCOP_ENOTFOUND it is not there; OCOP_EINVAL it is, in
+ *         another size; OCOP_EDAMAGED it is not what its name says; OCOP_EIO it cannot be read */
 OCOP_MUST_USE enum ocop_status blobs_fetch(const struct content_dir *from,
                                            const struct content_dir *to, const uint8_t *hash,
                                            uint64_t size, struct content_writer *w, bool *theirs,

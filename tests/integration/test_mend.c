@@ -228,6 +228,42 @@ static void a_backup_leaves_out_what_it_cannot_read_and_names_it(void **state)
         free(p[i]);
 }
 
+/* Any device may name a content that is another's, in a size that it never had. */
+static void a_backup_loses_nothing_by_an_attachment_that_lies_about_its_size(void **state)
+{
+    struct world *w = *state;
+    struct photo *p = brought(w, 545), *again = photo(3 * CHUNK, 545);
+    struct ocop_error err = {0};
+    struct content_dir files;
+    struct blobs_copied copied;
+    struct told t;
+    attach(w, 1, world_inspect(w, 1, "pass"), again);
+    world_sync(w, 1);
+    w->damaged = true; /* so that no device has to lie */
+    assert_int_equal(sqlite3_exec(w->registry->db,
+                                  "UPDATE attachment SET size = size + 1 WHERE n = "
+                                  "(SELECT max(n) FROM attachment)",
+                                  NULL, NULL, NULL),
+                     SQLITE_OK);
+    backup(w, "one", &files);
+    /* There, and back; and when the content is gone, that is said. */
+    for (unsigned i = 0; i < 3; i++) {
+        const struct content_dir *from = i == 1 ? &files : &w->registry->blobs,
+                                 *to = i == 1 ? &w->registry->blobs : &files;
+        must(content_clear(to, &err), &err);
+        if (i == 2)
+            must(content_remove(from, p->hash, &err), &err);
+        must(blobs_copy_telling(w->registry, from, to, listen(&t), &copied, &err), &err);
+        assert_int_equal(copied.copied, i < 2);
+        assert_int_equal(copied.missing, i < 2);
+        assert_int_equal(copied.lost, i < 2 ? 0 : 2);
+        assert_int_equal(copied.damaged, 0);
+        SAYS(&t, i < 2 ? "" : "it had come, and is lost");
+    }
+    free(p);
+    free(again);
+}
+
 static void a_list_says_of_one_that_it_cannot_be_read(void **state)
 {
     struct world *w = *state;
@@ -438,6 +474,7 @@ int main(void)
         TEST(one_that_cannot_be_mended_holds_up_no_other),
         TEST(a_folder_that_cannot_be_read_is_an_error),
         TEST(a_backup_leaves_out_what_it_cannot_read_and_names_it),
+        TEST(a_backup_loses_nothing_by_an_attachment_that_lies_about_its_size),
         TEST(a_list_says_of_one_that_it_cannot_be_read),
         TEST(a_sweep_leaves_what_it_cannot_remove),
         TEST(a_thumbnail_of_one_that_cannot_be_read_stays),
