@@ -180,6 +180,7 @@ $(B)/tests/integration/test_travel: WRAP := -Wl,--wrap=content_part_put
 $(B)/tests/integration/test_mend: WRAP := -Wl,--wrap=registry_begin
 $(B)/tests/integration/test_loose: WRAP := $(addprefix -Wl$(comma)--wrap=,store_commit store_rollback content_each content_room write)
 $(B)/tests/unit/test_evidence_files: WRAP := -Wl,--wrap=content_check -Wl,--wrap=linkat -Wl,--wrap=fsync
+$(B)/tests/unit/test_strip: WRAP := -Wl,--wrap=zip_follow
 $(B)/tests/unit/test_content: WRAP := -Wl,--wrap=fsync
 $(B)/tests/unit/test_questions: WRAP := -Wl,--wrap=sqlite3_step
 # What can fail is wrapped: see tests/fault/fault.c.

@@ -528,23 +528,40 @@ static bool png_pixels(struct strip *s, const uint8_t name[4], uint64_t len)
     return drop(s, len - keep + 4);
 }
 
+/* Is all of it one profile, compressed? A few bytes may hold any number of them, and each costs:
+ * piece by piece it is not followed further than a profile is large. */
+static bool follows(struct strip *s, struct zip_follow *f, struct span in)
+{
+    enum { PIECE = 4096, PROFILE_MAX = 16 << 20 };
+    uint64_t made = 0;
+    bool ended = false;
+
+    while (in.len > 0 && !ended && made <= PROFILE_MAX) {
+        size_t used;
+        const size_t n = in.len < PIECE ? in.len : PIECE;
+        const enum ocop_status st = zip_follow(f, span_of(in.p, n), &used, &made, &ended, NULL);
+        if (st == OCOP_ENOMEM)
+            s->status = err_nomem(s->err);
+        if (st)
+            return false;
+        in = span_of(in.p + used, in.len - used);
+    }
+    return ended && in.len == 0 && made <= PROFILE_MAX;
+}
+
 /* Behind its name, a 0, and another that says how it is compressed. */
 static bool is_profile(struct strip *s, struct span chunk)
 {
     const uint8_t *name_end = memchr(chunk.p, 0, chunk.len < 80 ? chunk.len : 80);
     const size_t at = name_end ? (size_t)(name_end - chunk.p) + 2 : chunk.len;
     struct zip_follow *f = NULL;
-    uint64_t made;
-    size_t used = 0;
-    bool ended = false, good = false;
+    bool good = false;
 
     if (at >= chunk.len || name_end[1] != 0)
         return false;
     s->status = zip_follow_begin(&f, s->err);
     if (!s->status)
-        good = zip_follow(f, span_of(chunk.p + at, chunk.len - at), &used, &made, &ended, NULL) ==
-                   OCOP_OK &&
-               ended && at + used == chunk.len;
+        good = follows(s, f, span_of(chunk.p + at, chunk.len - at));
     zip_follow_end(f);
     return good;
 }

@@ -385,6 +385,53 @@ static void a_profile_of_a_png_stays_when_nothing_stands_behind_it(void **state)
     }
 }
 
+static uint64_t most_made; /* of what was followed */
+
+enum ocop_status __real_zip_follow(struct zip_follow *f, struct span in, size_t *used,
+                                   uint64_t *made, bool *ended, struct ocop_error *err);
+enum ocop_status __wrap_zip_follow(struct zip_follow *f, struct span in, size_t *used,
+                                   uint64_t *made, bool *ended, struct ocop_error *err);
+
+enum ocop_status __wrap_zip_follow(struct zip_follow *f, struct span in, size_t *used,
+                                   uint64_t *made, bool *ended, struct ocop_error *err)
+{
+    const enum ocop_status st = __real_zip_follow(f, in, used, made, ended, err);
+    most_made = *made > most_made ? *made : most_made;
+    return st;
+}
+
+/* No profile is so large: it is not followed to its end, and goes. */
+static void a_profile_of_a_png_that_grows_without_end_goes(void **state)
+{
+    static const uint8_t ihdr[13] = {0, 0, 0, 1, 0, 0, 0, 1, 8, 0, 0, 0, 0};
+    static const size_t sizes[] = {16 << 20, (16 << 20) + 1, 64 << 20};
+    (void)state;
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        struct buf pixels, profile, zeros, in, plain, out;
+        deflated(2, "", &pixels);
+        deflated(sizes[i], "", &zeros);
+        buf_init(&profile, 1 << 20);
+        buf_put(&profile, "sRGB\0", 6);
+        buf_put(&profile, zeros.p, zeros.len);
+        png_with(span_of(ihdr, 13), buf_span(&profile), buf_span(&pixels), 100, &in);
+        png_with(span_of(ihdr, 13), span_of(NULL, 0), buf_span(&pixels), 100, &plain);
+        most_made = 0;
+        assert_int_equal(stripped("image/png", buf_span(&in), 4096, &out),
+                         i ? PICTURE_MADE : PICTURE_FITS);
+        assert_in_range(most_made, 16 << 20, 24 << 20);
+        if (i) {
+            assert_int_equal(out.len, plain.len);
+            assert_memory_equal(out.p, plain.p, out.len);
+        }
+        buf_fini(&out);
+        buf_fini(&in);
+        buf_fini(&plain);
+        buf_fini(&pixels);
+        buf_fini(&profile);
+        buf_fini(&zeros);
+    }
+}
+
 struct piece {
     const char *type, *bytes;
     size_t len;
@@ -521,6 +568,7 @@ int main(void)
         cmocka_unit_test(of_a_png_s_chunks_those_stay_that_have_their_length_and_once),
         cmocka_unit_test(what_stands_behind_the_pixels_of_a_png_goes),
         cmocka_unit_test(a_profile_of_a_png_stays_when_nothing_stands_behind_it),
+        cmocka_unit_test(a_profile_of_a_png_that_grows_without_end_goes),
         cmocka_unit_test(where_pieces_cannot_be_told_apart_it_is_said),
         cmocka_unit_test(what_shows_no_picture_is_not_made_into_nothing),
         cmocka_unit_test(more_scans_than_a_picture_needs_are_not_followed),
