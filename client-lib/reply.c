@@ -501,6 +501,7 @@ static enum ocop_status take_wanted(struct taking *t, struct ocop_error *err)
         if (st || !found || !row.here || (row.wanted && !row.central))
             continue;
         row.central = false;
+        row.asked = !row.wanted || row.asked;
         row.wanted = true;
         row.done = 0;
         st = store_file_put(t->s, &row, err);

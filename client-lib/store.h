@@ -444,6 +444,7 @@ struct file_row {
     /* To be fetched; of one that is here: to be sent, whoever names it, for a record that the
      * registry has and that left. */
     bool wanted;
+    bool asked; /* it is here, and wanted because the registry asked for it: no record owes it */
     int64_t tried_ms; /* 0: never */
 };
 OCOP_MUST_USE enum ocop_status store_file(struct ocop_store *s, const uint8_t hash[FILE_HASH_LEN],

@@ -4,6 +4,8 @@
 
 /* --- contents -------------------------------------------------------------------------------- */
 
+enum { WANTED = 1, WANTED_ASKED = 2 }; /* in its row, where 0 is neither */
+
 /* Columns of a content from `at` on; its hash stands at `hash_at`. */
 static bool get_file(sqlite3_stmt *st, int hash_at, int at, struct file_row *out)
 {
@@ -13,6 +15,7 @@ static bool get_file(sqlite3_stmt *st, int hash_at, int at, struct file_row *out
                              .here = sqlite3_column_int(st, at + 1) != 0,
                              .central = sqlite3_column_int(st, at + 2) != 0,
                              .wanted = sqlite3_column_int(st, at + 3) != 0,
+                             .asked = sqlite3_column_int(st, at + 3) == WANTED_ASKED,
                              .done = (uint64_t)sqlite3_column_int64(st, at + 4),
                              .tried_ms = sqlite3_column_int64(st, at + 5)};
     if (!hash || sqlite3_column_bytes(st, hash_at) != FILE_HASH_LEN)
@@ -50,7 +53,7 @@ enum ocop_status store_file_put(struct ocop_store *s, const struct file_row *row
     put_int(st, 2, row->size);
     put_int(st, 3, row->here);
     put_int(st, 4, row->central);
-    put_int(st, 5, row->wanted);
+    put_int(st, 5, !row->wanted ? 0 : row->asked && row->here ? WANTED_ASKED : WANTED);
     put_int(st, 6, row->done);
     put_int(st, 7, (uint64_t)row->tried_ms);
     status = run(s, st, err);

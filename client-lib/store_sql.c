@@ -153,7 +153,7 @@ static const char *const questions[Q_COUNT] = {
     [Q_FILES_HERE] = "SELECT " FILE_COLUMNS " FROM file WHERE here = 1 ORDER BY size, hash",
     [Q_FILES_TO_SEND] =
         "SELECT " FILE_COLUMNS " FROM file AS f WHERE here = 1 AND central = 0 "
-        "AND " OF_RECORD_OR_ANY " AND (wanted = 1 OR EXISTS (SELECT 1 FROM attachment AS t "
+        "AND " OF_RECORD_OR_ANY " AND (wanted > 0 OR EXISTS (SELECT 1 FROM attachment AS t "
         "WHERE t.hash = f.hash AND t.removed_ms IS NULL AND (NOT EXISTS "
         "(SELECT 1 FROM outbox WHERE record = t.id) OR EXISTS (SELECT 1 FROM base "
         "WHERE record = t.id)))) ORDER BY size, hash LIMIT ?2",
@@ -181,7 +181,7 @@ static const char *const questions[Q_COUNT] = {
     [Q_FILE_GONE] = "SELECT coalesce(min(removed_ms IS NOT NULL), 0) FROM attachment "
                     "WHERE hash = ?1",
     [Q_FILES_OWED] = "SELECT count(*), coalesce(sum(size), 0) FROM file AS f WHERE here = 1 "
-                     "AND central = 0 AND (wanted = 1 OR EXISTS (SELECT 1 FROM attachment AS t "
+                     "AND central = 0 AND (wanted > 0 OR EXISTS (SELECT 1 FROM attachment AS t "
                      "WHERE t.hash = f.hash AND t.removed_ms IS NULL))",
     [Q_FILE_BYTES] = "SELECT (SELECT coalesce(sum(size), 0) FROM (SELECT DISTINCT hash, size FROM "
                      "attachment WHERE record_id = ?1 AND hash <> ?2 AND voided IS NOT 1)), "

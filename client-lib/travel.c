@@ -27,6 +27,7 @@ struct moving {
     enum phase phase;
     bool proved;   /* a proof was sent */
     bool removed;  /* by the registry's office: it is not to be sent */
+    bool unnamed;  /* the registry knows of nothing for which this device may send it */
     bool answered; /* it was heard how much of it is there */
     unsigned begun;
     uint64_t most; /* bytes that were there, since it began */
@@ -168,6 +169,19 @@ static enum ocop_status load(struct travel *t, struct ocop_error *err)
     return st;
 }
 
+/* The registry asked for what others attached, which has left since: nothing is owed, and the sweep
+ * behind the sync lets go of it. What a record of this officer's that left owes is another matter:
+ * that may only wait there. */
+static enum ocop_status ask_no_more(struct travel *t, struct file_row *row, struct ocop_error *err)
+{
+    bool named;
+    enum ocop_status st = store_file_named(t->s, row->hash, &named, err);
+
+    if (!st && !named)
+        row->wanted = t->s->files_known = false;
+    return st;
+}
+
 /* What the store knows of a content: how far it has come, and when that was. */
 static enum ocop_status note(struct travel *t, struct moving *m, struct ocop_error *err)
 {
@@ -192,6 +206,8 @@ static enum ocop_status note(struct travel *t, struct moving *m, struct ocop_err
     row.done = row.central ? row.size : bytes_there(m);
     row.here = row.here || m->row.here;
     row.wanted = row.wanted && !row.central && !m->removed && !(m->down && row.here);
+    if (!st && m->unnamed && row.asked)
+        st = ask_no_more(t, &row, err);
     return st ? st : store_file_put(t->s, &row, err);
 }
 
@@ -486,7 +502,11 @@ static bool take_state_up(struct travel *t, struct moving *m, const Ocop__Sync__
     case FILE_BAD:
         begin_anew(m);
         return false;
-    default: /* its record waits at the registry, or there is no room: another time */
+    case FILE_UNNAMED:
+        m->unnamed = true;
+        give_up(m);
+        return false;
+    default: /* there is no room: another time */
         take_refused(t, f->code);
         give_up(m);
         return false;

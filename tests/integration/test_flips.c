@@ -164,7 +164,10 @@ static void fill_store(struct world *w)
     }
     must(store_stub_put(s, KIND_PRODUCER, &w->product, span_str("ngoài xã"), &err), &err);
     must(store_unseen_mark(s, true, &err), &err);
-    must(store_file_put(s, &(struct file_row){{1}, 4096, 0, false, true, false, 7}, &err), &err);
+    must(
+        store_file_put(
+            s, &(struct file_row){.hash = {1}, .size = 4096, .central = true, .tried_ms = 7}, &err),
+        &err);
     must(store_thumbnail_put(
              s, &(struct thumbnail_row){{1}, THUMBNAIL_HERE, span_str("a picture"), 7}, &err),
          &err);

@@ -140,6 +140,73 @@ static void another_device_that_has_it_brings_it_back(void **state)
     assert_int_equal(at_centre(c, &p), OCOP_OK);
 }
 
+static uint64_t owed(struct cabinet *c, unsigned n)
+{
+    struct ocop_error err = {0};
+    struct ocop_store_status info;
+    must(ocop_store_status(c->w.stores[n], &info, &err), &err);
+    return info.files_waiting;
+}
+
+static void sync_records(struct cabinet *c, unsigned n)
+{
+    struct ocop_error err = {0};
+    struct ocop_sync_summary sum;
+    const struct ocop_sync_options records = {.files = OCOP_FILES_NONE};
+    must(ocop_sync(c->w.stores[n], &records, &sum, &err), &err);
+}
+
+/* It was asked for, and before it was sent its record left: who only fetched it may not send it any
+ * more, and owes nothing. */
+static void a_copy_that_was_asked_for_goes_with_its_record(void **state)
+{
+    struct cabinet *c = *state;
+    static struct photo p;
+    brought(c, 1, 34, &p);
+    fetched(c, 0, &p);
+    spoil(c, &p, true);
+    assert_int_equal(verified(c, true, NULL).asked, 1);
+    sync_records(c, 0);
+    assert_int_equal(owed(c, 0), 1);
+    world_move(&c->w, KIND_INSPECTION, p.record, &c->w.other_commune);
+    sync_records(c, 0);
+    assert_true(world_has_content(&c->w, 0, p.hash)); /* it may be that it is still to be sent */
+    assert_int_equal(world_sync(&c->w, 0).files_sent, 0);
+    assert_int_equal(owed(c, 0), 0);
+    assert_false(world_has_content(&c->w, 0, p.hash));
+    assert_int_equal(world_sync(&c->w, 1).files_sent, 1);
+    assert_int_equal(at_centre(c, &p), OCOP_OK);
+}
+
+static void say_of_size(struct cabinet *c, const char *how)
+{
+    char sql[80];
+    snprintf(sql, sizeof sql, "UPDATE attachment SET size = size %s 1", how);
+    assert_int_equal(sqlite3_exec(c->w.registry->db, sql, NULL, NULL, NULL), SQLITE_OK);
+}
+
+/* What a record of his own owes stays, asked for or not, as long as the registry has not taken it:
+ * that it knows of no such attachment may be true only for now. */
+static void an_own_content_that_was_asked_for_is_owed_by_its_record(void **state)
+{
+    struct cabinet *c = *state;
+    static struct photo p;
+    brought(c, 1, 35, &p);
+    spoil(c, &p, true);
+    assert_int_equal(verified(c, true, NULL).asked, 1);
+    sync_records(c, 1);
+    world_move(&c->w, KIND_INSPECTION, p.record, &c->w.other_commune);
+    sync_records(c, 1);
+    c->w.damaged = true; /* so that no registry has to be restored */
+    say_of_size(c, "+");
+    assert_int_equal(world_sync(&c->w, 1).files_sent, 0);
+    assert_int_equal(owed(c, 1), 1);
+    assert_true(world_has_content(&c->w, 1, p.hash));
+    say_of_size(c, "-");
+    assert_int_equal(world_sync(&c->w, 1).files_sent, 1);
+    assert_int_equal(at_centre(c, &p), OCOP_OK);
+}
+
 /* Who may not see it is not asked, and what he sends is not taken. */
 static void who_may_not_have_it_is_not_asked(void **state)
 {
@@ -230,6 +297,8 @@ int main(void)
         TEST(what_came_before_a_failed_commit_is_asked_of_nobody_any_more),
         TEST(a_content_is_not_put_aside_for_an_attachment_that_lies_about_it),
         TEST(another_device_that_has_it_brings_it_back),
+        TEST(a_copy_that_was_asked_for_goes_with_its_record),
+        TEST(an_own_content_that_was_asked_for_is_owed_by_its_record),
         TEST(who_may_not_have_it_is_not_asked),
         TEST(of_many_that_are_lost_each_is_asked_for_some_time),
         TEST(a_backup_is_asked_before_any_device),
