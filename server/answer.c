@@ -482,17 +482,44 @@ static enum ocop_status takes_sets(struct work *w, const struct id *replica,
     return st;
 }
 
+/* A certificate that does not count says nothing against the device; that it was revoked does. */
+static bool not_counted(enum ocop_status st)
+{
+    return st == OCOP_ENOTENROLLED || st == OCOP_EAUTH || st == OCOP_EPROTO;
+}
+
+/* Does it matter that the certificate of the device's line does not count? Not where its keys are
+ * known: it hears what is here of it, as without one. */
+static enum ocop_status goes_without(struct work *w, enum ocop_status why)
+{
+    const struct ocop_error said = w->err;
+    enum ocop_status st = check_sender(w);
+    if (st != OCOP_ENOTENROLLED)
+        return st;
+    w->err = said;
+    return why;
+}
+
 /* The device shows what the registry before this one had signed of it. */
 static enum ocop_status known_again(struct work *w, const Ocop__Sync__SyncRequest *in,
                                     Ocop__Sync__SyncReply *reply)
 {
-    struct id held = {{0}}, first;
+    static const struct id none;
+    struct id held = none, first = none;
     const struct span own = span_of(in->replica.data, in->replica.len);
     enum ocop_status st = OCOP_OK;
     if (in->held) /* first: it says best from where on its keys hold */
         st = enrol_again(w->r, w->keys, in->held, w->sender, true, &w->arena, &held, &w->err);
+    if (not_counted(st)) {
+        held = none;
+        st = OCOP_OK;
+    }
     if (st == OCOP_OK)
         st = enrol_again(w->r, w->keys, in->enrolled, w->sender, false, &w->arena, &first, &w->err);
+    if (not_counted(st)) {
+        first = none;
+        st = goes_without(w, st);
+    }
     if (st == OCOP_OK && (span_eq(id_span(&held), own) || span_eq(id_span(&first), own)))
         st = enrolment_of(w->r, w->keys, span_eq(id_span(&held), own) ? &held : &first, &w->arena,
                           &reply->enrolment, &w->err);

@@ -403,9 +403,6 @@ static enum ocop_status certificate_holds(struct registry *r, const struct serve
     bool row;
     if (memcmp(c->channel_key.data, sender, CHANNEL_KEY_LEN) != 0)
         return err_set(err, OCOP_EAUTH, "the certificate is another device's");
-    if (c->has_expires_ms && c->expires_ms < env_now_ms(r->env))
-        return err_set(err, OCOP_ENOTENROLLED,
-                       "the certificate has expired; ask the office for a new invitation");
     sqlite3_stmt *s = registry_stmt(r, SQL_KEY_STOPPED, err);
     if (!s)
         return OCOP_EDB;
@@ -427,6 +424,9 @@ static enum ocop_status certificate_holds(struct registry *r, const struct serve
     }
     if (st == OCOP_OK && (row || ledger_revoked(&ledger, sender)))
         st = err_set(err, OCOP_EREVOKED, "this device was revoked");
+    if (st == OCOP_OK && c->has_expires_ms && c->expires_ms < env_now_ms(r->env))
+        st = err_set(err, OCOP_ENOTENROLLED,
+                     "the certificate has expired; ask the office for a new invitation");
     ledger_fini(&ledger);
     return st;
 }

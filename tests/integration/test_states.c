@@ -13,6 +13,7 @@
 #include "records.pb-c.h"
 #include "replay.h"
 #include "store.h"
+#include "store_db.h"
 #include "world.h"
 
 /* Whatever happened, a replay of the log gives the same. */
@@ -313,6 +314,70 @@ static void a_certificate_that_has_ended_is_refused_and_says_so(void **state)
     world_sync(w, 2);
     assert_int_equal(state_of(w, 2, id), OCOP_ACCEPTED);
     assert_int_equal(world_count(w, "SELECT count(*) FROM inspection"), 2);
+}
+
+static void spoil_certificate(struct world *w, unsigned n, const char *key)
+{
+    struct span packed;
+    uint8_t bytes[CERTIFICATE_BYTES_MAX + KIB(1)];
+    assert_int_equal(store_meta(w->stores[n], key, &w->arena, &packed, NULL), OCOP_OK);
+    assert_true(packed.len > 0 && packed.len <= sizeof bytes);
+    memcpy(bytes, packed.p, packed.len);
+    bytes[packed.len - 1] ^= 1; /* of the signature */
+    assert_int_equal(store_meta_set(w->stores[n], key, span_of(bytes, packed.len), NULL), OCOP_OK);
+}
+
+enum spoilt { HAS_ENDED, HAS_ENDED_AND_IS_THE_ONLY_ONE, IS_ANOTHERS, BOTH_ARE_ANOTHERS };
+
+/* The registry does not know the copy's name any more, and what the device shows of it does not
+ * count: it knows the one that the copy continues, and by these keys. */
+static void forks_all_the_same(struct world *w, enum spoilt spoilt)
+{
+    struct ocop_store *s;
+    w->registry->certificate_days = 30;
+    struct ocop_id id = world_inspect(w, 1, "pass");
+    world_sync(w, 1);
+    world_copy(w, 1, 2);
+    world_inspect(w, 1, "pass");
+    world_sync(w, 1);
+    world_backup(w);
+    world_amend(w, 2, id, "score=71");
+    assert_true(world_sync(w, 2).forked);
+    s = w->stores[2];
+    world_restore(w);
+    if (spoilt == HAS_ENDED_AND_IS_THE_ONLY_ONE)
+        assert_int_equal(store_meta_set(s, "certificate_first", span_of(NULL, 0), NULL), OCOP_OK);
+    if (spoilt == IS_ANOTHERS || spoilt == BOTH_ARE_ANOTHERS)
+        spoil_certificate(w, 2, "certificate");
+    else
+        days_pass(w, 40);
+    if (spoilt == BOTH_ARE_ANOTHERS)
+        spoil_certificate(w, 2, "certificate_first");
+    assert_true(world_sync(w, 2).forked);
+    assert_string_equal(world_value(w, "inspection", id, "score"), "71");
+    assert_false(world_sync(w, 2).forked);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM inspection"), 2);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM cases"), 0);
+}
+
+static void a_copy_whose_certificate_has_ended_forks_all_the_same(void **state)
+{
+    forks_all_the_same(*state, HAS_ENDED);
+}
+
+static void a_copy_whose_only_certificate_has_ended_forks_all_the_same(void **state)
+{
+    forks_all_the_same(*state, HAS_ENDED_AND_IS_THE_ONLY_ONE);
+}
+
+static void a_copy_whose_certificate_is_not_the_registrys_forks_all_the_same(void **state)
+{
+    forks_all_the_same(*state, IS_ANOTHERS);
+}
+
+static void a_copy_with_no_certificate_of_the_registrys_forks_all_the_same(void **state)
+{
+    forks_all_the_same(*state, BOTH_ARE_ANOTHERS);
 }
 
 /* The machine is lost, and the registry is restored on another one from what stood with the backup:
@@ -837,6 +902,10 @@ int main(void)
         T(a_device_suspended_since_the_backup_stays_suspended),
         T(a_certificate_is_renewed_before_it_ends),
         T(a_certificate_that_has_ended_is_refused_and_says_so),
+        T(a_copy_whose_certificate_has_ended_forks_all_the_same),
+        T(a_copy_whose_only_certificate_has_ended_forks_all_the_same),
+        T(a_copy_whose_certificate_is_not_the_registrys_forks_all_the_same),
+        T(a_copy_with_no_certificate_of_the_registrys_forks_all_the_same),
         T(a_revocation_reaches_the_backups),
         T(a_line_of_the_ledger_that_was_changed_counts_for_nothing),
         T(two_ledgers_that_grew_apart_are_put_together_line_by_line),
