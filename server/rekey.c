@@ -229,7 +229,7 @@ static enum ocop_status check_asked(const struct registry *r, const Ocop__Sync__
                                     struct ocop_error *err)
 {
     const Ocop__Sync__Rekey *k = in->rekey;
-    if (in->lineage.len == ID_LEN && memcmp(in->lineage.data, r->lineage.b, ID_LEN) != 0)
+    if (!span_eq(span_of(in->lineage.data, in->lineage.len), id_span(&r->lineage)))
         return err_set(err, OCOP_ESTATE, "these keys were to follow those of another history");
     if (!info->known || strcmp(info->type, "device") != 0)
         return err_set(err, OCOP_ENOTENROLLED, "this device is not enrolled here");

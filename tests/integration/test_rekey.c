@@ -320,12 +320,13 @@ static void new_keys_need_the_old_signature_and_their_own(void **state)
     struct identity *me = &w->stores[1]->me;
     struct sign_key fresh;
     struct channel_key channel;
+    struct id lineage = w->registry->lineage, another = {{7}};
     uint8_t by_old[SIGNATURE_LEN], by_new[SIGNATURE_LEN];
     sign_key_new(&fresh, env_system());
     channel_key_new(&channel, env_system());
     world_replica(w, 1, &replica);
     static const struct {
-        bool other_signs, no_proof, others_channel, held_key;
+        bool other_signs, no_proof, others_channel, held_key, no_lineage, other_lineage;
         int64_t from;
         enum ocop_status want;
     } cases[] = {{.from = 1, .want = OCOP_OK},
@@ -333,6 +334,8 @@ static void new_keys_need_the_old_signature_and_their_own(void **state)
                  {.from = 1, .no_proof = true, .want = OCOP_EAUTH},
                  {.from = 1, .others_channel = true, .want = OCOP_ESTATE},
                  {.from = 1, .held_key = true, .want = OCOP_ESTATE},
+                 {.from = 1, .no_lineage = true, .want = OCOP_ESTATE},
+                 {.from = 1, .other_lineage = true, .want = OCOP_ESTATE},
                  {.from = 0, .want = OCOP_ESTATE},
                  {.from = 9, .want = OCOP_ESTATE}};
     for (size_t i = sizeof cases / sizeof *cases; i-- > 0;) {
@@ -351,6 +354,8 @@ static void new_keys_need_the_old_signature_and_their_own(void **state)
         in.signature = (ProtobufCBinaryData){SIGNATURE_LEN, by_old};
         in.proof = (ProtobufCBinaryData){SIGNATURE_LEN, by_new};
         request.replica = (ProtobufCBinaryData){ID_LEN, replica.b};
+        request.lineage = (ProtobufCBinaryData){cases[i].no_lineage ? 0 : ID_LEN,
+                                                cases[i].other_lineage ? another.b : lineage.b};
         request.rekey = &in;
         assert_int_equal(registry_begin(w->registry, NULL), OCOP_OK);
         assert_int_equal(
