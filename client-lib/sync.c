@@ -27,6 +27,7 @@ struct spoken_for {
     struct id replica, lineage;
     uint64_t seq;
     uint8_t cursor[HASH_LEN], channel_key[CHANNEL_KEY_LEN];
+    uint8_t next_key[CHANNEL_KEY_LEN]; /* what it is sealed by when it brings new keys */
 };
 
 /* One sync, from connecting to the last reply. */
@@ -142,6 +143,7 @@ static void speak_for(const struct identity *me, struct span cursor, struct spok
     *out = (struct spoken_for){.replica = me->replica, .lineage = me->lineage, .seq = me->seq};
     hash_bytes(cursor, out->cursor);
     memcpy(out->channel_key, me->channel.public_key, CHANNEL_KEY_LEN);
+    memcpy(out->next_key, me->next_channel.public_key, CHANNEL_KEY_LEN);
 }
 
 /* With the lock. Everything but the sets and the cursor, and the frame around it. */
@@ -489,13 +491,18 @@ static enum ocop_status look_on(struct run *r, const Ocop__Sync__SyncReply *repl
 }
 
 /* The server refused, and has the new keys of this device: one that is revoked or suspended may
- * have had them taken before. */
+ * have had them taken before. Those that the request brought, that is: another process may have
+ * learned the same meanwhile, and wait with others. */
 static enum ocop_status keys_taken(struct run *r, const Ocop__Sync__SyncReply *reply,
                                    struct ocop_error *err)
 {
     enum ocop_status st = client_begin(r->s, err);
 
-    return st ? st : client_end(r->s, reply_take_keys(r->s, reply, &r->arena, err), err);
+    if (st)
+        return st;
+    if (memcmp(r->s->me.next_channel.public_key, r->asked.next_key, CHANNEL_KEY_LEN) == 0)
+        st = reply_take_keys(r->s, reply, &r->arena, err);
+    return client_end(r->s, st, err);
 }
 
 /* The server refused. By which keys does it know this device? New ones that it does not take are

@@ -9,6 +9,7 @@
 
 #include "bounds.h"
 #include "records.pb-c.h"
+#include "store.h"
 #include "world.h"
 
 enum { A = 1, B = 3 }; /* two handles on the store of device 1 */
@@ -307,6 +308,38 @@ static void nobody_writes_between_what_a_call_reads_and_what_it_writes(void **st
     open_handle(w, A, &hooked.link, NULL);
 }
 
+static void learns_of_its_keys_and_makes_others(struct world *w)
+{
+    assert_int_equal(ocop_sync(w->stores[B], NULL, NULL, NULL), OCOP_ESUSPENDED);
+    assert_false(w->stores[B]->me.rekeying);
+    assert_int_equal(ocop_rekey_device(w->stores[B], NULL), OCOP_OK);
+}
+
+/* A suspended device is told by one reply that the registry has its new keys, and by a late one
+ * that speaks of the same: it takes none that the registry never saw. */
+static void a_late_word_of_new_keys_is_of_those_that_were_sent(void **state)
+{
+    struct world *w = *state;
+    struct replica_info info;
+    assert_int_equal(ocop_rekey_device(w->stores[B], NULL), OCOP_OK);
+    w->links[A].drop_reply = 1;
+    assert_int_equal(ocop_sync(w->stores[B], NULL, NULL, NULL), OCOP_ETIMEOUT);
+    w->links[A].drop_reply = 0;
+    world_state(w, A, DEVICE_SUSPENDED);
+    hooked.after = learns_of_its_keys_and_makes_others;
+    assert_int_equal(ocop_sync(w->stores[A], NULL, NULL, NULL), OCOP_ESUSPENDED);
+    const struct identity *me = &w->stores[A]->me;
+    assert_int_equal(registry_replica(w->registry, &me->replica, &info, NULL), OCOP_OK);
+    assert_memory_equal(info.channel_key, me->channel.public_key, CHANNEL_KEY_LEN);
+    assert_memory_equal(info.sign_key, me->sign.public_key, SIGN_PUBLIC_LEN);
+    world_state(w, A, DEVICE_ACTIVE);
+    world_sync(w, A);
+    assert_false(me->rekeying);
+    world_inspect(w, B, "pass");
+    world_sync(w, B);
+    assert_clean(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -319,6 +352,7 @@ int main(void)
         T(another_process_records_while_one_waits_for_the_network),
         T(a_store_forked_by_one_process_is_forked_for_the_other),
         T(nobody_writes_between_what_a_call_reads_and_what_it_writes),
+        T(a_late_word_of_new_keys_is_of_those_that_were_sent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
