@@ -388,6 +388,16 @@ static enum ocop_status state_answer(struct work *w, const struct id *replica,
         (int)text_cut(reason, REASON_SHOWN_MAX), reason);
 }
 
+/* It hears all the same what came of new keys that were taken before. */
+static enum ocop_status held_back(struct work *w, const struct id *replica,
+                                  const struct replica_info *info, Ocop__Sync__SyncReply *reply)
+{
+    enum ocop_status st = OCOP_OK;
+    if (reply->rekeyed_from)
+        st = rekey_put(w->r, w->keys, replica, info, &w->arena, reply, &w->err);
+    return st == OCOP_OK ? state_answer(w, replica, info) : st;
+}
+
 /* Whose keys are revoked learns no more of what was sent by them under any name. Whose are
  * suspended waits under the name that it has: what it sends under another one could come late, when
  * it goes on, and be taken twice. */
@@ -580,6 +590,6 @@ enum ocop_status answer_sync(struct work *w, const Ocop__Sync__SyncRequest *in)
     if (info.state >= DEVICE_WIPE && info.state <= DEVICE_WIPED)
         return wipe_answer(w, &replica, &info, in, reply);
     if (info.revoked || info.state == DEVICE_SUSPENDED)
-        return state_answer(w, &replica, &info);
+        return held_back(w, &replica, &info, reply);
     return replica_answer(w, &replica, &info, in, reply);
 }

@@ -569,6 +569,35 @@ static void all_replicas_of_a_device_have_the_new_keys(void **state)
     no_findings(w, 2);
 }
 
+/* It was suspended before it heard that its keys were taken; with the refusal it gets the
+ * certificate of the first replica of its line too, by which a registry that lost both knows its
+ * new keys. */
+static void a_suspended_copy_hears_of_all_that_its_new_keys_need(void **state)
+{
+    struct world *w = *state;
+    world_backup(w);
+    world_enrol(w, 2);
+    world_inspect(w, 2, "pass");
+    world_sync(w, 2);
+    world_copy(w, 2, 3);
+    world_inspect(w, 2, "pass");
+    world_sync(w, 2);
+    world_inspect(w, 3, "pass");
+    assert_true(world_sync(w, 3).forked);
+    ask(w, 3);
+    w->links[3].drop_reply = 1;
+    assert_int_equal(ocop_sync(w->stores[3], NULL, NULL, NULL), OCOP_ETIMEOUT);
+    w->links[3].drop_reply = 0;
+    world_state(w, 2, DEVICE_SUSPENDED);
+    assert_int_equal(ocop_sync(w->stores[3], NULL, NULL, NULL), OCOP_ESUSPENDED);
+    same_keys(w, 3);
+    world_state(w, 2, DEVICE_ACTIVE);
+    world_restore(w);
+    world_sync(w, 3);
+    same_keys(w, 3);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM inspection"), 2);
+}
+
 /* --- the office, and evidence --------------------------------------------------------------------
  */
 
@@ -649,6 +678,7 @@ int main(void)
         T(a_registry_without_the_device_takes_it_with_all_its_keys),
         T(a_copy_that_changes_its_keys_sends_its_work_once),
         T(all_replicas_of_a_device_have_the_new_keys),
+        T(a_suspended_copy_hears_of_all_that_its_new_keys_need),
         T(the_office_asks_for_new_keys),
         T(evidence_holds_under_each_key_for_its_sets),
         cmocka_unit_test(the_programs_do_it_too),
