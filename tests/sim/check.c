@@ -63,6 +63,7 @@ static void device_check(struct device *d)
                      d->index, d->seq, d->store->me.seq);
     }
     d->replica = replica;
+    d->continues = d->store->me.predecessor;
     d->lineage = lineage;
     d->rekeying = d->store->me.rekeying;
     d->cursor = status.version;

@@ -343,9 +343,16 @@ void office_resumes(struct sim *s)
         struct replica_info info;
         if (!d->used || id_is_zero(&d->replica))
             continue;
+        const struct id own = d->replica;
         CHECK(registry_replica(s->registry, &d->replica, &info, NULL) == OCOP_OK);
+        if (!info.known &&
+            d->store) { /* a restore forgot its name: the office sees the one before */
+            d->replica = d->continues;
+            CHECK(registry_replica(s->registry, &d->replica, &info, NULL) == OCOP_OK);
+        }
         if (info.known && info.state == DEVICE_SUSPENDED)
             CHECK(judges(s, d, DEVICE_ACTIVE) == OCOP_OK);
+        d->replica = own;
         d->suspended = false;
     }
 }

@@ -129,6 +129,7 @@ struct device {
     struct draft_seen *drafts;
     /* What may never go back, see check.c. */
     struct id replica, lineage;
+    struct id continues; /* the replica before that one; zero: none */
     uint64_t seq, cursor;
     uint8_t channel_key[CHANNEL_KEY_LEN];
     uint64_t looked; /* operations of its disk when it was last looked at */
