@@ -176,7 +176,7 @@ $(B)/tests/procs/test_kills: $(B)/obj/tests/procs/kills_compare.o
 $(B)/tests/unit/test_socket_errors: WRAP := -Wl,--wrap=nn_recvmsg -Wl,--wrap=nanosleep -Wl,--wrap=__nanosleep64
 $(B)/tests/integration/test_images: WRAP := -Wl,--wrap=picture_scale
 $(B)/tests/integration/test_contents: WRAP := -Wl,--wrap=blobs_answer
-$(B)/tests/integration/test_travel: WRAP := -Wl,--wrap=content_part_put
+$(B)/tests/integration/test_travel: WRAP := -Wl,--wrap=content_part_put -Wl,--wrap=fsync
 $(B)/tests/integration/test_mend: WRAP := -Wl,--wrap=registry_begin
 $(B)/tests/integration/test_loose: WRAP := $(addprefix -Wl$(comma)--wrap=,store_commit store_rollback content_each content_room write)
 $(B)/tests/unit/test_evidence_files: WRAP := -Wl,--wrap=content_check -Wl,--wrap=linkat -Wl,--wrap=fsync

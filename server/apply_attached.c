@@ -102,16 +102,27 @@ static enum ocop_status elsewhere(struct apply *p, struct span unit, const struc
     return st;
 }
 
+/* If these fields are to move a record that is `state`: what lies where it does, and would follow
+ * to *unit. NULL: none of them says so. */
+static enum ocop_status followers(struct apply *p, const struct fields *state,
+                                  const struct fields *applied, const struct field **unit,
+                                  struct id **ids, size_t *count)
+{
+    const struct field *from = fields_find(state, FIELD_UNIT, whole);
+    *unit = from ? leads(p, applied) : NULL;
+    return *unit ? elsewhere(p, (*unit)->bytes, from, ids, count) : OCOP_OK;
+}
+
 /* Records that move to and fro would else keep the registry busy for as long as a device likes. */
 enum ocop_status attached_check(struct apply *p, const struct fields *state,
                                 const struct fields *applied)
 {
-    const struct field *unit = leads(p, applied), *from = fields_find(state, FIELD_UNIT, whole);
+    const struct field *unit;
     struct id *ids;
-    size_t count;
-    if (!unit || !from || strcmp(p->replica.type, "device") != 0)
+    size_t count = 0;
+    if (strcmp(p->replica.type, "device") != 0)
         return OCOP_OK;
-    enum ocop_status st = elsewhere(p, unit->bytes, from, &ids, &count);
+    enum ocop_status st = followers(p, state, applied, &unit, &ids, &count);
     if (st == OCOP_OK && count > 0 && p->fx->followers + count > SET_FOLLOWERS_MAX)
         return apply_refuse(p, "unit_id",
                             "more attachments would move with it than one change-set may move");
@@ -164,13 +175,11 @@ static enum ocop_status follow_all(struct apply *p, struct field unit, const str
 enum ocop_status attached_follow(struct apply *p, const struct fields *state,
                                  const struct fields *applied)
 {
-    const struct field *unit = leads(p, applied), *from = fields_find(state, FIELD_UNIT, whole);
+    const struct field *unit;
     struct id *ids;
     size_t count;
-    if (!unit || !from)
-        return OCOP_OK;
-    enum ocop_status st = elsewhere(p, unit->bytes, from, &ids, &count);
-    return st == OCOP_OK ? follow_all(p, *unit, ids, count) : st;
+    enum ocop_status st = followers(p, state, applied, &unit, &ids, &count);
+    return st == OCOP_OK && unit ? follow_all(p, *unit, ids, count) : st;
 }
 
 /* Nobody takes another's attachments by a record of another kind under the same id; and what many

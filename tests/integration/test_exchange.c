@@ -104,23 +104,12 @@ static void two_results_for_one_field_open_a_case_with_base_theirs_and_mine(void
     ocop_record_status_free(status);
 }
 
-static struct id only_case(struct world *w)
-{
-    struct id id = {{0}};
-    sqlite3_stmt *s;
-    assert_int_equal(sqlite3_prepare_v2(w->registry->db, "SELECT id FROM cases", -1, &s, NULL), 0);
-    assert_int_equal(sqlite3_step(s), SQLITE_ROW);
-    assert_true(id_from(span_of(sqlite3_column_blob(s, 0), ID_LEN), &id));
-    sqlite3_finalize(s);
-    return id;
-}
-
 static void a_resolution_travels_to_the_devices(void **state)
 {
     struct world *w = *state;
     struct ocop_error err = {0};
     struct ocop_id id = contradicted(w);
-    struct id c = only_case(w);
+    struct id c = world_case(w);
     assert_int_equal(
         case_resolve(w->registry, &w->keys, &c, TAKE_MINE, NULL, "hội đồng", &w->officers[1], &err),
         OCOP_EPERM); /* an inspector is no reconciler */

@@ -431,18 +431,6 @@ static void a_wrong_amendment_is_refused_whatever_moved_meanwhile(void **state)
     free(p);
 }
 
-static struct id only_case(struct world *w)
-{
-    struct id id = {{0}};
-    sqlite3_stmt *s;
-    assert_int_equal(sqlite3_prepare_v2(w->registry->db, "SELECT id FROM cases", -1, &s, NULL), 0);
-    assert_int_equal(sqlite3_step(s), SQLITE_ROW);
-    assert_true(id_from(span_of(sqlite3_column_blob(s, 0), ID_LEN), &id));
-    assert_int_equal(sqlite3_step(s), SQLITE_DONE);
-    sqlite3_finalize(s);
-    return id;
-}
-
 /* Two move the record, to different units. As long as that is a case, record and attachments stand
  * where the first took them; then where it is decided. */
 static void what_a_case_holds_moves_nothing_and_its_end_does(void **state)
@@ -458,7 +446,7 @@ static void what_a_case_holds_moves_nothing_and_its_end_does(void **state)
     world_amend(w, BOTH, p->record, set);
     world_sync(w, BOTH);
     lies_in(w, p->id, &w->other_commune);
-    const struct id id = only_case(w);
+    const struct id id = world_case(w);
     struct field v = value(FIELD_UNIT, id_span(&w->province));
     struct change c = {.kind = KIND_INSPECTION,
                        .verb = VERB_AMEND,

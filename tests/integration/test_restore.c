@@ -510,24 +510,32 @@ static void backup_moves(struct world *w, const char *from, const char *to)
     assert_int_equal(system(command), 0);
 }
 
+static void backup_as(struct world *w, const char *name)
+{
+    world_backup(w);
+    backup_moves(w, "backup.db", name);
+}
+
+static void restore_from(struct world *w, const char *name)
+{
+    backup_moves(w, name, "backup.db");
+    world_restore(w);
+}
+
 /* The wrong backup was restored first, and what the device learned until the right one was is lost
  * with it: its sets are in both. */
 static void what_an_older_backup_took_and_a_later_one_refuses_is_said_to_be_refused(void **state)
 {
     struct world *w = *state;
     struct ocop_id id = world_inspect(w, 1, "pass");
-    world_backup(w);
-    backup_moves(w, "backup.db", "older.db");
+    backup_as(w, "older.db");
     inspector(w, 1, false);
     world_sync(w, 1);
-    world_backup(w);
-    backup_moves(w, "backup.db", "later.db");
-    backup_moves(w, "older.db", "backup.db");
-    world_restore(w);
+    backup_as(w, "later.db");
+    restore_from(w, "older.db");
     world_sync(w, 1);
     assert_int_equal(state_of(w, 1, id), OCOP_ACCEPTED);
-    backup_moves(w, "later.db", "backup.db");
-    world_restore(w);
+    restore_from(w, "later.db");
     world_sync(w, 1);
     assert_int_equal(state_of(w, 1, id), OCOP_REFUSED);
     assert_int_equal(world_count(w, "SELECT count(*) FROM inspection"), 0);
@@ -541,24 +549,20 @@ static void what_is_to_be_judged_again_may_stand_below_what_was_not_acknowledged
     struct ocop_error err = {0};
     struct ocop_sync_summary sum;
     struct ocop_id id = world_inspect(w, 1, "pass");
-    world_backup(w);
-    backup_moves(w, "backup.db", "older.db");
+    backup_as(w, "older.db");
     inspector(w, 1, false);
     for (unsigned i = 0; i < REQUEST_SETS_MAX + 2; i++) {
         world_sync(w, 1);
         (void)check_environment(w, 1);
     }
     world_sync(w, 1);
-    world_backup(w);
-    backup_moves(w, "backup.db", "later.db");
-    backup_moves(w, "older.db", "backup.db");
-    world_restore(w);
+    backup_as(w, "later.db");
+    restore_from(w, "older.db");
     must(ocop_sync(w->stores[1], &(struct ocop_sync_options){.max_round_trips = 2}, &sum, &err),
          &err);
     assert_false(sum.complete);
     assert_int_equal(state_of(w, 1, id), OCOP_ACCEPTED);
-    backup_moves(w, "later.db", "backup.db");
-    world_restore(w);
+    restore_from(w, "later.db");
     world_sync(w, 1);
     assert_int_equal(state_of(w, 1, id), OCOP_REFUSED);
     assert_int_equal(world_count(w, "SELECT count(*) FROM inspection"), 0);
@@ -576,18 +580,14 @@ static void what_a_copy_brought_is_brought_once_though_the_wrong_backup_came_fir
     world_copy(w, 1, 2);
     world_inspect(w, 1, "pass");
     world_sync(w, 1);
-    world_backup(w);
-    backup_moves(w, "backup.db", "older.db");
+    backup_as(w, "older.db");
     world_amend(w, 2, id, "score=71");
     assert_true(world_sync(w, 2).forked);
-    world_backup(w);
-    backup_moves(w, "backup.db", "later.db");
-    backup_moves(w, "older.db", "backup.db");
-    world_restore(w);
+    backup_as(w, "later.db");
+    restore_from(w, "older.db");
     assert_false(world_sync(w, 2).forked);
     assert_string_equal(world_value(w, "inspection", id, "score"), "71");
-    backup_moves(w, "later.db", "backup.db");
-    world_restore(w);
+    restore_from(w, "later.db");
     world_sync(w, 1);
     world_amend(w, 1, id, "score=80"); /* instead of what it has seen */
     world_sync(w, 1);

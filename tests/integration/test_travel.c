@@ -5,7 +5,9 @@
 #include "test.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -186,6 +188,20 @@ static void a_content_that_is_there_is_proved_and_not_sent_again(void **state)
     free(again);
 }
 
+/* A photo as a program that is not ours may submit it; what it points to must live on. */
+static void claim_is(struct world *w, Ocop__Attachment *m, struct id *id, struct ocop_id *record,
+                     uint8_t *hash, int64_t size)
+{
+    m->has_id = m->has_unit_id = m->has_record_id = m->has_size = m->has_hash = 1;
+    m->id = (ProtobufCBinaryData){ID_LEN, id->b};
+    m->unit_id = (ProtobufCBinaryData){ID_LEN, w->commune.b};
+    m->record_id = (ProtobufCBinaryData){ID_LEN, record->b};
+    m->role = (char *)(uintptr_t) "photo";
+    m->media_type = (char *)(uintptr_t) "image/jpeg";
+    m->size = size;
+    m->hash = (ProtobufCBinaryData){HASH_LEN, hash};
+}
+
 /* Who has heard of a hash makes an attachment of it, and gets nothing by that: neither to send,
  * since he has nothing, nor to fetch. */
 static void a_hash_that_was_heard_of_opens_nothing(void **state)
@@ -227,14 +243,7 @@ static void a_hash_that_was_heard_of_opens_nothing(void **state)
     /* The claim: an attachment of his own record that names the hash. */
     struct ocop_id record = world_inspect(w, 1, "pass");
     id = id_next(&w->registry->ids, w->registry->env);
-    claim.has_id = claim.has_unit_id = claim.has_record_id = claim.has_size = claim.has_hash = 1;
-    claim.id = (ProtobufCBinaryData){ID_LEN, id.b};
-    claim.unit_id = (ProtobufCBinaryData){ID_LEN, w->commune.b};
-    claim.record_id = (ProtobufCBinaryData){ID_LEN, record.b};
-    claim.role = (char *)(uintptr_t) "photo";
-    claim.media_type = (char *)(uintptr_t) "image/jpeg";
-    claim.size = (int64_t)p->len;
-    claim.hash = (ProtobufCBinaryData){HASH_LEN, p->hash};
+    claim_is(w, &claim, &id, &record, p->hash, (int64_t)p->len);
     must(ocop_submit(w->stores[1], &claim.base, &err), &err);
     assert_int_equal(world_sync(w, 1).applied, 2);
     memcpy(p->id.b, id.b, ID_LEN);
@@ -270,15 +279,8 @@ static void a_name_that_another_device_gave_is_no_path(void **state)
         struct ocop_id record = world_inspect(w, 1, "pass");
         struct id id = id_next(&w->registry->ids, w->registry->env);
         uint8_t hash[HASH_LEN] = {1, (uint8_t)i};
-        m.has_id = m.has_unit_id = m.has_record_id = m.has_size = m.has_hash = 1;
-        m.id = (ProtobufCBinaryData){ID_LEN, id.b};
-        m.unit_id = (ProtobufCBinaryData){ID_LEN, w->commune.b};
-        m.record_id = (ProtobufCBinaryData){ID_LEN, record.b};
-        m.role = (char *)(uintptr_t) "photo";
-        m.media_type = (char *)(uintptr_t) "image/jpeg";
+        claim_is(w, &m, &id, &record, hash, 100);
         m.file_name = (char *)(uintptr_t)cases[i].name;
-        m.size = 100;
-        m.hash = (ProtobufCBinaryData){HASH_LEN, hash};
         must(ocop_submit(w->stores[1], &m.base, &err), &err);
         world_sync(w, 1);
         world_sync(w, 0);
@@ -472,6 +474,47 @@ static void a_content_with_another_hash_is_never_taken(void **state)
                      OCOP_ENOTFOUND);
     free(bad);
     free(good);
+}
+
+/* The sync of every folder below this one fails. */
+static const struct content_dir *unsure;
+
+int __real_fsync(int fd);
+int __wrap_fsync(int fd);
+
+int __wrap_fsync(int fd)
+{
+    char link[32], path[PATH_MAX] = "";
+    struct stat is;
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    if (!unsure || fstat(fd, &is) != 0 || !S_ISDIR(is.st_mode) ||
+        readlink(link, path, sizeof path - 1) < 0 ||
+        strncmp(path, unsure->path, strlen(unsure->path)) != 0)
+        return __real_fsync(fd);
+    errno = EIO;
+    return -1;
+}
+
+/* It got its name there, and a lost power may take that away: nobody is told that it is stored. */
+static void what_has_its_name_and_not_on_the_disk_is_not_there(void **state)
+{
+    struct world *w = *state;
+    struct photo *p = photo(CHUNK, 12), *again = photo(CHUNK, 12);
+    attach(w, 1, world_inspect(w, 1, "pass"), p);
+    unsure = &w->registry->blobs;
+    world_sync(w, 1);
+    assert_true(at_centre(w, p)); /* where nothing is asked of the disk */
+    assert_int_equal(world_sync(w, 1).files_left, 1);
+    attach(w, 0, world_inspect(w, 0, "pass"), again);
+    world_sync(w, 0);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM brought"), 0);
+    assert_int_not_equal(state_of(w, 0, again->id, NULL), OCOP_FILE_STORED);
+    unsure = NULL;
+    for (unsigned n = 0; n < 2; n++)
+        assert_int_equal(world_sync(w, n).files_left, 0);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM brought"), 2);
+    free(p);
+    free(again);
 }
 
 static void a_wrong_proof_opens_nothing(void **state)
@@ -755,6 +798,7 @@ int main(void)
         TEST(the_smallest_goes_first_and_budgets_and_policies_hold),
         TEST(many_small_files_share_requests),
         TEST(a_content_that_is_there_is_proved_and_not_sent_again),
+        TEST(what_has_its_name_and_not_on_the_disk_is_not_there),
         TEST(a_wrong_proof_opens_nothing),
         TEST(a_hash_that_was_heard_of_opens_nothing),
         TEST(what_is_seen_may_be_fetched_and_goes_on_where_it_was_cut),

@@ -75,6 +75,28 @@ enum ocop_status at_centre(struct cabinet *c, const struct photo *p)
     return content_check(&c->w.registry->blobs, p->hash, sizeof p->bytes, NULL);
 }
 
+/* What is printed; the caller's to free. */
+struct told {
+    FILE *out;
+    char *text;
+    size_t len;
+};
+
+static void told_begin(struct told *t)
+{
+    t->out = open_memstream(&t->text, &t->len);
+    assert_non_null(t->out);
+}
+
+static void told_end(struct told *t, char **told)
+{
+    fclose(t->out);
+    if (told)
+        *told = t->text;
+    else
+        free(t->text);
+}
+
 struct retained retain(struct cabinet *c, const char *role, uint32_t kind, bool dry_run,
                        char **told)
 {
@@ -86,16 +108,10 @@ struct retained retain(struct cabinet *c, const char *role, uint32_t kind, bool 
                              .dry_run = dry_run,
                              .officer = c->w.officers[0],
                              .reason = "hết thời hạn lưu"};
-    char *text = NULL;
-    size_t len = 0;
-    FILE *out = open_memstream(&text, &len);
-    assert_non_null(out);
-    must(files_retain(c->w.registry, &c->w.keys, &t, out, &found, &err), &err);
-    fclose(out);
-    if (told)
-        *told = text;
-    else
-        free(text);
+    struct told said;
+    told_begin(&said);
+    must(files_retain(c->w.registry, &c->w.keys, &t, said.out, &found, &err), &err);
+    told_end(&said, told);
     return found;
 }
 
@@ -103,13 +119,12 @@ char *attached(struct cabinet *c, const struct photo *p)
 {
     struct ocop_error err = {0};
     struct id record;
-    char *text = NULL;
-    size_t len = 0;
-    FILE *out = open_memstream(&text, &len);
-    assert_non_null(out);
+    char *text;
+    struct told said;
+    told_begin(&said);
     memcpy(record.b, p->record.b, ID_LEN);
-    must(show_attached(c->w.registry, &record, out, &err), &err);
-    fclose(out);
+    must(show_attached(c->w.registry, &record, said.out, &err), &err);
+    told_end(&said, &text);
     return text;
 }
 
@@ -147,16 +162,10 @@ struct files_found verified(struct cabinet *c, bool mend, char **told)
 {
     struct ocop_error err = {0};
     struct files_found found;
-    char *text = NULL;
-    size_t len = 0;
-    FILE *out = open_memstream(&text, &len);
-    assert_non_null(out);
-    must(files_verify(c->w.registry, mend, out, &found, &err), &err);
-    fclose(out);
-    if (told)
-        *told = text;
-    else
-        free(text);
+    struct told said;
+    told_begin(&said);
+    must(files_verify(c->w.registry, mend, said.out, &found, &err), &err);
+    told_end(&said, told);
     return found;
 }
 

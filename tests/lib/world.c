@@ -503,6 +503,18 @@ const char *world_value(struct world *w, const char *kind, struct ocop_id id, co
     return out;
 }
 
+struct id world_case(struct world *w)
+{
+    struct id id = {{0}};
+    sqlite3_stmt *s;
+    assert_int_equal(sqlite3_prepare_v2(w->registry->db, "SELECT id FROM cases", -1, &s, NULL), 0);
+    assert_int_equal(sqlite3_step(s), SQLITE_ROW);
+    assert_true(id_from(span_of(sqlite3_column_blob(s, 0), ID_LEN), &id));
+    assert_int_equal(sqlite3_step(s), SQLITE_DONE);
+    sqlite3_finalize(s);
+    return id;
+}
+
 int64_t world_count(struct world *w, const char *sql)
 {
     sqlite3_stmt *s = NULL;

@@ -114,6 +114,9 @@ void world_amend(struct world *w, unsigned n, struct ocop_id id, const char *ass
 /** The value of a field as JSON text in the registry, "null" when not set; in the arena. */
 const char *world_value(struct world *w, const char *kind, struct ocop_id id, const char *field);
 
+/** The only case that there is in the registry. */
+struct id world_case(struct world *w);
+
 /** Rows that a query counts in the registry. */
 int64_t world_count(struct world *w, const char *sql);
 
