@@ -662,7 +662,7 @@ struct ocop_sync_summary {
     unsigned pulled;                                    /**< records received */
     unsigned departed;  /**< records that left the scope; one with changes over it goes with them */
     unsigned left;      /**< changes that still wait on this device */
-    bool complete;      /**< all sent and all received */
+    bool complete;      /**< all changes sent and all records received; contents: files_left */
     int retry_after_ms; /**< not 0: the server is busy, and the next sync is to come after this */
     unsigned busy;      /**< times that the server was busy and this sync waited and came back */
     bool forked;        /**< the store took a new replica id */

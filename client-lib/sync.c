@@ -745,12 +745,12 @@ static enum ocop_status files(struct run *r, const char *server, struct ocop_err
     enum ocop_status st = OCOP_OK;
 
     t.up_only = o->send_only || r->wipe;
-    if (o->files == OCOP_FILES_NONE || (o->files == OCOP_FILES_UNMETERED && o->metered) ||
-        (o->max_round_trips && r->sum->round_trips >= o->max_round_trips))
+    if (o->files == OCOP_FILES_NONE || (o->files == OCOP_FILES_UNMETERED && o->metered))
         return OCOP_OK;
-    if (!r->connected)
+    if (!r->connected && !travel_spent(&t)) {
         st = r->link->connect(r->link, connect_ms(o), &r->s->cancel, err);
-    r->connected = true;
+        r->connected = true;
+    }
     if (!st)
         st = travel_files(r->s, &t, err);
     if (st == OCOP_EBUSY && r->sum->retry_after_ms) /* and not another process of this device */

@@ -224,7 +224,6 @@ static enum ocop_status fetch_some(struct fetching *f, const struct file_row *of
 enum ocop_status thumbnails_fetch(struct ocop_store *s, const struct travel_options *o,
                                   struct ocop_error *err)
 {
-    const unsigned most = o->sync->max_round_trips;
     struct fetching f = {.s = s, .o = o};
     enum ocop_status st;
 
@@ -235,7 +234,7 @@ enum ocop_status thumbnails_fetch(struct ocop_store *s, const struct travel_opti
     st = load(&f, err);
     for (size_t at = 0; !st && at < f.count; at += FILE_CHUNKS_REPLY_MAX) {
         size_t left = f.count - at;
-        if (at >= THUMBNAILS_FIRST_MAX || (most && o->sum->round_trips >= most))
+        if (at >= THUMBNAILS_FIRST_MAX || travel_spent(o))
             break;
         st = fetch_some(&f, f.wanted + at,
                         left < FILE_CHUNKS_REPLY_MAX ? left : FILE_CHUNKS_REPLY_MAX, err);

@@ -767,7 +767,7 @@ enum ocop_status travel_files(struct ocop_store *s, const struct travel_options 
         st = OCOP_OK;
     opened = travel_open(&t, st ? NULL : err);
     st = st ? st : opened;
-    if (!st && t.count) {
+    if (!st && t.count && !travel_spent(o)) {
         open_lanes(&t);
         st = run(&t, err);
     }

@@ -12,6 +12,12 @@ struct travel_options {
     bool up_only; /* nothing is fetched */
 };
 
+/** Has this sync made all its round trips? Then nothing goes, and what was to go is counted. */
+static inline bool travel_spent(const struct travel_options *o)
+{
+    return o->sync->max_round_trips && o->sum->round_trips >= o->sync->max_round_trips;
+}
+
 /** With the lock: is there a content to be sent? */
 bool travel_waits(struct ocop_store *s);
 

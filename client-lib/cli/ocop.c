@@ -49,7 +49,7 @@ static const struct {
     [OPT_JSON] = {"json", 'j', NULL, "print JSON"},
     [OPT_CSV] = {"csv", 0, NULL, "print CSV"},
     [OPT_OUTPUT] = {"output", 'o', "FILE", "write to this file instead of stdout"},
-    [OPT_STRICT] = {"strict", 0, NULL, "exit with 9 when something is refused or in a case"},
+    [OPT_STRICT] = {"strict", 0, NULL, "exit with 9 when something is refused, in a case or left"},
     [OPT_TIMEOUT] = {"timeout", 0, "SECONDS", "how long to wait for an answer; else 60"},
     [OPT_CONNECT_TIMEOUT] = {"connect-timeout", 0, "SECONDS",
                              "how long to wait for a connection; else 10"},
@@ -215,7 +215,7 @@ static const struct {
      "needed",
      IS(OCOP_EAUTH) | IS(OCOP_EREVOKED) | IS(OCOP_ESUSPENDED) | IS(OCOP_EWIPED) |
          IS(OCOP_EVERSION) | IS(OCOP_EPROTO) | IS(OCOP_EFORK)},
-    {EXIT_UNSETTLED, "synced, but something is refused or in a case (sync --strict)", 0},
+    {EXIT_UNSETTLED, "synced, but something is refused, in a case or left (sync --strict)", 0},
     {EXIT_BUSY, "busy; try again later", IS(OCOP_EBUSY)},
 };
 enum { EXIT_ROW_COUNT = sizeof exit_rows / sizeof *exit_rows };

@@ -179,7 +179,9 @@ static void summary_text(const struct ocop_sync_summary *v, struct out *o)
         table_cell(&t, text);
     }
     table_cell(&t, "complete:");
-    table_cell(&t, v->complete ? "yes" : "no; sync again");
+    table_cell(&t, !v->complete     ? "no; sync again"
+                   : v->files_left ? "all but files; sync again"
+                                   : "yes");
     table_print(&t, 0, o);
     table_fini(&t);
     if (v->forked)
@@ -194,13 +196,13 @@ static enum ocop_status check_strict(struct session *s, const struct ocop_sync_s
     enum ocop_status st = ocop_store_status(s->store, &now, err);
 
     if (st || (now.refused == 0 && now.cases == 0 && summary->refused == 0 &&
-               summary->in_case == 0 && summary->complete))
+               summary->in_case == 0 && summary->complete && summary->files_left == 0))
         return st;
     s->exit_code = EXIT_UNSETTLED;
     return command_fail(err, OCOP_ESTATE, NULL,
-                        "synced, but %u changes are refused and %u records in a case; see ocop "
-                        "find --state refused and --state in_case",
-                        now.refused, now.cases);
+                        "synced, but %u changes are refused, %u records in a case and %u files "
+                        "left; see ocop find --state refused, --state in_case, and ocop files",
+                        now.refused, now.cases, summary->files_left);
 }
 
 /* What waits in the store of the officer who had this device before; nothing of it is shown but how

@@ -274,7 +274,10 @@ static void the_office_sees_what_is_on_its_way_and_what_is_damaged(void **state)
     office_expect(o, 0, DEVICE(o, "lan", "status", "--json"), "\"filesWaitingBytes\":70000");
     office_expect(o, 0, OFFICE(o, "show", "inspection", record), "Chờ: 0 of 69 KiB");
     office_expect(o, 0, OFFICE(o, "files", "verify"), "missing\tattachment");
-    office_expect(o, 0, DEVICE(o, "lan", "sync"), "files sent:");
+    office_expect(o, 0, DEVICE(o, "lan", "sync", "--max-round-trips", "1"),
+                  "complete:        all but files; sync again");
+    office_expect(o, 9, DEVICE(o, "lan", "sync", "--max-round-trips", "1", "--strict"), "files left:");
+    office_expect(o, 0, DEVICE(o, "lan", "sync", "--strict"), "files sent:");
     office_expect(o, 0, OFFICE(o, "files", "--missing"), "");
     assert_string_equal(o->out, "");
     office_expect(o, 0, DEVICE(o, "lan", "status", "--json"), "\"filesWaiting\":0");

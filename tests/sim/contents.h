@@ -11,8 +11,10 @@ struct content_made *content_of(struct sim *s, const uint8_t hash[FILE_HASH_LEN]
 const struct kept *attached_kept(const struct oracle *o, const struct attached *a);
 /** Is a content on the device, whole, and what does the device say of it? */
 bool content_on_device(struct device *d, const struct content_made *c, struct file_row *row);
-/** May the device's officer have it: is it his own, or of an attachment that the device receives?
- */
+/** Did the officer attach it, on any of his devices, were it in a draft that nobody knows of? */
+bool officer_attached(const struct sim *s, unsigned officer, unsigned content);
+/** May the device's officer have it: is it, as the registry knows, his own, or of an attachment
+ * that the device receives? */
 bool content_for_device(struct device *d, const struct oracle *o, unsigned content);
 
 /** When everything is quiet, after a sweep: retention, mending and thumbnails. */

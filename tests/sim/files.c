@@ -268,7 +268,7 @@ static void sweeps(struct device *d)
 /* --- claims -------------------------------------------------------------------------------------
  */
 
-static bool officer_attached(const struct sim *s, unsigned officer, unsigned content)
+bool officer_attached(const struct sim *s, unsigned officer, unsigned content)
 {
     for (unsigned i = 0; i < s->attached_count; i++)
         if (s->attached[i].content == content && !s->attached[i].forged &&
@@ -653,13 +653,12 @@ static void is_whole(struct sim *s, const struct attached *a, const struct kept 
 bool content_for_device(struct device *d, const struct oracle *o, unsigned content)
 {
     const struct sim *s = d->sim;
-    if (officer_attached(s, d->officer, content))
-        return true;
     for (unsigned i = 0; i < s->attached_count; i++) {
         const struct attached *a = &s->attached[i];
         const struct kept *k =
             a->content == content && came_to_have(s, a) ? attached_kept(o, a) : NULL;
-        if (k && oracle_receives(o, &d->replica, k))
+        if (k && (s->devices[a->device].officer == d->officer ||
+                  oracle_receives(o, &d->replica, k)))
             return true;
     }
     return false;
