@@ -96,6 +96,7 @@ static uint64_t bytes_there(const struct moving *m)
 static enum ocop_status came_whole(struct travel *t, struct moving *m, struct content_part *p,
                                    bool *central)
 {
+    const struct content_part_of of = content_part_of(m->row.hash, m->row.size, NULL);
     bool there = false;
     enum ocop_status st = content_there(&t->d, m->row.hash, m->row.size, &there, NULL);
 
@@ -104,7 +105,7 @@ static enum ocop_status came_whole(struct travel *t, struct moving *m, struct co
         return content_check(&t->d, m->row.hash, m->row.size, NULL);
     *central = true;
     if (!st)
-        st = content_part_open(&t->d, m->row.hash, m->row.size, false, p, NULL);
+        st = content_part_open(&t->d, &of, false, p, NULL);
     if (st || p->count < p->chunks)
         return st ? st : OCOP_EDAMAGED;
     return content_part_finish(p, NULL);
@@ -516,8 +517,9 @@ static bool take_state_up(struct travel *t, struct moving *m, const Ocop__Sync__
 static enum ocop_status take_chunk(struct travel *t, struct moving *m, const Ocop__Sync__Chunk *c,
                                    bool *more, struct ocop_error *err)
 {
+    const struct content_part_of of = content_part_of(m->row.hash, m->row.size, NULL);
     struct content_part p;
-    enum ocop_status st = content_part_open(&t->d, m->row.hash, m->row.size, true, &p, err);
+    enum ocop_status st = content_part_open(&t->d, &of, true, &p, err);
 
     if (!st)
         st = content_part_put(&p, c->index, span_of(c->data.data, c->data.len), err);

@@ -339,6 +339,9 @@ static enum ocop_status whole_answer(struct asked *q, const struct subject *s,
     st = content_sure(&q->r->blobs, s->hash, q->err);
     if (st == OCOP_OK)
         st = note_brought(q, s);
+    const struct content_part_of own = content_part_of(s->hash, s->size, &q->info.officer);
+    if (st == OCOP_OK) /* another was faster */
+        st = content_part_remove(&q->r->blobs, &own, q->err);
     return st != OCOP_OK ? st : say_whole(q, s);
 }
 
@@ -369,11 +372,12 @@ static bool is_of(const Ocop__Sync__Chunk *c, const struct subject *s)
 static enum ocop_status part_answer(struct asked *q, const struct subject *s,
                                     const Ocop__Sync__FilesRequest *in)
 {
+    const struct content_part_of of = content_part_of(s->hash, s->size, &q->info.officer);
     struct content_part p;
     bool any = false;
     for (size_t i = 0; i < in->n_chunks && !any; i++)
         any = is_of(in->chunks[i], s);
-    enum ocop_status st = content_part_open(&q->r->blobs, s->hash, s->size, any, &p, q->err);
+    enum ocop_status st = content_part_open(&q->r->blobs, &of, any, &p, q->err);
     if (st == OCOP_ENOTFOUND)
         return say(q, s, FILE_PART, NULL);
     for (size_t i = 0; st == OCOP_OK && i < in->n_chunks; i++) {

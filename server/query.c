@@ -37,7 +37,7 @@ static const char *const sql_invitation_there =
     " coalesce(a.caption, ''), coalesce(o.name, ''), a.size, a.hash, coalesce(p.number, 0),"       \
     " coalesce(l.received_ms, 0), a.n, a.version, coalesce(a.removed_ms, 0),"                      \
     " coalesce(b.name, ''), coalesce(a.removed_reason, ''), coalesce(a.hold_reason, ''),"          \
-    " coalesce((SELECT since_ms FROM lacking WHERE hash = a.hash), 0)"                             \
+    " coalesce((SELECT since_ms FROM lacking WHERE hash = a.hash), 0), a.officer_id"               \
     " FROM attachment AS a LEFT JOIN log AS l ON l.version = a.born"                               \
     " LEFT JOIN replica AS p ON p.id = l.replica LEFT JOIN officer AS o ON o.id = a.officer_id"    \
     " LEFT JOIN officer AS b ON b.id = a.removed_by"                                               \
@@ -112,6 +112,7 @@ static void read_file(sqlite3_stmt *s, struct query_file *f)
     (void)id_from(span_of(sqlite3_column_blob(s, 0), (size_t)sqlite3_column_bytes(s, 0)), &f->id);
     (void)id_from(span_of(sqlite3_column_blob(s, 1), (size_t)sqlite3_column_bytes(s, 1)),
                   &f->record);
+    (void)id_from(span_of(sqlite3_column_blob(s, 17), (size_t)sqlite3_column_bytes(s, 17)), &f->by);
 }
 
 /* Page by page: what is done for each may take long, and a question that stays open keeps the

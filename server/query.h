@@ -57,7 +57,7 @@ OCOP_MUST_USE enum ocop_status query_invitation_revoke(struct registry *r, const
 
 /* An attachment, and who made it. */
 struct query_file {
-    struct id id, record;
+    struct id id, record, by;                          /* by: its officer */
     const char *role, *media_type, *caption, *officer; /* "" when there is none */
     uint64_t size;
     uint8_t hash[FILE_HASH_LEN];

@@ -291,7 +291,7 @@ static enum ocop_status remove_all_of(struct retaining *w, const struct gone *g,
 {
     enum ocop_status st = content_remove(&w->r->blobs, g->hash, err);
     if (st == OCOP_OK)
-        st = content_part_remove(&w->r->blobs, g->hash, g->size, err);
+        st = content_parts_remove(&w->r->blobs, g->hash, err);
     return st == OCOP_OK ? thumbs_remove(&w->r->blobs, g->hash, err) : st;
 }
 

@@ -18,6 +18,7 @@ static const char *const state_names[] = {
 static enum ocop_status look(struct registry *r, const struct query_file *f,
                              struct content_found *out, struct ocop_error *err)
 {
+    const struct content_part_of of = content_part_of(f->hash, f->size, &f->by);
     struct content_part p;
     struct stat info;
     bool there;
@@ -27,7 +28,7 @@ static enum ocop_status look(struct registry *r, const struct query_file *f,
         out->done = there ? f->size : 0;
         return st;
     }
-    st = content_part_open(&r->blobs, f->hash, f->size, false, &p, err);
+    st = content_part_open(&r->blobs, &of, false, &p, err);
     if (st == OCOP_ENOTFOUND || st == OCOP_EINVAL)
         return OCOP_OK;
     if (st == OCOP_OK) {

@@ -325,14 +325,16 @@ static enum ocop_status was_restored(struct registry *r, bool *out, struct ocop_
 }
 
 /* One that cannot be removed now is told of, and keeps none of the others. */
+static const char unnamed[] = "no attachment names it";
+
 static enum ocop_status swept(struct sweeping *w, const uint8_t hash[FILE_HASH_LEN],
-                              const char *what, enum ocop_status st, const struct ocop_error *why,
+                              const char *reason, enum ocop_status st, const struct ocop_error *why,
                               struct ocop_error *err)
 {
     char name[CONTENT_NAME_LEN + 1];
     if (st == OCOP_OK) {
         w->swept->removed++;
-        fprintf(w->out, "removed\t%s\t%sno attachment names it\n", content_name(hash, name), what);
+        fprintf(w->out, "removed\t%s\t%s\n", content_name(hash, name), reason);
         return OCOP_OK;
     }
     if (!content_fails_alone(&w->r->blobs, hash, st)) {
@@ -364,31 +366,35 @@ static enum ocop_status sweep_content(void *self, const uint8_t hash[FILE_HASH_L
         return OCOP_OK;
     }
     st = content_remove(&w->r->blobs, hash, &why);
-    return swept(w, hash, "", st, &why, err);
+    return swept(w, hash, unnamed, st, &why, err);
 }
 
-static enum ocop_status sweep_part(void *self, const uint8_t hash[FILE_HASH_LEN], uint64_t size,
-                                   int64_t tried_ms, struct ocop_error *err)
+/* A part that is nobody's any more, or of what came whole from another, is removed; one that is old
+ * is emptied. */
+static enum ocop_status sweep_part(void *self, const struct content_part_of *of, int64_t tried_ms,
+                                   struct ocop_error *err)
 {
     struct sweeping *w = self;
     struct ocop_error why = {0};
     char name[CONTENT_NAME_LEN + 1];
     uint64_t bytes = 0;
-    bool named;
-    enum ocop_status st = query_file_named(w->r, hash, &named, err);
-    if (st == OCOP_OK && !named) {
-        st = content_part_remove(&w->r->blobs, hash, size, &why);
-        return swept(w, hash, "a part, and ", st, &why, err);
+    bool named, there = false;
+    enum ocop_status st = query_file_named(w->r, of->hash, &named, err);
+    if (st == OCOP_OK && named)
+        st = content_there(&w->r->blobs, of->hash, of->size, &there, err);
+    if (st == OCOP_OK && (!named || there)) {
+        st = content_part_remove(&w->r->blobs, of, &why);
+        return swept(w, of->hash, there ? "a part, and all of it is here" : unnamed, st, &why, err);
     }
     if (st != OCOP_OK || tried_ms >= w->before_ms)
         return st;
-    st = content_part_empty(&w->r->blobs, hash, size, &bytes, &why);
+    st = content_part_empty(&w->r->blobs, of, &bytes, &why);
     if (st != OCOP_OK)
-        return swept(w, hash, "", st, &why, err);
+        return swept(w, of->hash, "", st, &why, err);
     if (bytes) {
         w->swept->emptied++;
         w->swept->bytes += bytes;
-        fprintf(w->out, "emptied\t%s\tits last chunk came on ", content_name(hash, name));
+        fprintf(w->out, "emptied\t%s\tits last chunk came on ", content_name(of->hash, name));
         show_moment(w->out, tried_ms);
         fputs("; it is still on its way\n", w->out);
     }

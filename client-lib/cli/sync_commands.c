@@ -179,7 +179,7 @@ static void summary_text(const struct ocop_sync_summary *v, struct out *o)
         table_cell(&t, text);
     }
     table_cell(&t, "complete:");
-    table_cell(&t, !v->complete     ? "no; sync again"
+    table_cell(&t, !v->complete    ? "no; sync again"
                    : v->files_left ? "all but files; sync again"
                                    : "yes");
     table_print(&t, 0, o);

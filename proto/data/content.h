@@ -14,6 +14,7 @@
 #include "bounds.h"
 #include "env.h"
 #include "err.h"
+#include "id.h"
 #include "span.h"
 
 enum { CONTENT_KEY_LEN = 32, CONTENT_NAME_LEN = 2 * FILE_HASH_LEN };
@@ -86,6 +87,16 @@ enum file_code {
     FILE_FAILED = 9   /* what is here of it cannot be read or written now */
 };
 
+/* What a part is of. At the centre each officer who brings a content has a part of his own: who
+ * completed another's would be taken to have the content, and who sent rubbish would spoil it. */
+struct content_part_of {
+    uint8_t hash[FILE_HASH_LEN];
+    uint64_t size;
+    struct id from; /* zero on a device */
+};
+struct content_part_of content_part_of(const uint8_t hash[FILE_HASH_LEN], uint64_t size,
+                                       const struct id *from);
+
 /* In DIR/part: chunks in any order, and behind them a bit for each that is there. */
 struct content_part {
     const struct content_dir *d;
@@ -104,9 +115,8 @@ size_t content_chunk_len(uint64_t size, uint32_t index);
 /** Open what there is, or `make` it. OCOP_ENOTFOUND there is none; OCOP_ELIMIT the disk is full.
  * End by content_part_close or _finish. */
 OCOP_MUST_USE enum ocop_status content_part_open(const struct content_dir *d,
-                                                 const uint8_t hash[FILE_HASH_LEN], uint64_t size,
-                                                 bool make, struct content_part *p,
-                                                 struct ocop_error *err);
+                                                 const struct content_part_of *of, bool make,
+                                                 struct content_part *p, struct ocop_error *err);
 void content_part_close(struct content_part *p);
 static inline bool content_part_has(const struct content_part *p, uint32_t index)
 {
@@ -121,19 +131,23 @@ OCOP_MUST_USE enum ocop_status content_part_put(struct content_part *p, uint32_t
  * OCOP_EDAMAGED. It is closed either way. */
 OCOP_MUST_USE enum ocop_status content_part_finish(struct content_part *p, struct ocop_error *err);
 OCOP_MUST_USE enum ocop_status content_part_remove(const struct content_dir *d,
-                                                   const uint8_t hash[FILE_HASH_LEN], uint64_t size,
+                                                   const struct content_part_of *of,
                                                    struct ocop_error *err);
+/** All parts of it, whoever brings it. */
+OCOP_MUST_USE enum ocop_status content_parts_remove(const struct content_dir *d,
+                                                    const uint8_t hash[FILE_HASH_LEN],
+                                                    struct ocop_error *err);
 
-/** Every content of which a part is there. Does `fn` fail, so does the walk. */
-typedef enum ocop_status content_part_fn(void *self, const uint8_t hash[FILE_HASH_LEN],
-                                         uint64_t size, int64_t tried_ms, struct ocop_error *err);
+/** Every part. Does `fn` fail, so does the walk. */
+typedef enum ocop_status content_part_fn(void *self, const struct content_part_of *of,
+                                         int64_t tried_ms, struct ocop_error *err);
 OCOP_MUST_USE enum ocop_status content_each_part(const struct content_dir *d, content_part_fn *fn,
                                                  void *self, struct ocop_error *err);
 /** Forget the chunks; that they came, and when the last did, stays known. *bytes: what was freed.
  */
 OCOP_MUST_USE enum ocop_status content_part_empty(const struct content_dir *d,
-                                                  const uint8_t hash[FILE_HASH_LEN], uint64_t size,
-                                                  uint64_t *bytes, struct ocop_error *err);
+                                                  const struct content_part_of *of, uint64_t *bytes,
+                                                  struct ocop_error *err);
 
 /** BLAKE2b of the content, keyed: only who has all of it can tell. */
 OCOP_MUST_USE enum ocop_status content_proof(const struct content_dir *d,

@@ -27,13 +27,43 @@ size_t content_chunk_len(uint64_t size, uint32_t index)
     return size - at < FILE_CHUNK_BYTES ? (size_t)(size - at) : FILE_CHUNK_BYTES;
 }
 
-static void part_path(const struct content_dir *d, const uint8_t hash[FILE_HASH_LEN], uint64_t size,
+struct content_part_of content_part_of(const uint8_t hash[FILE_HASH_LEN], uint64_t size,
+                                       const struct id *from)
+{
+    struct content_part_of of = {.size = size};
+
+    memcpy(of.hash, hash, FILE_HASH_LEN);
+    if (from)
+        of.from = *from;
+    return of;
+}
+
+/* "abcdef...-size" or "abcdef...-size-id". */
+static void part_path(const struct content_dir *d, const struct content_part_of *of,
                       char out[PATH_MAX])
 {
-    char name[CONTENT_NAME_LEN + 1];
+    char name[CONTENT_NAME_LEN + 1], from[ID_TEXT_LEN + 2] = "";
 
-    (void)snprintf(out, PATH_MAX, "%s/part/%s-%llu", d->path, content_name(hash, name),
-                   (unsigned long long)size);
+    if (!id_is_zero(&of->from)) {
+        from[0] = '-';
+        (void)id_text(of->from, from + 1);
+    }
+    (void)snprintf(out, PATH_MAX, "%s/part/%s-%llu%s", d->path, content_name(of->hash, name),
+                   (unsigned long long)of->size, from);
+}
+
+static bool part_named(const char *name, struct content_part_of *out)
+{
+    char hex[CONTENT_NAME_LEN + 1], *end;
+
+    *out = (struct content_part_of){.size = 0};
+    if (strlen(name) < CONTENT_NAME_LEN + 2 || name[CONTENT_NAME_LEN] != '-')
+        return false;
+    memcpy(hex, name, CONTENT_NAME_LEN);
+    hex[CONTENT_NAME_LEN] = '\0';
+    out->size = strtoull(name + CONTENT_NAME_LEN + 1, &end, 10);
+    return content_named(hex, out->hash) && out->size > 0 && out->size <= ATTACHED_BYTES_MAX &&
+           (!*end || (*end == '-' && id_parse(end + 1, &out->from)));
 }
 
 static bool read_at(int fd, void *out, size_t len, uint64_t at)
@@ -87,24 +117,24 @@ static enum ocop_status load(struct content_part *p, struct ocop_error *err)
     return OCOP_OK;
 }
 
-enum ocop_status content_part_open(const struct content_dir *d, const uint8_t hash[FILE_HASH_LEN],
-                                   uint64_t size, bool make, struct content_part *p,
-                                   struct ocop_error *err)
+enum ocop_status content_part_open(const struct content_dir *d, const struct content_part_of *of,
+                                   bool make, struct content_part *p, struct ocop_error *err)
 {
     enum ocop_status st = OCOP_OK;
 
-    *p = (struct content_part){.d = d, .fd = -1, .size = size, .chunks = content_chunks(size)};
-    if (size == 0 || size > ATTACHED_BYTES_MAX)
+    *p = (struct content_part){
+        .d = d, .fd = -1, .size = of->size, .chunks = content_chunks(of->size)};
+    if (of->size == 0 || of->size > ATTACHED_BYTES_MAX)
         return err_set(err, OCOP_EINVAL, "no content has this size");
-    memcpy(p->hash, hash, FILE_HASH_LEN);
-    part_path(d, hash, size, p->path);
+    memcpy(p->hash, of->hash, FILE_HASH_LEN);
+    part_path(d, of, p->path);
     p->fd = open(p->path, O_RDWR | O_CLOEXEC);
     if (p->fd < 0 && errno != ENOENT && errno != ENOTDIR)
         return content_failed(err, "opening file", p->path);
     if (p->fd < 0 && !make)
         return err_set(err, OCOP_ENOTFOUND, "nothing of the content is here");
     if (p->fd < 0)
-        st = content_room(d, size, err);
+        st = content_room(d, of->size, err);
     if (!st && p->fd < 0)
         st = content_folder(d, "part", err);
     if (!st && p->fd < 0) {
@@ -215,15 +245,44 @@ enum ocop_status content_part_finish(struct content_part *p, struct ocop_error *
     return st;
 }
 
-enum ocop_status content_part_remove(const struct content_dir *d, const uint8_t hash[FILE_HASH_LEN],
-                                     uint64_t size, struct ocop_error *err)
+static enum ocop_status removed(const char *path, struct ocop_error *err)
 {
-    char path[PATH_MAX];
-
-    part_path(d, hash, size, path);
     if (unlink(path) == 0 || errno == ENOENT || errno == ENOTDIR)
         return OCOP_OK;
     return content_failed(err, "removing file", path);
+}
+
+enum ocop_status content_part_remove(const struct content_dir *d, const struct content_part_of *of,
+                                     struct ocop_error *err)
+{
+    char path[PATH_MAX];
+
+    part_path(d, of, path);
+    return removed(path, err);
+}
+
+static enum ocop_status remove_if_of(void *self, const char *path, const char *name,
+                                     struct ocop_error *err)
+{
+    struct content_part_of of;
+
+    return part_named(name, &of) && memcmp(of.hash, self, FILE_HASH_LEN) == 0 ? removed(path, err)
+                                                                              : OCOP_OK;
+}
+
+static enum ocop_status each_name(const struct content_dir *d, content_name_fn *fn, void *self,
+                                  struct ocop_error *err)
+{
+    char folder[PATH_MAX];
+
+    (void)snprintf(folder, sizeof folder, "%s/part", d->path);
+    return content_each_name(folder, fn, self, err);
+}
+
+enum ocop_status content_parts_remove(const struct content_dir *d,
+                                      const uint8_t hash[FILE_HASH_LEN], struct ocop_error *err)
+{
+    return each_name(d, remove_if_of, (void *)(uintptr_t)hash, err);
 }
 
 struct walk {
@@ -231,40 +290,30 @@ struct walk {
     void *self;
 };
 
-/* "abcdef...-size". */
 static enum ocop_status walk_part(void *self, const char *path, const char *name,
                                   struct ocop_error *err)
 {
     const struct walk *w = self;
-    uint8_t hash[FILE_HASH_LEN];
-    char hex[CONTENT_NAME_LEN + 1], *end;
-    unsigned long long size;
+    struct content_part_of of;
     struct stat info;
 
-    if (strlen(name) < CONTENT_NAME_LEN + 2 || name[CONTENT_NAME_LEN] != '-')
-        return OCOP_OK;
-    memcpy(hex, name, CONTENT_NAME_LEN);
-    hex[CONTENT_NAME_LEN] = '\0';
-    size = strtoull(name + CONTENT_NAME_LEN + 1, &end, 10);
-    if (!content_named(hex, hash) || *end || size == 0 || size > ATTACHED_BYTES_MAX)
+    if (!part_named(name, &of))
         return OCOP_OK;
     if (stat(path, &info) != 0)
         return errno == ENOENT ? OCOP_OK : content_failed(err, "looking at", path);
-    return w->fn(w->self, hash, size, (int64_t)info.st_mtim.tv_sec * 1000, err);
+    return w->fn(w->self, &of, (int64_t)info.st_mtim.tv_sec * 1000, err);
 }
 
 enum ocop_status content_each_part(const struct content_dir *d, content_part_fn *fn, void *self,
                                    struct ocop_error *err)
 {
     struct walk w = {fn, self};
-    char folder[PATH_MAX];
 
-    (void)snprintf(folder, sizeof folder, "%s/part", d->path);
-    return content_each_name(folder, walk_part, &w, err);
+    return each_name(d, walk_part, &w, err);
 }
 
-enum ocop_status content_part_empty(const struct content_dir *d, const uint8_t hash[FILE_HASH_LEN],
-                                    uint64_t size, uint64_t *bytes, struct ocop_error *err)
+enum ocop_status content_part_empty(const struct content_dir *d, const struct content_part_of *of,
+                                    uint64_t *bytes, struct ocop_error *err)
 {
     char path[PATH_MAX];
     struct stat info;
@@ -272,7 +321,7 @@ enum ocop_status content_part_empty(const struct content_dir *d, const uint8_t h
     int fd;
 
     *bytes = 0;
-    part_path(d, hash, size, path);
+    part_path(d, of, path);
     fd = open(path, O_RDWR | O_CLOEXEC);
     if (fd < 0)
         return errno == ENOENT || errno == ENOTDIR ? OCOP_OK

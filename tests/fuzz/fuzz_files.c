@@ -45,17 +45,18 @@ static void must(enum ocop_status st, const struct ocop_error *err)
 
 /* --- the scene -------------------------------------------------------------------------------- */
 
-static void begin(const struct content_dir *d, const struct content *c)
+static void begin(const struct content_dir *d, const struct content *c, const struct id *from)
 {
+    const struct content_part_of of = content_part_of(c->hash, c->size, from);
     struct content_part p;
     struct ocop_error err = {0};
-    must(content_part_open(d, c->hash, c->size, true, &p, &err), &err);
+    must(content_part_open(d, &of, true, &p, &err), &err);
     must(content_part_put(&p, 0, span_of(c->bytes, FILE_CHUNK_BYTES), &err), &err);
     content_part_close(&p);
 }
 
 /* What lies at both ends when an input comes. */
-static void folders_back(void)
+static void folders_back(const struct scene *s)
 {
     const struct content_dir *centre = &scene_registry()->blobs;
     struct ocop_error err = {0};
@@ -63,11 +64,11 @@ static void folders_back(void)
     for (const struct content *c = contents; c < contents + CONTENTS; c++) {
         struct content_writer w;
         bool fresh;
-        must(content_part_remove(&device, c->hash, c->size, &err), &err);
+        must(content_parts_remove(&device, c->hash, &err), &err);
         if (!c->here)
             must(content_remove(&device, c->hash, &err), &err);
         if (c->begun)
-            begin(c->here ? centre : &device, c);
+            begin(c->here ? centre : &device, c, c->here ? &s->officer : NULL);
         if (!c->central)
             continue;
         must(content_begin(centre, &w, &err), &err);
@@ -145,7 +146,7 @@ static struct scene *open_scene(void)
     scene_mark(s);
     atexit(remove_place);
     if (getenv("FUZZ_SEEDS")) {
-        folders_back();
+        folders_back(s);
         must(travel(s, &err), &err);
         scene_reset(s);
     }
@@ -222,7 +223,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memcpy(frame, s->channel, CHANNEL_KEY_LEN);
     if (size)
         memcpy(frame + CHANNEL_KEY_LEN, data, size);
-    folders_back();
+    folders_back(s);
     buf_init(&reply, FRAME_BYTES_MAX);
     for (int time = 0; time < 2; time++) {
         buf_clear(&reply);

@@ -9,6 +9,7 @@
 #include "assign.h"
 #include "photos.h"
 #include "records.pb-c.h"
+#include "verify_files.h"
 
 /* --- a server that lies -------------------------------------------------------------------------
  */
@@ -268,6 +269,34 @@ static void a_chunk_that_is_there_stays(void **state)
     free(p);
 }
 
+/* Who knows a hash, and a part of the content, completes nobody else's and spoils it not. */
+static void what_another_brought_in_part_is_none_of_ones_own(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    struct files_swept swept;
+    struct photo *p = photo(2 * CHUNK, 67), *claimed = photo(2 * CHUNK, 67);
+    const struct span first = span_of(p->bytes, CHUNK), second = span_of(p->bytes + CHUNK, CHUNK);
+    attach(w, 1, world_inspect(w, 1, "pass"), p);
+    attach(w, 0, world_inspect(w, 0, "pass"), claimed);
+    for (unsigned n = 0; n < 2; n++)
+        sync(w, n, &(struct ocop_sync_options){.files = OCOP_FILES_NONE});
+    assert_int_equal(send_chunk(w, 1, p, p->len, 0, first), FILE_PART);
+    assert_int_equal(send_chunk(w, 0, p, p->len, 1, second), FILE_PART);
+    assert_int_equal(send_chunk(w, 0, p, p->len, 0, second), FILE_BAD);
+    assert_int_equal(send_chunk(w, 0, p, p->len, 1, second), FILE_PART);
+    assert_int_equal(send_chunk(w, 1, p, p->len, 1, second), FILE_WHOLE);
+    assert_true(at_centre(w, p));
+    assert_int_equal(send_chunk(w, 0, p, p->len, 0, first), FILE_PROVE);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM brought"), 1);
+    must(files_sweep(w->registry, 0, false, stdout, &swept, &err), &err);
+    assert_int_equal(swept.removed, 1);
+    world_sync(w, 0);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM brought"), 2);
+    free(p);
+    free(claimed);
+}
+
 static void a_request_has_its_limits(void **state)
 {
     struct world *w = *state;
@@ -301,11 +330,12 @@ static void a_file_that_fails_at_the_centre_holds_up_no_other(void **state)
     struct world *w = *state;
     struct photo *bad = photo(CHUNK, 60), *good = photo(2 * CHUNK, 61);
     struct ocop_id record = world_inspect(w, 1, "pass");
-    char folder[512], path[700], name[CONTENT_NAME_LEN + 1];
+    char folder[512], path[700], name[CONTENT_NAME_LEN + 1], by[ID_TEXT_LEN + 1];
     attach(w, 1, record, bad);
     attach(w, 1, record, good);
     snprintf(folder, sizeof folder, "%s/registry.db.blobs", w->dir);
-    snprintf(path, sizeof path, "%s/part/%s-%zu", folder, content_name(bad->hash, name), bad->len);
+    snprintf(path, sizeof path, "%s/part/%s-%zu-%s", folder, content_name(bad->hash, name),
+             bad->len, id_text(w->officers[1], by));
     assert_int_equal(mkdir(folder, 0700), 0);
     snprintf(folder, sizeof folder, "%s/registry.db.blobs/part", w->dir);
     assert_int_equal(mkdir(folder, 0700), 0);
@@ -346,11 +376,12 @@ static void what_completes_a_content_keeps_out_who_sweeps(void **state)
 {
     struct world *w = *state;
     struct photo *p = photo(2 * CHUNK, 70);
+    const struct content_part_of of = content_part_of(p->hash, p->len, &w->officers[1]);
     struct ocop_error err = {0};
     struct content_part part;
     attach(w, 1, world_inspect(w, 1, "pass"), p);
     sync(w, 1, &(struct ocop_sync_options){.max_round_trips = 1});
-    must(content_part_open(&w->registry->blobs, p->hash, p->len, true, &part, &err), &err);
+    must(content_part_open(&w->registry->blobs, &of, true, &part, &err), &err);
     for (uint32_t i = 0; i < 2; i++)
         must(content_part_put(&part, i, span_of(p->bytes + i * CHUNK, CHUNK), &err), &err);
     content_part_close(&part);
@@ -615,6 +646,7 @@ int main(void)
         TEST(who_may_have_a_content),
         TEST(of_a_device_and_its_copy_each_has_its_scope),
         TEST(a_chunk_that_is_there_stays),
+        TEST(what_another_brought_in_part_is_none_of_ones_own),
         TEST(a_request_has_its_limits),
         TEST(a_file_that_fails_at_the_centre_holds_up_no_other),
         TEST(what_completes_a_content_keeps_out_who_sweeps),

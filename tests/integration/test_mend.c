@@ -269,14 +269,14 @@ static void a_list_says_of_one_that_it_cannot_be_read(void **state)
     struct world *w = *state;
     struct ocop_error err = {0};
     struct photo *p = photo(3 * CHUNK, 540), *other = brought(w, 541);
-    char path[PATH_MAX], name[CONTENT_NAME_LEN + 1];
+    char path[PATH_MAX], name[CONTENT_NAME_LEN + 1], by[ID_TEXT_LEN + 1];
     struct told t;
     attach(w, 1, world_inspect(w, 1, "pass"), p);
     sync(w, 1, &(struct ocop_sync_options){.files_of = &other->id});
     snprintf(path, sizeof path, "%s/part", w->registry->blobs.path);
     (void)mkdir(path, 0700);
-    snprintf(path, sizeof path, "%s/part/%s-%zu", w->registry->blobs.path,
-             content_name(p->hash, name), p->len);
+    snprintf(path, sizeof path, "%s/part/%s-%zu-%s", w->registry->blobs.path,
+             content_name(p->hash, name), p->len, id_text(w->officers[1], by));
     assert_int_equal(mkdir(path, 0700), 0);
     for (unsigned i = 0; i < 3; i++) {
         struct show_files what = {.json = i == 1, .by_device = i == 2};

@@ -568,10 +568,10 @@ static void a_part_that_nobody_went_on_with_is_emptied_and_stays_on_its_way(void
                    &(struct ocop_sync_options){.files_bytes_max = CHUNK, .max_round_trips = 3},
                    &sum, &err),
          &err);
-    char path[PATH_MAX], name[CONTENT_NAME_LEN + 1];
+    char path[PATH_MAX], name[CONTENT_NAME_LEN + 1], by[ID_TEXT_LEN + 1];
     const struct timespec then[2] = {{.tv_sec = 1785000000}, {.tv_sec = 1785000000}};
-    snprintf(path, sizeof path, "%s/part/%s-%d", c->w.registry->blobs.path,
-             content_name(p.hash, name), PHOTO_BYTES);
+    snprintf(path, sizeof path, "%s/part/%s-%d-%s", c->w.registry->blobs.path,
+             content_name(p.hash, name), PHOTO_BYTES, id_text(c->w.officers[1], by));
     before = attached(c, &p);
     assert_non_null(strstr(before, " of 136 KiB, last tried "));
     assert_int_equal(files_sweep(c->w.registry, 30, false, stdout, &swept, &err), OCOP_OK);

@@ -276,7 +276,8 @@ static void the_office_sees_what_is_on_its_way_and_what_is_damaged(void **state)
     office_expect(o, 0, OFFICE(o, "files", "verify"), "missing\tattachment");
     office_expect(o, 0, DEVICE(o, "lan", "sync", "--max-round-trips", "1"),
                   "complete:        all but files; sync again");
-    office_expect(o, 9, DEVICE(o, "lan", "sync", "--max-round-trips", "1", "--strict"), "files left:");
+    office_expect(o, 9, DEVICE(o, "lan", "sync", "--max-round-trips", "1", "--strict"),
+                  "files left:");
     office_expect(o, 0, DEVICE(o, "lan", "sync", "--strict"), "files sent:");
     office_expect(o, 0, OFFICE(o, "files", "--missing"), "");
     assert_string_equal(o->out, "");

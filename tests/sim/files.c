@@ -657,8 +657,8 @@ bool content_for_device(struct device *d, const struct oracle *o, unsigned conte
         const struct attached *a = &s->attached[i];
         const struct kept *k =
             a->content == content && came_to_have(s, a) ? attached_kept(o, a) : NULL;
-        if (k && (s->devices[a->device].officer == d->officer ||
-                  oracle_receives(o, &d->replica, k)))
+        if (k &&
+            (s->devices[a->device].officer == d->officer || oracle_receives(o, &d->replica, k)))
             return true;
     }
     return false;
@@ -714,7 +714,8 @@ static void has_no_other(struct device *d, const struct oracle *o)
         if (!named)
             sim_fail(s, "files", "device %u keeps content %u, of which it has no record", d->index,
                      i);
-        if (!s->rights_changed && !content_for_device(d, o, i))
+        if (!s->rights_changed && !content_for_device(d, o, i) &&
+            !officer_attached(s, d->officer, i))
             sim_fail(s, "files", "device %u has content %u, which is not for it", d->index, i);
     }
 }

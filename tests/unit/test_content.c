@@ -443,8 +443,9 @@ static void a_content_is_safe_in_folders_that_others_made(void **state)
         assert_int_equal(mkdir(folder, 0700), 0);
         synced.count = 0;
         if (in_chunks) {
+            const struct content_part_of of = content_part_of(hash, FILE_CHUNK_BYTES, NULL);
             struct content_part part;
-            must(content_part_open(&p.d, hash, FILE_CHUNK_BYTES, true, &part, &err), &err);
+            must(content_part_open(&p.d, &of, true, &part, &err), &err);
             must(content_part_put(&part, 0, span_of(bytes, FILE_CHUNK_BYTES), &err), &err);
             must(content_part_finish(&part, &err), &err);
         } else {

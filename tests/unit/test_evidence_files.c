@@ -95,9 +95,9 @@ static void attach(struct world *w, int n)
 
 static void come_in_part(struct world *w, int n)
 {
+    const struct content_part_of of = content_part_of(w->hash[n], contents[n].bytes, &w->d.officer);
     struct content_part p;
-    centre_must(&w->c, content_part_open(&w->c.r->blobs, w->hash[n], contents[n].bytes, true, &p,
-                                         &w->c.err));
+    centre_must(&w->c, content_part_open(&w->c.r->blobs, &of, true, &p, &w->c.err));
     centre_must(&w->c,
                 content_part_put(&p, 0, span_of(content_of(w, n), FILE_CHUNK_BYTES), &w->c.err));
     content_part_close(&p);
