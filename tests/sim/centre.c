@@ -120,7 +120,7 @@ static void spoils(struct sim *s)
     sim_trace(s, "content %u is damaged or lost at the centre", (unsigned)(c - s->contents));
 }
 
-void office_mends(struct sim *s)
+bool office_mends(struct sim *s)
 {
     struct files_found found = {0};
     struct ocop_error err = {0};
@@ -135,6 +135,7 @@ void office_mends(struct sim *s)
         s->figures.mended += found.from_backups + found.asked;
     }
     fclose(out);
+    return found.damaged || found.lost;
 }
 
 /* --- thumbnails ---------------------------------------------------------------------------------
@@ -236,7 +237,7 @@ void office_keeps_contents(struct sim *s)
     else if (what < 62 && (s->faults & FAULT_DISK))
         spoils(s);
     else if (what < 80)
-        office_mends(s);
+        (void)office_mends(s);
     else
         makes_thumbs(s);
 }

@@ -115,10 +115,27 @@ static void revocations(struct sim *s)
     }
 }
 
-static void quiesce(struct sim *s)
+/* All sync until none has anything to say. */
+static void settle(struct sim *s)
 {
     enum { ROUNDS_MAX = 25 };
     bool quiet = false;
+    for (unsigned round = 0; !quiet; round++) {
+        if (round == ROUNDS_MAX)
+            sim_fail(s, "quiet", "after %d rounds there is still something to say", ROUNDS_MAX);
+        unsigned before = s->said;
+        for (unsigned i = 0; i < SIM_DEVICES_MAX; i++) {
+            if (!syncs(&s->devices[i]))
+                continue;
+            (void)device_sync(s, &s->devices[i], NULL);
+            check_step(s);
+        }
+        quiet = s->said == before;
+    }
+}
+
+static void quiesce(struct sim *s)
+{
     sim_trace(s, "all faults end");
     s->faults = 0;
     s->quiet = true;
@@ -138,20 +155,11 @@ static void quiesce(struct sim *s)
     for (unsigned i = 0; i < SIM_RECORDED_MAX; i++)
         net_repeat(s, i); /* what was still on its way arrives */
     office_introduces_root(s);
-    office_mends(s);
+    (void)office_mends(s);
     centre_thumbs_at_the_end(s);
-    for (unsigned round = 0; !quiet; round++) {
-        if (round == ROUNDS_MAX)
-            sim_fail(s, "quiet", "after %d rounds there is still something to say", ROUNDS_MAX);
-        unsigned before = s->said;
-        for (unsigned i = 0; i < SIM_DEVICES_MAX; i++) {
-            if (!syncs(&s->devices[i]))
-                continue;
-            (void)device_sync(s, &s->devices[i], NULL);
-            check_step(s);
-        }
-        quiet = s->said == before;
-    }
+    settle(s);
+    if (office_mends(s)) /* what was damaged while no record named it */
+        settle(s);
 }
 
 /* --- stores ------------------------------------------------------------------------------------
@@ -495,6 +503,19 @@ static void log_check(struct oracle *o)
     }
 }
 
+/* A draft that a store and its copy both held was submitted in both: which of them a creation in the
+ * log is of, nobody can say. */
+static bool of_either_copy(const struct sim *s, const struct submission *sub)
+{
+    for (size_t i = 0; i < s->submissions.count && sub->verb == VERB_CREATE; i++) {
+        const struct submission *other = &s->submissions.v[i];
+        if (other->verb == VERB_CREATE && other->device != sub->device &&
+            id_eq(&other->record, &sub->record))
+            return true;
+    }
+    return false;
+}
+
 /* The last thing an officer did to a record was refused, or waits: the record says so. */
 static void told_so(struct oracle *o)
 {
@@ -504,7 +525,8 @@ static void told_so(struct oracle *o)
         const struct device *d = &s->devices[sub->device];
         struct ocop_record_status *status;
         struct ocop_id id;
-        bool last = sub->found > 0 && !sub->twice && !sub->dropped && !d->revoked;
+        bool last = sub->found > 0 && !sub->twice && !sub->dropped && !d->revoked &&
+                    !of_either_copy(s, sub);
         for (size_t n = i + 1; n < s->submissions.count; n++)
             last = last && !(s->submissions.v[n].device == sub->device &&
                              id_eq(&s->submissions.v[n].record, &sub->record));

@@ -373,7 +373,8 @@ void office_sweeps(struct sim *s);
  */
 
 void office_keeps_contents(struct sim *s);
-void office_mends(struct sim *s);
+/** @return whether anything was damaged or lost */
+bool office_mends(struct sim *s);
 void centre_thumbs_wanted(struct device *d);
 /** All are made, and everyone asks for those of all that he has attachments of. */
 void centre_thumbs_at_the_end(struct sim *s);
