@@ -6,8 +6,6 @@
 #include "changeset.h"
 #include "taking.h"
 
-enum { GENERATIONS_MAX = 64 };
-
 /* This store's replica and those that it continues, newest first. */
 struct line {
     struct id v[GENERATIONS_MAX];
@@ -261,6 +259,22 @@ static enum ocop_status certificate_put_by(struct taking *t, struct ocop_error *
     return st;
 }
 
+/* What the registry knows nothing of, and might still hear of by a request that was on its way: its
+ * changes come under the new name. The oldest are forgotten first. */
+static enum ocop_status give_up(struct taking *t, const struct id *v, size_t count,
+                                struct ocop_error *err)
+{
+    struct identity *me = &t->s->me;
+
+    while (count > 0) {
+        if (me->given_up_count == GENERATIONS_MAX)
+            memmove(me->given_up, me->given_up + 1, --me->given_up_count * sizeof *me->given_up);
+        me->given_up[me->given_up_count++] = v[--count];
+    }
+    return store_meta_set(t->s, "given_up", span_of(me->given_up, me->given_up_count * ID_LEN),
+                          err);
+}
+
 static enum ocop_status succeed(struct taking *t, const struct id *from, uint64_t seq,
                                 const uint8_t hash[HASH_LEN], struct ocop_error *err)
 {
@@ -306,6 +320,7 @@ enum ocop_status lost_fork(struct taking *t, const struct id *from, uint64_t seq
     struct id behind = *from;
     uint8_t hash[HASH_LEN];
     bool reached = false;
+    size_t unknown = 0;
     enum ocop_status st = OCOP_OK;
 
     if (t->forked)
@@ -321,12 +336,16 @@ enum ocop_status lost_fork(struct taking *t, const struct id *from, uint64_t seq
     }
     if (!st)
         st = line_read(t, &line, err);
+    while (!st && unknown < line.count && !id_eq(&line.v[unknown], from))
+        unknown++;
     for (size_t i = 0; !st && !reached && i < line.count; i++) {
         reached = id_eq(&line.v[i], &behind);
         st = sets_put_back(t, &line.v[i], reached ? seq : 1, false, err);
         if (!st)
             st = store_sealed_drop(s, &line.v[i], reached ? seq : 1, err);
     }
+    if (!st)
+        st = give_up(t, line.v, unknown, err);
     if (!st)
         st = store_outbox_reseal(s, err);
     return st ? st : succeed(t, &behind, seq - 1, hash, err);

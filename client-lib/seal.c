@@ -42,6 +42,7 @@ static void fill_header(const struct ocop_store *s, struct change_set *set)
         set->predecessor = me->predecessor;
         set->predecessor_seq = me->predecessor_seq;
         memcpy(set->predecessor_hash, me->predecessor_hash, HASH_LEN);
+        set->given_up = span_of(me->given_up, me->given_up_count * ID_LEN);
     }
 }
 

@@ -40,6 +40,9 @@ struct identity {
     struct id predecessor; /* zero unless the replica continues another */
     uint64_t predecessor_seq;
     uint8_t predecessor_hash[HASH_LEN];
+    struct id
+        given_up[GENERATIONS_MAX]; /* what this replica goes on for besides, the newest last */
+    size_t given_up_count;
     uint32_t number; /* of the device, in paper numbers */
     char officer_name[128];
     char server[256];

@@ -111,6 +111,8 @@ bool identity_key(struct identity *me, const char *key, struct span v)
     }
     if (strcmp(key, "scope") == 0)
         return identity_ids(v, me->scope, SCOPE_UNITS_MAX, &me->scope_count);
+    if (strcmp(key, "given_up") == 0)
+        return identity_ids(v, me->given_up, GENERATIONS_MAX, &me->given_up_count);
     if (strcmp(key, "assigned") == 0)
         return identity_ids(v, me->assigned, SCOPE_RECORDS_MAX, &me->assigned_count);
     for (size_t i = 0; i < sizeof identity_keys / sizeof *identity_keys; i++)

@@ -8,6 +8,7 @@
 #include "bounds.h"
 #include "cache.h"
 #include "certificate.h"
+#include "given_up.h"
 #include "initial.h"
 #include "invitation.h"
 #include "json.h"
@@ -492,6 +493,18 @@ static enum ocop_status continues_one(struct registry *r, const Ocop__Sync__Cert
     return st;
 }
 
+static enum ocop_status may_be_held(struct registry *r, const Ocop__Sync__Certificate *c,
+                                    const uint8_t *sender, const struct device *dev, bool *out,
+                                    struct ocop_error *err)
+{
+    bool gone = false;
+    enum ocop_status st = continues_one(r, c, sender, &dev->predecessor, out, err);
+    if (st == OCOP_OK && *out)
+        st = given_up(r, sender, &dev->replica, &gone, err);
+    *out = *out && !gone;
+    return st;
+}
+
 enum ocop_status enrol_again(struct registry *r, const struct server_keys *keys,
                              const Ocop__Sync__Sealed *shown, const uint8_t *sender,
                              bool only_known, struct arena *a, struct id *replica,
@@ -517,7 +530,7 @@ enum ocop_status enrol_again(struct registry *r, const struct server_keys *keys,
                    ? OCOP_OK
                    : keys_again(r, keys, c, sender, &known, a, err);
     if (st == OCOP_OK && only_known)
-        st = continues_one(r, c, sender, &dev.predecessor, &continues, err);
+        st = may_be_held(r, c, sender, &dev, &continues, err);
     if (st != OCOP_OK || !continues) {
         *replica = (struct id){{0}};
         return st;

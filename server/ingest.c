@@ -7,6 +7,7 @@
 
 #include "bounds.h"
 #include "enrol.h"
+#include "given_up.h"
 #include "registry_stmts.h"
 #include "rekey.h"
 
@@ -112,7 +113,12 @@ static enum ocop_status enrol_unknown(struct registry *r, const struct change_se
         st = check_predecessor(r, set, &before, result, err);
     if (st != OCOP_OK || result->code != SET_ACCEPTED)
         return st;
-    st = enrol_successor(r, r->keys, set, &before, err);
+    bool gone;
+    st = given_up(r, channel_key, &set->replica, &gone, err);
+    if (st == OCOP_OK && gone)
+        return refuse(result, SET_UNKNOWN_REPLICA, "its device goes on under another replica");
+    if (st == OCOP_OK)
+        st = enrol_successor(r, r->keys, set, &before, err);
     result->enrolled_successor = st == OCOP_OK;
     return st == OCOP_OK ? registry_replica(r, &set->replica, replica, err) : st;
 }

@@ -39,6 +39,8 @@
                        " state IN ('revoked', 'wiped', 'suspended') ORDER BY 2 LIMIT 1")           \
     X(SQL_KEY_USES, "SELECT count(*), coalesce(sum(state IS NOT 'active'), 0) FROM replica"        \
                     " WHERE channel_key = ?1")                                                     \
+    X(SQL_FIRST_SETS, "SELECT l.version FROM replica AS p JOIN log AS l ON l.replica = p.id"       \
+                      " AND l.seq = 1 WHERE p.channel_key = ?1")                                   \
     X(SQL_INVITATIONS_CLOSE, "UPDATE invitation SET expires_ms = 0, sum = row_sum(token_hash, "    \
                              "officer, scope, made_ms, 0, replica, sign_key, channel_key, "        \
                              "refused, used_ms, refused_ms, revoked_ms) WHERE replica IS NULL")    \

@@ -106,6 +106,7 @@
 #define REPLY_LATE_OUTCOMES_MAX 1000   /* those of sets that were acknowledged before */
 #define REPLY_CASES_MAX 4000           /* noted with outcomes */
 #define REPLY_CASE_VALUES_MAX KIB(512) /* values in the notes of cases; the others are brief */
+#define GENERATIONS_MAX 64             /* replicas that one continues, one behind the other */
 #define REPLICAS_OF_DEVICE_MAX 64      /* a store forks when it was copied: seldom */
 #define QUARANTINE_SETS_MAX 200        /* kept of one device that is revoked or suspended */
 #define SIGN_KEYS_MAX 200              /* of one replica, one after the other */

@@ -115,6 +115,8 @@ enum ocop_status changeset_seal(struct change_set *set, const struct sign_key *k
     enum ocop_status st = changes_fill(&set->changes, &m, &columns, a, err);
     if (st != OCOP_OK)
         return st;
+    m.has_given_up = set->given_up.len > 0;
+    m.given_up = binary(set->given_up.p, set->given_up.len);
     size_t len = ocop__sync__change_set__get_packed_size(&m);
     if (len > SET_BODY_BYTES_MAX)
         return err_set(err, OCOP_ELIMIT, "a change-set of %zu bytes is too large", len);
@@ -146,7 +148,8 @@ enum body_member {
     BODY_PREDECESSOR_SEQ,
     BODY_PREDECESSOR_HASH,
     BODY_CHANGES,
-    BODY_TIGHT
+    BODY_TIGHT,
+    BODY_GIVEN_UP
 };
 
 /* How a plain body begins, since its members stand in ascending order. No zlib stream does. */
@@ -191,6 +194,9 @@ static bool member_read(const struct field *f, struct change_set *out)
         out->columns = f->bytes;
         out->tight = f->number == BODY_TIGHT;
         return !is_int;
+    case BODY_GIVEN_UP:
+        out->given_up = f->bytes;
+        return !is_int && f->bytes.len <= GENERATIONS_MAX * ID_LEN && f->bytes.len % ID_LEN == 0;
     default:
         return true; /* a newer writer's; the hash covers it, nothing here depends on it */
     }

@@ -21,6 +21,7 @@ struct change_set {
     struct id predecessor; /* zero when there is none */
     uint64_t predecessor_seq;
     uint8_t predecessor_hash[HASH_LEN];
+    struct span given_up; /* ids, each ID_LEN: replicas of which nothing more is to be taken */
     struct changes changes;
     uint8_t hash[HASH_LEN]; /* filled by seal and open */
     /* By open and peek, in the body or the arena. */

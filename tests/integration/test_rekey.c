@@ -237,6 +237,37 @@ static void what_was_asked_of_another_history_is_never_taken_late(void **state)
     holds(w, 1);
 }
 
+/* A store went on under another name when its copy had gone on under the old one; then the registry
+ * forgot both, and heard of them again. */
+static void a_name_that_was_given_up_is_not_taken_late(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    struct ocop_sync_summary sum;
+    struct buf request;
+    world_backup(w);
+    world_enrol(w, 2);
+    world_inspect(w, 2, "pass");
+    world_sync(w, 2);
+    world_copy(w, 2, 3);
+    world_inspect(w, 3, "fail");
+    world_sync(w, 3);
+    assert_true(world_sync(w, 2).forked);
+    world_restore(w);
+    must(ocop_sync(w->stores[2], &(struct ocop_sync_options){.max_round_trips = 2}, &sum, &err),
+         &err);
+    buf_init(&request, FRAME_BYTES_MAX);
+    buf_put(&request, w->links[2].last.p, w->links[2].last.len);
+    world_sync(w, 2);
+    world_sync(w, 3);
+    const int64_t sets = world_count(w, "SELECT count(*) FROM log"),
+                  names = world_count(w, "SELECT count(*) FROM replica");
+    comes_once_more(w, &request);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM log"), sets);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM replica"), names);
+    buf_fini(&request);
+}
+
 /* It is taken, then, when the device has sealed on, and what that was sealed by is sealed again. */
 static void a_set_sealed_by_the_old_key_too_late_is_sealed_again(void **state)
 {
@@ -666,6 +697,7 @@ int main(void)
         T(what_was_sealed_before_is_taken_in_under_the_old_key),
         T(a_late_request_for_new_keys_changes_nothing),
         T(what_was_asked_of_another_history_is_never_taken_late),
+        T(a_name_that_was_given_up_is_not_taken_late),
         T(a_set_sealed_by_the_old_key_too_late_is_sealed_again),
         T(who_stole_the_old_keys_can_do_nothing),
         T(the_old_keys_enrol_nobody),

@@ -156,6 +156,7 @@ static void same_header(const struct change_set *a, const struct change_set *b)
     assert_true(id_eq(&a->predecessor, &b->predecessor));
     assert_int_equal(a->predecessor_seq, b->predecessor_seq);
     assert_memory_equal(a->predecessor_hash, b->predecessor_hash, HASH_LEN);
+    assert_true(span_eq(a->given_up, b->given_up));
     assert_memory_equal(a->hash, b->hash, HASH_LEN);
 }
 
@@ -179,8 +180,10 @@ static void a_sealed_set_opens_as_it_was(void **state)
 {
     struct world *w = *state;
     struct change_set set = golden_set(), back, head;
+    const struct id given_up[2] = {make_id(3, 0), make_id(4, 0)};
     struct sealed sealed;
 
+    set.given_up = span_of(given_up, sizeof given_up);
     ok(w, changeset_seal(&set, &w->key, &w->a, &sealed, &w->err));
     assert_memory_equal(set.hash, sealed.hash, HASH_LEN);
     ok(w, changeset_open(sealed.body, &w->a, &back, &w->err));
@@ -474,7 +477,7 @@ static void members_of_a_newer_writer_do_no_harm(void **state)
     struct span body = inflated(w, sealed.body);
     buf_init(&b, MIB(1));
     buf_put(&b, body.p, body.len);
-    put_message(&b, 12, span_str("something new"));
+    put_message(&b, 13, span_str("something new"));
     ok(w, changeset_open(deflated(w, buf_span(&b)), &w->a, &out, &w->err));
     assert_int_equal(out.seq, 2);
     assert_memory_not_equal(out.hash, set.hash, HASH_LEN);

@@ -256,6 +256,27 @@ static void a_successor_continues_what_its_predecessor_really_sent(void **state)
     device_close(&d);
 }
 
+/* A registry that was restored did not know of x: its device goes on under the name of y. */
+static void what_a_device_gave_up_is_not_taken_late(void **state)
+{
+    struct world *w = *state;
+    struct device d;
+    struct successor x, y;
+    device_enrol(&d, &w->c, &w->officer, &w->commune, 1);
+    successor_make(w, &d, &x);
+    y = x;
+    y.set.replica = id_next(&w->c.r->ids, &w->c.env);
+    y.set.changes.v = &y.change.c;
+    y.change.c.fields.v = y.change.v;
+    y.set.given_up = id_span(&x.set.replica);
+    successor_push(w, &d, &y);
+    assert_int_equal(y.result.code, SET_ACCEPTED);
+    successor_push(w, &d, &x);
+    assert_int_equal(x.result.code, SET_UNKNOWN_REPLICA);
+    assert_non_null(strstr(x.result.text, "goes on under another"));
+    device_close(&d);
+}
+
 static void what_a_revoked_device_pushes_is_quarantined(void **state)
 {
     struct world *w = *state;
@@ -453,6 +474,7 @@ int main(void)
         T(devices_are_numbered_one_after_the_other),
         T(a_forked_store_goes_on_under_a_new_number_with_the_same_scope),
         T(a_successor_continues_what_its_predecessor_really_sent),
+        T(what_a_device_gave_up_is_not_taken_late),
         T(what_a_revoked_device_pushes_is_quarantined),
         T(a_revocation_takes_every_replica_of_the_device),
         T(a_device_has_no_end_of_replicas),
