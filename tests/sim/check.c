@@ -503,8 +503,8 @@ static void log_check(struct oracle *o)
     }
 }
 
-/* A draft that a store and its copy both held was submitted in both: which of them a creation in the
- * log is of, nobody can say. */
+/* A draft that a store and its copy both held was submitted in both: which of them a creation in
+ * the log is of, nobody can say. */
 static bool of_either_copy(const struct sim *s, const struct submission *sub)
 {
     for (size_t i = 0; i < s->submissions.count && sub->verb == VERB_CREATE; i++) {
