@@ -157,15 +157,14 @@ static enum ocop_status is_readable(struct asked *q, const struct subject *s, bo
 /* --- what was here and is not any more ---------------------------------------------------------
  */
 
-enum ocop_status blobs_lack(struct registry *r, const uint8_t hash[FILE_HASH_LEN], uint64_t size,
+enum ocop_status blobs_lack(struct registry *r, const uint8_t hash[FILE_HASH_LEN],
                             struct ocop_error *err)
 {
     sqlite3_stmt *st = registry_stmt(r, SQL_LACKING_SET, err);
     if (!st)
         return OCOP_EDB;
     sqlite3_bind_blob(st, 1, hash, FILE_HASH_LEN, SQLITE_STATIC);
-    sqlite3_bind_int64(st, 2, (sqlite3_int64)size);
-    sqlite3_bind_int64(st, 3, env_now_ms(r->env));
+    sqlite3_bind_int64(st, 2, env_now_ms(r->env));
     return registry_done(r, st, "noting what is lacking", err);
 }
 
@@ -312,7 +311,7 @@ static enum ocop_status look_at_own(struct asked *q, const struct subject *s, bo
         return st != OCOP_OK ? st : say_prove(q, s);
     env_log(q->r->env, ENV_ERROR, "content_damaged", "content=%s", content_name(s->hash, name));
     st = content_set_aside(&q->r->blobs, s->hash, q->err);
-    return st == OCOP_OK ? blobs_lack(q->r, s->hash, s->size, q->err) : st;
+    return st == OCOP_OK ? blobs_lack(q->r, s->hash, q->err) : st;
 }
 
 /* The content is here; its bearer may have read its hash somewhere. *damaged: it is not, after all.
@@ -577,7 +576,7 @@ struct lacking {
     size_t count;
 };
 
-/* From a hash on, as many as there is room for. */
+/* From a hash on, as many as there is room for, with each size that one says of it. */
 static enum ocop_status lacking_read(struct registry *r, const uint8_t from[FILE_HASH_LEN],
                                      struct lacking *l, struct ocop_error *err)
 {
@@ -625,11 +624,13 @@ enum ocop_status blobs_wanted(struct registry *r, const struct id *replica,
     reply->files_wanted = arena_calloc(a, l.count, sizeof *reply->files_wanted);
     if (!reply->files_wanted)
         return err_nomem(err);
-    for (size_t i = 0; st == OCOP_OK && i < l.count; i++) {
+    for (size_t i = 0, told = l.count; st == OCOP_OK && i < l.count; i++) {
         struct subject s = {.hash = l.hash[i], .size = l.size[i]};
         st = may_send(&q, &s);
-        if (st != OCOP_OK || !s.named)
+        if (st != OCOP_OK || !s.named ||
+            (told < i && memcmp(l.hash[told], s.hash, FILE_HASH_LEN) == 0))
             continue;
+        told = i;
         ProtobufCBinaryData hash = copy(&q, s.hash, FILE_HASH_LEN);
         if (!hash.data)
             return err_nomem(err);

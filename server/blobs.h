@@ -23,7 +23,7 @@ OCOP_MUST_USE enum ocop_status blobs_answer(struct registry *r, const struct ser
 
 /** What was here whole and is not any more. Inside a transaction that writes. */
 OCOP_MUST_USE enum ocop_status blobs_lack(struct registry *r, const uint8_t hash[FILE_HASH_LEN],
-                                          uint64_t size, struct ocop_error *err);
+                                          struct ocop_error *err);
 OCOP_MUST_USE enum ocop_status
 blobs_lack_no_more(struct registry *r, const uint8_t hash[FILE_HASH_LEN], struct ocop_error *err);
 /** Its content was removed for good: nobody has brought it, and it is not lacking. Who attaches it

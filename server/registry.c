@@ -114,7 +114,7 @@ const struct sum_table registry_summed[] = {
     {"quarantine", "replica", "replica, hash, received_ms, signature, body, seq"},
     {"backup", "path", "made_ms, version, path"},
     {"brought", "hash", "hash, officer, at_ms"},
-    {"lacking", "hash", "hash, size, since_ms"},
+    {"lacking", "hash", "hash, since_ms"},
     {NULL, NULL, NULL},
 };
 

@@ -95,9 +95,11 @@
     X(SQL_BROUGHT_SET, "INSERT OR IGNORE INTO brought VALUES (?1, ?2, ?3, row_sum(?1, ?2, ?3))")   \
     X(SQL_FILE_BYTES_OF, "SELECT coalesce(sum(size), 0) FROM (SELECT DISTINCT hash, size"          \
                          " FROM attachment WHERE officer_id = ?1 AND removed_ms IS NULL)")         \
-    X(SQL_LACKING, "SELECT hash, size FROM lacking WHERE hash >= ?1 ORDER BY hash LIMIT ?2")       \
-    X(SQL_LACKING_SET, "INSERT INTO lacking VALUES (?1, ?2, ?3, row_sum(?1, ?2, ?3)) "             \
-                       "ON CONFLICT (hash) DO UPDATE SET size = excluded.size, "                   \
+    X(SQL_LACKING, "SELECT DISTINCT l.hash, a.size FROM lacking AS l JOIN attachment AS a"         \
+                   " ON a.hash = l.hash WHERE l.hash >= ?1 AND a.removed_ms IS NULL"               \
+                   " ORDER BY l.hash, a.size LIMIT ?2")                                            \
+    X(SQL_LACKING_SET, "INSERT INTO lacking VALUES (?1, ?2, row_sum(?1, ?2)) "                     \
+                       "ON CONFLICT (hash) DO UPDATE SET "                                         \
                        "since_ms = excluded.since_ms, sum = excluded.sum")                         \
     X(SQL_LACKING_DROP, "DELETE FROM lacking WHERE hash = ?1")                                     \
     X(SQL_BROUGHT_DROP, "DELETE FROM brought WHERE hash = ?1")                                     \

@@ -197,9 +197,9 @@ static enum ocop_status mend_now(struct reading *v, const struct want *w, struct
     if (m->from && content_place(&m->copy, &fresh, &why) != OCOP_OK) {
         v->found->failed++; /* what was here is put aside: the devices are asked meanwhile */
         fprintf(v->out, "it cannot be put in its place: %s\n", why.text);
-        return blobs_lack(v->r, w->hash, w->size, err);
+        return blobs_lack(v->r, w->hash, err);
     }
-    st = m->from ? blobs_lack_no_more(v->r, w->hash, err) : blobs_lack(v->r, w->hash, w->size, err);
+    st = m->from ? blobs_lack_no_more(v->r, w->hash, err) : blobs_lack(v->r, w->hash, err);
     if (st != OCOP_OK)
         return st;
     v->found->from_backups += m->from != NULL;

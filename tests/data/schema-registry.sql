@@ -464,9 +464,8 @@ CREATE TABLE invitation (
     refused INTEGER NOT NULL DEFAULT 0 -- how often another device tried it
 , used_ms INTEGER NOT NULL DEFAULT 0, refused_ms INTEGER NOT NULL DEFAULT 0, revoked_ms INTEGER NOT NULL DEFAULT 0, sum INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
 
-CREATE TABLE lacking (
+CREATE TABLE "lacking" (
     hash BLOB PRIMARY KEY,             -- BLAKE2b-256
-    size INTEGER NOT NULL,
     since_ms INTEGER NOT NULL,         -- when that was found
     sum INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;

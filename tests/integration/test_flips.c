@@ -134,8 +134,8 @@ static void fill_by_devices(struct world *w)
     assert_int_equal(ocop_sync(w->stores[1], NULL, &summary, &err), OCOP_EREVOKED);
     assert_int_equal(sqlite3_exec(w->registry->db,
                                   "INSERT INTO brought SELECT hash, id, 7, row_sum(hash, id, 7) "
-                                  "FROM attachment; INSERT INTO lacking SELECT hash, 9, 7, "
-                                  "row_sum(hash, 9, 7) FROM attachment",
+                                  "FROM attachment; INSERT INTO lacking SELECT hash, 7, "
+                                  "row_sum(hash, 7) FROM attachment",
                                   NULL, NULL, NULL),
                      SQLITE_OK);
     world_backup(w);

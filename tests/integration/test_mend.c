@@ -466,6 +466,30 @@ static void what_cannot_be_put_in_its_place_is_told_and_asked_of_devices(void **
     free(p);
 }
 
+/* Who says that a content has another size than it has keeps nobody from being asked for it. */
+static void of_two_sizes_that_are_named_the_right_one_is_asked_for(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    for (int64_t more = -1; more <= 1; more += 2) {
+        struct photo *p = brought(w, (unsigned)(630 + more));
+        struct ocop_id record = world_inspect(w, 0, "pass");
+        struct id id = id_next(&w->registry->ids, w->registry->env);
+        Ocop__Attachment claim = OCOP__ATTACHMENT__INIT;
+        struct told t;
+        char path[PATH_MAX];
+        claim_is(w, &claim, &id, &record, p->hash, (int64_t)p->len + more);
+        must(ocop_submit(w->stores[0], &claim.base, &err), &err);
+        world_sync(w, 0);
+        path_of(&w->registry->blobs, p, path);
+        assert_int_equal(unlink(path), 0);
+        (void)verified(w, true, &t);
+        world_sync(w, 1);
+        assert_true(at_centre(w, p));
+        free(p);
+    }
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_world, world_teardown)
@@ -482,6 +506,7 @@ int main(void)
         TEST(a_backup_is_found_from_everywhere),
         TEST(what_comes_while_it_is_mended_stays),
         TEST(what_cannot_be_put_in_its_place_is_told_and_asked_of_devices),
+        TEST(of_two_sizes_that_are_named_the_right_one_is_asked_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -188,20 +188,6 @@ static void a_content_that_is_there_is_proved_and_not_sent_again(void **state)
     free(again);
 }
 
-/* A photo as a program that is not ours may submit it; what it points to must live on. */
-static void claim_is(struct world *w, Ocop__Attachment *m, struct id *id, struct ocop_id *record,
-                     uint8_t *hash, int64_t size)
-{
-    m->has_id = m->has_unit_id = m->has_record_id = m->has_size = m->has_hash = 1;
-    m->id = (ProtobufCBinaryData){ID_LEN, id->b};
-    m->unit_id = (ProtobufCBinaryData){ID_LEN, w->commune.b};
-    m->record_id = (ProtobufCBinaryData){ID_LEN, record->b};
-    m->role = (char *)(uintptr_t) "photo";
-    m->media_type = (char *)(uintptr_t) "image/jpeg";
-    m->size = size;
-    m->hash = (ProtobufCBinaryData){HASH_LEN, hash};
-}
-
 /* Who has heard of a hash makes an attachment of it, and gets nothing by that: neither to send,
  * since he has nothing, nor to fetch. */
 static void a_hash_that_was_heard_of_opens_nothing(void **state)

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "blobs.h"
+#include "records.pb-c.h"
 #include "store.h"
 #include "world.h"
 
@@ -44,6 +45,20 @@ static inline struct photo *photo(size_t len, unsigned seed)
     p->len = len;
     hash_bytes(span_of(p->bytes, len), p->hash);
     return p;
+}
+
+/* A photo as a program that is not ours may submit it; what it points to must live on. */
+static inline void claim_is(struct world *w, Ocop__Attachment *m, struct id *id,
+                            struct ocop_id *record, uint8_t *hash, int64_t size)
+{
+    m->has_id = m->has_unit_id = m->has_record_id = m->has_size = m->has_hash = 1;
+    m->id = (ProtobufCBinaryData){ID_LEN, id->b};
+    m->unit_id = (ProtobufCBinaryData){ID_LEN, w->commune.b};
+    m->record_id = (ProtobufCBinaryData){ID_LEN, record->b};
+    m->role = (char *)(uintptr_t) "photo";
+    m->media_type = (char *)(uintptr_t) "image/jpeg";
+    m->size = size;
+    m->hash = (ProtobufCBinaryData){HASH_LEN, hash};
 }
 
 static inline void attach(struct world *w, unsigned n, struct ocop_id record, struct photo *p)
