@@ -253,7 +253,8 @@ static enum ocop_status check_outbox(struct check *c, struct ocop_error *err)
         }
         if (!st)
             st = store_record_exists(c->s, r->kind, &r->record, &there, err);
-        /* What comes back after a restore may be of a record that left the scope before. */
+        /* What comes back after a restore, below 1, may be of a record that left the scope before.
+         */
         if (!st && !there && (r->n > 0 || change.verb == VERB_CREATE))
             found(c, "outbox %lld: its record %s is not there", (long long)r->n,
                   id_text(r->record, name));

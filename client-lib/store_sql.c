@@ -53,9 +53,10 @@ static const char *const questions[Q_COUNT] = {
     [Q_OUTBOX_OF_SET] = "SELECT " OUTBOX_COLUMNS " FROM outbox WHERE seq = ?1 ORDER BY idx",
     [Q_OUTBOX_ONE] = "SELECT " OUTBOX_COLUMNS " FROM outbox WHERE seq = ?1 AND idx = ?2 "
                      "AND (?3 IS NULL OR record = ?3)",
-    [Q_OUTBOX_PUT_BACK] = "INSERT INTO outbox (n, record, kind, state, change, seq, idx, sum) "
-                          "VALUES ((SELECT coalesce(min(n), 1) - 1 FROM outbox), ?1, ?2, 3, ?3, "
-                          "?4, ?5, row_sum(?1, ?2, 3, ?4, ?5, ?3))",
+    [Q_OUTBOX_PUT_BACK] =
+        "INSERT INTO outbox (n, record, kind, state, change, seq, idx, sum) "
+        "VALUES ((SELECT min(coalesce(min(n), 1), 1) - 1 FROM outbox), ?1, ?2, 3, ?3, "
+        "?4, ?5, row_sum(?1, ?2, 3, ?4, ?5, ?3))",
     [Q_OUTBOX_RESEAL] = "UPDATE outbox SET state = 2, seq = NULL, idx = NULL, reason = NULL, "
                         "field = NULL, " OUTBOX_SUM_READY " WHERE state IN (3, 5)",
     [Q_OUTBOX_ALL] = "SELECT " OUTBOX_COLUMNS " FROM outbox ORDER BY n",

@@ -84,12 +84,36 @@ static void what_is_damaged_is_a_finding_that_says_where(void **state)
     }
 }
 
+/* A change comes back after a restore, of a record that left and does not come again. */
+static void what_comes_back_of_a_record_that_left_is_no_finding(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    char finding[FINDINGS_BYTES] = "";
+    unsigned findings = 0;
+    struct ocop_id id = world_inspect(w, 0, "pass");
+    world_sync(w, 0);
+    world_backup(w);
+    world_amend(w, 0, id, "score=71");
+    world_draft(w, 0); /* stands behind it, and waits */
+    world_sync(w, 0);
+    world_move(w, KIND_INSPECTION, id, &w->other_commune);
+    assert_int_equal(world_sync(w, 0).departed, 1);
+    world_restore(w);
+    world_move(w, KIND_INSPECTION, id, &w->other_commune);
+    assert_int_equal(world_sync(w, 0).refused, 1);
+    assert_int_equal(ocop_check(w->stores[0], remember, finding, &findings, &err), OCOP_OK);
+    assert_string_equal(finding, "");
+    assert_int_equal(findings, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, world_setup_0, world_teardown)
         T(recording_and_syncing_go_on_while_a_store_is_checked),
         T(what_is_damaged_is_a_finding_that_says_where),
+        T(what_comes_back_of_a_record_that_left_is_no_finding),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
