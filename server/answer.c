@@ -139,6 +139,7 @@ static enum ocop_status successor_told(struct work *w, const struct id *replica,
 static enum ocop_status push(struct work *w, const Ocop__Sync__SyncRequest *in, int64_t now,
                              struct id *replica, Ocop__Sync__SyncReply *reply)
 {
+    const uint64_t moved = w->r->moved;
     enum ocop_status st = OCOP_OK;
     reply->sets = take(w, in->n_sets, sizeof *reply->sets);
     if (!reply->sets)
@@ -148,7 +149,7 @@ static enum ocop_status push(struct work *w, const Ocop__Sync__SyncRequest *in, 
                        REQUEST_SETS_MAX);
     for (size_t i = 0; st == OCOP_OK && i < in->n_sets; i++) {
         struct set_result result;
-        if (tell_enough(&w->tell))
+        if (tell_enough(&w->tell) || w->r->moved - moved >= MOVED_ENOUGH)
             break; /* the device sends the others again */
         st = push_one(w, in->sets[i], now, reply, &result);
         if (st != OCOP_OK)

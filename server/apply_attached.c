@@ -163,6 +163,7 @@ static enum ocop_status follow_all(struct apply *p, struct field unit, const str
     enum ocop_status st = OCOP_OK;
     p->fx->beyond = p->fx->beyond || count > 0;
     p->fx->followers += count;
+    p->r->moved += count;
     arena_init(&a, ARENA_CHANGE_MAX);
     for (size_t i = 0; st == OCOP_OK && i < count; i++) {
         arena_reset(&a);

@@ -273,7 +273,7 @@ static void answer_all(struct work *works, size_t count, bool *committed)
     struct registry *r = works[0].r;
     bool writes = false;
     size_t bytes = 0;
-    const uint64_t hashed = r->hashed;
+    const uint64_t hashed = r->hashed, moved = r->moved;
     for (size_t i = 0; i < count; i++)
         writes = writes || works[i].writes;
     struct ocop_error err = {0};
@@ -284,15 +284,17 @@ static void answer_all(struct work *works, size_t count, bool *committed)
             continue;
         bool due = w->job->status == OCOP_OK && !w->job->busy_ms;
         w->job->later = due && (bytes > BATCH_REPLY_BYTES_ENOUGH ||
-                                (w->request->files && r->hashed - hashed >= FILES_HASHED_ENOUGH));
+                                (w->request->files && r->hashed - hashed >= FILES_HASHED_ENOUGH) ||
+                                (w->writes && r->moved - moved >= MOVED_ENOUGH));
         if (w->job->later)
             continue;
-        const uint64_t before = r->hashed;
+        const uint64_t before = r->hashed, lay = r->moved;
         if (due)
             w->job->status = st == OCOP_OK ? answer(w) : st;
         else if (w->job->status == OCOP_OK)
             reply_busy(w, w->job->busy_ms, "the registry serves many devices now; come back later");
         w->job->hashed = r->hashed - before;
+        w->job->moved = r->moved - lay;
         work_pack(w);
         bytes += w->packed.len;
     }

@@ -20,12 +20,13 @@ struct job {
     uint32_t sets, changes, outcomes; /* pushed, and those that are not simply applied */
     size_t records;                   /* sent */
     uint64_t hashed;                  /* bytes of contents, to answer it */
+    uint64_t moved;                   /* attachments, with the records that it moved */
 };
 
 /** What serving it has cost besides its request, in bytes as turns count them. */
 static inline size_t job_cost(const struct job *job)
 {
-    return job->reply.len + (size_t)(job->hashed / HASHED_PER_BYTE);
+    return job->reply.len + (size_t)(job->hashed / HASHED_PER_BYTE + job->moved * MOVED_BYTES);
 }
 
 /** Answer a batch. All writes share one transaction, each request has its savepoint; replies are

@@ -34,6 +34,7 @@ struct registry {
     struct thumbs *thumbs;          /* the same */
     int certificate_days;           /* that a certificate lasts; 0: without an end */
     uint64_t hashed;                /* bytes of contents, for devices, since it was opened */
+    uint64_t moved;                 /* attachments, with their records, since it was opened */
     uint64_t guesses;               /* at invitations, not noted yet */
     int64_t guesses_noted_ms;
     char ledger[1100]; /* see ledger.h; set by who opens it for people; "": none is kept */

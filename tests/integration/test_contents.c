@@ -431,6 +431,7 @@ static void what_is_hashed_is_bounded_and_paid_for(void **state)
     }
     assert_int_equal(job_cost(&(struct job){.hashed = LARGE, .reply = {.len = 7}}),
                      7 + LARGE / HASHED_PER_BYTE);
+    assert_int_equal(job_cost(&(struct job){.moved = 3}), 3 * MOVED_BYTES);
     free(bytes);
 }
 

@@ -5,6 +5,7 @@
 #include "assign.h"
 #include "evidence.h"
 #include "evidence_make.h"
+#include "exchange.h"
 #include "hand.h"
 #include "log.h"
 #include "registry_stmts.h"
@@ -152,6 +153,13 @@ static void who_moves_a_record_sees_its_attachments_follow(void **state)
     snprintf(set, sizeof set, "unit_id=%s", id_text(w->other_commune, text));
     world_amend(w, BOTH, p->record, set);
     must(ocop_void(w->stores[BOTH], &p->id, "nhầm ảnh", &err), &err);
+    w->links[BOTH].drop_request = 1; /* here it arrives, and says what it cost */
+    assert_int_equal(ocop_sync(w->stores[BOTH], NULL, NULL, &err), OCOP_ETIMEOUT);
+    struct job job = {.frame = buf_span(&w->links[BOTH].last)};
+    exchange_batch(w->registry, &w->keys, &job, 1);
+    assert_int_equal(job.moved, 1);
+    buf_fini(&job.reply);
+    world_relink(w, BOTH, &w->links[BOTH].link);
     world_sync(w, BOTH);
     assert_true(shows_in(w, BOTH, p->id, &w->other_commune));
     assert_int_equal(together(w), 1);
@@ -552,6 +560,18 @@ static void thousands_leave_with_one_set_page_by_page(void **state)
     free(ids);
 }
 
+/* Of two sets in one request the second has to come again: the first has moved enough. */
+static void push_both(struct world *w, struct hand *h, struct change *c, size_t count)
+{
+    Ocop__Sync__Sealed *sets[] = {hand_seal(w, h, c, count), hand_seal(w, h, c + count, 1)};
+    Ocop__Sync__Reply *reply = hand_sync(w, h, sets, 2, NULL);
+    assert_int_equal(reply->sync->n_sets, 1);
+    assert_int_equal(reply->sync->sets[0]->code, SET_ACCEPTED);
+    reply = hand_sync(w, h, sets + 1, 1, NULL);
+    assert_int_equal(reply->sync->n_sets, 1);
+    assert_int_equal(reply->sync->sets[0]->code, SET_ACCEPTED);
+}
+
 /* To and fro within one set of a device: what would move too many is refused, and those before it
  * stand. The office may. */
 static void no_set_moves_more_than_it_may(void **state)
@@ -579,14 +599,14 @@ static void no_set_moves_more_than_it_may(void **state)
     for (unsigned device = 2; device-- > 0;) {
         uint64_t base;
         must(registry_version(w->registry, &base, NULL), NULL);
-        for (unsigned n = 0; n < MOVES; n++) {
+        for (unsigned n = 0; n <= MOVES; n++) {
             fields[n] = value(FIELD_UNIT, id_span(units[n % 2]));
             c[n] = hand_change(&h, KIND_INSPECTION, VERB_AMEND, record, &fields[n], 1);
             c[n].reason = span_str("nhầm xã");
             fields[n].base = c[n].base = base;
         }
         if (device)
-            hand_push(w, &h, c, MOVES);
+            push_both(w, &h, c, MOVES);
         else
             world_import(w, c, MOVES);
         assert_int_equal(world_count(w, "SELECT count(*) FROM outcome WHERE code = 4"), 1);
