@@ -203,6 +203,7 @@ static enum ocop_status note(struct travel *t, struct moving *m, struct ocop_err
          * name it too, and is on its way itself. */
         st = store_file_named(t->s, m->row.hash, &found, err);
         row.central = !found;
+        t->s->files_known = t->s->files_known && found; /* one more that nothing names */
     }
     row.done = row.central ? row.size : bytes_there(m);
     row.here = row.here || m->row.here;

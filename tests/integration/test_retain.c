@@ -313,6 +313,30 @@ static void what_a_record_that_left_owed_is_not_owed_when_it_was_removed(void **
     asks_no_more(c);
 }
 
+/* It came, and the device did not hear of it: of what was removed meanwhile, and whose record left,
+ * it lets go as soon as it hears that. */
+static void what_is_removed_when_its_record_has_left_is_let_go(void **state)
+{
+    struct cabinet *c = *state;
+    static struct photo p;
+    struct ocop_error err = {0};
+    struct ocop_sync_summary sum;
+    photo_fill(&p, 43);
+    attach(c, 1, world_inspect(&c->w, 1, "pass"), &p);
+    c->w.links[1].drop_reply = 5; /* to the last of its chunks */
+    assert_int_equal(ocop_sync(c->w.stores[1], NULL, &sum, &err), OCOP_ETIMEOUT);
+    c->ahead_ms = 401 * DAY;
+    assert_int_equal(retain(c, NULL, 0, false, NULL).removed, 1);
+    world_move(&c->w, KIND_INSPECTION, p.record, &c->w.other_commune);
+    must(ocop_sync(c->w.stores[1], &(struct ocop_sync_options){.files = OCOP_FILES_NONE}, &sum,
+                   &err),
+         &err);
+    assert_int_equal(sum.departed, 2);
+    assert_true(world_has_content(&c->w, 1, p.hash));
+    world_sync(&c->w, 1);
+    assert_false(world_has_content(&c->w, 1, p.hash));
+}
+
 static void the_same_photo_attached_again_is_wanted_again(void **state)
 {
     struct cabinet *c = *state;
@@ -612,6 +636,7 @@ int main(void)
         TEST(what_a_draft_names_is_not_let_go),
         TEST(a_fetched_copy_of_what_a_restore_lost_is_not_owed),
         TEST(what_a_record_that_left_owed_is_not_owed_when_it_was_removed),
+        TEST(what_is_removed_when_its_record_has_left_is_let_go),
         TEST(the_same_photo_attached_again_is_wanted_again),
         TEST(what_an_office_must_be_able_to_show_is_kept),
         TEST(nothing_is_dropped_within_the_year_that_a_result_can_be_contested_in),
