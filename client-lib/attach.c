@@ -260,13 +260,7 @@ static enum ocop_status check_room(struct ocop_store *s, const struct id *record
                          "%llu KiB that one record may have",
                          (unsigned long long)(of_record / 1024),
                          (unsigned long long)(most->record_bytes / 1024));
-    if (of_store + size > most->store_bytes)
-        return err_field(err, OCOP_ELIMIT, "store",
-                         "the files on this device have %llu KiB already, the limit is %llu KiB; "
-                         "sync them first",
-                         (unsigned long long)(of_store / 1024),
-                         (unsigned long long)(most->store_bytes / 1024));
-    return OCOP_OK;
+    return files_make_room(s, hash, size, err);
 }
 
 static ProtobufCBinaryData copy_of(const void *p, size_t len, struct arena *a)
@@ -463,9 +457,6 @@ static enum ocop_status keep(struct ocop_store *s, const struct ocop_id *record,
     if (st && fresh)
         files_loosen(s);
     client_leave(s);
-    /* In a transaction of its own: another process may have attached the same meanwhile. */
-    if (st && fresh)
-        files_sweep_loose(s);
     return st;
 }
 
@@ -495,6 +486,8 @@ static enum ocop_status attach(struct ocop_store *s, const struct ocop_id *recor
     content_abandon(&t.bare);
     content_abandon(&t.mark);
     files_dir_fini(&t.d);
+    /* In a transaction of its own: another process may have attached the same meanwhile. */
+    files_sweep_loose(s);
     if (st)
         memset(out, 0, sizeof *out);
     return st;

@@ -467,41 +467,65 @@ enum ocop_status ocop_file_read(struct ocop_store *s, const struct ocop_id *atta
 /* --- letting go ------------------------------------------------------------------------------ */
 
 /* In a transaction: rows first. The sweep behind it looks at them once more: another process may
- * have attached the same content by then. */
-static enum ocop_status let_go(struct ocop_store *s, uint64_t most, unsigned *count,
+ * have attached the same content by then. `but`: this one stays, and is not counted.
+ * *left: bytes that stay. */
+static enum ocop_status let_go(struct ocop_store *s, const uint8_t but[FILE_HASH_LEN],
+                               uint64_t most, unsigned *count, uint64_t *left,
                                struct ocop_error *err)
 {
-    static const uint8_t none[FILE_HASH_LEN];
     static const struct id nothing;
+    struct arena a; /* they may be more than a save has room for */
     struct file_row *rows;
-    uint64_t of_record, of_store, attached;
-    size_t spare;
-    enum ocop_status st =
-        store_file_bytes(s, &nothing, none, &of_record, &of_store, &attached, err);
+    uint64_t of_record, attached;
+    size_t spare = 0;
+    enum ocop_status st = store_file_bytes(s, &nothing, but, &of_record, left, &attached, err);
 
     *count = 0;
-    if (!st)
-        st = store_files_spare(s, &s->arena, &rows, &spare, err);
-    while (!st && of_store > most && *count < spare) {
-        struct file_row *row = &rows[(*count)++];
-        of_store -= row->size < of_store ? row->size : of_store;
-        row->here = row->wanted = false;
+    if (st || *left <= most)
+        return st;
+    arena_init(&a, ARENA_REQUEST_MAX);
+    st = store_files_spare(s, &a, &rows, &spare, err);
+    for (size_t i = 0; !st && *left > most && i < spare; i++) {
+        if (memcmp(rows[i].hash, but, FILE_HASH_LEN) == 0)
+            continue;
+        *left -= rows[i].size < *left ? rows[i].size : *left;
+        rows[i].here = rows[i].wanted = false;
         files_loosen(s);
-        st = store_file_put(s, row, err);
+        ++*count;
+        st = store_file_put(s, &rows[i], err);
     }
+    arena_fini(&a);
     return st;
+}
+
+enum ocop_status files_make_room(struct ocop_store *s, const uint8_t hash[FILE_HASH_LEN],
+                                 uint64_t size, struct ocop_error *err)
+{
+    const uint64_t most = s->me.files.store_bytes;
+    uint64_t left;
+    unsigned gone;
+    enum ocop_status st = let_go(s, hash, size < most ? most - size : 0, &gone, &left, err);
+
+    if (st || left + size <= most)
+        return st;
+    return err_field(err, OCOP_ELIMIT, "store",
+                     "the files on this device that were not sent yet have %" PRIu64
+                     " KiB, the limit for all is %" PRIu64 " KiB; sync them first",
+                     left / 1024, most / 1024);
 }
 
 enum ocop_status ocop_files_keep(struct ocop_store *s, uint64_t bytes, unsigned *removed,
                                  struct ocop_error *err)
 {
+    static const uint8_t none[FILE_HASH_LEN];
     unsigned count = 0;
+    uint64_t left;
     enum ocop_status st = client_write(s, err);
 
     *removed = 0;
     if (st)
         return st;
-    st = files_swept(s, client_write_end(s, let_go(s, bytes, &count, err), err));
+    st = files_swept(s, client_write_end(s, let_go(s, none, bytes, &count, &left, err), err));
     *removed = st ? 0 : count;
     return st;
 }
@@ -536,9 +560,6 @@ static enum ocop_status want(struct ocop_store *s, const struct id *id, bool spo
                              struct ocop_error *err)
 {
     struct attachment_row row;
-    const uint64_t most = s->me.files.store_bytes;
-    uint64_t of_record, of_store, attached;
-    unsigned gone; /* to make room for it */
     enum ocop_status st = store_attachment(s, id, &s->arena, &row, err);
 
     if (!st && spoilt && row.file.central)
@@ -548,16 +569,9 @@ static enum ocop_status want(struct ocop_store *s, const struct id *id, bool spo
                      row.removed_reason);
     if (st || row.file.here || row.file.wanted)
         return st;
-    st = let_go(s, row.file.size < most ? most - row.file.size : 0, &gone, err);
-    if (!st)
-        st = store_file_bytes(s, &row.record, row.file.hash, &of_record, &of_store, &attached, err);
+    st = files_make_room(s, row.file.hash, row.file.size, err);
     if (st)
         return st;
-    if (of_store + row.file.size > most)
-        return err_field(err, OCOP_ELIMIT, "store",
-                         "the files on this device that were not sent yet have %" PRIu64
-                         " KiB, the limit for all is %" PRIu64 " KiB",
-                         of_store / 1024, most / 1024);
     row.file.wanted = true;
     return store_file_put(s, &row.file, err);
 }

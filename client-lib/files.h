@@ -20,6 +20,12 @@ void files_loosen(struct ocop_store *s);
 void files_sweep_loose(struct ocop_store *s);
 /** ... unless `st` is a failure, which is given back. */
 OCOP_MUST_USE enum ocop_status files_swept(struct ocop_store *s, enum ocop_status st);
+/** Inside a transaction: is there room on this device for so many bytes more, of this content? What
+ *  can be fetched again goes for it, as ocop_files_keep says, and is swept behind it. OCOP_ELIMIT:
+ * what was not sent yet leaves none. */
+OCOP_MUST_USE enum ocop_status files_make_room(struct ocop_store *s,
+                                               const uint8_t hash[FILE_HASH_LEN], uint64_t size,
+                                               struct ocop_error *err);
 /** After a sync: the contents of records that left go too, when the registry has them. `moved`:
  *  something may have left. What cannot be removed now is removed later. */
 void files_follow(struct ocop_store *s, bool moved);

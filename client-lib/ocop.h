@@ -466,7 +466,7 @@ OCOP_API OCOP_MUST_USE enum ocop_status ocop_thumbnail_read(struct ocop_store *s
 /**
  * Let go of files until at most `bytes` of them are here: of those that the registry holds, which
  * can be fetched again, those that travelled longest ago first. What was not sent stays, however
- * much that is. ocop_fetch does so by itself when it needs the room.
+ * much that is. ocop_fetch and ocop_attach do so by themselves when they need the room.
  *
  * @param removed how many went
  */

@@ -592,6 +592,39 @@ static void limits_name_the_file_the_record_or_the_store(void **state)
     assert_string_equal(err.field, "store_bytes");
 }
 
+/* A store that is full of what can be fetched again takes new evidence in its place; what was not
+ * sent stays, and then it says what helps. */
+static void what_the_registry_has_makes_room_for_what_is_new(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    uint8_t bytes[3000];
+    char text[200], line[400];
+    const struct ocop_file_limits limits = {2000, 5000, 5000};
+    struct ocop_id record = world_inspect(w, 1, "pass"), id[4];
+    must(ocop_set_file_limits(w->stores[1], &limits, &err), &err);
+    struct ocop_attachment a = photo(bytes, 2000, 20);
+    id[0] = attach(w, record, &a);
+    assert_int_equal(world_sync(w, 1).files_sent, 1);
+    record = world_inspect(w, 1, "pass");
+    a = photo(bytes, 2000, 21);
+    id[1] = attach(w, record, &a);
+    a = photo(bytes, 1500, 22);
+    id[2] = attach(w, record, &a);
+    assert_int_equal(state_of(w, id[0], text), OCOP_FILE_ABSENT);
+    assert_int_equal(state_of(w, id[1], text), OCOP_FILE_WAITING);
+    assert_int_equal(in_folder(w, true), 2);
+    record = world_inspect(w, 1, "pass");
+    a = photo(bytes, 2000, 20);
+    expect_bad(w, record, &(struct bad){a, OCOP_ELIMIT, "store", "not sent yet have 3 KiB"});
+    assert_int_equal(world_sync(w, 1).files_sent, 2); /* that is what it says */
+    id[3] = attach(w, record, &a);
+    expect_content(w, id[3], bytes, 2000);
+    assert_int_equal(in_folder(w, true), 2);
+    assert_int_equal(check(w, line), 0);
+    assert_int_equal(world_sync(w, 1).files_left, 0);
+}
+
 /* --- a program that is killed, a disk that fails, a store that is wiped
  * --------------------------- */
 
@@ -750,6 +783,7 @@ int main(void)
         TEST(what_is_wrong_with_a_file_is_named_and_nothing_is_kept),
         TEST(a_file_that_is_written_to_is_not_taken),
         TEST(limits_name_the_file_the_record_or_the_store),
+        TEST(what_the_registry_has_makes_room_for_what_is_new),
         TEST(a_killed_program_leaves_both_or_neither),
         TEST(what_was_left_half_written_goes_when_the_store_is_opened),
         TEST(a_content_that_is_gone_or_altered_is_found),
