@@ -487,7 +487,8 @@ static enum ocop_status take_keys(struct taking *t, struct ocop_error *err)
 }
 
 /* Files that the registry had and has lost: those that are here are to be sent again, also when
- * their records leave with this very reply, or a draft alone names them. */
+ * their records leave with this very reply, or a draft alone names them. A record of this officer's
+ * that leaves then owes its own as it leaves, and not only because it was asked for. */
 static enum ocop_status take_wanted(struct taking *t, struct ocop_error *err)
 {
     enum ocop_status st = OCOP_OK;
@@ -534,7 +535,9 @@ static enum ocop_status take_all(struct taking *t, struct ocop_error *err)
         st = store_own_any(t->s, &t->owns, err);
     for (int i = OUTBOX_DRAFT; !st && i <= OUTBOX_WAITING; i++)
         t->pending = t->pending || count[i] > 0;
-    if (!st) /* first: a record that stays when its unit goes comes anew */
+    if (!st) /* while it is known whose they are */
+        st = take_wanted(t, err);
+    if (!st) /* before the records: one that stays when its unit goes comes anew */
         st = take_departures(t, err);
     if (!st)
         st = take_records(t, err);
@@ -544,8 +547,6 @@ static enum ocop_status take_all(struct taking *t, struct ocop_error *err)
         st = take_cursor(t, err);
     if (!st)
         st = take_sweep(t, err);
-    if (!st)
-        st = take_wanted(t, err);
     if (!st && t->reply->enrolment && !t->forked)
         st = client_enrolment(t->s, t->reply->enrolment, err);
     if (!st && t->reply->certificate && !t->forked)

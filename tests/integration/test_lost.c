@@ -185,26 +185,30 @@ static void say_of_size(struct cabinet *c, const char *how)
     assert_int_equal(sqlite3_exec(c->w.registry->db, sql, NULL, NULL, NULL), SQLITE_OK);
 }
 
-/* What a record of his own owes stays, asked for or not, as long as the registry has not taken it:
- * that it knows of no such attachment may be true only for now. */
+/* What a record of his own owes stays, asked for or not, before it leaves or as it does, as long as
+ * the registry has not taken it: that it knows of no such attachment may be true only for now. */
 static void an_own_content_that_was_asked_for_is_owed_by_its_record(void **state)
 {
     struct cabinet *c = *state;
-    static struct photo p;
-    brought(c, 1, 35, &p);
-    spoil(c, &p, true);
-    assert_int_equal(verified(c, true, NULL).asked, 1);
-    sync_records(c, 1);
-    world_move(&c->w, KIND_INSPECTION, p.record, &c->w.other_commune);
-    sync_records(c, 1);
-    c->w.damaged = true; /* so that no registry has to be restored */
-    say_of_size(c, "+");
-    assert_int_equal(world_sync(&c->w, 1).files_sent, 0);
-    assert_int_equal(owed(c, 1), 1);
-    assert_true(world_has_content(&c->w, 1, p.hash));
-    say_of_size(c, "-");
-    assert_int_equal(world_sync(&c->w, 1).files_sent, 1);
-    assert_int_equal(at_centre(c, &p), OCOP_OK);
+    static struct photo p[2];
+    for (unsigned as_it_leaves = 0; as_it_leaves < 2; as_it_leaves++) {
+        struct photo *own = &p[as_it_leaves];
+        brought(c, 1, 35 + as_it_leaves, own);
+        spoil(c, own, true);
+        assert_int_equal(verified(c, true, NULL).asked, 1);
+        if (!as_it_leaves)
+            sync_records(c, 1);
+        world_move(&c->w, KIND_INSPECTION, own->record, &c->w.other_commune);
+        sync_records(c, 1);
+        c->w.damaged = true; /* so that no registry has to be restored */
+        say_of_size(c, "+");
+        assert_int_equal(world_sync(&c->w, 1).files_sent, 0);
+        assert_int_equal(owed(c, 1), 1);
+        assert_true(world_has_content(&c->w, 1, own->hash));
+        say_of_size(c, "-");
+        assert_int_equal(world_sync(&c->w, 1).files_sent, 1);
+        assert_int_equal(at_centre(c, own), OCOP_OK);
+    }
 }
 
 /* Who may not see it is not asked, and what he sends is not taken. */
