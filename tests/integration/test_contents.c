@@ -15,7 +15,18 @@
  */
 
 static struct {
-    enum lie { TRUTH, ALL_THERE, TO_AND_FRO, UNHEARD_OF, SHORT_NONCE, SHORT_CHUNK, BEING_MADE } how;
+    enum lie {
+        TRUTH,
+        NOTED, /* and what was asked for */
+        ALL_THERE,
+        TO_AND_FRO,
+        UNHEARD_OF,
+        SHORT_NONCE,
+        SHORT_CHUNK,
+        BEING_MADE,
+        UNASKED
+    } how;
+    struct photo *given; /* unasked */
     unsigned asked;
     void (*meanwhile)(void *self); /* NULL: nothing happens */
     void *self;
@@ -43,6 +54,51 @@ static void note_asked(const uint8_t *hash)
     lies.asked += i == lies.asked;
 }
 
+/* What came to move, in the order in which it first did: contents, and thumbnails. */
+static struct {
+    uint8_t hash[MANY][HASH_LEN];
+    bool thumbnail[MANY];
+    size_t count;
+} moved;
+
+static void note_moved(const uint8_t *hash, bool thumbnail)
+{
+    for (size_t i = 0; i < moved.count; i++)
+        if (moved.thumbnail[i] == thumbnail && memcmp(moved.hash[i], hash, HASH_LEN) == 0)
+            return;
+    assert_true(moved.count < MANY);
+    memcpy(moved.hash[moved.count], hash, HASH_LEN);
+    moved.thumbnail[moved.count++] = thumbnail;
+}
+
+static void note_all_moved(const Ocop__Sync__FilesRequest *in)
+{
+    for (size_t i = 0; i < in->n_asks; i++) {
+        const Ocop__Sync__FileAsk *a = in->asks[i];
+        bool moves = a->thumbnail || a->count;
+        for (size_t n = 0; n < in->n_chunks; n++)
+            moves = moves || memcmp(in->chunks[n]->hash.data, a->hash.data, HASH_LEN) == 0;
+        if (moves)
+            note_moved(a->hash.data, a->thumbnail);
+    }
+}
+
+/* Nothing but one whole content, in a chunk. */
+static enum ocop_status give_unasked(struct arena *a, Ocop__Sync__FilesReply **out)
+{
+    static Ocop__Sync__Chunk chunk, *chunks[] = {&chunk};
+    *out = arena_alloc(a, sizeof **out);
+    assert_non_null(*out);
+    ocop__sync__files_reply__init(*out);
+    ocop__sync__chunk__init(&chunk);
+    chunk.has_hash = chunk.has_index = chunk.has_data = 1;
+    chunk.hash = (ProtobufCBinaryData){HASH_LEN, lies.given->hash};
+    chunk.data = (ProtobufCBinaryData){lies.given->len, lies.given->bytes};
+    (*out)->chunks = chunks;
+    (*out)->n_chunks = 1;
+    return OCOP_OK;
+}
+
 enum ocop_status __wrap_blobs_answer(struct registry *r, const struct server_keys *keys,
                                      const uint8_t *sender, const Ocop__Sync__FilesRequest *in,
                                      struct arena *a, Ocop__Sync__FilesReply **out,
@@ -53,7 +109,9 @@ enum ocop_status __wrap_blobs_answer(struct registry *r, const struct server_key
     if (lies.meanwhile)
         lies.meanwhile(lies.self);
     lies.meanwhile = NULL;
-    if (lies.how == TRUTH)
+    if (lies.how == NOTED)
+        note_all_moved(in);
+    if (lies.how == TRUTH || lies.how == NOTED)
         return __real_blobs_answer(r, keys, sender, in, a, out, err);
     if (lies.how == UNHEARD_OF)
         return err_set(err, OCOP_EPROTO, "the request is not well formed");
@@ -71,6 +129,8 @@ enum ocop_status __wrap_blobs_answer(struct registry *r, const struct server_key
             (*out)->chunks[0]->data.len = 1;
         return given;
     }
+    if (lies.how == UNASKED)
+        return give_unasked(a, out);
     only_asks.n_chunks = 0; /* it forgets all of them */
     enum ocop_status st = __real_blobs_answer(r, keys, sender, &only_asks, a, out, err);
     for (size_t i = 0; st == OCOP_OK && i < (*out)->n_states; i++) {
@@ -636,6 +696,62 @@ static void a_chunk_that_is_none_stops_no_other(void **state)
     free(good);
 }
 
+/* That it has the content makes nobody believe that it says so: one that is to be sent is sent. */
+static void a_chunk_that_nobody_asked_for_is_not_taken(void **state)
+{
+    struct world *w = *state;
+    struct photo *p = photo(CHUNK, 71);
+    attach(w, 1, world_inspect(w, 1, "pass"), p);
+    lies.how = UNASKED;
+    lies.given = p;
+    struct ocop_sync_summary sum = sync(w, 1, NULL);
+    lies.how = TRUTH;
+    assert_int_equal(sum.files_received, 0);
+    assert_int_equal(sum.files_left, 1);
+    assert_int_equal(state_of(w, 1, p->id, NULL), OCOP_FILE_WAITING);
+    assert_int_equal(world_sync(w, 1).files_sent, 1);
+    free(p);
+}
+
+/* Up and down, whatever was attached or asked for first; and before all of them what is to be
+ * looked at. */
+static void thumbnails_go_first_and_then_the_smallest(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    struct photo *up[3] = {photo(12 * CHUNK, 80), photo(1000, 81), photo(5 * CHUNK, 82)},
+                 *down[2] = {photo(8 * CHUNK, 83), photo(2000, 84)};
+    const struct photo *const order[] = {down[0], down[1], down[0], up[1], up[2], up[0]};
+    struct ocop_id record = world_inspect(w, 1, "pass");
+    unsigned wanted;
+    for (unsigned i = 0; i < 2; i++)
+        attach(w, 1, record, down[i]);
+    world_sync(w, 1);
+    world_sync(w, 0);
+    record = world_inspect(w, 0, "pass");
+    for (unsigned i = 0; i < 3; i++)
+        attach(w, 0, record, up[i]);
+    for (unsigned i = 0; i < 2; i++)
+        fetch(w, 0, down[i]->id);
+    must(ocop_fetch_thumbnails(w->stores[0], &down[0]->id, &wanted, &err), &err);
+    assert_int_equal(wanted, 1);
+    moved.count = 0;
+    lies.how = NOTED;
+    struct ocop_sync_summary sum = sync(w, 0, NULL);
+    lies.how = TRUTH;
+    assert_int_equal(sum.files_sent, 3);
+    assert_int_equal(sum.files_received, 2);
+    assert_int_equal(moved.count, sizeof order / sizeof *order);
+    for (size_t i = 0; i < moved.count; i++) {
+        assert_memory_equal(moved.hash[i], order[i]->hash, HASH_LEN);
+        assert_int_equal(moved.thumbnail[i], i == 0);
+    }
+    for (unsigned i = 0; i < 3; i++)
+        free(up[i]);
+    for (unsigned i = 0; i < 2; i++)
+        free(down[i]);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_world, world_teardown)
@@ -660,6 +776,8 @@ int main(void)
         TEST(a_server_that_knows_no_files_takes_the_records),
         TEST(a_nonce_that_is_none_is_not_proved_by),
         TEST(a_chunk_that_is_none_stops_no_other),
+        TEST(a_chunk_that_nobody_asked_for_is_not_taken),
+        TEST(thumbnails_go_first_and_then_the_smallest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

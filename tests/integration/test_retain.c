@@ -604,6 +604,7 @@ static void a_part_that_nobody_went_on_with_is_emptied_and_stays_on_its_way(void
     assert_int_equal(utimensat(AT_FDCWD, path, then, 0), 0);
     before = attached(c, &p);
     assert_null(strstr(before, ": 0 of 136 KiB"));
+    assert_non_null(strstr(before, " of 136 KiB, last tried 26/07/2026 00:20"));
     must(files_sweep(c->w.registry, 0, false, stdout, &swept, &err), &err);
     assert_int_equal(swept.emptied, 0);
     must(files_sweep(c->w.registry, 30, false, stdout, &swept, &err), &err);
@@ -619,6 +620,48 @@ static void a_part_that_nobody_went_on_with_is_emptied_and_stays_on_its_way(void
     assert_int_equal(at_centre(c, &p), OCOP_OK);
     free(before);
     free(after);
+}
+
+static char *listed(struct cabinet *c, bool by_device)
+{
+    struct ocop_error err = {0};
+    const struct show_files what = {.missing = true, .by_device = by_device};
+    static char *text;
+    size_t len;
+    FILE *out = open_memstream(&text, &len);
+    assert_non_null(out);
+    must(show_files(c->w.registry, &what, out, &err), &err);
+    assert_int_equal(fclose(out), 0);
+    return text;
+}
+
+/* The second device's wait for longer. */
+static void what_is_waited_for_longest_is_listed_first(void **state)
+{
+    static const struct {
+        bool by_device;
+        const char *first, *second;
+    } cases[] = {{true, "device 2\t", "device 1\t"}, {false, "\tdevice 2\t", "\tdevice 1\t"}};
+    struct cabinet *c = *state;
+    static struct photo p[2];
+    struct ocop_error err = {0};
+    struct ocop_sync_summary sum;
+    for (unsigned n = 2; n-- > 0;) {
+        photo_fill(&p[n], 56 + n);
+        attach(c, n, world_inspect(&c->w, n, "pass"), &p[n]);
+        must(ocop_sync(c->w.stores[n], &(struct ocop_sync_options){.files = OCOP_FILES_NONE}, &sum,
+                       &err),
+             &err);
+        c->ahead_ms += 3 * DAY;
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        char *text = listed(c, cases[i].by_device);
+        const char *first = strstr(text, cases[i].first), *second = strstr(text, cases[i].second);
+        assert_true(first && second && first < second);
+        assert_non_null(strstr(first, "\t6 days\t"));
+        assert_non_null(strstr(second, "\t3 days\t"));
+        free(text);
+    }
 }
 
 int main(void)
@@ -647,6 +690,7 @@ int main(void)
         TEST(what_is_attached_anew_after_its_removal_is_on_its_way_and_not_lost),
         TEST(one_that_cannot_be_removed_holds_up_no_other),
         TEST(a_part_that_nobody_went_on_with_is_emptied_and_stays_on_its_way),
+        TEST(what_is_waited_for_longest_is_listed_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -120,7 +120,7 @@ static void repeated_exchanges_of_chunks_change_nothing(void **state)
     free(q);
 }
 
-static void the_smallest_goes_first_and_budgets_and_policies_hold(void **state)
+static void budgets_and_policies_hold(void **state)
 {
     struct world *w = *state;
     struct ocop_id record = world_inspect(w, 1, "pass"), other = world_inspect(w, 1, "pass");
@@ -781,7 +781,7 @@ int main(void)
         TEST(nothing_travels_before_its_record),
         TEST(what_is_cut_goes_on_at_the_chunk),
         TEST(repeated_exchanges_of_chunks_change_nothing),
-        TEST(the_smallest_goes_first_and_budgets_and_policies_hold),
+        TEST(budgets_and_policies_hold),
         TEST(many_small_files_share_requests),
         TEST(a_content_that_is_there_is_proved_and_not_sent_again),
         TEST(what_has_its_name_and_not_on_the_disk_is_not_there),

@@ -256,6 +256,34 @@ static void a_killed_sync_goes_on_where_it_was(void **state)
     line_close(line);
 }
 
+/* Each loses its own segments, so that a long line is used; a small file is no reason for more. */
+static void a_large_file_goes_by_several_connections_at_once(void **state)
+{
+    static const struct {
+        size_t bytes;
+        unsigned connections;
+    } cases[] = {{31000, 1}, {(2 << 20) + 1, 4}};
+    struct office *o = *state;
+    char address[PORT_ADDRESS_MAX], record[40];
+    const struct line_options plain = {.delay_ms = 5, .seed = 2};
+    struct line *line = line_open(atoi(strrchr(o->listen, ':') + 1), &plain);
+    memcpy(address, o->address, sizeof address);
+    snprintf(o->address, sizeof o->address, "%s", line_address(line));
+    office_enrol(o, "hoa", "Hoa", "24664");
+    office_record(o, "hoa", "inspection", 0, "ảnh", record);
+    for (unsigned i = 0; i < 2; i++) {
+        const unsigned before = line_counts(line).connections;
+        office_expect(o, 0,
+                      DEVICE(o, "hoa", "attach", record,
+                             make_file(o, "hoa.jpg", "\xff\xd8\xff", cases[i].bytes)),
+                      "-");
+        office_expect(o, 0, DEVICE(o, "hoa", "sync"), "files sent:      1");
+        assert_int_equal(line_counts(line).connections - before, cases[i].connections);
+    }
+    memcpy(o->address, address, sizeof address);
+    line_close(line);
+}
+
 static void the_office_sees_what_is_on_its_way_and_what_is_damaged(void **state)
 {
     struct office *o = *state;
@@ -378,6 +406,39 @@ static void backups_hold_contents_and_the_next_only_what_is_new(void **state)
     memcpy(o->db, db, sizeof db);
 }
 
+/* Where machines share a file system, the next of them has all files with the database alone. */
+static void contents_lie_where_the_configuration_says(void **state)
+{
+    static struct office o;
+    char record[40], blobs[PROCESS_PATH_MAX], path[PROCESS_PATH_MAX], command[4 * PROCESS_PATH_MAX];
+    (void)state;
+    office_open(&o);
+    office_path(&o, "shared", blobs);
+    office_serve(&o, (const char *const[]){"--blobs", blobs, NULL}, NULL);
+    office_enrol(&o, "lan", "Lan", "24664");
+    office_record(&o, "lan", "inspection", 0, "sạch", record);
+    office_expect(
+        &o, 0, DEVICE(&o, "lan", "attach", record, make_file(&o, "a.jpg", "\xff\xd8\xff", 50000)),
+        "-");
+    office_expect(&o, 0, DEVICE(&o, "lan", "sync"), "files sent:      1");
+    snprintf(command, sizeof command,
+             "h=$(b2sum -l 256 <%s/a.jpg) && test -f %s/$(echo $h | cut -c1-2)/${h%%%% *} && "
+             "test ! -e %s.blobs",
+             o.dir, blobs, o.db);
+    assert_int_equal(system(command), 0);
+    office_expect(&o, 1, OFFICE(&o, "files", "verify"), "lost\tattachment");
+    office_expect(&o, 0, OFFICE(&o, "files", "verify", "--blobs", blobs), " 0 damaged");
+    office_path(&o, "backup.db", path);
+    office_expect(&o, 0, OFFICE(&o, "backup", "--with-keys", "--blobs", blobs, "--to", path),
+                  "files: 1 copied");
+    office_path(&o, "other.db", o.db);
+    office_expect(&o, 0, OFFICE(&o, "restore", "--blobs", blobs, "--from", path),
+                  " 1 there before");
+    office_expect(&o, 0, OFFICE(&o, "show", "inspection", record, "--blobs", blobs),
+                  "whole, 49 KiB");
+    office_close(&o);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -387,9 +448,11 @@ int main(void)
         cmocka_unit_test(strokes_become_a_signature),
         cmocka_unit_test(what_cannot_be_attached_is_one_line_and_its_exit_code),
         cmocka_unit_test(a_killed_sync_goes_on_where_it_was),
+        cmocka_unit_test(a_large_file_goes_by_several_connections_at_once),
         cmocka_unit_test(the_office_sees_what_is_on_its_way_and_what_is_damaged),
         cmocka_unit_test(the_office_drops_nothing_that_is_young_and_holds_what_it_needs),
         cmocka_unit_test(backups_hold_contents_and_the_next_only_what_is_new),
+        cmocka_unit_test(contents_lie_where_the_configuration_says),
     };
     return cmocka_run_group_tests(tests, open_office, close_office);
 }
