@@ -341,7 +341,10 @@ static enum ocop_status permit_field(const struct kind *k, const struct change *
     if (r->merge == MERGE_CENTRAL && !office)
         return deny(k, f, "is written by the registry only", err);
     if ((r->flags & FIELD_BOUND) && c->verb != VERB_CREATE)
-        return deny(k, f, "an attachment stays with its record and lies where that lies", err);
+        return deny(k, f,
+                    "an attachment stays with its record and lies where that lies; if the record "
+                    "has moved, load it anew",
+                    err);
     if ((r->flags & FIELD_FIXED) && c->verb != VERB_CREATE && !office)
         return deny(k, f, "cannot be changed after submission", err);
     if (c->verb == VERB_ADD && (!(r->flags & FIELD_OPEN) || f->op != FIELD_SET))

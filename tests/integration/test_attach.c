@@ -581,6 +581,10 @@ static void limits_name_the_file_the_record_or_the_store(void **state)
     attach(w, other, &a);
     a = photo(bytes, 1500, 9);
     expect_bad(w, other, &(struct bad){a, OCOP_ELIMIT, "store", "sync them first"});
+    a = photo(bytes, 2000, 7);
+    for (unsigned i = 2; i < RECORD_FILES_MAX; i++)
+        attach(w, record, &a);
+    expect_bad(w, record, &(struct bad){a, OCOP_ELIMIT, "record", "200 attachments"});
     struct ocop_file_limits bad = {0, 1, 1};
     assert_int_equal(ocop_set_file_limits(w->stores[1], &bad, &err), OCOP_ELIMIT);
     assert_string_equal(err.field, "file_bytes");

@@ -402,6 +402,41 @@ static void nobody_moves_an_attachment_by_itself(void **state)
 }
 
 /* Who voids a photo, not knowing that its record has moved, contradicts nobody. */
+/* What its officer loaded before the move, whatever of it he amends, says nothing of where it lies;
+ * a message made by hand says so, and is told what is wrong. */
+static void what_was_loaded_before_a_move_is_amended_after_it(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    ProtobufCMessage *m = NULL, *by_hand = NULL;
+    char *json = NULL;
+    struct photo *p = photo(CHUNK, 811);
+    attach(w, BOTH, world_inspect(w, BOTH, "pass"), p);
+    world_sync(w, BOTH);
+    must(ocop_load(w->stores[BOTH], &p->id, &m, &err), &err);
+    must(ocop_to_json(m, false, &json, &err), &err);
+    must(ocop_from_json(w->stores[BOTH], "attachment", NULL, json, &by_hand, &err), &err);
+    must(ocop_set_text(w->stores[BOTH], &m, "caption=Khu rang", &err), &err);
+    world_move(w, KIND_INSPECTION, p->record, &w->other_commune);
+    world_sync(w, BOTH);
+    must(ocop_save(w->stores[BOTH], m, &err), &err);
+    must(ocop_submit_draft(w->stores[BOTH], &p->id, "thiếu chú thích", &err), &err);
+    must(ocop_set_text(w->stores[BOTH], &m, "caption=Khu sấy", &err), &err);
+    must(ocop_amend(w->stores[BOTH], m, "nhầm khu", &err), &err);
+    assert_int_equal(world_sync(w, BOTH).refused, 0);
+    assert_string_equal(world_value(w, "attachment", p->id, "caption"), "\"Khu sấy\"");
+    lies_in(w, p->id, &w->other_commune);
+    assert_int_equal(together(w), 1);
+    assert_int_equal(ocop_amend(w->stores[BOTH], by_hand, "thử", &err), OCOP_EPERM);
+    assert_string_equal(err.field, "unit_id");
+    assert_non_null(strstr(err.text, "load it anew"));
+    assert_told(w);
+    ocop_free(m);
+    ocop_free(by_hand);
+    ocop_text_free(json);
+    free(p);
+}
+
 static void a_void_contradicts_no_move(void **state)
 {
     struct world *w = *state;
@@ -647,6 +682,7 @@ int main(void)
         T(what_has_no_record_in_a_unit_keeps_its_own),
         T(made_again_it_stays_where_its_record_is),
         T(nobody_moves_an_attachment_by_itself),
+        T(what_was_loaded_before_a_move_is_amended_after_it),
         T(a_void_contradicts_no_move),
         T(a_wrong_amendment_is_refused_whatever_moved_meanwhile),
         T(what_a_case_holds_moves_nothing_and_its_end_does),
