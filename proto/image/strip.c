@@ -23,6 +23,8 @@ struct strip {
     bool exif_written, jfif_written, adobe_written;
     unsigned chunks; /* those of a PNG that there may be one of: a bit for each that was */
     bool shown;      /* there is a byte of the picture itself */
+    bool summed;     /* what is passed by goes into: */
+    uint32_t sum;    /* of a PNG's chunk */
     struct zip_follow *pixels; /* of a PNG */
     bool pixels_end;
     uint64_t rows, coded, coded_all; /* bytes: of its rows; of its pixels, so far and in all */
@@ -67,6 +69,13 @@ static void put(struct strip *s, const void *bytes, size_t len)
     }
 }
 
+static void pass(struct strip *s, size_t len)
+{
+    if (s->summed)
+        s->sum = zip_crc(s->sum, span_of(s->part.p, len));
+    s->part = span_of(s->part.p + len, s->part.len - len);
+}
+
 /* So many bytes are passed by, into `to` unless it is NULL. False when there are fewer. */
 static bool take(struct strip *s, uint8_t *to, uint64_t len)
 {
@@ -75,7 +84,7 @@ static bool take(struct strip *s, uint8_t *to, uint64_t len)
         if (to)
             memcpy(to, s->part.p, n);
         to = to ? to + n : NULL;
-        s->part = span_of(s->part.p + n, s->part.len - n);
+        pass(s, n);
         len -= n;
     }
     return len == 0;
@@ -86,7 +95,7 @@ static bool copy(struct strip *s, uint64_t len)
     while (len > 0 && more(s)) {
         const size_t n = len < s->part.len ? (size_t)len : s->part.len;
         put(s, s->part.p, n);
-        s->part = span_of(s->part.p + n, s->part.len - n);
+        pass(s, n);
         len -= n;
     }
     return len == 0;
@@ -442,6 +451,24 @@ static uint64_t png_rows(const uint8_t ihdr[13])
     return bits ? bytes : 0;
 }
 
+/* What stands behind each chunk. One that is not what it says is damaged, or has four bytes that no
+ * decoder looks at; that of another, made here, would call damage sound. */
+static bool png_sum(struct strip *s, bool keep)
+{
+    const uint32_t sum = s->sum;
+    uint8_t told[4];
+
+    if (!take(s, told, sizeof told))
+        return false;
+    if (big4(told) != sum) {
+        odd(s, "a piece of it is damaged: it has another sum than it says");
+        return false;
+    }
+    if (keep)
+        put(s, told, sizeof told);
+    return true;
+}
+
 static bool png_head(struct strip *s, const uint8_t head[8])
 {
     if (!take(s, s->segment, 13))
@@ -451,7 +478,7 @@ static bool png_head(struct strip *s, const uint8_t head[8])
         odd(s, "its size is not told, or too large");
     put(s, head, 8);
     put(s, s->segment, 13);
-    return s->rows && copy(s, 4);
+    return s->rows && png_sum(s, true);
 }
 
 /* The next chunk of pixels, to where what is compressed ends. @return false: there are fewer bytes,
@@ -472,7 +499,7 @@ static bool png_follow(struct strip *s, uint64_t len, uint64_t *kept)
             return false;
         }
         *kept += used;
-        s->part = span_of(s->part.p + n, s->part.len - n);
+        pass(s, n);
         len -= n;
     }
     return len == 0;
@@ -492,20 +519,19 @@ static bool png_measure(struct strip *s, uint64_t len)
     s->coded += kept;
     s->changed = s->changed || len == 0 || (s->pixels_end && kept < len);
     if (kept == 0 && (len == 0 || s->pixels_end))
-        return there && take(s, NULL, 4);
+        return there && png_sum(s, false);
     s->done->bytes += 8 + kept;
     if (!s->pixels_end || kept == len)
-        return there && copy(s, 4);
+        return there && png_sum(s, true);
     s->done->bytes += 4;
-    return there && take(s, NULL, 4);
+    return there && png_sum(s, false);
 }
 
 /* The second time all behind that goes, and its last chunk ends there. */
 static bool png_pixels(struct strip *s, const uint8_t name[4], uint64_t len)
 {
     const uint64_t left = s->coded_all - s->coded, keep = len < left ? len : left;
-    uint8_t head[8], check[4];
-    uint32_t crc = zip_crc(0, span_of(name, 4));
+    uint8_t head[8], sum[4];
 
     s->coded += keep;
     if (keep == 0)
@@ -514,17 +540,13 @@ static bool png_pixels(struct strip *s, const uint8_t name[4], uint64_t len)
         head[i] = (uint8_t)(keep >> (24 - 8 * i));
     memcpy(head + 4, name, 4);
     put(s, head, sizeof head);
+    if (!copy(s, keep))
+        return false;
     if (keep == len)
-        return copy(s, len + 4);
-    for (uint64_t n = keep; n > 0 && more(s);) {
-        const size_t now = n < s->part.len ? (size_t)n : s->part.len;
-        crc = zip_crc(crc, span_of(s->part.p, now));
-        (void)copy(s, now);
-        n -= now;
-    }
+        return png_sum(s, true);
     for (int i = 0; i < 4; i++)
-        check[i] = (uint8_t)(crc >> (24 - 8 * i));
-    put(s, check, sizeof check);
+        sum[i] = (uint8_t)(s->sum >> (24 - 8 * i));
+    put(s, sum, sizeof sum);
     return drop(s, len - keep + 4);
 }
 
@@ -569,22 +591,22 @@ static bool is_profile(struct strip *s, struct span chunk)
 /* One that has bytes behind its end goes as a whole. */
 static bool png_profile(struct strip *s, const uint8_t head[8], uint64_t len)
 {
-    uint8_t *p = malloc((size_t)len + 4);
-    bool there;
+    uint8_t *p = malloc((size_t)len);
+    bool there, good;
 
     if (!p) {
         s->status = err_nomem(s->err);
         return false;
     }
-    there = take(s, p, len + 4);
-    if (there && is_profile(s, span_of(p, (size_t)len))) {
+    there = take(s, p, len);
+    good = there && is_profile(s, span_of(p, (size_t)len));
+    if (good) {
         put(s, head, 8);
-        put(s, p, (size_t)len + 4);
-    } else {
-        s->changed = true;
+        put(s, p, (size_t)len);
     }
+    s->changed = s->changed || !good;
     free(p);
-    return there && !s->status;
+    return there && !s->status && png_sum(s, good);
 }
 
 static bool png_chunk(struct strip *s, const uint8_t head[8], uint64_t len, bool keep)
@@ -598,7 +620,7 @@ static bool png_chunk(struct strip *s, const uint8_t head[8], uint64_t len, bool
     if (!keep)
         return drop(s, len + 4);
     put(s, head, 8);
-    return copy(s, len + 4);
+    return copy(s, len) && png_sum(s, true);
 }
 
 static void strip_png(struct strip *s)
@@ -608,8 +630,10 @@ static void strip_png(struct strip *s)
 
     if (!copy(s, 8))
         return;
+    s->summed = true;
     while (take(s, head, sizeof head)) {
         len = big4(head);
+        s->sum = zip_crc(0, span_of(head + 4, 4));
         const bool keep = is_shown(s, head + 4, len);
         if (len > INT32_MAX || (!keep && !(head[4] & 0x20))) {
             odd(s, "it has chunks that no picture has");

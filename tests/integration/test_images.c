@@ -546,6 +546,7 @@ static void the_limit_is_that_of_an_image_without_its_notes(void **state)
         .bytes = png, .len = sizeof head + NOTE + sizeof tail - 2, .role = "photo"};
     memcpy(png, head, sizeof head - 1);
     memcpy(png + sizeof head - 1 + NOTE, tail, sizeof tail - 1);
+    camera_png_sums(png, a.len);
     must(ocop_set_file_limits(w->stores[1], &limits, &err), &err);
     set(w, (struct ocop_image_settings){.side_max = 640, .quality = 80});
     assert_int_equal(ocop_attach(w->stores[1], &record, &a, &out, &err), OCOP_ELIMIT);

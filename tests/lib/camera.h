@@ -51,6 +51,9 @@ struct camera_png {
 /** A PNG, dark at the left, bright at the right. free() it. */
 uint8_t *camera_screenshot(const struct camera_png *c, size_t *len);
 
+/** Set the sum of each chunk of a PNG right, to its end or where it is cut. */
+void camera_png_sums(uint8_t *png, size_t len);
+
 /** A PNG of one pixel and a WebP, whose pixels are none, with a "SECRET" in each place that a
  * camera or an app has for it, also behind the picture. In static memory. */
 struct span camera_png(void);
