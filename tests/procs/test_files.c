@@ -2,6 +2,7 @@
  * devices. */
 #include "test.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,7 +76,7 @@ static void expect_same(struct office *o, const char *a, const char *b)
 static void a_photo_is_attached_listed_and_written_out_again(void **state)
 {
     struct office *o = *state;
-    char record[40], id[40], path[PROCESS_PATH_MAX];
+    char record[40], id[40], path[PROCESS_PATH_MAX], head[3];
     office_record(o, "lan", "inspection", 0, "sạch", record);
     office_expect(o, 0,
                   DEVICE(o, "lan", "attach", record, make_file(o, "bếp.jpg", "\xff\xd8\xff", 50000),
@@ -91,6 +92,15 @@ static void a_photo_is_attached_listed_and_written_out_again(void **state)
                   "");
     expect_same(o, "bếp.jpg", "ra.jpg");
     office_expect(o, 0, DEVICE(o, "lan", "fetch", "Khu sơ chế", "--output", path), "");
+    /* In the place of what is no file nothing is put. */
+    office_path(o, "pipe", path);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    const int end = open(path, O_RDONLY | O_NONBLOCK);
+    office_expect(o, 0, DEVICE(o, "lan", "fetch", id, "--output", path), "");
+    assert_int_equal(read(end, head, sizeof head), sizeof head);
+    assert_memory_equal(head, "\xff\xd8\xff", sizeof head);
+    assert_int_equal(close(end), 0);
+    office_expect(o, 5, DEVICE(o, "lan", "fetch", id, "--output", o->dir), "cannot be written");
     office_expect(o, 0, DEVICE(o, "lan", "sync"), "complete:        yes");
     office_expect(o, 0, OFFICE(o, "show", "attachment", id), "Khu sơ chế");
     office_expect(o, 0, DEVICE(o, "lan", "check"), "");
