@@ -1,5 +1,5 @@
-/* Faults under what else is done with contents: one is asked for and makes room, folders are swept
- * at both ends, contents go into a backup. */
+/* Faults under what else is done with contents: one is asked for, or attached, and makes room,
+ * folders are swept at both ends, contents go into a backup. */
 #include "test.h"
 
 #include <stdio.h>
@@ -75,6 +75,46 @@ static void fetched(struct scene *s, enum ocop_status st)
     must(ocop_file_read(s->w.stores[0], &s->wanted, 0, bytes, sizeof bytes, &got, &err), &err);
     assert_int_equal(got, BYTES);
     assert_memory_equal(bytes, bytes_of(s->number), BYTES);
+    no_findings(s);
+}
+
+/* --- attached in the place of another ----------------------------------------------------------
+ */
+
+static void one_to_replace(struct scene *s)
+{
+    const struct ocop_file_limits one = {BYTES, BYTES, BYTES + BYTES / 2};
+    struct ocop_error err = {0};
+    must(ocop_set_file_limits(s->w.stores[0], &one, &err), &err);
+    s->number++;
+    attach(s, 0, &s->attached);
+    world_sync(&s->w, 0);
+    s->number++;
+    s->submitted++;
+    s->id = world_inspect(&s->w, 0, "pass");
+}
+
+static enum ocop_status replace(struct scene *s, struct ocop_error *err)
+{
+    const struct ocop_attachment a = {.bytes = bytes_of(s->number), .len = BYTES, .role = "photo"};
+    return ocop_attach(s->w.stores[0], &s->id, &a, &s->attached, err);
+}
+
+static void replaced(struct scene *s, enum ocop_status st)
+{
+    static uint8_t bytes[BYTES + 1];
+    struct ocop_error err = {0};
+    size_t got;
+    unsigned removed;
+    /* What it made room for goes, if not at once. */
+    must(ocop_files_sweep(s->w.stores[0], &removed, &err), &err);
+    no_findings(s);
+    if (st != OCOP_OK)
+        must(replace(s, &err), &err);
+    must(ocop_file_read(s->w.stores[0], &s->attached, 0, bytes, sizeof bytes, &got, &err), &err);
+    assert_int_equal(got, BYTES);
+    assert_memory_equal(bytes, bytes_of(s->number), BYTES);
+    assert_int_equal(world_sync(&s->w, 0).files_sent, 1);
     no_findings(s);
 }
 
@@ -206,6 +246,7 @@ static void copied(struct scene *s, enum ocop_status st)
 
 const struct act file_acts[FILE_ACTS] = {
     {"fetch", one_to_fetch, fetch, fetched},
+    {"attach in the place of another", one_to_replace, replace, replaced},
     {"sweep", loose_on_device, sweep, swept},
     {"sweep at the centre", loose_at_centre, sweep_centre, swept_centre},
     {"copy files", one_to_copy, copy, copied},

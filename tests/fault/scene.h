@@ -37,7 +37,7 @@ struct staged {
 extern const struct staged migrations_fail[2];
 
 /** files.c */
-enum { FILE_ACTS = 4 };
+enum { FILE_ACTS = 5 };
 extern const struct act file_acts[FILE_ACTS];
 
 /** keeping.c */

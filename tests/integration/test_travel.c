@@ -733,6 +733,42 @@ static void what_was_not_sent_is_never_let_go(void **state)
     free(mine);
 }
 
+static int64_t days; /* that a device's clock is ahead */
+
+static int64_t days_ahead(void *self)
+{
+    (void)self;
+    return env_now_ms(env_system()) + days * INT64_C(86400000);
+}
+
+static void what_travelled_longest_ago_is_let_go_first(void **state)
+{
+    static const unsigned order[] = {1, 2, 0};
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    struct env env = *env_system();
+    struct photo *v[3];
+    unsigned removed;
+    for (unsigned i = 0; i < 3; i++)
+        attach(w, 1, world_inspect(w, 1, "pass"), v[i] = photo(CHUNK, 34 + i));
+    env.now_ms = days_ahead;
+    w->stores[1]->env = &env;
+    for (days = 0; days < 3; days++) {
+        const struct photo *p = v[order[days]];
+        assert_int_equal(sync(w, 1, &(struct ocop_sync_options){.files_of = &p->id}).files_sent, 1);
+    }
+    w->stores[1]->env = env_system();
+    for (unsigned left = 3; left-- > 0;) {
+        must(ocop_files_keep(w->stores[1], (uint64_t)left * CHUNK, &removed, &err), &err);
+        assert_int_equal(removed, 1);
+        for (unsigned i = 0; i < 3; i++)
+            assert_int_equal(state_of(w, 1, v[order[i]]->id, NULL),
+                             i < 3 - left ? OCOP_FILE_ABSENT : OCOP_FILE_STORED);
+    }
+    for (unsigned i = 0; i < 3; i++)
+        free(v[i]);
+}
+
 /* The store of who had the device before sends its contents too, and fetches none. */
 static void what_only_sends_sends_contents(void **state)
 {
@@ -799,6 +835,7 @@ int main(void)
         TEST(a_device_that_is_to_be_wiped_brings_its_contents_first),
         TEST(a_restored_registry_gets_what_it_lacks),
         TEST(what_was_not_sent_is_never_let_go),
+        TEST(what_travelled_longest_ago_is_let_go_first),
         TEST(what_only_sends_sends_contents),
         TEST(a_content_that_is_gone_blocks_no_other),
     };
