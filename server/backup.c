@@ -293,7 +293,7 @@ static enum ocop_status write_lineages(struct registry *r, const struct server_k
             put_bytes(&packed, 2, id_span(&v[i].parent));
         buf_byte(&packed, 3 << 3);
         buf_varint(&packed, v[i].fork_version);
-        const char *copy = arena_dup(&a, packed.p, packed.len);
+        const char *copy = packed.failed ? NULL : arena_dup(&a, packed.p, packed.len);
         f.v[f.count++] = (struct field){.number = REGISTRY_LINEAGES,
                                         .op = FIELD_SET,
                                         .type = VALUE_ELEMENT,
