@@ -135,6 +135,7 @@ $(eval $(call compile,proto/wire,$(I_wire)))
 $(eval $(call compile,proto/image,$(I_image)))
 $(eval $(call compile,client-lib/cli,$(I_cli)))
 $(eval $(call compile,client-lib,$(I_client)))
+$(eval $(call compile,server/thumbnail,$(I_thumbnail)))
 $(eval $(call compile,server,$(I_server)))
 $(eval $(call compile,tests,$(I_test)))
 $(eval $(call compile,bench,$(I_test) -Ibench))
@@ -201,6 +202,9 @@ $(SCENE): $(addprefix $(B)/obj/tests/fuzz/,scene.o scene_registry.o scene_aside.
 $(SCENE): WRAP := $(addprefix -Wl$(comma)--wrap=,frame_seal_request frame_open_request noise_prepare \
 	frame_seal_reply frame_open_reply crypto_sign_detached crypto_sign_verify_detached registry_begin registry_begin_soon \
 	registry_begin_read registry_commit store_begin store_begin_read store_commit store_rollback)
+$(B)/fuzz/fuzz_png: $(B)/obj/server/thumbnail/png_rows.o
+$(B)/fuzz/fuzz_png: WRAP := -Wl,--wrap=png_create_read_struct -Wl,--wrap=png_create_info_struct
+$(B)/fuzz/fuzz_png: TEST_LIBS += -lpng16
 ifdef LIBFUZZER
 $(SCENE) $(B)/fuzz/fuzz_changeset: $(B)/obj/tests/fuzz/mutate.o
 endif
