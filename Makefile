@@ -333,9 +333,9 @@ fuzz-coverage: deps-check ## how far the committed corpora reach (FUZZ_CORPUS: a
 		SAN='-fprofile-instr-generate -fcoverage-mapping' fuzzers
 	sh .ci/fuzz-coverage.sh build-coverage
 
-faults: deps-test ## fail every allocation, disk operation and file call in turn; takes hours
-	$(MAKE) -s $(B)/tests/fault/test_faults
-	$(B)/tests/fault/test_faults
+faults: deps-test ## fail every allocation, disk operation and file call in turn, and look for leaks: FAULT_ACT=sync for one act
+	$(MAKE) -s B=build-faults SAN=-fsanitize=leak build-faults/tests/fault/test_faults
+	build-faults/tests/fault/test_faults
 
 bench: deps-test ## measure; one line per figure
 	$(MAKE) -s $(BENCHES) $(if $(CIPHER),,$(JAVA_TEST) $(B)/libbench_border.so)

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <unwind.h>
 
 #include "test.h"
 
@@ -22,6 +23,9 @@ static struct {
     unsigned left, injected;
     bool forever;
     pthread_t thread; /* faults meet the thread that armed them, not the server beside it */
+    bool listens;
+    uint64_t *heard;
+    size_t heard_count, heard_room;
 } fault;
 
 void fault_arm(enum fault_kind kind, unsigned after, bool forever)
@@ -39,10 +43,54 @@ unsigned fault_disarm(void)
     return fault.injected;
 }
 
+/* --- where they come from ----------------------------------------------------------------------
+ */
+
+void *__real_realloc(void *p, size_t size);
+
+static _Unwind_Reason_Code on_frame(struct _Unwind_Context *frame, void *self)
+{
+    uint64_t *hash = self;
+    *hash = (*hash ^ (uint64_t)_Unwind_GetIP(frame)) * UINT64_C(0x100000001b3);
+    return _URC_NO_REASON;
+}
+
+static void hear(void)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    (void)_Unwind_Backtrace(on_frame, &hash);
+    if (fault.heard_count == fault.heard_room) {
+        fault.heard_room = fault.heard_room ? fault.heard_room * 2 : 1024;
+        fault.heard = __real_realloc(fault.heard, fault.heard_room * sizeof *fault.heard);
+        assert_non_null(fault.heard);
+    }
+    fault.heard[fault.heard_count++] = hash;
+}
+
+void fault_listen(enum fault_kind kind)
+{
+    fault_arm(kind, 0, false);
+    fault.heard = NULL;
+    fault.heard_count = fault.heard_room = 0;
+    fault.listens = true;
+}
+
+uint64_t *fault_heard(size_t *count)
+{
+    fault.listens = false;
+    (void)fault_disarm();
+    *count = fault.heard_count;
+    return fault.heard;
+}
+
 static bool due(enum fault_kind kind)
 {
     if (fault.kind != kind || !pthread_equal(fault.thread, pthread_self()))
         return false;
+    if (fault.listens) {
+        hear();
+        return false;
+    }
     if (fault.left > 0) {
         fault.left--;
         return false;
@@ -57,7 +105,6 @@ static bool due(enum fault_kind kind)
 
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *p, size_t size);
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t count, size_t size);
 void *__wrap_realloc(void *p, size_t size);

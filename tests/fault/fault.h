@@ -4,6 +4,8 @@
 #define TEST_FAULT_H
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 enum fault_kind {
     FAULT_NONE,
@@ -23,5 +25,20 @@ void fault_arm(enum fault_kind kind, unsigned after, bool forever);
 
 /** No more faults. Returns how many there were. */
 unsigned fault_disarm(void);
+
+/** From now until it is disarmed none fails, and of each the stack is noted; the caller's to free.
+ */
+void fault_listen(enum fault_kind kind);
+uint64_t *fault_heard(size_t *count);
+
+/** See plan.c. */
+struct plan {
+    bool *skips; /* NULL: none */
+    size_t count;
+};
+struct plan plan_of(const uint64_t *stacks, size_t count);
+/** The first round from this one on that is not skipped. */
+unsigned plan_next(const struct plan *p, unsigned round);
+void plan_fini(struct plan *p);
 
 #endif

@@ -14,6 +14,8 @@ struct scene {
     struct buf text;
     int number;
     unsigned stage, past; /* see upgrade.c */
+    bool made;            /* see made.c */
+    unsigned made_submitted;
 };
 
 struct act {
@@ -23,6 +25,12 @@ struct act {
     /* Without faults: the promises hold, whatever `st` said; leave all ready for another round. */
     void (*after)(struct scene *s, enum ocop_status st);
 };
+
+/** The first time what `make` makes, and whenever it is called again the same once more. The
+ * registry and the devices are closed then. */
+void made_again(struct scene *s, void (*make)(struct scene *s));
+void registry_open_again(struct scene *s);
+void store_open_again(struct scene *s, unsigned n);
 
 /** "new.db", "new.ocop" and what belongs to them are not there. */
 void no_new_files(struct scene *s);
@@ -39,6 +47,17 @@ extern const struct staged migrations_fail[2];
 /** files.c */
 enum { FILE_ACTS = 5 };
 extern const struct act file_acts[FILE_ACTS];
+
+/** states.c */
+enum { STATE_ACTS = 3 };
+extern const struct act state_acts[STATE_ACTS];
+
+/** centre.c */
+enum { CENTRE_ACTS = 4 };
+extern const struct act centre_acts[CENTRE_ACTS];
+/** An empty registry at "new.db", and the log replayed into it. */
+void empty_registry(struct scene *s);
+enum ocop_status verify(struct scene *s, struct ocop_error *err);
 
 /** keeping.c */
 enum { KEEPING_ACTS = 4 };
