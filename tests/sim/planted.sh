@@ -1,7 +1,8 @@
 #!/bin/sh
 # Plant each bug of tests/sim/planted in a copy of the tree and see the simulator catch it.
 #     sh tests/sim/planted.sh BUILD [name ...]        SEEDS=n: runs it has for each, 400 if not given
-# Fails when one is not caught, does not apply or does not build, and when there are fewer than 14.
+# Fails when one is not caught, does not apply or does not build, when the command that is told does not
+# fail in the same way again, or the short one of the first, and when there are fewer than 14.
 set -eu
 build=$1
 shift
@@ -11,6 +12,16 @@ mkdir -p "$tree/build"
 cp -a Makefile proto client-lib server migrations tests bench .ci "$tree"
 for part in obj gen; do [ ! -d "$build/$part" ] || cp -a "$build/$part" "$tree/build"; done
 make -s -j2 -C "$tree" B=build build/sim/sim >"$tree/log" 2>&1 || { tail -n 20 "$tree/log"; exit 1; }
+
+# The command that stands in the log, the n-th, fails by the same word.
+again() { # n
+    word=$(sed -n 's/^FAILED seed [0-9]*: F [0-9]* \([^ :]*\).*/\1/p' "$tree/log" | head -n 1)
+    command=$(sed -n 's/^  replay: //p' "$tree/log" | sed -n "$1p")
+    [ -n "$word" ] && [ -n "$command" ] || return 1
+    # shellcheck disable=SC2086
+    if (cd "$tree" && $command) >"$tree/again" 2>/dev/null; then return 1; fi
+    [ "$word" = crashed ] || grep -qE "^F [0-9]+ $word" "$tree/again"
+}
 
 caught=0
 missed=0
@@ -30,9 +41,23 @@ for patch in tests/sim/planted/*.patch; do
     elif (cd "$tree" && build/sim/sim --seeds="${SEEDS:-400}" --long) >"$tree/log" 2>&1; then
         echo "$name: NOT CAUGHT: $(tail -n 1 "$tree/log")"
         missed=$((missed + 1))
+    elif ! again 1; then
+        echo "$name: caught, and not by what replays it: $command"
+        missed=$((missed + 1))
     else
         caught=$((caught + 1))
         grep -m 1 FAILED "$tree/log" | sed "s/^FAILED seed [0-9]*: F/$name: caught by seed/" | cut -c1-160
+    fi
+    if [ "$caught" -eq 1 ] && [ ! -e "$tree/short" ]; then
+        seed=$(sed -n 's/^FAILED seed \([0-9]*\):.*/\1/p' "$tree/log" | head -n 1)
+        (cd "$tree" && build/sim/sim --first="$seed" --seeds=1) >"$tree/log" 2>&1 || true
+        grep '^  short' "$tree/log" >"$tree/short" || true
+        if [ -s "$tree/short" ] && again 2; then
+            sed 's/: F.*//; s/^ */and made /' "$tree/short" | cut -c1-160
+        else
+            echo "$name: not made short, or the short run does not fail: $command"
+            missed=$((missed + 1))
+        fi
     fi
     patch -s -R -p1 -F3 -d "$tree" <"$patch" >/dev/null
 done
