@@ -173,6 +173,13 @@ gate_docs() {
         fail 'these failures of others have no test'
     fi
     looked "$(wc -l <"$tmp/failures")" 39 'failures of others'
+    # The scenario that it shows is one that runs.
+    sed -n '/^    static void [a-z_]*(void \*\*state)$/,/^    }$/s/^    //p' docs/testing.md >"$tmp/shown"
+    looked "$(wc -l <"$tmp/shown")" 10 'lines of a scenario'
+    while IFS= read -r line; do
+        grep -qxF "$line" tests/integration/test_scenario.c ||
+            fail "tests/integration/test_scenario.c is not what docs/testing.md shows: $line"
+    done <"$tmp/shown"
 }
 
 # What is not initialised is left to both compilers and the sanitizers: cppcheck does not see that a
