@@ -78,7 +78,7 @@ TEST_LIB_C := $(wildcard tests/lib/*.c) $(if $(CIPHER),$(CIPHER_TEST_C) tests/ci
 TEST_C := $(wildcard tests/unit/test_*.c tests/integration/test_*.c tests/procs/test_*.c)
 BENCH_C := $(filter-out bench/border.c,$(wildcard bench/*.c))
 FAULT_C := $(wildcard tests/fault/*.c)
-FUZZ_C := $(wildcard tests/fuzz/fuzz_*.c)
+FUZZ_C := $(filter-out $(FUZZ_OUT),$(wildcard tests/fuzz/fuzz_*.c))
 SIM_C := $(wildcard tests/sim/*.c)
 
 PROTO_A := $(B)/libproto.a
