@@ -62,22 +62,26 @@ static const struct {
     {"", "the registry has it; a store that is enrolled anew receives it"},
 };
 
-static void found_row(void *self, const char *row)
+static const char *again_of(const char *row)
 {
     const size_t len = strcspn(row, " ");
     size_t i = 0;
 
-    if (!row[len]) {
+    while (*sources[i].table &&
+           (strlen(sources[i].table) != len || strncmp(row, sources[i].table, len) != 0))
+        i++;
+    return sources[i].again;
+}
+
+static void found_row(void *self, const char *row)
+{
+    if (!strchr(row, ' '))
         found(self,
               "%s: rows that were written are gone; a store that is enrolled anew receives what "
               "the registry has",
               row);
-        return;
-    }
-    while (*sources[i].table &&
-           (strlen(sources[i].table) != len || strncmp(row, sources[i].table, len) != 0))
-        i++;
-    found(self, "%s: not what was written; %s", row, sources[i].again);
+    else
+        found(self, "%s: not what was written; %s", row, again_of(row));
 }
 
 /* Damage is a finding; anything else ends the check. */
@@ -118,7 +122,8 @@ static enum ocop_status check_sealed(void *self, struct id replica, const struct
         return st;
     }
     if (st)
-        found(c, "change-set %s %llu: %s", text, (unsigned long long)row->seq, why.text);
+        found(c, "change-set %s %llu: %s; %s", text, (unsigned long long)row->seq, why.text,
+              again_of("sealed"));
     c->replica = replica;
     c->seq = row->seq;
     memcpy(c->hash, row->set.hash, HASH_LEN);
@@ -158,6 +163,8 @@ static enum ocop_status check_record(struct check *c, const struct kind *k, cons
 
     arena_reset(&c->arena);
     st = store_record(c->s, k->number, id, &c->arena, &f, &version, &why);
+    if (st == OCOP_ENOTFOUND) /* and it was listed just now */
+        st = err_set(&why, OCOP_EDAMAGED, "it cannot be found by its id; %s", again_of(k->name));
     if (!st)
         st = store_outbox_has(c->s, id, &pending, &why);
     /* What others changed under a draft may not fit with it: that is for the officer to see. */

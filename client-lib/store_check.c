@@ -301,9 +301,10 @@ struct record_check {
     struct arena arena;
 };
 
+/* One that was listed just now and is not found by its kind and id is damaged too. */
 static bool is_unreadable(enum ocop_status st)
 {
-    return st == OCOP_EDAMAGED || st == OCOP_EPROTO || st == OCOP_ELIMIT;
+    return st == OCOP_EDAMAGED || st == OCOP_EPROTO || st == OCOP_ELIMIT || st == OCOP_ENOTFOUND;
 }
 
 static enum ocop_status check_record(struct ocop_store *s, uint32_t kind, const struct id *id,

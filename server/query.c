@@ -383,18 +383,22 @@ static const char *source_of(const char *row)
     static const struct {
         const char *table, *again;
     } sources[] = {
-        {"log ", "restore a backup; devices send again what it lacks"},
-        {"meta ", "who this registry is stands nowhere else: restore a backup"},
-        {"invitation ", "revoke what was enrolled by it and invite again"},
-        {"contact ", "the next sync of that device writes it anew"},
-        {"quarantine ", "what a revoked device pushed is in its own store, and in backups"},
-        {"backup ", "a note of a backup that was made; look for its file"},
+        {"meta", "who this registry is stands nowhere else: restore a backup"},
+        {"invitation", "revoke what was enrolled by it and invite again"},
+        {"contact", "the next sync of that device writes it anew"},
+        {"quarantine", "what a revoked device pushed is in its own store, and in backups"},
+        {"backup", "a note of a backup that was made; look for its file"},
+        {"brought", "who has the content shows so again before he is given it"},
+        {"lacking", "`ocopd files verify --mend` notes anew what is not there"},
+        {"", "restore a backup; devices send again what it lacks"}, /* the log's */
     };
+    const size_t len = strcspn(row, " ");
+    size_t i = 0;
 
-    for (size_t i = 0; i < sizeof sources / sizeof *sources; i++)
-        if (strncmp(row, sources[i].table, strlen(sources[i].table)) == 0)
-            return sources[i].again;
-    return "";
+    while (*sources[i].table &&
+           (strlen(sources[i].table) != len || strncmp(row, sources[i].table, len) != 0))
+        i++;
+    return sources[i].again;
 }
 
 static enum ocop_status sums_of(struct registry *r, const struct sum_table *t,

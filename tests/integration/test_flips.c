@@ -371,6 +371,15 @@ static bool is_harmless(const char *column)
     return strcmp(column, "n") == 0;
 }
 
+/* Behind where it is, what can be made good from what: "...; the registry has it". */
+static bool says_from_what(const char *said)
+{
+    for (const char *at = said; (at = strstr(at, "; ")) != NULL; at += 2)
+        if (at[2] > ' ')
+            return true;
+    return false;
+}
+
 static void flip_one_column(struct victim *v, const char *table, const char *column,
                             const char *type)
 {
@@ -392,6 +401,9 @@ static void flip_one_column(struct victim *v, const char *table, const char *col
         fail_msg("bit %u of %s.%s is found by nobody", bit, table, column);
     if (*v->said && !strstr(v->said, where))
         fail_msg("bit %u of %s.%s: it is not said where: %s", bit, table, column, v->said);
+    if (*v->said && !says_from_what(v->said))
+        fail_msg("bit %u of %s.%s: it is not said from what to make it good: %s", bit, table,
+                 column, v->said);
 }
 
 static void flip_every_column(struct victim *v)
