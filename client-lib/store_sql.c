@@ -164,8 +164,8 @@ static const char *const questions[Q_COUNT] = {
     "SELECT " FILE_COLUMNS " FROM file AS f WHERE here = 1 AND ((central = 1 AND NOT EXISTS "
     "(SELECT 1 FROM attachment AS t JOIN outbox AS o ON o.record = t.id WHERE t.hash = f.hash "
     "AND NOT EXISTS (SELECT 1 FROM base WHERE record = t.id))) "
-    "OR (SELECT max(t.removed_ms IS NULL) = 0 FROM attachment AS t "
-    "WHERE t.hash = f.hash)) ORDER BY tried_ms, hash",
+    "OR (wanted = 0 AND (SELECT max(t.removed_ms IS NULL) = 0 FROM attachment AS t "
+    "WHERE t.hash = f.hash))) ORDER BY tried_ms, hash", /* what a record that left owes stays */
     [Q_FILE_OWE] =
         "UPDATE file SET wanted = 1, sum = row_sum(hash, size, here, central, 1, done, tried_ms) "
         "WHERE here = 1 AND central = 0 AND hash = (SELECT hash FROM attachment WHERE id = ?1 "

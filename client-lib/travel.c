@@ -206,7 +206,7 @@ static enum ocop_status note(struct travel *t, struct moving *m, struct ocop_err
         t->s->files_known = t->s->files_known && found; /* one more that nothing names */
     }
     row.done = row.central ? row.size : bytes_there(m);
-    row.here = row.here || m->row.here;
+    row.here = row.here || (m->down && m->row.here); /* one that goes up may be let go meanwhile */
     row.wanted = row.wanted && !row.central && !m->removed && !(m->down && row.here);
     if (!st && m->unnamed && row.asked)
         st = ask_no_more(t, &row, err);

@@ -313,6 +313,30 @@ static void what_a_record_that_left_owed_is_not_owed_when_it_was_removed(void **
     asks_no_more(c);
 }
 
+/* It has another name here, by which it was removed: no reason to let it go. */
+static void what_a_record_that_left_owes_is_not_let_go(void **state)
+{
+    struct cabinet *c = *state;
+    static struct photo p, q;
+    struct ocop_error err = {0};
+    struct ocop_sync_summary sum;
+    unsigned gone;
+    const struct ocop_sync_options none = {.files = OCOP_FILES_NONE};
+    brought(c, 1, 44, &p);
+    c->ahead_ms = 401 * DAY;
+    assert_int_equal(retain(c, NULL, 0, false, NULL).removed, 1);
+    photo_fill(&q, 44);
+    attach(c, 1, world_inspect(&c->w, 1, "fail"), &q);
+    must(ocop_sync(c->w.stores[1], &none, &sum, &err), &err);
+    world_move(&c->w, KIND_INSPECTION, q.record, &c->w.other_commune);
+    must(ocop_sync(c->w.stores[1], &none, &sum, &err), &err);
+    assert_int_equal(sum.departed, 2);
+    must(ocop_files_keep(c->w.stores[1], 0, &gone, &err), &err);
+    assert_int_equal(gone, 0);
+    assert_true(world_has_content(&c->w, 1, q.hash));
+    assert_int_equal(world_sync(&c->w, 1).files_sent, 1);
+}
+
 /* It came, and the device did not hear of it: of what was removed meanwhile, and whose record left,
  * it lets go as soon as it hears that. */
 static void what_is_removed_when_its_record_has_left_is_let_go(void **state)
@@ -679,6 +703,7 @@ int main(void)
         TEST(what_a_draft_names_is_not_let_go),
         TEST(a_fetched_copy_of_what_a_restore_lost_is_not_owed),
         TEST(what_a_record_that_left_owed_is_not_owed_when_it_was_removed),
+        TEST(what_a_record_that_left_owes_is_not_let_go),
         TEST(what_is_removed_when_its_record_has_left_is_let_go),
         TEST(the_same_photo_attached_again_is_wanted_again),
         TEST(what_an_office_must_be_able_to_show_is_kept),

@@ -123,6 +123,7 @@ struct device {
     unsigned family;  /* copies of one store belong together */
     bool tainted;     /* it is a copy, has one, or was an older self */
     bool rekeying;    /* its new keys are perhaps not the registry's yet */
+    bool keys_unsure; /* it failed to make new ones, which may lie in its log all the same */
     bool bare;        /* its store came back without the files that belong to it */
     uint64_t rubbish; /* contents in whose place it has other bytes, a bit each */
     unsigned files_findings;

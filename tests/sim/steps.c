@@ -367,6 +367,7 @@ static void rekeys(struct device *d)
     enum ocop_status st = ocop_rekey_device(d->store, NULL);
     sim_trace(s, "device %u makes new keys: %s", d->index, err_name(st));
     d->rekeying = true;
+    d->keys_unsure = d->keys_unsure || st != OCOP_OK;
     for (unsigned i = 0; i < SIM_COPIES_MAX; i++)
         s->copies[i].used = s->copies[i].used && s->copies[i].device != d->index;
 }
@@ -548,7 +549,7 @@ static void store_copied(struct sim *s)
 {
     struct device *d = device_drawn(s);
     /* Of two that share new keys which the registry has not taken yet, one only can bring them. */
-    if (!d || d->busy || !d->enrolled || d->rekeying)
+    if (!d || d->busy || !d->enrolled || d->rekeying || d->keys_unsure)
         return;
     struct copy *c = copy_drawn(s, d->index);
     if (c && chance_percent(&s->chance, 60)) {
