@@ -311,6 +311,29 @@ static enum ocop_status take_unseal(struct taking *t, const Ocop__Sync__SetOutco
     return st ? st : lost_unseal(t, o->seq, err);
 }
 
+/* A set by a key of before: in the history in which it was sealed the new one came later than in
+ * this. It is sealed again by the one that both have, and so is what follows it. */
+static enum ocop_status take_signature(struct taking *t, const Ocop__Sync__SetOutcome *o,
+                                       struct ocop_error *err)
+{
+    const struct identity *me = &t->s->me;
+    struct sealed_row row = {.seq = 0};
+    bool found;
+    enum ocop_status st;
+
+    arena_reset(&t->late);
+    st = store_sealed_below(t->s, &me->replica, o->seq + 1, &t->late, &found, &row, err);
+    if (st || t->result->unsealed)
+        return st;
+    if (!found || row.seq != o->seq || row.acked ||
+        changeset_verify(row.set.hash, row.set.signature, me->sign.public_key, NULL) == OCOP_OK)
+        taking_fail(t, OCOP_EAUTH,
+                    "the registry has another key for this device; ask for a new invitation");
+    for (uint64_t seq = me->seq; !st && !t->result->failed && seq >= o->seq; seq--)
+        st = lost_unseal(t, seq, err);
+    return st;
+}
+
 /* A set that the registry has another of, or that does not continue what it has. */
 static enum ocop_status take_parting(struct taking *t, const Ocop__Sync__SetOutcome *o,
                                      struct ocop_error *err)
@@ -341,9 +364,7 @@ static enum ocop_status take_set(struct taking *t, const Ocop__Sync__SetOutcome 
     case SET_TOO_LARGE:
         return take_unseal(t, o, err);
     case SET_SIGNATURE:
-        taking_fail(t, OCOP_EAUTH,
-                    "the registry has another key for this device; ask for a new invitation");
-        return OCOP_OK;
+        return take_signature(t, o, err);
     case SET_UNKNOWN_REPLICA:
         taking_fail(t, OCOP_ENOTENROLLED,
                     "the registry does not know this device; ask its office for a new invitation");

@@ -570,6 +570,30 @@ static void what_is_to_be_judged_again_may_stand_below_what_was_not_acknowledged
                      REQUEST_SETS_MAX + 2);
 }
 
+/* The new keys that the later backup has since no set, the older one took behind a set. */
+static void what_was_sealed_before_the_keys_came_is_sealed_again_where_they_came_first(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    struct ocop_store_status now;
+    backup_as(w, "older.db");
+    must(ocop_rekey_device(w->stores[1], &err), &err);
+    w->links[1].drop_reply = 1;
+    assert_int_equal(ocop_sync(w->stores[1], NULL, NULL, &err), OCOP_ETIMEOUT);
+    world_relink(w, 1, &w->links[1].link);
+    backup_as(w, "later.db");
+    restore_from(w, "older.db");
+    struct ocop_id id = world_inspect(w, 1, "pass");
+    world_sync(w, 1);
+    world_sync(w, 1);
+    must(ocop_store_status(w->stores[1], &now, &err), &err);
+    assert_false(now.rekeying);
+    restore_from(w, "later.db");
+    world_sync(w, 1);
+    assert_int_equal(state_of(w, 1, id), OCOP_ACCEPTED);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM inspection"), 1);
+}
+
 /* The same for a copy: it keeps the name that it has had since it parted, so that what the later
  * backup has of it is not brought again under another. */
 static void what_a_copy_brought_is_brought_once_though_the_wrong_backup_came_first(void **state)
@@ -945,6 +969,7 @@ int main(void)
         T(what_was_refused_before_a_restore_and_is_taken_after_it_is_said_to_be_taken),
         T(what_an_older_backup_took_and_a_later_one_refuses_is_said_to_be_refused),
         T(what_is_to_be_judged_again_may_stand_below_what_was_not_acknowledged),
+        T(what_was_sealed_before_the_keys_came_is_sealed_again_where_they_came_first),
         T(what_a_copy_brought_is_brought_once_though_the_wrong_backup_came_first),
         T(a_store_that_forked_since_the_backup_is_not_shut_out),
         T(a_device_without_a_certificate_is_enrolled_again_and_loses_nothing),
