@@ -158,11 +158,42 @@ static void strokes_become_a_signature(void **state)
     office_expect(o, 0, DEVICE(o, "lan", "fetch", id), "<path d=\"M10 20l2 5\" data-ms=\"0 16\"/>");
     office_expect(o, 0, DEVICE(o, "lan", "fetch", id), "<path d=\"M30 30h0\" data-ms=\"99\"/>");
     office_expect(o, 0, DEVICE(o, "lan", "files", record), "signature  image/svg+xml");
-    static const char *const bad[] = {"1,2",   "1,2,x",       "1,2,-3",
-                                      "1;2,3", "1,2,3 <svg>", "99999999999,1,1"};
+    static const char *const bad[] = {"1,2",         "1,2,x",           "1,2,-3",  "1;2,3",
+                                      "1,2,3 <svg>", "99999999999,1,1", "nan,1,0", "inf,1,0",
+                                      "0x10,1,0",    "1e3,1,0",         "1.5,2,0", "1,2,3,4"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         office_expect(o, 1, office_device(o, "lan", bad[i], args), "is no stroke such as");
     office_expect(o, 2, office_device(o, "lan", "\n", args), "strokes: there are none");
+    static char many[20001 * 8 + 1];
+    for (size_t i = 0; i < 20001; i++) /* each a stroke of its own */
+        memcpy(many + 8 * i, "1,1,999\n", 8);
+    office_expect(o, 2, office_device(o, "lan", many, args), "they have more than 20000 points");
+}
+
+/* Entities of entities, a file of the machine, a script: a signature is kept as it came, nobody
+ * here opens it, and it is no photo. */
+static void a_drawing_that_would_unfold_without_end_is_opened_by_nobody(void **state)
+{
+    static const char drawing[] =
+        "<?xml version=\"1.0\"?><!DOCTYPE svg [<!ENTITY a \"aaaaaaaaaa\">"
+        "<!ENTITY b \"&a;&a;&a;&a;&a;&a;&a;&a;\"><!ENTITY c \"&b;&b;&b;&b;&b;&b;&b;&b;\">"
+        "<!ENTITY d \"&c;&c;&c;&c;&c;&c;&c;&c;\"><!ENTITY e \"&d;&d;&d;&d;&d;&d;&d;&d;\">"
+        "<!ENTITY x SYSTEM \"file:///etc/passwd\">]><svg xmlns=\"http://www.w3.org/2000/svg\" "
+        "width=\"1e999\" viewBox=\"0 0 inf nan\"><script>alert(1)</script>&e;&x;</svg>";
+    struct office *o = *state;
+    char record[40], id[40], path[PROCESS_PATH_MAX];
+    office_record(o, "lan", "inspection", 0, "vẽ", record);
+    const char *file = make_file(o, "ve.svg", drawing, sizeof drawing - 1);
+    office_expect(o, 2, DEVICE(o, "lan", "attach", record, file, "--role", "photo"),
+                  "image/svg+xml cannot be a photo");
+    office_expect(o, 0, DEVICE(o, "lan", "attach", record, file, "--role", "signature"), "-");
+    snprintf(id, sizeof id, "%.36s", o->out);
+    office_expect(o, 0, DEVICE(o, "lan", "sync"), "files sent:");
+    office_expect(o, 0, OFFICE(o, "files", "thumbnails"), " have none");
+    office_expect(o, 3, DEVICE(o, "lan", "fetch", id, "--thumbnail"), "");
+    office_expect(o, 0, DEVICE(o, "lan", "fetch", id, "--output", office_path(o, "ve2.svg", path)),
+                  "");
+    expect_same(o, "ve.svg", "ve2.svg");
 }
 
 static void what_cannot_be_attached_is_one_line_and_its_exit_code(void **state)
@@ -456,6 +487,7 @@ int main(void)
         cmocka_unit_test(photos_are_scaled_when_that_is_said),
         cmocka_unit_test(without_a_role_an_image_is_a_photo_and_the_rest_a_document),
         cmocka_unit_test(strokes_become_a_signature),
+        cmocka_unit_test(a_drawing_that_would_unfold_without_end_is_opened_by_nobody),
         cmocka_unit_test(what_cannot_be_attached_is_one_line_and_its_exit_code),
         cmocka_unit_test(a_killed_sync_goes_on_where_it_was),
         cmocka_unit_test(a_large_file_goes_by_several_connections_at_once),
