@@ -23,6 +23,7 @@ static struct {
         UNHEARD_OF,
         SHORT_NONCE,
         SHORT_CHUNK,
+        WRONG_CHUNK,
         BEING_MADE,
         UNASKED
     } how;
@@ -127,6 +128,12 @@ enum ocop_status __wrap_blobs_answer(struct registry *r, const struct server_key
         enum ocop_status given = __real_blobs_answer(r, keys, sender, in, a, out, err);
         if (given == OCOP_OK && (*out)->n_chunks)
             (*out)->chunks[0]->data.len = 1;
+        return given;
+    }
+    if (lies.how == WRONG_CHUNK) {
+        enum ocop_status given = __real_blobs_answer(r, keys, sender, in, a, out, err);
+        for (size_t i = 0; given == OCOP_OK && i < (*out)->n_chunks; i++)
+            (*out)->chunks[i]->data.data[100] ^= 1;
         return given;
     }
     if (lies.how == UNASKED)
@@ -696,6 +703,31 @@ static void a_chunk_that_is_none_stops_no_other(void **state)
     free(good);
 }
 
+/* All of it comes, and it is another content: it never has the name of the one that was asked for.
+ */
+static void what_comes_with_another_hash_is_not_taken(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    struct photo *p = photo(3 * CHUNK, 72);
+    uint8_t bytes[10];
+    size_t got;
+    attach(w, 1, world_inspect(w, 1, "pass"), p);
+    world_sync(w, 1);
+    world_sync(w, 0);
+    fetch(w, 0, p->id);
+    lies.how = WRONG_CHUNK;
+    struct ocop_sync_summary sum = sync(w, 0, NULL);
+    lies.how = TRUTH;
+    assert_int_equal(sum.files_received, 0);
+    assert_int_equal(sum.files_left, 1);
+    assert_int_equal(ocop_file_read(w->stores[0], &p->id, 0, bytes, sizeof bytes, &got, &err),
+                     OCOP_ENOTFOUND);
+    assert_int_equal(world_sync(w, 0).files_received, 1);
+    expect_here(w, 0, p);
+    free(p);
+}
+
 /* That it has the content makes nobody believe that it says so: one that is to be sent is sent. */
 static void a_chunk_that_nobody_asked_for_is_not_taken(void **state)
 {
@@ -776,6 +808,7 @@ int main(void)
         TEST(a_server_that_knows_no_files_takes_the_records),
         TEST(a_nonce_that_is_none_is_not_proved_by),
         TEST(a_chunk_that_is_none_stops_no_other),
+        TEST(what_comes_with_another_hash_is_not_taken),
         TEST(a_chunk_that_nobody_asked_for_is_not_taken),
         TEST(thumbnails_go_first_and_then_the_smallest),
     };

@@ -330,6 +330,23 @@ static void there_is_room_for_all_that_is_made_of_a_photo(void **state)
     free(q);
 }
 
+/* Before its first chunk is written, at the centre and on the device that fetches it. */
+static void there_is_room_for_all_that_travels(void **state)
+{
+    struct world *w = *state;
+    struct photo *p = photo(3 * CHUNK, 734);
+    attach(w, 1, world_inspect(w, 1, "pass"), p);
+    room_asked = 0;
+    world_sync(w, 1);
+    assert_int_equal(room_asked, p->len);
+    world_sync(w, 0);
+    fetch(w, 0, p->id);
+    room_asked = 0;
+    assert_int_equal(world_sync(w, 0).files_received, 1);
+    assert_int_equal(room_asked, p->len);
+    free(p);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_hooked, close_hooked)
@@ -340,6 +357,7 @@ int main(void)
         TEST(what_is_attached_while_another_fails_to_stays),
         TEST(a_full_disk_is_told_as_one_and_leaves_the_store_as_it_was),
         TEST(there_is_room_for_all_that_is_made_of_a_photo),
+        TEST(there_is_room_for_all_that_travels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
