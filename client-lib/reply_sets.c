@@ -167,7 +167,8 @@ static enum ocop_status take_effect(struct taking *t, const struct outbox_row *r
     known = found || c->verb == VERB_CREATE;
     if (found && at && version >= at)
         return effect_is_in_base(t, row, &base, version, left.count > 0, err);
-    if (left.count == 0 && !in_case)
+    /* What waited came behind what it waited for, be that recorded later: it stands over it. */
+    if (left.count == 0 && !in_case && row->state != OUTBOX_WAITING)
         return store_base_delete(s, &row->record, err);
     for (size_t i = 0; i < c->fields.count; i++)
         if (!in_case || !held(t, o, c, &c->fields.v[i]))

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "assign.h"
 #include "bounds.h"
 #include "world.h"
 
@@ -31,6 +32,13 @@ static void set(struct world *w, unsigned n, ProtobufCMessage **m, const char *a
     struct ocop_error err = {0};
     if (ocop_set_text(w->stores[n], m, assignment, &err) != OCOP_OK)
         fail_msg("%s: %s", assignment, err.text);
+}
+
+static void must_have_role(struct world *w, const char *role)
+{
+    struct ocop_error err = {0};
+    if (assign_roles(w->registry, &w->keys, &w->officers[1], role, "thử", &err) != OCOP_OK)
+        fail_msg("%s", err.text);
 }
 
 /* A loaded record under another id, without its paper number: what an app calls "copy". */
@@ -206,6 +214,31 @@ static void what_is_taken_back_in_an_open_record_leaves_its_draft(void **state)
     assert_int_equal(ocop_save(w->stores[1], m, &err), OCOP_OK);
     assert_int_equal(state_of(w, 1, id), OCOP_ACCEPTED);
     ocop_free(m);
+}
+
+/* The record is made again when its maker may make it, and what waited for it comes behind that. */
+static void what_waited_for_a_refused_record_comes_behind_the_new_one(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    must_have_role(w, "laboratory");
+    struct ocop_id id = world_inspect(w, 1, "pass");
+    world_amend(w, 1, id, "conclusion=fail");
+    struct ocop_sync_summary sum = world_sync(w, 1);
+    assert_int_equal(sum.refused, 1);
+    assert_int_equal(sum.waiting, 1);
+    must_have_role(w, "inspector");
+    world_sync(w, 1);
+    ProtobufCMessage *m = load(w, 1, id);
+    set(w, 1, &m, "conclusion=conditional");
+    assert_int_equal(ocop_save(w->stores[1], m, &err), OCOP_OK);
+    ocop_free(m);
+    assert_int_equal(ocop_submit_draft(w->stores[1], &id, NULL, &err), OCOP_OK);
+    world_sync(w, 1);
+    world_sync(w, 1);
+    assert_string_equal(world_value(w, "inspection", id, "conclusion"), "\"fail\"");
+    assert_true(shows(w, 1, id, "\"conclusion\":\"fail\""));
+    assert_int_equal(state_of(w, 1, id), OCOP_ACCEPTED);
 }
 
 /* Opened while new, submitted and numbered elsewhere, changed by others: all of that stays. */
@@ -422,6 +455,7 @@ int main(void)
         T(a_second_edit_in_an_open_record_is_based_on_what_the_first_saw),
         T(a_draft_of_an_open_record_keeps_what_came),
         T(what_is_taken_back_in_an_open_record_leaves_its_draft),
+        T(what_waited_for_a_refused_record_comes_behind_the_new_one),
         T(an_open_draft_that_was_submitted_meanwhile_keeps_its_number),
         T(an_edit_based_on_a_lost_history_opens_a_case),
         T(an_open_record_that_left_the_device_is_not_made_anew),
