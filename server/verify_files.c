@@ -74,6 +74,16 @@ static enum ocop_status want(struct reading *v, const struct query_file *f, bool
     return OCOP_OK;
 }
 
+static const struct content_dir *backup_with(struct reading *v, const uint8_t hash[FILE_HASH_LEN],
+                                             uint64_t size)
+{
+    bool there = false;
+    for (size_t i = 0; i < v->backups; i++)
+        if (content_there(&v->backup[i], hash, size, &there, NULL) == OCOP_OK && there)
+            return &v->backup[i];
+    return NULL;
+}
+
 static enum ocop_status read_one(void *self, const struct query_file *f, struct ocop_error *err)
 {
     struct reading *v = self;
@@ -102,8 +112,11 @@ static enum ocop_status read_one(void *self, const struct query_file *f, struct 
     }
     v->found->missing++;
     st = blobs_was_here(v->r, f->hash, &was_here, err);
-    if (st != OCOP_OK || was_here)
-        return st != OCOP_OK ? st : want(v, f, false, NULL, err);
+    /* One that a backup has was here too, and a restore forgot that. */
+    if (st == OCOP_OK && (was_here || backup_with(v, f->hash, f->size)))
+        return want(v, f, false, NULL, err);
+    if (st != OCOP_OK)
+        return st;
     fprintf(v->out, "missing\tattachment %s\tdevice %" PRIu32 "\t", id_text(f->id, id), f->device);
     show_str(v->out, f->officer);
     fputs("\tits device has not brought it yet\n", v->out);
@@ -119,15 +132,6 @@ static void tell_want(struct reading *v, const struct want *w)
     fputc('\t', v->out);
     if (w->why)
         fprintf(v->out, "it cannot be read: %s; ", w->why);
-}
-
-static const struct content_dir *backup_with(struct reading *v, const struct want *w)
-{
-    bool there = false;
-    for (size_t i = 0; i < v->backups; i++)
-        if (content_there(&v->backup[i], w->hash, w->size, &there, NULL) == OCOP_OK && there)
-            return &v->backup[i];
-    return NULL;
 }
 
 /* From the first backup that has it whole and gives it; NULL: none does. Only what is ours fails.
@@ -242,7 +246,7 @@ static enum ocop_status mend_all(struct reading *v, struct ocop_error *err)
 static void tell_all(struct reading *v)
 {
     for (const struct want *w = v->wants; w; w = w->next) {
-        const struct content_dir *backup = backup_with(v, w);
+        const struct content_dir *backup = backup_with(v, w->hash, w->size);
         tell_want(v, w);
         if (backup)
             fprintf(v->out, "it is in %s", backup->path);

@@ -466,6 +466,33 @@ static void what_cannot_be_put_in_its_place_is_told_and_asked_of_devices(void **
     free(p);
 }
 
+/* A restore forgot that it was here, and its device has let go of it: a backup that was made since
+ * has it. */
+static void what_a_later_backup_has_is_taken_from_it(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    struct photo *p = brought(w, 640);
+    struct content_dir files;
+    struct told t;
+    char path[PATH_MAX];
+    unsigned gone;
+    must(ocop_files_keep(w->stores[1], 0, &gone, &err), &err);
+    assert_int_equal(gone, 1);
+    backup(w, "one", &files);
+    path_of(&w->registry->blobs, p, path);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(sqlite3_exec(w->registry->db, "DELETE FROM brought", NULL, NULL, NULL),
+                     SQLITE_OK);
+    struct files_found found = verified(w, false, &t);
+    assert_int_equal(found.lost, 1);
+    SAYS(&t, "it is in ");
+    found = verified(w, true, &t);
+    assert_int_equal(found.from_backups, 1);
+    assert_true(at_centre(w, p));
+    free(p);
+}
+
 /* Who says that a content has another size than it has keeps nobody from being asked for it. */
 static void of_two_sizes_that_are_named_the_right_one_is_asked_for(void **state)
 {
@@ -506,6 +533,7 @@ int main(void)
         TEST(a_backup_is_found_from_everywhere),
         TEST(what_comes_while_it_is_mended_stays),
         TEST(what_cannot_be_put_in_its_place_is_told_and_asked_of_devices),
+        TEST(what_a_later_backup_has_is_taken_from_it),
         TEST(of_two_sizes_that_are_named_the_right_one_is_asked_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
