@@ -26,7 +26,9 @@ static void show_requests(const struct server_keys *k, FILE *out)
 
     buf_init(&text, KEYS_TEXT_MAX);
     keys_request(k, &text);
-    if (text.len)
+    if (text.failed)
+        fputs("there is no memory to say what waits for the root\n", out);
+    else if (text.len)
         fprintf(out,
                 "waits for the root; run `ocopd keys sign \"LINE\" --root FILE` where it is, then "
                 "`ocopd keys install \"ANSWER\"` here:\n%s",
@@ -79,6 +81,8 @@ static enum ocop_status root_signs(struct server_keys *k, const struct env *env,
     buf_init(&requests, KEYS_TEXT_MAX);
     buf_init(&answer, KEYS_TEXT_MAX);
     keys_request(k, &requests);
+    if (st == OCOP_OK && requests.failed)
+        st = err_nomem(err);
     char *text = (char *)(uintptr_t)buf_cstr(&requests);
     for (char *line = strtok_r(text, "\n", &at); st == OCOP_OK && line;
          line = strtok_r(NULL, "\n", &at)) {
