@@ -67,13 +67,11 @@ static enum ocop_status put_back(struct taking *t, const struct change *c, int64
     st = store_outbox_one(s, seq, index, &c->record, &t->work, &found, &row, err);
     if (st)
         return st;
-    if (found) {
-        st = store_outbox_settled(s, row.n, OUTBOX_SEALED, "", "", err);
-    } else {
+    if (!found || c->verb == VERB_CREATE)
         st = put_base(t, c, err);
-        if (!st)
-            st = store_outbox_put_back(s, c, seq, index, err);
-    }
+    if (!st)
+        st = found ? store_outbox_settled(s, row.n, OUTBOX_SEALED, "", "", err)
+                   : store_outbox_put_back(s, c, seq, index, err);
     return st ? st : show_again(t, c, err);
 }
 
