@@ -488,6 +488,7 @@ static void what_a_later_backup_has_is_taken_from_it(void **state)
     assert_int_equal(found.lost, 1);
     SAYS(&t, "it is in ");
     found = verified(w, true, &t);
+    SAYS(&t, "taken from ");
     assert_int_equal(found.from_backups, 1);
     assert_true(at_centre(w, p));
     free(p);
@@ -511,6 +512,7 @@ static void of_two_sizes_that_are_named_the_right_one_is_asked_for(void **state)
         path_of(&w->registry->blobs, p, path);
         assert_int_equal(unlink(path), 0);
         (void)verified(w, true, &t);
+        SAYS(&t, "asked of the devices that may have it");
         world_sync(w, 1);
         assert_true(at_centre(w, p));
         free(p);
