@@ -151,7 +151,7 @@ static enum ocop_status take_effect(struct taking *t, const struct outbox_row *r
     struct outbox_rows left;
     struct fields base;
     uint64_t version;
-    bool found, known;
+    bool found, known, again;
     size_t kept = 0;
     enum ocop_status st = store_outbox_delete(s, row->n, err);
 
@@ -165,13 +165,16 @@ static enum ocop_status take_effect(struct taking *t, const struct outbox_row *r
     if (st)
         return st;
     known = found || c->verb == VERB_CREATE;
+    /* Where an attachment lies that was made again says the registry alone. */
+    again = found && c->verb == VERB_CREATE && c->kind == KIND_ATTACHMENT;
     if (found && at && version >= at)
         return effect_is_in_base(t, row, &base, version, left.count > 0, err);
     /* What waited came behind what it waited for, be that recorded later: it stands over it. */
-    if (left.count == 0 && !in_case && row->state != OUTBOX_WAITING)
+    if (left.count == 0 && !in_case && !again && row->state != OUTBOX_WAITING)
         return store_base_delete(s, &row->record, err);
     for (size_t i = 0; i < c->fields.count; i++)
-        if (!in_case || !held(t, o, c, &c->fields.v[i]))
+        if ((!in_case || !held(t, o, c, &c->fields.v[i])) &&
+            !(again && c->fields.v[i].number == FIELD_UNIT))
             c->fields.v[kept++] = c->fields.v[i];
     c->fields.count = kept;
     if (known)
