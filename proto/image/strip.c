@@ -591,7 +591,7 @@ static bool is_profile(struct strip *s, struct span chunk)
 /* One that has bytes behind its end goes as a whole. */
 static bool png_profile(struct strip *s, const uint8_t head[8], uint64_t len)
 {
-    uint8_t *p = malloc((size_t)len);
+    uint8_t *p = malloc((size_t)len + 1);
     bool there, good;
 
     if (!p) {
