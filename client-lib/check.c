@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "again.h"
 #include "device_keys.h"
 #include "files.h"
 #include "sync.h"
@@ -47,9 +48,7 @@ static void found_in_file(void *self, const char *line)
 }
 
 /* What can be had again, and from where. Of a table that is not here: of a kind. */
-static const struct {
-    const char *table, *again;
-} sources[] = {
+static const struct again sources[] = {
     {"meta", "who this store is stands nowhere else; go back to a copy of the file, or enrol anew"},
     {"outbox", "it was not sent yet and stands nowhere else; look at its record, discard it and "
                "make it again"},
@@ -62,17 +61,6 @@ static const struct {
     {"", "the registry has it; a store that is enrolled anew receives it"},
 };
 
-static const char *again_of(const char *row)
-{
-    const size_t len = strcspn(row, " ");
-    size_t i = 0;
-
-    while (*sources[i].table &&
-           (strlen(sources[i].table) != len || strncmp(row, sources[i].table, len) != 0))
-        i++;
-    return sources[i].again;
-}
-
 static void found_row(void *self, const char *row)
 {
     if (!strchr(row, ' '))
@@ -81,7 +69,7 @@ static void found_row(void *self, const char *row)
               "the registry has",
               row);
     else
-        found(self, "%s: not what was written; %s", row, again_of(row));
+        found(self, "%s: not what was written; %s", row, again_from(sources, row));
 }
 
 /* Damage is a finding; anything else ends the check. */
@@ -123,7 +111,7 @@ static enum ocop_status check_sealed(void *self, struct id replica, const struct
     }
     if (st)
         found(c, "change-set %s %llu: %s; %s", text, (unsigned long long)row->seq, why.text,
-              again_of("sealed"));
+              again_from(sources, "sealed"));
     c->replica = replica;
     c->seq = row->seq;
     memcpy(c->hash, row->set.hash, HASH_LEN);
@@ -164,7 +152,8 @@ static enum ocop_status check_record(struct check *c, const struct kind *k, cons
     arena_reset(&c->arena);
     st = store_record(c->s, k->number, id, &c->arena, &f, &version, &why);
     if (st == OCOP_ENOTFOUND) /* and it was listed just now */
-        st = err_set(&why, OCOP_EDAMAGED, "it cannot be found by its id; %s", again_of(k->name));
+        st = err_set(&why, OCOP_EDAMAGED, "it cannot be found by its id; %s",
+                     again_from(sources, k->name));
     if (!st)
         st = store_outbox_has(c->s, id, &pending, &why);
     /* What others changed under a draft may not fit with it: that is for the officer to see. */

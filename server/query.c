@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "again.h"
 #include "bounds.h"
 #include "migrate.h"
 #include "sum.h"
@@ -377,29 +378,16 @@ enum ocop_status query_integrity(struct registry *r, struct ocop_error *err)
     return st;
 }
 
-/* Who has what a row held. */
-static const char *source_of(const char *row)
-{
-    static const struct {
-        const char *table, *again;
-    } sources[] = {
-        {"meta", "who this registry is stands nowhere else: restore a backup"},
-        {"invitation", "revoke what was enrolled by it and invite again"},
-        {"contact", "the next sync of that device writes it anew"},
-        {"quarantine", "what a revoked device pushed is in its own store, and in backups"},
-        {"backup", "a note of a backup that was made; look for its file"},
-        {"brought", "who has the content shows so again before he is given it"},
-        {"lacking", "`ocopd files verify --mend` notes anew what is not there"},
-        {"", "restore a backup; devices send again what it lacks"}, /* the log's */
-    };
-    const size_t len = strcspn(row, " ");
-    size_t i = 0;
-
-    while (*sources[i].table &&
-           (strlen(sources[i].table) != len || strncmp(row, sources[i].table, len) != 0))
-        i++;
-    return sources[i].again;
-}
+static const struct again sources[] = {
+    {"meta", "who this registry is stands nowhere else: restore a backup"},
+    {"invitation", "revoke what was enrolled by it and invite again"},
+    {"contact", "the next sync of that device writes it anew"},
+    {"quarantine", "what a revoked device pushed is in its own store, and in backups"},
+    {"backup", "a note of a backup that was made; look for its file"},
+    {"brought", "who has the content shows so again before he is given it"},
+    {"lacking", "`ocopd files verify --mend` notes anew what is not there"},
+    {"", "restore a backup; devices send again what it lacks"}, /* the log's */
+};
 
 static enum ocop_status sums_of(struct registry *r, const struct sum_table *t,
                                 struct ocop_error *err)
@@ -408,7 +396,8 @@ static enum ocop_status sums_of(struct registry *r, const struct sum_table *t,
 
     enum ocop_status st = sum_check(r->db, t, keep_first, row, err);
     if (st == OCOP_OK && *row)
-        st = err_set(err, OCOP_EDAMAGED, "%s is not what was written; %s", row, source_of(row));
+        st = err_set(err, OCOP_EDAMAGED, "%s is not what was written; %s", row,
+                     again_from(sources, row));
     return st;
 }
 

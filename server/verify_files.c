@@ -328,9 +328,9 @@ static enum ocop_status was_restored(struct registry *r, bool *out, struct ocop_
     return st;
 }
 
-/* One that cannot be removed now is told of, and keeps none of the others. */
 static const char unnamed[] = "no attachment names it";
 
+/* One that cannot be removed now is told of, and keeps none of the others. */
 static enum ocop_status swept(struct sweeping *w, const uint8_t hash[FILE_HASH_LEN],
                               const char *reason, enum ocop_status st, const struct ocop_error *why,
                               struct ocop_error *err)
@@ -388,7 +388,9 @@ static enum ocop_status sweep_part(void *self, const struct content_part_of *of,
         st = content_there(&w->r->blobs, of->hash, of->size, &there, err);
     if (st == OCOP_OK && (!named || there)) {
         st = content_part_remove(&w->r->blobs, of, &why);
-        return swept(w, of->hash, there ? "a part, and all of it is here" : unnamed, st, &why, err);
+        return swept(w, of->hash,
+                     there ? "a part, and all of it is here" : "a part, and no attachment names it",
+                     st, &why, err);
     }
     if (st != OCOP_OK || tried_ms >= w->before_ms)
         return st;

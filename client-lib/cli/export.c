@@ -1,22 +1,19 @@
 /* export: every record of a kind, or of all kinds, into one file that appears whole or not at all.
  * Knows no kind's fields. */
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "command.h"
 #include "input.h"
+#include "output.h"
 #include "record_csv.h"
 
-enum { PAGE_RECORDS = 1000, PATH_BYTES_MAX = 4096 };
+enum { PAGE_RECORDS = 1000 };
 
 struct export
 {
-    FILE *file;
-    char temporary[PATH_BYTES_MAX]; /* "": written in place */
+    FILE *file; /* stdout, or that of: */
+    struct output output;
     struct out page;
     bool csv;
     size_t count; /* records of the kind at hand */
@@ -29,35 +26,17 @@ static enum ocop_status cannot_write(const char *path, struct ocop_error *err)
     return command_fail(err, OCOP_EIO, NULL, "%s cannot be written: %m", path);
 }
 
-/* Beside the file that it shall become; a device or pipe is written as it is. */
 static enum ocop_status open_file(struct export *e, const char *path, struct ocop_error *err)
 {
-    struct stat st;
-    int fd;
+    enum ocop_status st = OCOP_OK;
 
     if (!path || strcmp(path, "-") == 0) {
         e->file = stdout;
         return OCOP_OK;
     }
-    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
-        e->file = fopen(path, "wb");
-        return e->file ? OCOP_OK : cannot_write(path, err);
-    }
-    if (snprintf(e->temporary, sizeof e->temporary, "%s.XXXXXX", path) >=
-        (int)sizeof e->temporary) {
-        e->temporary[0] = '\0';
-        return command_fail(err, OCOP_EINVAL, NULL, "the path is too long");
-    }
-    fd = mkstemp(e->temporary);
-    if (fd < 0) {
-        e->temporary[0] = '\0';
-        return cannot_write(path, err);
-    }
-    e->file = fdopen(fd, "wb");
-    if (e->file)
-        return OCOP_OK;
-    (void)close(fd);
-    return cannot_write(path, err);
+    st = output_open(&e->output, path, err);
+    e->file = e->output.file;
+    return st;
 }
 
 static enum ocop_status write_page(struct export *e, struct ocop_error *err)
@@ -70,20 +49,13 @@ static enum ocop_status write_page(struct export *e, struct ocop_error *err)
     return OCOP_OK;
 }
 
-/* On failure nothing stands at `path` that did not stand there before. */
 static enum ocop_status close_file(struct export *e, const char *path, enum ocop_status st,
                                    struct ocop_error *err)
 {
-    if (e->file && fflush(e->file) != 0 && !st)
+    if (e->file == stdout && fflush(e->file) != 0 && !st)
         st = cannot_write("the export", err);
-    if (e->temporary[0] && e->file && !st && fsync(fileno(e->file)) != 0)
-        st = cannot_write(path, err);
-    if (e->file && e->file != stdout && fclose(e->file) != 0 && !st)
-        st = cannot_write(path, err);
-    if (e->temporary[0] && !st && rename(e->temporary, path) != 0)
-        st = cannot_write(path, err);
-    if (e->temporary[0] && st)
-        (void)unlink(e->temporary);
+    if (e->file != stdout)
+        st = output_close(&e->output, path, st, err);
     out_fini(&e->page);
     return st;
 }

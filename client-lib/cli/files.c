@@ -5,11 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "command.h"
 #include "input.h"
+#include "output.h"
 #include "table.h"
 
 enum { PART_BYTES = 64 * 1024 };
@@ -344,47 +344,16 @@ static enum ocop_status write_file(struct session *s, const struct ocop_id *id, 
     return st;
 }
 
-/* To a new name first: what is there is replaced by all of it or not at all. A device or pipe is
- * written as it is: root's rename would leave a file in its place. *name is empty then. */
-static FILE *open_output(const char *path, struct out *name, struct ocop_error *err)
-{
-    struct stat there;
-    FILE *f = NULL;
-    int fd = -1;
-
-    if (stat(path, &there) == 0 && !S_ISREG(there.st_mode)) {
-        f = fopen(path, "wb");
-    } else {
-        out_printf(name, "%s.XXXXXX", path);
-        if (*out_text(name) && !name->failed)
-            fd = mkstemp(name->p);
-        f = fd < 0 ? NULL : fdopen(fd, "wb");
-        if (fd >= 0 && !f)
-            (void)close(fd);
-    }
-    if (!f)
-        (void)command_fail(err, OCOP_EIO, NULL, "%s cannot be written: %m", path);
-    return f;
-}
-
 static enum ocop_status write_to(struct session *s, const struct ocop_id *id, const char *path,
                                  struct ocop_error *err)
 {
-    struct out name = {0};
-    FILE *f = open_output(path, &name, err);
-    enum ocop_status st = f ? OCOP_OK : OCOP_EIO;
+    struct output o;
+    enum ocop_status st = output_open(&o, path, err);
 
-    if (f)
-        st = s->value[OPT_THUMBNAIL] ? write_thumbnail(s, id, f, path, err)
-                                     : write_file(s, id, f, path, err);
-    if (f && fclose(f) != 0 && !st)
-        st = command_fail(err, OCOP_EIO, NULL, "%s cannot be written: %m", path);
-    if (!st && name.len && rename(out_text(&name), path) != 0)
-        st = command_fail(err, OCOP_EIO, NULL, "%s cannot be written: %m", path);
-    if (st && name.len)
-        (void)remove(out_text(&name));
-    out_fini(&name);
-    return st;
+    if (!st)
+        st = s->value[OPT_THUMBNAIL] ? write_thumbnail(s, id, o.file, path, err)
+                                     : write_file(s, id, o.file, path, err);
+    return output_close(&o, path, st, err);
 }
 
 /* What is not here is asked for, and nothing else of files travels with it. */

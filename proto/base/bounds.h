@@ -68,7 +68,7 @@
 #define FILE_CHUNKS_SENT_MAX 32    /* in one request, of small files */
 #define FILE_CHUNKS_REPLY_MAX 16   /* in one reply */
 #define FILES_HASHED_ENOUGH MIB(8) /* in one request, in one batch: others with the next */
-#define MOVED_ENOUGH 10000   /* attachments moved with their records in one batch: the rest waits */
+#define MOVED_ENOUGH 10000   /* moved with their records in one request, one batch: others wait */
 #define MOVED_BYTES 128      /* of turns: what it takes to move one, and to serve, is about that */
 #define HASHED_PER_BYTE 256  /* of turns: what it takes to hash, and to serve, is about that */
 #define RECORD_FILES_MAX 200 /* attachments of one record that one device makes */

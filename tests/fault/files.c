@@ -55,6 +55,25 @@ static void one_to_fetch(struct scene *s)
     world_sync(&s->w, 0);
 }
 
+/* What it made room for goes, if not at once. */
+static void made_room(struct scene *s)
+{
+    struct ocop_error err = {0};
+    unsigned removed;
+    must(ocop_files_sweep(s->w.stores[0], &removed, &err), &err);
+    no_findings(s);
+}
+
+static void reads(struct scene *s, const struct ocop_id *attachment)
+{
+    static uint8_t bytes[BYTES + 1];
+    struct ocop_error err = {0};
+    size_t got;
+    must(ocop_file_read(s->w.stores[0], attachment, 0, bytes, sizeof bytes, &got, &err), &err);
+    assert_int_equal(got, BYTES);
+    assert_memory_equal(bytes, bytes_of(s->number), BYTES);
+}
+
 static enum ocop_status fetch(struct scene *s, struct ocop_error *err)
 {
     return ocop_fetch(s->w.stores[0], &s->wanted, err);
@@ -62,19 +81,12 @@ static enum ocop_status fetch(struct scene *s, struct ocop_error *err)
 
 static void fetched(struct scene *s, enum ocop_status st)
 {
-    static uint8_t bytes[BYTES + 1];
     struct ocop_error err = {0};
-    size_t got;
-    unsigned removed;
-    /* What it made room for goes, if not at once. */
-    must(ocop_files_sweep(s->w.stores[0], &removed, &err), &err);
-    no_findings(s);
+    made_room(s);
     if (st != OCOP_OK)
         must(fetch(s, &err), &err);
     assert_int_equal(world_sync(&s->w, 0).files_received, 1);
-    must(ocop_file_read(s->w.stores[0], &s->wanted, 0, bytes, sizeof bytes, &got, &err), &err);
-    assert_int_equal(got, BYTES);
-    assert_memory_equal(bytes, bytes_of(s->number), BYTES);
+    reads(s, &s->wanted);
     no_findings(s);
 }
 
@@ -102,18 +114,11 @@ static enum ocop_status replace(struct scene *s, struct ocop_error *err)
 
 static void replaced(struct scene *s, enum ocop_status st)
 {
-    static uint8_t bytes[BYTES + 1];
     struct ocop_error err = {0};
-    size_t got;
-    unsigned removed;
-    /* What it made room for goes, if not at once. */
-    must(ocop_files_sweep(s->w.stores[0], &removed, &err), &err);
-    no_findings(s);
+    made_room(s);
     if (st != OCOP_OK)
         must(replace(s, &err), &err);
-    must(ocop_file_read(s->w.stores[0], &s->attached, 0, bytes, sizeof bytes, &got, &err), &err);
-    assert_int_equal(got, BYTES);
-    assert_memory_equal(bytes, bytes_of(s->number), BYTES);
+    reads(s, &s->attached);
     assert_int_equal(world_sync(&s->w, 0).files_sent, 1);
     no_findings(s);
 }

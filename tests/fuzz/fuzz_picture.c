@@ -1,35 +1,12 @@
 /* A JPEG as any camera, or anybody, may make it: it is made smaller or left, and what was made is
  * one that can be made smaller again. And any image without what its camera noted, of which there
  * is then nothing more to be taken out. */
-#include "buf.h"
+#include "feed.h"
 #include "fuzz.h"
 #include "strip.h"
 #include "zip.h"
 
 enum { OUT_BYTES_MAX = 1 << 20 };
-
-struct feed {
-    struct span left;
-    size_t part; /* bytes given at once */
-};
-
-static enum ocop_status next(void *self, struct span *part, struct ocop_error *err)
-{
-    struct feed *f = self;
-
-    (void)err;
-    *part = span_of(f->left.p, f->left.len < f->part ? f->left.len : f->part);
-    f->left = span_of(f->left.p + part->len, f->left.len - part->len);
-    return OCOP_OK;
-}
-
-static enum ocop_status put(void *self, struct span bytes, struct ocop_error *err)
-{
-    struct buf *out = self;
-
-    buf_put(out, bytes.p, bytes.len);
-    return out->failed ? err_set(err, OCOP_ELIMIT, "full") : OCOP_OK;
-}
 
 static enum picture_state scale(struct span in, size_t part, unsigned side, bool bare,
                                 struct buf *out)

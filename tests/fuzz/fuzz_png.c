@@ -2,7 +2,7 @@
  * only read and write when it does so; here it must not even crash. */
 #include <png.h>
 
-#include "buf.h"
+#include "feed.h"
 #include "fuzz.h"
 #include "thumbnail/png_rows.h"
 
@@ -32,29 +32,6 @@ png_structp __wrap_png_create_read_struct(png_const_charp version, png_voidp sel
 png_infop __wrap_png_create_info_struct(png_const_structrp png)
 {
     return info = __real_png_create_info_struct(png);
-}
-
-struct feed {
-    struct span left;
-    size_t part; /* bytes given at once */
-};
-
-static enum ocop_status next(void *self, struct span *part, struct ocop_error *err)
-{
-    struct feed *f = self;
-
-    (void)err;
-    *part = span_of(f->left.p, f->left.len < f->part ? f->left.len : f->part);
-    f->left = span_of(f->left.p + part->len, f->left.len - part->len);
-    return OCOP_OK;
-}
-
-static enum ocop_status put(void *self, struct span bytes, struct ocop_error *err)
-{
-    struct buf *out = self;
-
-    buf_put(out, bytes.p, bytes.len);
-    return out->failed ? err_set(err, OCOP_ELIMIT, "full") : OCOP_OK;
 }
 
 static bool scale(struct feed *feed, unsigned side, struct buf *out)

@@ -246,10 +246,7 @@ static void a_name_that_was_given_up_is_not_taken_late(void **state)
     struct ocop_sync_summary sum;
     struct buf request;
     world_backup(w);
-    world_enrol(w, 2);
-    world_inspect(w, 2, "pass");
-    world_sync(w, 2);
-    world_copy(w, 2, 3);
+    world_enrol_copied(w, 2, 3);
     world_inspect(w, 3, "fail");
     world_sync(w, 3);
     assert_true(world_sync(w, 2).forked);
@@ -607,10 +604,7 @@ static void a_suspended_copy_hears_of_all_that_its_new_keys_need(void **state)
 {
     struct world *w = *state;
     world_backup(w);
-    world_enrol(w, 2);
-    world_inspect(w, 2, "pass");
-    world_sync(w, 2);
-    world_copy(w, 2, 3);
+    world_enrol_copied(w, 2, 3);
     world_inspect(w, 2, "pass");
     world_sync(w, 2);
     world_inspect(w, 3, "pass");

@@ -372,6 +372,14 @@ void world_relink(struct world *w, unsigned n, struct link *link)
     ok(ocop_open(path, &options, &w->stores[n], &err), &err);
 }
 
+void world_enrol_copied(struct world *w, unsigned n, unsigned copy)
+{
+    world_enrol(w, n);
+    world_inspect(w, n, "pass");
+    world_sync(w, n);
+    world_copy(w, n, copy);
+}
+
 struct ocop_sync_summary world_sync(struct world *w, unsigned n)
 {
     struct ocop_error err = {0};

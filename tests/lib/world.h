@@ -73,6 +73,8 @@ void world_restore(struct world *w);
 /** Device `to` becomes a copy of device `from`'s file, as when a phone's backup is put on another
  *  phone. */
 void world_copy(struct world *w, unsigned from, unsigned to);
+/** Device `n` is enrolled and has synced an inspection, and `copy` is its copy. */
+void world_enrol_copied(struct world *w, unsigned n, unsigned copy);
 
 /** Write one change-set of an import. Returns its version. */
 uint64_t world_import(struct world *w, struct change *changes, size_t count);

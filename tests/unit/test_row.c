@@ -1,4 +1,5 @@
 /* Records into rows and back: all kinds, all types, versions, markers, what is unknown. */
+#include "again.h"
 #include "test.h"
 
 #include <stdio.h>
@@ -477,6 +478,16 @@ static void a_full_disk_stores_nothing_and_is_told(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, open_db, close_db)
 
+/* By the whole name of its table, and no other that begins alike. */
+static void what_a_row_held_is_had_again_by_its_table(void **state)
+{
+    static const struct again list[] = {{"file", "one"}, {"files", "two"}, {"", "others"}};
+    (void)state;
+    assert_string_equal(again_from(list, "file 3"), "one");
+    assert_string_equal(again_from(list, "files"), "two");
+    assert_string_equal(again_from(list, "fil x"), "others");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -495,6 +506,7 @@ int main(void)
         TEST(records_with_the_same_natural_key_are_found),
         TEST(the_dump_is_canonical_whatever_the_order_of_inserts),
         TEST(a_full_disk_stores_nothing_and_is_told),
+        cmocka_unit_test(what_a_row_held_is_had_again_by_its_table),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
