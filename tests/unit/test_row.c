@@ -1,10 +1,10 @@
 /* Records into rows and back: all kinds, all types, versions, markers, what is unknown. */
-#include "again.h"
 #include "test.h"
 
 #include <stdio.h>
 #include <string.h>
 
+#include "again.h"
 #include "bounds.h"
 #include "json.h"
 #include "migrate.h"
@@ -476,8 +476,6 @@ static void a_full_disk_stores_nothing_and_is_told(void **state)
     assert_false(there);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, open_db, close_db)
-
 /* By the whole name of its table, and no other that begins alike. */
 static void what_a_row_held_is_had_again_by_its_table(void **state)
 {
@@ -487,6 +485,8 @@ static void what_a_row_held_is_had_again_by_its_table(void **state)
     assert_string_equal(again_from(list, "files"), "two");
     assert_string_equal(again_from(list, "fil x"), "others");
 }
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, open_db, close_db)
 
 int main(void)
 {
