@@ -75,7 +75,8 @@ static bool identity_take(struct identity *me, size_t i, struct span v)
     case META_TEXT:
         if (v.len >= size)
             return false;
-        memcpy(to, v.p, v.len);
+        if (v.len)
+            memcpy(to, v.p, v.len);
         to[v.len] = 0;
         return true;
     case META_INT:

@@ -300,6 +300,13 @@ static void run_ahead(struct run *r, const Ocop__Sync__SyncReply *reply)
 
 /* --- the reply ------------------------------------------------------------------------------- */
 
+/* What befell the server's own machine; here the same status would speak of this device. */
+static bool of_the_server(uint32_t code)
+{
+    return code == OCOP_EDB || code == OCOP_ENOMEM || code == OCOP_EIO || code == OCOP_EBROKEN ||
+           code == OCOP_EDAMAGED || code == OCOP_ECANCELLED;
+}
+
 enum ocop_status sync_reply_status(const Ocop__Sync__Reply *reply, struct ocop_error *err)
 {
     const char *text = reply->text && *reply->text ? reply->text : "the server gave no reason";
@@ -308,6 +315,10 @@ enum ocop_status sync_reply_status(const Ocop__Sync__Reply *reply, struct ocop_e
         return OCOP_OK;
     if (reply->code > OCOP_EWIPED)
         return err_set(err, OCOP_EVERSION, "the server refused with code %u: %.200s", reply->code,
+                       text);
+    if (of_the_server(reply->code))
+        return err_set(err, OCOP_EBUSY,
+                       "the server has trouble of its own, sync again later; it says: %.200s",
                        text);
     return err_set(err, (enum ocop_status)reply->code, "the server says: %.240s", text);
 }

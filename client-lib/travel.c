@@ -25,7 +25,7 @@ struct moving {
     struct file_row row;
     bool down;
     enum phase phase;
-    bool proved;   /* a proof was sent */
+    bool proved;   /* a proof was asked for */
     bool removed;  /* by the registry's office: it is not to be sent */
     bool unnamed;  /* the registry knows of nothing for which this device may send it */
     bool answered; /* it was heard how much of it is there */
@@ -286,7 +286,6 @@ static void put_proof(struct travel *t, struct request *q, struct moving *m)
     }
     a->has_proof = 1;
     a->proof = (ProtobufCBinaryData){FILE_HASH_LEN, proof};
-    m->proved = true;
     m->phase = ASKED;
 }
 
@@ -492,6 +491,7 @@ static bool take_state_up(struct travel *t, struct moving *m, const Ocop__Sync__
             return false;
         }
         memcpy(m->nonce, f->nonce.data, FILE_HASH_LEN);
+        m->proved = true;
         m->phase = TO_PROVE;
         return true;
     case FILE_PART:

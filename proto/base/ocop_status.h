@@ -25,7 +25,8 @@ enum ocop_status {
     OCOP_EPROTO = 10,       /**< bytes that do not follow docs/protocol.md */
     OCOP_EAUTH = 11,        /**< wrong key, signature or token */
     OCOP_EREVOKED = 12,     /**< this device was revoked */
-    OCOP_EBUSY = 13,        /**< try again later; the file or server is in use */
+    OCOP_EBUSY = 13,        /**< try again later: the file or server is in use, or the server
+                                 has trouble of its own */
     OCOP_ELIMIT = 14,       /**< larger than a limit allows */
     OCOP_EVERSION = 15,     /**< made by a newer program than this one */
     OCOP_EPERM = 16,        /**< the role or scope does not allow it */

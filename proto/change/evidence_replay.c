@@ -21,14 +21,18 @@ static enum outcome_code code_of(const struct evidence_change *ch)
 static void outcomes_tie(struct evidence_checking *c)
 {
     const Ocop__Evidence__Bundle *b = c->e->bundle;
-    struct evidence_change *ch = c->e->changes, *end = ch + c->e->change_count;
+    size_t at = 0;
     for (size_t i = 0; i < b->n_outcomes; i++) {
         const Ocop__Evidence__EvidenceOutcome *o = b->outcomes[i];
-        while (ch < end && (ch->set->in->version < o->version ||
-                            (ch->set->in->version == o->version && ch->index < o->index)))
-            ch++;
-        if (ch < end && ch->set->in->version == o->version && ch->index == o->index &&
-            o->code <= OUTCOME_CASE && !ch->outcome)
+        struct evidence_change *ch = NULL;
+        for (; at < c->e->change_count; at++) {
+            ch = &c->e->changes[at];
+            if (ch->set->in->version > o->version ||
+                (ch->set->in->version == o->version && ch->index >= o->index))
+                break;
+        }
+        if (at < c->e->change_count && ch->set->in->version == o->version &&
+            ch->index == o->index && o->code <= OUTCOME_CASE && !ch->outcome)
             ch->outcome = o;
         else
             evidence_found(c, "version %" PRIu64 ": an outcome of no change of the record",

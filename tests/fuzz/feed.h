@@ -17,7 +17,8 @@ static inline enum ocop_status next(void *self, struct span *part, struct ocop_e
 
     (void)err;
     *part = span_of(f->left.p, f->left.len < f->part ? f->left.len : f->part);
-    f->left = span_of(f->left.p + part->len, f->left.len - part->len);
+    if (part->len)
+        f->left = span_of(f->left.p + part->len, f->left.len - part->len);
     return OCOP_OK;
 }
 

@@ -10,11 +10,14 @@ static void round_trip(const struct kind *k, const struct id *id, const struct f
     struct buf text;
     struct fields again;
     struct id id_again;
+    size_t set = 0; /* what is cleared is not in the record */
+    for (size_t i = 0; i < f->count; i++)
+        set += f->v[i].op == FIELD_SET;
     buf_init(&text, MIB(4));
     if (json_from_fields(k, id, f, false, &text, NULL) == OCOP_OK) {
         CHECK(json_to_fields(k, buf_span(&text), NULL, NULL, a, &id_again, &again, NULL) ==
               OCOP_OK);
-        CHECK(again.count == f->count);
+        CHECK(again.count == set);
     }
     buf_fini(&text);
 }

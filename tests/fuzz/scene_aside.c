@@ -125,6 +125,18 @@ int __wrap_crypto_sign_verify_detached(const unsigned char *signature, const uns
     return 0;
 }
 
+/* --- a wipe ---------------------------------------------------------------------------------- */
+
+enum ocop_status __wrap_wipe_store(struct ocop_store *s, const char *reason,
+                                   struct ocop_error *err);
+
+/* It is no transaction, and takes the files of the scene with it. */
+enum ocop_status __wrap_wipe_store(struct ocop_store *s, const char *reason, struct ocop_error *err)
+{
+    (void)s;
+    return err_set(err, OCOP_EWIPED, "wiped: %.200s", reason);
+}
+
 /* --- transactions within the scene's ---------------------------------------------------------- */
 
 enum ocop_status __wrap_registry_begin(struct registry *r, struct ocop_error *err);

@@ -8,13 +8,14 @@
 #include "bounds.h"
 #include "columns.h"
 #include "frame.h"
-#include "world.h"
+#include "photos.h"
 
 /* A line whose far end answers what it was told to, with the keys of the registry. */
 struct forger {
     struct link link;
     struct world *world;
     Ocop__Sync__Request *asked; /* the last, in the world's arena */
+    unsigned exchanges;
     Ocop__Sync__Reply reply;
     Ocop__Sync__SyncReply sync;
 };
@@ -37,6 +38,7 @@ static enum ocop_status forger_exchange(struct link *l, struct span request, int
     struct span message;
     struct noise n;
     (void)timeout_ms, (void)cancel;
+    assert_true(++f->exchanges < 200);
     assert_int_equal(frame_open_request(&n, &keys, request, a, &message, sender, err), OCOP_OK);
     ProtobufCAllocator from_arena = arena_allocator(a);
     f->asked = ocop__sync__request__unpack(&from_arena, message.len, message.p);
@@ -329,6 +331,55 @@ static void a_set_code_of_a_newer_server_loses_nothing(void **state)
     assert_string_equal(world_value(w, "inspection", id, "conclusion"), "\"pass\"");
 }
 
+/* Nobody is told that his phone is full or broken because the server is. */
+static void what_befell_the_server_is_not_said_of_the_device(void **state)
+{
+    struct world *w = *state;
+    const enum ocop_status own[] = {OCOP_EDB,     OCOP_ENOMEM,   OCOP_EIO,
+                                    OCOP_EBROKEN, OCOP_EDAMAGED, OCOP_ECANCELLED};
+    struct forger *f = forge(w, 1);
+    f->reply.has_code = 1;
+    f->reply.text = (char *)"the disk is full";
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
+        struct ocop_error err = {0};
+        f->reply.code = own[i];
+        assert_int_equal(ocop_sync(w->stores[1], NULL, NULL, &err), OCOP_EBUSY);
+        assert_non_null(strstr(err.text, "the server"));
+        assert_non_null(strstr(err.text, "the disk is full"));
+    }
+    assert_whole(w, 1);
+}
+
+/* Both in one reply, again and again: each alone is a reason to go on. */
+static void who_asks_for_a_proof_and_for_chunks_for_ever_is_left(void **state)
+{
+    struct world *w = *state;
+    const struct ocop_sync_options records = {.files = OCOP_FILES_NONE};
+    struct ocop_sync_summary sum;
+    struct photo *p = photo(3 * CHUNK, 1);
+    uint8_t nonce[HASH_LEN] = {7};
+    Ocop__Sync__FilesReply files = OCOP__SYNC__FILES_REPLY__INIT;
+    Ocop__Sync__FileState prove = OCOP__SYNC__FILE_STATE__INIT, part = OCOP__SYNC__FILE_STATE__INIT;
+    Ocop__Sync__FileState *states[] = {&prove, &part};
+    attach(w, 1, world_inspect(w, 1, "pass"), p);
+    sync(w, 1, &records);
+    struct forger *f = forge(w, 1);
+    prove.has_hash = prove.has_code = prove.has_nonce = part.has_hash = part.has_code = 1;
+    prove.hash = part.hash = (ProtobufCBinaryData){HASH_LEN, p->hash};
+    prove.code = FILE_PROVE;
+    prove.nonce = (ProtobufCBinaryData){HASH_LEN, nonce};
+    part.code = FILE_PART;
+    files.states = states;
+    files.n_states = 2;
+    f->reply.files = &files;
+    assert_int_equal(ocop_sync(w->stores[1], NULL, &sum, NULL), OCOP_OK);
+    assert_int_equal(sum.files_left, 1);
+    world_relink(w, 1, &w->links[1].link);
+    assert_int_equal(world_sync(w, 1).files_sent, 1);
+    assert_true(at_centre(w, p));
+    free(p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -341,6 +392,8 @@ int main(void)
         T(a_set_is_not_acknowledged_before_the_one_that_it_follows),
         T(members_of_a_newer_server_do_no_harm_and_its_cursor_comes_back_whole),
         T(a_set_code_of_a_newer_server_loses_nothing),
+        T(what_befell_the_server_is_not_said_of_the_device),
+        T(who_asks_for_a_proof_and_for_chunks_for_ever_is_left),
     };
     env_log_level((enum env_level)(ENV_ERROR + 1));
     return cmocka_run_group_tests(tests, NULL, NULL);
