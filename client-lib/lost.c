@@ -189,6 +189,67 @@ static enum ocop_status line_read(struct taking *t, struct line *out, struct oco
     return st;
 }
 
+/* The changes of one set of which the registry shows nothing. */
+static enum ocop_status unmet_put_back(struct taking *t, const struct sealed_row *row,
+                                       struct ocop_error *err)
+{
+    struct change_set set;
+    bool unmet, any = false;
+    enum ocop_status st = changeset_open(row->set.body, &t->late, &set, err);
+
+    for (size_t i = st ? 0 : set.changes.count; !st && i-- > 0;) {
+        struct change *c = &set.changes.v[i];
+        st = store_unseen_has(t->s, &c->record, &unmet, err);
+        if (st || !unmet)
+            continue;
+        taking_clamp(c, 0); /* of nothing that stands here has it seen anything */
+        st = put_back(t, c, -(int64_t)row->seq, (uint32_t)i, err);
+        any = true;
+    }
+    if (!st && any) /* from here on it is this name's to ask */
+        st = store_sealed_ack(t->s, &set.replica, row->seq, 1, err);
+    return st;
+}
+
+static enum ocop_status sets_ask_again(struct taking *t, const struct id *replica, uint64_t shared,
+                                       struct ocop_error *err)
+{
+    uint64_t below = INT64_MAX;
+    bool found = true;
+    enum ocop_status st = OCOP_OK;
+
+    while (!st && found) {
+        struct sealed_row row;
+        arena_reset(&t->late);
+        st = store_sealed_below(t->s, replica, below, &t->late, &found, &row, err);
+        if (st || !found)
+            break;
+        below = row.seq;
+        if (row.acked > shared)
+            st = unmet_put_back(t, &row, err);
+    }
+    return st;
+}
+
+enum ocop_status lost_unmet(struct taking *t, struct ocop_error *err)
+{
+    struct line line;
+    struct span v;
+    uint64_t shared = 0;
+    enum ocop_status st = store_meta(t->s, "shared", t->arena, &v, err);
+
+    if (st || v.len != 8)
+        return st;
+    for (size_t i = 0; i < v.len; i++)
+        shared = shared << 8 | v.p[i];
+    st = line_read(t, &line, err);
+    for (size_t i = 1; !st && i < line.count; i++)
+        st = sets_ask_again(t, &line.v[i], shared, err);
+    if (!st)
+        st = store_outbox_unseal(t->s, INT64_MAX, err);
+    return st ? st : store_meta_set(t->s, "shared", span_of(NULL, 0), err);
+}
+
 /* Make `seq` the last sealed set of this replica. */
 static enum ocop_status go_back_to(struct taking *t, uint64_t seq, const uint8_t hash[HASH_LEN],
                                    struct ocop_error *err)

@@ -350,14 +350,20 @@ static enum ocop_status take_departures(struct taking *t, struct ocop_error *err
 
 /* --- the cursor ------------------------------------------------------------------------------ */
 
-/* From the start, and what is not met then goes, own records too: also what came with this reply,
- * which is why the mark is set behind it. */
+/* From the start, and what is not met then goes, own records too: no name is told what left before
+ * the registry knew it. */
+static enum ocop_status mark_all(struct taking *t, struct ocop_error *err)
+{
+    enum ocop_status st = store_unseen_mark(t->s, err);
+
+    return st ? st : store_meta_set(t->s, "rereading", span_of("\1", 1), err);
+}
+
+/* Also what came with this reply, which is why the mark is set behind it. */
 static enum ocop_status read_anew(struct taking *t, struct ocop_error *err)
 {
-    enum ocop_status st = store_unseen_mark(t->s, true, err);
+    enum ocop_status st = mark_all(t, err);
 
-    if (!st)
-        st = store_meta_set(t->s, "rereading", span_of("\1", 1), err);
     return st ? st : store_meta_set(t->s, "cursor", span_of(NULL, 0), err);
 }
 
@@ -400,13 +406,10 @@ static enum ocop_status take_mark(struct taking *t, struct ocop_error *err)
 /* Everything that is here is marked when the server says so ... */
 static enum ocop_status take_reread(struct taking *t, struct ocop_error *err)
 {
-    enum ocop_status st;
-
     if (!t->reply->reread)
         return OCOP_OK;
     t->rereading = t->result->progress = true;
-    st = store_unseen_mark(t->s, t->read_otherwise, err);
-    return st ? st : store_meta_set(t->s, "rereading", span_of("\1", 1), err);
+    return mark_all(t, err);
 }
 
 /* ... and what was not met goes when it has nothing more to tell. */
@@ -417,7 +420,9 @@ static enum ocop_status take_sweep(struct taking *t, struct ocop_error *err)
 
     if (!t->rereading || t->reply->more || t->reset)
         return OCOP_OK;
-    st = store_unseen_sweep(t->s, &t->work, &swept, err);
+    st = lost_unmet(t, err);
+    if (!st)
+        st = store_unseen_sweep(t->s, &t->work, &swept, err);
     t->sum->departed += swept;
     return st ? st : store_meta_set(t->s, "rereading", span_of("\0", 1), err);
 }
@@ -427,8 +432,8 @@ static unsigned reading_of(const Ocop__Sync__Cursor *c)
     return c->has_reading ? c->reading : READ_USUAL;
 }
 
-/* Is all read again because the officer may read other things now? Then what he made himself is
- * sent too, and goes when it is not met; so do cases, of which those that stand are told again. */
+/* Is all read again because the officer may read other things now? Then of the cases too those that
+ * stand are told again. */
 static enum ocop_status take_reading(struct taking *t, struct ocop_error *err)
 {
     struct span old;
@@ -441,8 +446,9 @@ static enum ocop_status take_reading(struct taking *t, struct ocop_error *err)
     st = store_meta(t->s, "cursor", t->arena, &old, err);
     if (!st && old.len)
         had = ocop__sync__cursor__unpack(&allocator, old.len, old.p);
-    t->read_otherwise = had && reading_of(had) != reading_of(t->reply->cursor);
-    return st || !t->read_otherwise ? st : store_cases_forget(t->s, err);
+    return st || !had || reading_of(had) == reading_of(t->reply->cursor)
+               ? st
+               : store_cases_forget(t->s, err);
 }
 
 /* Versions and sequences count from 1, and no log comes to 2^63: beyond it SQLite's integers are

@@ -78,6 +78,8 @@ enum ocop_status taking_lineage(struct taking *t, struct ocop_error *err)
             st = store_cases_forget(t->s, err); /* those that stand are told again */
         if (!st)
             st = store_files_doubt(t->s, err);
+        if (!st && !id_is_zero(&t->s->me.predecessor))
+            st = store_meta_set_int(t->s, "shared", t->shared, err);
     }
     t->s->me.lineage = lineage;
     return st ? st : store_meta_set(t->s, "lineage", id_span(&lineage), err);
@@ -229,6 +231,46 @@ static enum ocop_status settle(struct taking *t, const struct outbox_row *row,
     }
 }
 
+static bool is_new(const Ocop__Sync__SyncReply *r, uint64_t seq)
+{
+    for (size_t i = 0; i < r->n_sets; i++)
+        if (r->sets[i]->seq == seq)
+            return true;
+    return false;
+}
+
+static bool any_late(const Ocop__Sync__SyncReply *r)
+{
+    for (size_t i = 0; i < r->n_outcomes; i++)
+        if (!is_new(r, r->outcomes[i]->seq))
+            return true;
+    return false;
+}
+
+/* Outcomes of sets acknowledged before: what waited there, for this record or any, has its answer
+ * now. */
+static enum ocop_status take_late_outcomes(struct taking *t, const struct id *record,
+                                           struct ocop_error *err)
+{
+    bool more = true;
+    enum ocop_status st = record ? store_outbox_has(t->s, record, &more, err) : OCOP_OK;
+
+    for (size_t i = 0; !st && more && i < t->reply->n_outcomes; i++) {
+        const Ocop__Sync__Outcome *o = t->reply->outcomes[i];
+        struct outbox_row row;
+        bool found;
+        if (o->code == OUTCOME_WAITING || is_new(t->reply, o->seq))
+            continue;
+        arena_reset(&t->late);
+        st = store_outbox_one(t->s, (int64_t)o->seq, o->index, record, &t->late, &found, &row, err);
+        if (st || !found || row.state != OUTBOX_WAITING)
+            continue;
+        st = settle(t, &row, o, 0, err);
+        t->result->progress = true;
+    }
+    return st;
+}
+
 static enum ocop_status acknowledge(struct taking *t, const Ocop__Sync__SetOutcome *o,
                                     struct ocop_error *err)
 {
@@ -237,6 +279,7 @@ static enum ocop_status acknowledge(struct taking *t, const Ocop__Sync__SetOutco
     struct outbox_rows rows;
     uint64_t acked, before;
     bool found, follows;
+    const bool late = any_late(t->reply);
     enum ocop_status st = store_sealed_acked(s, &s->me.replica, o->seq, &found, &acked, hash, err);
 
     if (st || !found || acked)
@@ -254,37 +297,10 @@ static enum ocop_status acknowledge(struct taking *t, const Ocop__Sync__SetOutco
             continue; /* settled before; said again after a restored registry */
         t->sum->pushed++;
         st = settle(t, &rows.v[i], outcome_of(t->reply, o->seq, rows.v[i].idx), o->version, err);
+        if (!st && late) /* what waited for it comes behind it, and before what follows */
+            st = take_late_outcomes(t, &rows.v[i].record, err);
     }
     t->result->progress = true;
-    return st;
-}
-
-static bool is_new(const Ocop__Sync__SyncReply *r, uint64_t seq)
-{
-    for (size_t i = 0; i < r->n_sets; i++)
-        if (r->sets[i]->seq == seq)
-            return true;
-    return false;
-}
-
-/* Outcomes of sets acknowledged before: what waited there has its answer now. */
-static enum ocop_status take_late_outcomes(struct taking *t, struct ocop_error *err)
-{
-    enum ocop_status st = OCOP_OK;
-
-    for (size_t i = 0; !st && i < t->reply->n_outcomes; i++) {
-        const Ocop__Sync__Outcome *o = t->reply->outcomes[i];
-        struct outbox_row row;
-        bool found;
-        if (o->code == OUTCOME_WAITING || is_new(t->reply, o->seq))
-            continue;
-        arena_reset(&t->late);
-        st = store_outbox_one(t->s, (int64_t)o->seq, o->index, NULL, &t->late, &found, &row, err);
-        if (st || !found || row.state != OUTBOX_WAITING)
-            continue;
-        st = settle(t, &row, o, 0, err);
-        t->result->progress = true;
-    }
     return st;
 }
 
@@ -412,6 +428,6 @@ enum ocop_status taking_sets(struct taking *t, struct ocop_error *err)
     if (!st && !t->forked)
         st = lost_heard(t, err);
     if (!st && !t->forked)
-        st = take_late_outcomes(t, err);
+        st = take_late_outcomes(t, NULL, err);
     return st;
 }

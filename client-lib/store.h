@@ -300,7 +300,8 @@ OCOP_MUST_USE enum ocop_status store_outbox_delete(struct ocop_store *s, int64_t
 /** A refused change is ready again, before those that came after it. */
 OCOP_MUST_USE enum ocop_status store_outbox_resend(struct ocop_store *s, int64_t n,
                                                    struct ocop_error *err);
-/** Changes of sets from `seq` on are ready again, unless the registry has them. */
+/** Changes of sets from `seq` on, and of names before this one, are ready again, unless the
+ * registry has them. */
 OCOP_MUST_USE enum ocop_status store_outbox_unseal(struct ocop_store *s, uint64_t seq,
                                                    struct ocop_error *err);
 /** One change by its set and place; of `record`, unless NULL. Sets of earlier replicas have
@@ -422,12 +423,12 @@ OCOP_MUST_USE enum ocop_status store_counter_next(struct ocop_store *s, const ch
 
 /* --- reading everything again ---------------------------------------------------------------- */
 
-/** Mark every record as not met yet; those that this device changed only if `own_too`: a registry
- *  that lost them will have them again. */
-OCOP_MUST_USE enum ocop_status store_unseen_mark(struct ocop_store *s, bool own_too,
-                                                 struct ocop_error *err);
+/** Mark every record as not met yet. */
+OCOP_MUST_USE enum ocop_status store_unseen_mark(struct ocop_store *s, struct ocop_error *err);
 OCOP_MUST_USE enum ocop_status store_unseen_met(struct ocop_store *s, const struct id *record,
                                                 struct ocop_error *err);
+OCOP_MUST_USE enum ocop_status store_unseen_has(struct ocop_store *s, const struct id *record,
+                                                bool *out, struct ocop_error *err);
 /** Remove those never met that have nothing pending, and let the others depart; the mark is gone.
  *  *count: how many were removed. */
 OCOP_MUST_USE enum ocop_status store_unseen_sweep(struct ocop_store *s, struct arena *a,

@@ -14,8 +14,7 @@
     "WHERE n = row / 64) WHERE row IN (SELECT n * 64 + # FROM @ WHERE version > ?1)"
 /* Only a hostile server gives records of two kinds one id: the first of them stands for both. */
 #define UNSEEN_MARK                                                                                \
-    "INSERT OR IGNORE INTO unseen (record, kind, sum) SELECT id, $, row_sum(id, $) FROM @ "        \
-    "WHERE ?1 OR id NOT IN (SELECT record FROM own)"
+    "INSERT OR IGNORE INTO unseen (record, kind, sum) SELECT id, $, row_sum(id, $) FROM @"
 
 enum ocop_status store_record(struct ocop_store *s, uint32_t kind, const struct id *id,
                               struct arena *a, struct fields *out, uint64_t *version,
@@ -266,7 +265,7 @@ enum ocop_status store_record_clamp(struct ocop_store *s, uint64_t version, stru
 
 /* --- reading everything again ---------------------------------------------------------------- */
 
-enum ocop_status store_unseen_mark(struct ocop_store *s, bool own_too, struct ocop_error *err)
+enum ocop_status store_unseen_mark(struct ocop_store *s, struct ocop_error *err)
 {
     sqlite3_stmt *st = NULL;
     enum ocop_status status = store_ask(s, Q_UNSEEN_CLEAR, &st, err);
@@ -274,7 +273,7 @@ enum ocop_status store_unseen_mark(struct ocop_store *s, bool own_too, struct oc
     if (!status)
         status = run(s, st, err);
     for (uint32_t k = 0; !status && k <= kind_count(); k++)
-        status = in_table(s, UNSEEN_MARK, k, own_too, err);
+        status = in_table(s, UNSEEN_MARK, k, 0, err);
     return status;
 }
 
@@ -282,6 +281,12 @@ enum ocop_status store_unseen_met(struct ocop_store *s, const struct id *record,
                                   struct ocop_error *err)
 {
     return store_run_id(s, Q_UNSEEN_MET, record, 0, err);
+}
+
+enum ocop_status store_unseen_has(struct ocop_store *s, const struct id *record, bool *out,
+                                  struct ocop_error *err)
+{
+    return store_any(s, Q_UNSEEN_HAS, record, out, err);
 }
 
 /* Records with their kinds. */

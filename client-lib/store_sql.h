@@ -84,6 +84,7 @@ enum question {
     Q_COUNTER_PUT,
     Q_UNSEEN_CLEAR,
     Q_UNSEEN_MET,
+    Q_UNSEEN_HAS,
     Q_UNSEEN_SOME,
     Q_UNKNOWN_ALL,
     Q_STATE,

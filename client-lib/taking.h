@@ -12,15 +12,14 @@ struct taking {
     struct arena late;   /* of one change that waited, or of one set that was lost */
     struct ocop_sync_summary *sum;
     struct reply_result *result;
-    bool elsewhere;      /* the registry has another history than the one read so far ... */
-    uint64_t shared;     /* ... from behind this version on */
-    bool pending;        /* the outbox is not empty */
-    bool owns;           /* some records here are of this device */
-    bool rereading;      /* everything is read again ... */
-    bool read_otherwise; /* ... because other things may be read than before */
-    bool cases;          /* the store knows open cases */
-    bool forked;         /* by this reply */
-    bool reset;          /* the cursor is forgotten */
+    bool elsewhere;  /* the registry has another history than the one read so far ... */
+    uint64_t shared; /* ... from behind this version on */
+    bool pending;    /* the outbox is not empty */
+    bool owns;       /* some records here are of this device */
+    bool rereading;  /* everything is read again */
+    bool cases;      /* the store knows open cases */
+    bool forked;     /* by this reply */
+    bool reset;      /* the cursor is forgotten */
 };
 
 bool taking_id(const ProtobufCBinaryData *b, struct id *out);
@@ -54,6 +53,11 @@ void taking_clamp(struct change *c, uint64_t shared);
 /** The registry holds the sets of this replica up to `acked` only: what was acknowledged beyond
  *  waits again, each change in its old place. */
 OCOP_MUST_USE enum ocop_status lost_sets(struct taking *t, uint64_t acked, struct ocop_error *err);
+
+/** All was read anew, and the registry does not show some of what sets of names that this replica
+ *  continues hold, which a lost history alone acknowledged: nobody tells this name how they were
+ *  judged, so their changes come under it. */
+OCOP_MUST_USE enum ocop_status lost_unmet(struct taking *t, struct ocop_error *err);
 
 /** What was asked about again has been answered: all is read anew once, since of a record that was
  *  waiting for its answer nobody told that it is not for this device. */

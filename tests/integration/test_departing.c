@@ -11,6 +11,12 @@
 #include "cases.h"
 #include "world.h"
 
+static struct field text(uint32_t number, const char *s)
+{
+    return (struct field){
+        .number = number, .op = FIELD_SET, .type = VALUE_BYTES, .bytes = span_str(s)};
+}
+
 static void draft(struct world *w, unsigned n, struct ocop_id id)
 {
     struct ocop_error err = {0};
@@ -134,6 +140,54 @@ static void a_record_that_came_back_stays(void **state)
     assert_clean(w, 1);
 }
 
+/* The commune of the devices comes to lie in another province. */
+static void commune_moves(struct world *w)
+{
+    struct id elsewhere = id_next(&w->registry->ids, w->registry->env);
+    struct field province[] = {text(10, "66"), text(11, "Tỉnh Đắk Lắk"), text(12, "province"),
+                               text(14, "2025-07-01")};
+    struct field parent = {
+        .number = 13, .op = FIELD_SET, .type = VALUE_BYTES, .bytes = id_span(&elsewhere)};
+    uint64_t now = 0;
+    assert_int_equal(registry_version(w->registry, &now, NULL), OCOP_OK);
+    parent.base = now;
+    struct change changes[] = {
+        {.kind = KIND_UNIT, .verb = VERB_CREATE, .record = elsewhere, .fields = {province, 4}},
+        {.kind = KIND_UNIT,
+         .verb = VERB_AMEND,
+         .record = w->commune,
+         .base = now,
+         .fields = {&parent, 1}}};
+    world_import(w, changes, 2);
+}
+
+/* The name of a copy is lost to a restore, and the commune leaves its province before it comes
+ * again: of what left with it nobody tells a name that never had it. */
+static void what_one_made_goes_too_when_the_name_that_made_it_was_lost(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    struct id replica;
+    const struct assignment all = {.units = &w->province, .unit_count = 1};
+    world_replica(w, 1, &replica);
+    assert_int_equal(assign_scope(w->registry, &w->keys, &replica, &all, "thử", &err), OCOP_OK);
+    world_sync(w, 1);
+    const struct ocop_id id = world_inspect(w, 1, "pass");
+    world_sync(w, 1);
+    world_backup(w);
+    world_copy(w, 1, 2);
+    world_inspect(w, 1, "pass");
+    world_sync(w, 1);
+    const struct ocop_id later = world_inspect(w, 2, "fail");
+    assert_true(world_sync(w, 2).forked);
+    world_restore(w);
+    commune_moves(w);
+    world_sync(w, 2);
+    assert_int_equal(state_of(w, 2, id), 0);
+    assert_int_equal(state_of(w, 2, later), OCOP_REFUSED);
+    assert_clean(w, 2);
+}
+
 /* A restored registry makes the device read all again: what it does not meet has left. */
 static void a_record_not_met_again_goes_with_its_draft(void **state)
 {
@@ -218,6 +272,7 @@ int main(void)
         T(a_record_that_left_goes_when_its_refused_change_is_given_up),
         T(a_record_that_left_goes_when_its_last_change_was_taken),
         T(a_record_that_came_back_stays),
+        T(what_one_made_goes_too_when_the_name_that_made_it_was_lost),
         T(a_record_not_met_again_goes_with_its_draft),
         T(a_case_goes_with_its_record_and_comes_back_with_it),
     };

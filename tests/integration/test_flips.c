@@ -163,7 +163,7 @@ static void fill_store(struct world *w)
         must(store_record_put(s, KIND_PRODUCER, &id, &(struct fields){&name, 1}, 7, &err), &err);
     }
     must(store_stub_put(s, KIND_PRODUCER, &w->product, span_str("ngoài xã"), &err), &err);
-    must(store_unseen_mark(s, true, &err), &err);
+    must(store_unseen_mark(s, &err), &err);
     must(
         store_file_put(
             s, &(struct file_row){.hash = {1}, .size = 4096, .central = true, .tried_ms = 7}, &err),
@@ -181,7 +181,7 @@ static void fill_store(struct world *w)
     must(ocop_save(s, m, &err), &err);
     ocop_free(m);
     must(store_begin(s, &err), &err);
-    must(store_unseen_mark(s, true, &err), &err);
+    must(store_unseen_mark(s, &err), &err);
     must(store_commit(s, &err), &err);
 }
 

@@ -620,6 +620,71 @@ static void what_a_copy_brought_is_brought_once_though_the_wrong_backup_came_fir
     assert_int_equal(world_count(w, "SELECT count(*) FROM cases"), 0);
 }
 
+/* A creation that was refused lies over what the registry had of another copy. That is lost, and
+ * what comes again has nothing under it. */
+static void what_two_copies_made_stays_with_the_one_that_was_refused(void **state)
+{
+    struct world *w = *state;
+    world_backup(w);
+    struct ocop_id id = world_inspect(w, 1, "pass");
+    world_copy(w, 1, 2);
+    world_sync(w, 1);
+    inspector(w, 1, false);
+    world_sync(w, 2);
+    assert_int_equal(state_of(w, 2, id), OCOP_REFUSED);
+    world_restore(w); /* and device 1 does not come again */
+    world_sync(w, 2);
+    assert_int_equal(state_of(w, 2, id), OCOP_ACCEPTED);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM inspection"), 1);
+}
+
+/* Device 2 has a copy of device 1's store, and a name of its own by its first work, which it does
+ * in a history that is lost. */
+static void a_copy_parts_in_a_lost_history(struct world *w)
+{
+    world_sync(w, 1);
+    world_copy(w, 1, 2);
+    backup_as(w, "later.db");
+    restore_from(w, "older.db");
+    for (unsigned n = 1; n <= 2; n++)
+        world_sync(w, n);
+    for (unsigned n = 1; n <= 2; n++) {
+        (void)check_environment(w, n);
+        assert_int_equal(world_sync(w, n).forked, n == 2);
+    }
+    restore_from(w, "later.db");
+}
+
+/* The set is not of the copy's name, so that nobody tells it how it was judged. */
+static void what_a_copy_saw_taken_by_a_lost_history_is_said_to_be_refused(void **state)
+{
+    struct world *w = *state;
+    struct ocop_id id = world_inspect(w, 1, "pass");
+    backup_as(w, "older.db");
+    inspector(w, 1, false);
+    a_copy_parts_in_a_lost_history(w);
+    assert_int_equal(state_of(w, 2, id), OCOP_ACCEPTED);
+    world_sync(w, 2);
+    assert_int_equal(state_of(w, 2, id), OCOP_REFUSED);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM inspection"), 0);
+}
+
+static void what_a_copy_asks_about_again_overwrites_nothing_and_opens_no_case(void **state)
+{
+    struct world *w = *state;
+    struct ocop_id id = world_inspect(w, 1, "pass");
+    backup_as(w, "older.db");
+    a_copy_parts_in_a_lost_history(w);
+    world_sync(w, 0);
+    world_amend(w, 0, id, "conclusion=fail");
+    world_sync(w, 0);
+    world_sync(w, 2);
+    world_sync(w, 1);
+    assert_string_equal(world_value(w, "inspection", id, "conclusion"), "\"fail\"");
+    assert_int_equal(world_count(w, "SELECT count(*) FROM cases WHERE cause <> 3"), 0);
+    assert_int_equal(state_of(w, 2, id), OCOP_MERGED);
+}
+
 /* The store forked after the backup: neither its replica nor the set that it continues is there. */
 static void a_store_that_forked_since_the_backup_is_not_shut_out(void **state)
 {
@@ -971,6 +1036,9 @@ int main(void)
         T(what_is_to_be_judged_again_may_stand_below_what_was_not_acknowledged),
         T(what_was_sealed_before_the_keys_came_is_sealed_again_where_they_came_first),
         T(what_a_copy_brought_is_brought_once_though_the_wrong_backup_came_first),
+        T(what_two_copies_made_stays_with_the_one_that_was_refused),
+        T(what_a_copy_saw_taken_by_a_lost_history_is_said_to_be_refused),
+        T(what_a_copy_asks_about_again_overwrites_nothing_and_opens_no_case),
         T(a_store_that_forked_since_the_backup_is_not_shut_out),
         T(a_device_without_a_certificate_is_enrolled_again_and_loses_nothing),
         T(a_case_of_a_lost_history_does_not_stay_for_ever),

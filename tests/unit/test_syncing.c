@@ -439,6 +439,7 @@ static void a_restored_registry_gets_again_what_it_lost(void **state)
     f->server.reread = true;
     feed_unit(f);
     feed_producer(f, 9, "HTX Mắm");
+    feed_as_shown(f, &a);
     sync_ok(f);
     assert_int_equal(f->server.got_count, 3);
     assert_int_equal(f->server.seq, 2);
