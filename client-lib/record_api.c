@@ -397,6 +397,52 @@ static enum ocop_status give_numbers(struct ocop_store *s, struct record *r, str
     return st;
 }
 
+/* What of `earlier` the creation says otherwise, as the creation says it. */
+static enum ocop_status said_otherwise(struct ocop_store *s, const struct change *earlier,
+                                       const struct fields *created, struct fields *out,
+                                       struct ocop_error *err)
+{
+    struct field *v = arena_calloc(&s->arena, earlier->fields.count + 1, sizeof *v);
+
+    *out = (struct fields){v, 0};
+    if (!v)
+        return err_nomem(err);
+    for (size_t i = 0; i < earlier->fields.count; i++) {
+        const struct field *e = &earlier->fields.v[i];
+        const struct field *now = fields_find(created, e->number, e->key);
+        if (now ? e->op == FIELD_SET && field_value_equal(e, now) : e->op == FIELD_CLEAR)
+            continue;
+        v[out->count] = now ? *now : *e;
+        v[out->count].op = now ? FIELD_SET : FIELD_CLEAR;
+        v[out->count++].base = 0;
+    }
+    return OCOP_OK;
+}
+
+/* The registry lays what waits for a refused creation over the one that takes its place. What its
+ * officer says now is said behind that too. */
+static enum ocop_status have_last_word(struct ocop_store *s, const struct record *r,
+                                       const struct standing *b, struct ocop_error *err)
+{
+    enum ocop_status st = OCOP_OK;
+
+    for (size_t i = 0; !st && b->refused && i < b->rows.count; i++) {
+        const struct outbox_row *row = &b->rows.v[i];
+        struct change earlier, again;
+        if (row->state == OUTBOX_DRAFT || row->state == OUTBOX_REFUSED)
+            continue;
+        st = pending_change(row, &s->arena, &earlier, err);
+        if (st || earlier.verb != VERB_AMEND)
+            continue;
+        begin_change(s, r, VERB_AMEND, NULL, &again);
+        again.reason = earlier.reason;
+        st = said_otherwise(s, &earlier, &r->f, &again.fields, err);
+        if (!st && again.fields.count)
+            st = store_outbox_add(s, &again, OUTBOX_READY, err);
+    }
+    return st;
+}
+
 enum ocop_status record_api_submit(struct ocop_store *s, const ProtobufCMessage *m,
                                    struct ocop_error *err)
 {
@@ -419,6 +465,8 @@ enum ocop_status record_api_submit(struct ocop_store *s, const ProtobufCMessage 
         st = standing_bases(s, &b, &c, err);
     if (!st)
         st = store_change(s, &b, &c, OUTBOX_READY, false, err);
+    if (!st)
+        st = have_last_word(s, &r, &b, err);
     if (!st)
         st = store_record_put(s, r.k->number, &r.id, &r.f, b.version, err);
     return st || r.k->number == KIND_ATTACHMENT ? st : attach_submit(s, &r.id, err);
