@@ -174,6 +174,7 @@ $(B)/tests/%: $(B)/obj/tests/%.o $(call obj,$(TEST_LIB_C)) $(CLIENT_A) $(SERVER_
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(WRAP) -o $@ $(filter %.o,$^) $(filter %.a,$^) -lcmocka $(TEST_LIBS)
 $(B)/tests/procs/test_kills: $(B)/obj/tests/procs/kills_compare.o
+$(B)/tests/integration/test_serve: WRAP := -Wl,--wrap=nn_sendmsg
 $(B)/tests/unit/test_socket_errors: WRAP := -Wl,--wrap=nn_recvmsg -Wl,--wrap=nanosleep -Wl,--wrap=__nanosleep64
 $(B)/tests/integration/test_images: WRAP := -Wl,--wrap=picture_scale
 $(B)/tests/integration/test_contents: WRAP := -Wl,--wrap=blobs_answer

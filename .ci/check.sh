@@ -276,7 +276,7 @@ gate_front() {
         cat "$tmp/front"
         fail 'docs/haproxy.cfg does not do what it says'
     }
-    looked "$(sed -n 's/^\[  PASSED  \] \([0-9]*\) .*/\1/p' "$tmp/front")" 4 'tests of docs/haproxy.cfg'
+    looked "$(sed -n 's/^\[  PASSED  \] \([0-9]*\) .*/\1/p' "$tmp/front")" 6 'tests of docs/haproxy.cfg'
 }
 
 programs_of() { # directory test...: the programs to build

@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -20,7 +21,30 @@ struct world {
     int port; /* of the front */
 };
 
-static int open_world(void **state)
+/* docs/haproxy.cfg, but with this in the place of its 75 seconds of silence. */
+static const char *with_patience(struct office *o, const char *patience)
+{
+    static char path[PROCESS_PATH_MAX];
+    static char line[400];
+    FILE *in = fopen("docs/haproxy.cfg", "r");
+    FILE *out = fopen(office_path(o, "haproxy.cfg", path), "w");
+    int changed = 0;
+    assert_non_null(in);
+    assert_non_null(out);
+    while (fgets(line, sizeof line, in)) {
+        char *at = strstr(line, " 75s");
+        changed += at != NULL;
+        fprintf(out, "%.*s", at ? (int)(at - line) : (int)strlen(line), line);
+        if (at)
+            fprintf(out, " %s\n", patience);
+    }
+    assert_int_equal(changed, 2); /* of the devices' side and of the registry's */
+    assert_int_equal(fclose(in), 0);
+    assert_int_equal(fclose(out), 0);
+    return path;
+}
+
+static int open_with(void **state, const char *patience)
 {
     struct world *w = calloc(1, sizeof *w);
     struct office *o = &w->office;
@@ -35,9 +59,22 @@ static int open_world(void **state)
     setenv("OCOP_BACK", server, 1);
     office_serve(o, NULL, NULL);
     process_start(&w->front, office_path(o, "front", name), "/usr/sbin/haproxy",
-                  (const char *const[]){"-db", "-f", "docs/haproxy.cfg", NULL}, NULL, NULL);
+                  (const char *const[]){"-db", "-f",
+                                        patience ? with_patience(o, patience) : "docs/haproxy.cfg",
+                                        NULL},
+                  NULL, NULL);
     office_enrol(o, "an", "Nguyễn Thị An", office_units[0]);
     return 0;
+}
+
+static int open_world(void **state)
+{
+    return open_with(state, NULL);
+}
+
+static int open_impatient(void **state)
+{
+    return open_with(state, "1s");
 }
 
 static int close_world(void **state)
@@ -137,6 +174,59 @@ static void a_registry_that_was_away_is_served_again(void **state)
     office_expect(o, 0, DEVICE(o, "an", "status"), "waiting:     0\n");
 }
 
+/* Has spoken as a device does, and heard the registry's first words. */
+static int device_from(const char *address, int port)
+{
+    static const uint8_t hello[8] = {0, 'S', 'P', 0, 0, 0x30, 0, 0};
+    uint8_t words[8];
+    const int fd = peer_from(address, port);
+    assert_int_equal(send(fd, hello, sizeof hello, MSG_NOSIGNAL), sizeof hello);
+    assert_int_equal(recv(fd, words, sizeof words, MSG_WAITALL), sizeof words);
+    return fd;
+}
+
+static void who_falls_silent_is_hung_up_on_and_may_come_back(void **state)
+{
+    struct world *w = *state;
+    int fd[3];
+    for (int i = 0; i < 3; i++)
+        fd[i] = device_from("127.0.0.4", w->port);
+    for (int i = 0; i < 3; i++) {
+        assert_true(hung_up(fd[i]));
+        close(fd[i]);
+    }
+    record_and_sync(&w->office);
+}
+
+/* The kernel's table tells which timer runs for the front's end of a connection: 2 is keepalive. */
+static bool is_kept_alive(int front, int peer)
+{
+    char line[400];
+    bool kept = false;
+    FILE *f = fopen("/proc/net/tcp", "r");
+    assert_non_null(f);
+    while (fgets(line, sizeof line, f)) {
+        unsigned from, to, state, timer;
+        if (sscanf(line, " %*d: %*8x:%x %*8x:%x %x %*x:%*x %x:", &from, &to, &state, &timer) == 4 &&
+            from == (unsigned)front && to == (unsigned)peer && state == 1)
+            kept = timer == 2;
+    }
+    fclose(f);
+    return kept;
+}
+
+static void a_peer_that_is_gone_without_a_word_is_found_out(void **state)
+{
+    struct world *w = *state;
+    struct sockaddr_in own;
+    socklen_t len = sizeof own;
+    const int fd = device_from("127.0.0.5", w->port);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&own, &len), 0);
+    assert_true(is_kept_alive(w->port, ntohs(own.sin_port)));
+    assert_false(is_kept_alive(ntohs(own.sin_port), w->port)); /* which asked for nothing */
+    close(fd);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_world, close_world)
 
 int main(void)
@@ -146,6 +236,9 @@ int main(void)
         TEST(who_does_not_speak_to_a_registry_never_reaches_it),
         TEST(one_address_cannot_take_all_connections),
         TEST(a_registry_that_was_away_is_served_again),
+        TEST(a_peer_that_is_gone_without_a_word_is_found_out),
+        cmocka_unit_test_setup_teardown(who_falls_silent_is_hung_up_on_and_may_come_back,
+                                        open_impatient, close_world),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,12 +1,15 @@
-/* The server behind real sockets, in a thread: many devices at once, and one peer that floods. */
+/* The server behind real sockets, in a thread: many devices at once, one peer that floods, and
+ * replies that cannot be sent. */
 #include "test.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <nanomsg/nn.h>
 #include <nanomsg/reqrep.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -28,7 +31,7 @@ struct served {
     pthread_t thread;
     sem_t ready;
     /* from the log */
-    int exchanges, batch_max;
+    int exchanges, batch_max, dropped;
 };
 
 /* Set by the signal, which is sent to the serving thread alone. */
@@ -50,6 +53,7 @@ static void read_log(void *self, enum env_level level, const char *line)
         return;
     int n = atoi(batch + 7);
     s->exchanges++;
+    s->dropped += strstr(line, " reply=dropped") != NULL;
     if (n > s->batch_max)
         s->batch_max = n;
 }
@@ -79,6 +83,8 @@ static void say_ready(void *self, const char *address)
     assert_int_equal(sem_post(&s->ready), 0);
 }
 
+static _Thread_local bool serving;
+
 static void *serve_main(void *self)
 {
     struct served *s = self;
@@ -88,6 +94,7 @@ static void *serve_main(void *self)
                                     .workers = WORKERS,
                                     .ready = say_ready,
                                     .self = s};
+    serving = true;
     if (serve(s->world.registry, &s->world.keys, &options, &stop, &err) != OCOP_OK)
         (void)fprintf(stderr, "%s\n", err.text);
     return NULL;
@@ -238,6 +245,47 @@ static void whoever_floods_has_one_request_in_a_batch(void **state)
     assert_int_equal(world_count(&s->world, "SELECT count(*) FROM inspection"), 1);
 }
 
+/* --- replies that cannot be sent --- */
+
+static atomic_int to_fail; /* of the next replies */
+static atomic_int with;    /* this error */
+
+int __real_nn_sendmsg(int socket, const struct nn_msghdr *header, int flags);
+int __wrap_nn_sendmsg(int socket, const struct nn_msghdr *header, int flags);
+
+int __wrap_nn_sendmsg(int socket, const struct nn_msghdr *header, int flags)
+{
+    if (!serving || atomic_load(&to_fail) == 0)
+        return __real_nn_sendmsg(socket, header, flags);
+    atomic_fetch_sub(&to_fail, 1);
+    errno = atomic_load(&with);
+    return -1;
+}
+
+static void a_reply_that_cannot_be_sent_is_all_that_is_lost(void **state)
+{
+    static const int never[] = {EAGAIN, EFSM, ENOMEM};
+    const struct ocop_sync_options soon = {.exchange_timeout_ms = 300};
+    struct served *s = *state;
+    go_online(s, 1);
+    world_inspect(&s->world, 1, "pass");
+    atomic_store(&with, EINTR);
+    atomic_store(&to_fail, 2);
+    assert_int_equal(world_sync(&s->world, 1).pushed, 1);
+    assert_int_equal(atomic_load(&to_fail), 0);
+    for (size_t i = 0; i < 3; i++) {
+        struct ocop_error err = {0};
+        world_inspect(&s->world, 1, "fail");
+        atomic_store(&with, never[i]);
+        atomic_store(&to_fail, 1);
+        assert_int_equal(ocop_sync(s->world.stores[1], &soon, NULL, &err), OCOP_ETIMEOUT);
+        assert_int_equal(world_sync(&s->world, 1).pushed, 1);
+    }
+    end_serving(s);
+    assert_int_equal(s->dropped, 3);
+    assert_int_equal(world_count(&s->world, "SELECT count(*) FROM inspection"), 4);
+}
+
 int main(void)
 {
     struct sigaction end = {.sa_handler = on_signal};
@@ -245,6 +293,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(devices_that_sync_at_once_are_all_answered_and_lose_nothing,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(whoever_floods_has_one_request_in_a_batch, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_reply_that_cannot_be_sent_is_all_that_is_lost, setup,
+                                        teardown),
     };
     if (sigaction(SIGUSR1, &end, NULL) != 0)
         return 1;
