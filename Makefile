@@ -203,6 +203,8 @@ $(SCENE): $(addprefix $(B)/obj/tests/fuzz/,scene.o scene_registry.o scene_aside.
 $(SCENE): WRAP := $(addprefix -Wl$(comma)--wrap=,frame_seal_request frame_open_request noise_prepare \
 	frame_seal_reply frame_open_reply crypto_sign_detached crypto_sign_verify_detached registry_begin registry_begin_soon \
 	registry_begin_read registry_commit store_begin store_begin_read store_commit store_rollback wipe_store)
+$(B)/fuzz/fuzz_import: $(B)/obj/tests/fuzz/scene_registry.o
+$(B)/fuzz/fuzz_import: WRAP := $(addprefix -Wl$(comma)--wrap=,registry_begin registry_commit registry_rollback)
 $(B)/fuzz/fuzz_png: $(B)/obj/server/thumbnail/png_rows.o
 $(B)/fuzz/fuzz_png: WRAP := -Wl,--wrap=png_create_read_struct -Wl,--wrap=png_create_info_struct
 $(B)/fuzz/fuzz_png: TEST_LIBS += -lpng16

@@ -14,6 +14,7 @@ about() {
     reply) echo client-lib/reply.c client-lib/lost.c client-lib/sync.c client-lib/pending.c ;;
     files) echo server/blobs.c client-lib/travel.c proto/data/content*.c ;;
     csv) echo server/csvfile.c server/import_columns.c ;;
+    import) echo server/import*.c server/csvfile.c ;;
     evidence) echo proto/change/evidence*.c ;;
     exif) echo proto/image/exif.c ;;
     picture) echo proto/image/picture.c ;;
@@ -35,4 +36,4 @@ for program in "$build"/fuzz/fuzz_*; do
         }'
     count=$((count + 1))
 done
-[ "$count" -ge 14 ]
+[ "$count" -ge 15 ]

@@ -5,7 +5,7 @@
 set -eu
 build=$1
 seconds=${FUZZ_SECONDS:-300}
-targets=${FUZZ:-frame handshake changeset tight request reply files csv json evidence exif picture png input}
+targets=${FUZZ:-frame handshake changeset tight request reply files csv import json evidence exif picture png input}
 KEEP_BYTES_MAX=2048 # of a file: a corpus is read by people too
 ran=0
 spent() { # CPU seconds of this shell's children: by wall time a busy machine tells nothing

@@ -4,7 +4,7 @@
 # is missing, or ran nothing.
 set -u
 build=$1
-FUZZ='frame handshake changeset tight request reply files csv json evidence exif picture png input'
+FUZZ='frame handshake changeset tight request reply files csv import json evidence exif picture png input'
 PROGRAMS_MIN=23
 SECONDS_MAX=${SECONDS_MAX:-900} # a program that takes longer hangs
 results=$(mktemp -d)

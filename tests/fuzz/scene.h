@@ -70,9 +70,11 @@ void scene_producer_comes(const struct scene *s);
 void scene_product_leaves(const struct scene *s);
 void scene_device_revoked(const struct scene *s);
 
-/* --- for fuzz_files.c ------------------------------------------------------------------------- */
+/* --- for fuzz_files.c and fuzz_import.c --------------------------------------------------------
+ */
 
 struct registry *scene_registry(void);
+const struct server_keys *scene_keys(void);
 /** Another's officer, who has brought the content, has attached it to a producer in this unit. */
 void scene_other_attaches(const struct scene *s, const struct id *unit, const uint8_t *hash,
                           size_t size);

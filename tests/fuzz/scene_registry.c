@@ -130,6 +130,11 @@ struct registry *scene_registry(void)
     return c.r;
 }
 
+const struct server_keys *scene_keys(void)
+{
+    return &c.keys;
+}
+
 void scene_registry_files(const char *dir)
 {
     char path[200];
