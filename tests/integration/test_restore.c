@@ -1,5 +1,5 @@
-/* Registries restored from a backup and stores that were copied: what was submitted reaches the
- * registry all the same, and what was seen counts as seen. */
+/* Registries restored from a backup: what was submitted reaches the registry all the same, and what
+ * was seen counts as seen. */
 #include "test.h"
 
 #include <stdio.h>
@@ -9,17 +9,7 @@
 #include "bounds.h"
 #include "kinds.h"
 #include "records.pb-c.h"
-#include "world.h"
-
-static enum ocop_record_state state_of(struct world *w, unsigned n, struct ocop_id id)
-{
-    struct ocop_record_status *status;
-    assert_int_equal(ocop_record_status(w->stores[n], &id, &status, NULL), OCOP_OK);
-    enum ocop_record_state state = status->state;
-    ocop_record_status_free(status);
-    return state;
-}
-
+#include "restored.h"
 static void what_was_acknowledged_after_the_backup_is_sent_again(void **state)
 {
     struct world *w = *state;
@@ -130,70 +120,6 @@ static void a_file_that_was_put_back_by_hand_is_noticed(void **state)
     assert_int_equal(state_of(w, 0, gone), OCOP_ACCEPTED);
 }
 
-static void of_two_copies_of_a_store_neither_loses_a_record(void **state)
-{
-    struct world *w = *state;
-    world_inspect(w, 0, "pass");
-    world_sync(w, 0);
-    world_copy(w, 0, 2);
-    struct ocop_id mine = world_inspect(w, 0, "fail"), other = world_inspect(w, 2, "conditional");
-    world_sync(w, 0);
-    struct ocop_sync_summary s = world_sync(w, 2);
-    assert_true(s.forked);
-    assert_int_equal(world_count(w, "SELECT count(*) FROM inspection"), 3);
-    assert_string_equal(world_value(w, "inspection", mine, "conclusion"), "\"fail\"");
-    assert_string_equal(world_value(w, "inspection", other, "conclusion"), "\"conditional\"");
-    assert_int_equal(world_count(w, "SELECT count(*) FROM replica WHERE predecessor_seq = 1"), 1);
-}
-
-/* Both at once: the copy's set was acknowledged, the registry that had it was lost, and now its
- * number holds the other copy's set. No new set of the copy would bring that to light. */
-static void a_copy_whose_set_was_lost_and_replaced_sends_it_again(void **state)
-{
-    struct world *w = *state;
-    world_inspect(w, 0, "pass");
-    world_sync(w, 0);
-    world_copy(w, 0, 2);
-    world_backup(w);
-    struct ocop_id lost = world_inspect(w, 2, "conditional");
-    world_sync(w, 2);
-    world_restore(w);
-    struct ocop_id there = world_inspect(w, 0, "fail");
-    world_sync(w, 0);
-    struct ocop_sync_summary s = world_sync(w, 2);
-    assert_true(s.forked);
-    assert_int_equal(world_count(w, "SELECT count(*) FROM inspection"), 3);
-    /* both copies gave the same number to their minutes, which a person must see */
-    assert_int_equal(state_of(w, 2, lost), OCOP_IN_CASE);
-    assert_int_equal(world_count(w, "SELECT count(*) FROM cases WHERE cause <> 3"), 0);
-    assert_string_equal(world_value(w, "inspection", there, "conclusion"), "\"fail\"");
-    assert_string_equal(world_value(w, "inspection", lost, "conclusion"), "\"conditional\"");
-    assert_int_equal(world_count(w, "SELECT count(*) FROM replica WHERE predecessor_seq = 1"), 1);
-}
-
-/* The same, with a further set that does not continue what the registry has. */
-/* A copy from before the first set, whose own first set is sealed when it hears of another history:
- * the registry looks at no set then, and does not know that it has another of that number. */
-static void an_old_copy_sends_its_work_once_after_a_restore(void **state)
-{
-    struct world *w = *state;
-    struct ocop_id id = world_inspect(w, 1, "pass");
-    world_sync(w, 1);
-    world_sync(w, 0);
-    world_copy(w, 0, 2);
-    world_amend(w, 0, id, "score=71");
-    world_sync(w, 0);
-    world_backup(w);
-    world_restore(w);
-    world_amend(w, 0, id, "score=72");
-    world_sync(w, 0);
-    world_amend(w, 2, id, "lot_code=L7");
-    struct ocop_sync_summary s = world_sync(w, 2);
-    assert_true(s.forked);
-    assert_int_equal(s.pushed, 1);
-    assert_string_equal(world_value(w, "inspection", id, "lot_code"), "\"L7\"");
-}
-
 static void a_set_that_does_not_continue_the_chain_is_no_loss(void **state)
 {
     struct world *w = *state;
@@ -272,128 +198,6 @@ static void a_case_shows_as_base_what_the_officer_saw_last(void **state)
     assert_int_equal(world_count(w, "SELECT count(*) FROM cases WHERE base = '\"fail\"' AND"
                                     " theirs = '\"conditional\"' AND mine = '\"pass\"'"),
                      1);
-}
-
-/* --- forks and restores together ---------------------------------------------------------------
- */
-
-/* Make the officer of device n an inspector, or no longer one. */
-static void inspector(struct world *w, unsigned n, bool is)
-{
-    static const char packed[] = "\n\tinspector"; /* OfficerRole with its key */
-    struct ocop_error err = {0};
-    uint64_t version;
-    assert_int_equal(registry_version(w->registry, &version, &err), OCOP_OK);
-    struct field f = {.number = 15,
-                      .op = is ? FIELD_SET : FIELD_CLEAR,
-                      .type = VALUE_ELEMENT,
-                      .key = span_of(packed + 2, 9),
-                      .bytes = is ? span_of(packed, 11) : span_of(NULL, 0),
-                      .base = version};
-    struct change c = {.kind = KIND_OFFICER,
-                       .verb = VERB_AMEND,
-                       .record = w->officers[n],
-                       .base = version,
-                       .fields = {&f, 1},
-                       .reason = span_str("nhiệm vụ")};
-    world_import(w, &c, 1);
-}
-
-static struct ocop_id check_environment(struct world *w, unsigned n)
-{
-    struct ocop_error err = {0};
-    ProtobufCMessage *m = NULL;
-    struct ocop_id id;
-    char sets[4][80], text[ID_TEXT_LEN + 1];
-    assert_int_equal(ocop_new(w->stores[n], "environmental_check", &m, &err), OCOP_OK);
-    snprintf(sets[0], sizeof *sets, "unit_id=%s", id_text(w->commune, text));
-    snprintf(sets[1], sizeof *sets, "producer_id=%s", id_text(w->producer, text));
-    snprintf(sets[2], sizeof *sets, "inspection_type=planned");
-    snprintf(sets[3], sizeof *sets, "conclusion=pass");
-    for (size_t i = 0; i < 4; i++)
-        assert_int_equal(ocop_set_text(w->stores[n], &m, sets[i], &err), OCOP_OK);
-    if (ocop_submit(w->stores[n], m, &err) != OCOP_OK)
-        fail_msg("%s %s", err.field, err.text);
-    memcpy(id.b, ((Ocop__EnvironmentalCheck *)m)->id.data, ID_LEN);
-    ocop_free(m);
-    return id;
-}
-
-/* Text that no compression makes small. */
-static void noise(struct world *w, char *out, size_t len)
-{
-    uint8_t bytes[512];
-    assert_true(len / 2 <= sizeof bytes);
-    env_random(w->registry->env, bytes, len / 2);
-    for (size_t i = 0; i + 2 < len; i += 2)
-        snprintf(out + i, 3, "%02x", bytes[i / 2]);
-}
-
-/* Both sides have more than one exchange can carry: what the device made is taken while it reads
- * anew, behind where that began. */
-static void a_copy_with_much_work_keeps_it_while_it_reads_anew(void **state)
-{
-    enum { WORK = 400, OTHERS = PAGE_RECORDS_MAX + 500 };
-    struct world *w = *state;
-    struct ocop_store_status s;
-    static struct ocop_id made[WORK];
-    for (int i = 0; i < OTHERS; i++)
-        check_environment(w, 0);
-    world_sync(w, 0);
-    world_copy(w, 1, 2);
-    world_inspect(w, 1, "pass");
-    world_sync(w, 1);
-    for (int i = 0; i < WORK; i++) {
-        char note[900] = "notes=";
-        noise(w, note + 6, sizeof note - 6);
-        made[i] = world_inspect(w, 2, "fail");
-        world_amend(w, 2, made[i], note);
-    }
-    struct ocop_sync_summary sum = world_sync(w, 2);
-    assert_true(sum.forked);
-    assert_true(sum.round_trips > 4);
-    assert_int_equal(ocop_store_status(w->stores[2], &s, NULL), OCOP_OK);
-    assert_int_equal(s.waiting, 0);
-    for (int i = 0; i < WORK; i++)
-        assert_int_not_equal(state_of(w, 2, made[i]), 0);
-}
-
-static void a_lost_answer_to_a_successor_leaves_it_no_less_enrolled(void **state)
-{
-    struct world *w = *state;
-    struct ocop_store_status s;
-    world_inspect(w, 0, "pass");
-    world_sync(w, 0);
-    world_copy(w, 0, 2);
-    world_inspect(w, 0, "fail");
-    world_sync(w, 0);
-    world_inspect(w, 2, "conditional");
-    w->links[2].drop_reply = 2; /* the first tells of the fork, the second of the new number */
-    assert_int_equal(ocop_sync(w->stores[2], NULL, NULL, NULL), OCOP_ETIMEOUT);
-    world_sync(w, 2);
-    assert_int_equal(ocop_store_status(w->stores[2], &s, NULL), OCOP_OK);
-    assert_false(s.forked);
-    assert_int_equal(s.device_number, 3);
-    world_inspect(w, 2, "pass"); /* and it numbers paper again */
-}
-
-/* The registry tells only of the last sets; the copy is older than they are. */
-static void an_old_copy_parts_where_it_was_made(void **state)
-{
-    struct world *w = *state;
-    struct ocop_id id = world_inspect(w, 0, "pass");
-    world_sync(w, 0);
-    world_amend(w, 0, id, "score=71");
-    world_sync(w, 0);
-    world_copy(w, 0, 2);
-    for (int i = 0; i < CHAIN_HASHES_MAX + 4; i++) {
-        world_inspect(w, 0, "pass");
-        world_sync(w, 0);
-    }
-    world_inspect(w, 2, "fail");
-    world_sync(w, 2);
-    assert_int_equal(world_count(w, "SELECT count(*) FROM cases WHERE cause <> 3"), 0);
-    assert_int_equal(world_count(w, "SELECT count(*) FROM replica WHERE predecessor_seq = 2"), 1);
 }
 
 /* One change of the lost set was refused and stands in the outbox; the other was settled. Both are
@@ -503,25 +307,6 @@ what_was_refused_before_a_restore_and_is_taken_after_it_is_said_to_be_taken(void
     assert_string_equal(world_value(w, "inspection", id, "score"), "85");
 }
 
-static void backup_moves(struct world *w, const char *from, const char *to)
-{
-    char command[512];
-    snprintf(command, sizeof command, "cd %s && mv %s %s", w->dir, from, to);
-    assert_int_equal(system(command), 0);
-}
-
-static void backup_as(struct world *w, const char *name)
-{
-    world_backup(w);
-    backup_moves(w, "backup.db", name);
-}
-
-static void restore_from(struct world *w, const char *name)
-{
-    backup_moves(w, name, "backup.db");
-    world_restore(w);
-}
-
 /* The wrong backup was restored first, and what the device learned until the right one was is lost
  * with it: its sets are in both. */
 static void what_an_older_backup_took_and_a_later_one_refuses_is_said_to_be_refused(void **state)
@@ -592,127 +377,6 @@ static void what_was_sealed_before_the_keys_came_is_sealed_again_where_they_came
     world_sync(w, 1);
     assert_int_equal(state_of(w, 1, id), OCOP_ACCEPTED);
     assert_int_equal(world_count(w, "SELECT count(*) FROM inspection"), 1);
-}
-
-/* The same for a copy: it keeps the name that it has had since it parted, so that what the later
- * backup has of it is not brought again under another. */
-static void what_a_copy_brought_is_brought_once_though_the_wrong_backup_came_first(void **state)
-{
-    struct world *w = *state;
-    struct ocop_id id = world_inspect(w, 1, "pass");
-    world_sync(w, 1);
-    world_copy(w, 1, 2);
-    world_inspect(w, 1, "pass");
-    world_sync(w, 1);
-    backup_as(w, "older.db");
-    world_amend(w, 2, id, "score=71");
-    assert_true(world_sync(w, 2).forked);
-    backup_as(w, "later.db");
-    restore_from(w, "older.db");
-    assert_false(world_sync(w, 2).forked);
-    assert_string_equal(world_value(w, "inspection", id, "score"), "71");
-    restore_from(w, "later.db");
-    world_sync(w, 1);
-    world_amend(w, 1, id, "score=80"); /* instead of what it has seen */
-    world_sync(w, 1);
-    assert_false(world_sync(w, 2).forked);
-    assert_string_equal(world_value(w, "inspection", id, "score"), "80");
-    assert_int_equal(world_count(w, "SELECT count(*) FROM cases"), 0);
-}
-
-/* A creation that was refused lies over what the registry had of another copy. That is lost, and
- * what comes again has nothing under it. */
-static void what_two_copies_made_stays_with_the_one_that_was_refused(void **state)
-{
-    struct world *w = *state;
-    world_backup(w);
-    struct ocop_id id = world_inspect(w, 1, "pass");
-    world_copy(w, 1, 2);
-    world_sync(w, 1);
-    inspector(w, 1, false);
-    world_sync(w, 2);
-    assert_int_equal(state_of(w, 2, id), OCOP_REFUSED);
-    world_restore(w); /* and device 1 does not come again */
-    world_sync(w, 2);
-    assert_int_equal(state_of(w, 2, id), OCOP_ACCEPTED);
-    assert_int_equal(world_count(w, "SELECT count(*) FROM inspection"), 1);
-}
-
-/* Device 2 has a copy of device 1's store, and a name of its own by its first work, which it does
- * in a history that is lost. */
-static void a_copy_parts_in_a_lost_history(struct world *w)
-{
-    world_sync(w, 1);
-    world_copy(w, 1, 2);
-    backup_as(w, "later.db");
-    restore_from(w, "older.db");
-    for (unsigned n = 1; n <= 2; n++)
-        world_sync(w, n);
-    for (unsigned n = 1; n <= 2; n++) {
-        (void)check_environment(w, n);
-        assert_int_equal(world_sync(w, n).forked, n == 2);
-    }
-    restore_from(w, "later.db");
-}
-
-/* The set is not of the copy's name, so that nobody tells it how it was judged. */
-static void what_a_copy_saw_taken_by_a_lost_history_is_said_to_be_refused(void **state)
-{
-    struct world *w = *state;
-    struct ocop_id id = world_inspect(w, 1, "pass");
-    backup_as(w, "older.db");
-    inspector(w, 1, false);
-    a_copy_parts_in_a_lost_history(w);
-    assert_int_equal(state_of(w, 2, id), OCOP_ACCEPTED);
-    world_sync(w, 2);
-    assert_int_equal(state_of(w, 2, id), OCOP_REFUSED);
-    assert_int_equal(world_count(w, "SELECT count(*) FROM inspection"), 0);
-}
-
-static void what_a_copy_asks_about_again_overwrites_nothing_and_opens_no_case(void **state)
-{
-    struct world *w = *state;
-    struct ocop_id id = world_inspect(w, 1, "pass");
-    backup_as(w, "older.db");
-    a_copy_parts_in_a_lost_history(w);
-    world_sync(w, 0);
-    world_amend(w, 0, id, "conclusion=fail");
-    world_sync(w, 0);
-    world_sync(w, 2);
-    world_sync(w, 1);
-    assert_string_equal(world_value(w, "inspection", id, "conclusion"), "\"fail\"");
-    assert_int_equal(world_count(w, "SELECT count(*) FROM cases WHERE cause <> 3"), 0);
-    assert_int_equal(state_of(w, 2, id), OCOP_MERGED);
-}
-
-/* The store forked after the backup: neither its replica nor the set that it continues is there. */
-static void a_store_that_forked_since_the_backup_is_not_shut_out(void **state)
-{
-    struct world *w = *state;
-    world_inspect(w, 0, "pass");
-    world_sync(w, 0);
-    world_backup(w);
-    for (int i = 0; i < 2; i++) {
-        world_inspect(w, 0, "conditional");
-        world_sync(w, 0);
-    }
-    world_copy(w, 0, 2);
-    world_inspect(w, 0, "fail");
-    world_sync(w, 0);
-    struct ocop_id before = world_inspect(w, 2, "fail");
-    struct ocop_sync_summary s = world_sync(w, 2);
-    assert_true(s.forked);
-    world_restore(w);
-    ocop_close(w->stores[0]); /* the other phone is gone for good */
-    w->stores[0] = NULL;
-    world_sync(w, 2); /* with nothing new to say */
-    struct ocop_id after = world_inspect(w, 2, "pass");
-    world_sync(w, 2);
-    /* the first, two before the copy was made, and the copy's two */
-    assert_int_equal(world_count(w, "SELECT count(*) FROM inspection"), 5);
-    assert_int_equal(world_count(w, "SELECT count(*) FROM cases WHERE cause <> 3"), 0);
-    assert_string_equal(world_value(w, "inspection", before, "conclusion"), "\"fail\"");
-    assert_string_equal(world_value(w, "inspection", after, "conclusion"), "\"pass\"");
 }
 
 static const char *invite(struct world *w, unsigned officer)
@@ -1018,15 +682,9 @@ int main(void)
         T(an_unsealed_edit_of_what_the_backup_holds_opens_no_case),
         T(an_edit_made_on_what_the_backup_lacks_opens_a_case),
         T(a_file_that_was_put_back_by_hand_is_noticed),
-        T(of_two_copies_of_a_store_neither_loses_a_record),
-        T(a_copy_whose_set_was_lost_and_replaced_sends_it_again),
-        T(an_old_copy_sends_its_work_once_after_a_restore),
         T(a_set_that_does_not_continue_the_chain_is_no_loss),
         T(what_is_sent_again_overwrites_nothing_that_it_had_not_seen),
         T(a_case_shows_as_base_what_the_officer_saw_last),
-        T(a_lost_answer_to_a_successor_leaves_it_no_less_enrolled),
-        T(a_copy_with_much_work_keeps_it_while_it_reads_anew),
-        T(an_old_copy_parts_where_it_was_made),
         T(a_lost_set_comes_back_whole),
         T(what_comes_back_comes_before_what_was_submitted_later),
         T(a_sealed_edit_of_a_lost_history_overwrites_nothing_either),
@@ -1035,11 +693,6 @@ int main(void)
         T(what_an_older_backup_took_and_a_later_one_refuses_is_said_to_be_refused),
         T(what_is_to_be_judged_again_may_stand_below_what_was_not_acknowledged),
         T(what_was_sealed_before_the_keys_came_is_sealed_again_where_they_came_first),
-        T(what_a_copy_brought_is_brought_once_though_the_wrong_backup_came_first),
-        T(what_two_copies_made_stays_with_the_one_that_was_refused),
-        T(what_a_copy_saw_taken_by_a_lost_history_is_said_to_be_refused),
-        T(what_a_copy_asks_about_again_overwrites_nothing_and_opens_no_case),
-        T(a_store_that_forked_since_the_backup_is_not_shut_out),
         T(a_device_without_a_certificate_is_enrolled_again_and_loses_nothing),
         T(a_case_of_a_lost_history_does_not_stay_for_ever),
         T(a_change_that_waited_reaches_the_device_that_made_the_record),
