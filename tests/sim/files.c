@@ -666,7 +666,8 @@ bool content_for_device(struct device *d, const struct oracle *o, unsigned conte
 
 /* The registry gives a content to who may read any, and sees, or made, an attachment whose maker
  * has shown to have it: no record that only a refused change keeps here, nor one of a device
- * revoked before it could. */
+ * revoked or wiped before it could. One that was removed is none, although a lost power may have
+ * brought its file back. */
 static bool is_for(const struct device *d, const struct oracle *o, unsigned content)
 {
     const struct sim *s = d->sim;
@@ -676,7 +677,8 @@ static bool is_for(const struct device *d, const struct oracle *o, unsigned cont
         const struct attached *a = &s->attached[i];
         const struct device *maker = &s->devices[a->device];
         const struct kept *k = a->content == content && !a->forged ? attached_kept(o, a) : NULL;
-        if (k && !maker->revoked &&
+        if (k && !kept_get(k, ATTACHMENT_REMOVED_MS, span_of(NULL, 0)) && !maker->revoked &&
+            maker->store->me.wiped == WIPED_NOT &&
             (maker->officer == d->officer || oracle_receives(o, &d->replica, k)))
             return true;
     }
