@@ -4,6 +4,7 @@
 #include <inttypes.h>
 
 #include "changeset.h"
+#include "record_api.h"
 #include "taking.h"
 
 /* This store's replica and those that it continues, newest first. */
@@ -189,65 +190,105 @@ static enum ocop_status line_read(struct taking *t, struct line *out, struct oco
     return st;
 }
 
-/* The changes of one set of which the registry shows nothing. */
-static enum ocop_status unmet_put_back(struct taking *t, const struct sealed_row *row,
-                                       struct ocop_error *err)
+/* Has the record left the device with its unit? Then it is no wonder that it is not shown. */
+static enum ocop_status went_with_its_unit(struct ocop_store *s, const struct kind *k,
+                                           const struct id *record, const struct fields *f,
+                                           bool *out, struct ocop_error *err)
 {
-    struct change_set set;
-    bool unmet, any = false;
-    enum ocop_status st = changeset_open(row->set.body, &t->late, &set, err);
+    const struct field *of = fields_find(f, FIELD_UNIT, span_of(NULL, 0));
+    struct id unit;
+    enum ocop_status st = OCOP_OK;
 
-    for (size_t i = st ? 0 : set.changes.count; !st && i-- > 0;) {
-        struct change *c = &set.changes.v[i];
-        st = store_unseen_has(t->s, &c->record, &unmet, err);
-        if (st || !unmet)
-            continue;
-        taking_clamp(c, 0); /* of nothing that stands here has it seen anything */
-        st = put_back(t, c, -(int64_t)row->seq, (uint32_t)i, err);
-        any = true;
-    }
-    if (!st && any) /* from here on it is this name's to ask */
-        st = store_sealed_ack(t->s, &set.replica, row->seq, 1, err);
+    *out = false;
+    if (of && id_from(of->bytes, &unit))
+        st = store_unseen_has(s, &unit, out, err);
+    if (st || *out)
+        return st;
+    st = device_scope(s, k, record, f, f, err);
+    *out = st == OCOP_EPERM;
+    return *out ? OCOP_OK : st;
+}
+
+/* One record as it stands here. Only what its officer made: of what others made he keeps nothing.
+ */
+static enum ocop_status keep_refused(struct taking *t, uint32_t kind, const struct id *record,
+                                     struct ocop_error *err)
+{
+    struct ocop_store *s = t->s;
+    struct change c = {
+        .kind = kind, .verb = VERB_CREATE, .record = *record, .author = s->me.officer};
+    struct outbox_rows rows = {NULL, 0};
+    const struct kind *k = kind_by_number(kind);
+    const struct field *maker;
+    uint64_t version;
+    bool gone = k == NULL;
+    enum ocop_status st = store_outbox_of(s, record, &t->work, &rows, err);
+
+    if (!st && rows.count == 0)
+        st = store_record(s, kind, record, &t->work, &c.fields, &version, err);
+    maker = st ? NULL : fields_find(&c.fields, FIELD_OFFICER, span_of(NULL, 0));
+    if (st || !maker || !span_eq(maker->bytes, id_span(&s->me.officer)))
+        return st;
+    if (!gone)
+        st = went_with_its_unit(s, k, record, &c.fields, &gone, err);
+    if (st || gone)
+        return st;
+    taking_clamp(&c, 0);
+    c.device_time_ms = env_now_ms(s->env);
+    st = store_outbox_add(s, &c, OUTBOX_REFUSED, err);
+    if (!st)
+        st = store_outbox_of(s, record, &t->work, &rows, err);
+    t->sum->refused++;
+    return st ? st
+              : store_outbox_settled(s, rows.v[0].n, OUTBOX_REFUSED,
+                                     "the registry, as it was restored, does not show this record; "
+                                     "submit it again, or discard it",
+                                     "", err);
+}
+
+/* *known is false when nothing is in doubt. */
+static enum ocop_status unmet_above(struct taking *t, bool *known, uint64_t *out,
+                                    struct ocop_error *err)
+{
+    struct span v;
+    enum ocop_status st = store_meta(t->s, "unmet_above", t->arena, &v, err);
+
+    *known = !st && v.len == sizeof *out;
+    *out = 0;
+    for (size_t i = 0; *known && i < v.len; i++)
+        *out = *out << 8 | v.p[i];
     return st;
 }
 
-static enum ocop_status sets_ask_again(struct taking *t, const struct id *replica, uint64_t shared,
-                                       struct ocop_error *err)
+enum ocop_status lost_doubt(struct taking *t, struct ocop_error *err)
 {
-    uint64_t below = INT64_MAX;
-    bool found = true;
-    enum ocop_status st = OCOP_OK;
+    uint64_t above;
+    bool known;
+    enum ocop_status st = unmet_above(t, &known, &above, err);
 
-    while (!st && found) {
-        struct sealed_row row;
-        arena_reset(&t->late);
-        st = store_sealed_below(t->s, replica, below, &t->late, &found, &row, err);
-        if (st || !found)
-            break;
-        below = row.seq;
-        if (row.acked > shared)
-            st = unmet_put_back(t, &row, err);
-    }
-    return st;
+    /* one may be known where it was restored again before all was read */
+    if (st || id_is_zero(&t->s->me.predecessor) || (known && above < t->shared))
+        return st;
+    return store_meta_set_int(t->s, "unmet_above", t->shared, err);
 }
 
 enum ocop_status lost_unmet(struct taking *t, struct ocop_error *err)
 {
-    struct line line;
-    struct span v;
-    uint64_t shared = 0;
-    enum ocop_status st = store_meta(t->s, "shared", t->arena, &v, err);
+    struct outbox_row *v = NULL;
+    uint64_t above;
+    size_t count = 0;
+    bool known;
+    enum ocop_status st = unmet_above(t, &known, &above, err);
 
-    if (st || v.len != 8)
+    if (st || !known)
         return st;
-    for (size_t i = 0; i < v.len; i++)
-        shared = shared << 8 | v.p[i];
-    st = line_read(t, &line, err);
-    for (size_t i = 1; !st && i < line.count; i++)
-        st = sets_ask_again(t, &line.v[i], shared, err);
-    if (!st)
-        st = store_outbox_unseal(t->s, INT64_MAX, err);
-    return st ? st : store_meta_set(t->s, "shared", span_of(NULL, 0), err);
+    device_scope_forget(t->s);
+    st = store_unseen_own(t->s, above, t->arena, &v, &count, err);
+    for (size_t i = 0; !st && i < count; i++) {
+        arena_reset(&t->work);
+        st = keep_refused(t, v[i].kind, &v[i].record, err);
+    }
+    return st ? st : store_meta_set(t->s, "unmet_above", span_of(NULL, 0), err);
 }
 
 /* Make `seq` the last sealed set of this replica. */

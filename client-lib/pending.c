@@ -44,7 +44,7 @@ enum ocop_status pending_state(struct ocop_store *s, uint32_t kind, const struct
         if (row->state == OUTBOX_DRAFT && !with_draft)
             continue;
         st = pending_change(row, a, &c, err);
-        if (st || (row->state == OUTBOX_REFUSED && (c.verb != VERB_CREATE || *there)))
+        if (st || (row->state == OUTBOX_REFUSED && (c.verb != VERB_CREATE || registered)))
             continue;
         if (c.verb == VERB_CREATE && !registered)
             out->count = 0; /* the whole record, whatever was refused or waits before it */

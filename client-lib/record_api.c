@@ -397,50 +397,59 @@ static enum ocop_status give_numbers(struct ocop_store *s, struct record *r, str
     return st;
 }
 
-/* What of `earlier` the creation says otherwise, as the creation says it. */
-static enum ocop_status said_otherwise(struct ocop_store *s, const struct change *earlier,
-                                       const struct fields *created, struct fields *out,
-                                       struct ocop_error *err)
-{
-    struct field *v = arena_calloc(&s->arena, earlier->fields.count + 1, sizeof *v);
-
-    *out = (struct fields){v, 0};
-    if (!v)
-        return err_nomem(err);
-    for (size_t i = 0; i < earlier->fields.count; i++) {
-        const struct field *e = &earlier->fields.v[i];
-        const struct field *now = fields_find(created, e->number, e->key);
-        if (now ? e->op == FIELD_SET && field_value_equal(e, now) : e->op == FIELD_CLEAR)
-            continue;
-        v[out->count] = now ? *now : *e;
-        v[out->count].op = now ? FIELD_SET : FIELD_CLEAR;
-        v[out->count++].base = 0;
-    }
-    return OCOP_OK;
-}
-
-/* The registry lays what waits for a refused creation over the one that takes its place. What its
- * officer says now is said behind that too. */
-static enum ocop_status have_last_word(struct ocop_store *s, const struct record *r,
-                                       const struct standing *b, struct ocop_error *err)
+/* What the changes that wait for the refused creation say together; what they clear is a marker.
+ * *reason: the last that was given. */
+static enum ocop_status waiting_say(struct ocop_store *s, const struct standing *b,
+                                    struct fields *out, struct span *reason, struct ocop_error *err)
 {
     enum ocop_status st = OCOP_OK;
 
-    for (size_t i = 0; !st && b->refused && i < b->rows.count; i++) {
+    *out = (struct fields){NULL, 0};
+    *reason = span_str("submitted again");
+    for (size_t i = 0; !st && i < b->rows.count; i++) {
         const struct outbox_row *row = &b->rows.v[i];
-        struct change earlier, again;
+        struct change c;
         if (row->state == OUTBOX_DRAFT || row->state == OUTBOX_REFUSED)
             continue;
-        st = pending_change(row, &s->arena, &earlier, err);
-        if (st || earlier.verb != VERB_AMEND)
+        st = pending_change(row, &s->arena, &c, err);
+        if (st || (c.verb != VERB_AMEND && c.verb != VERB_ADD))
             continue;
-        begin_change(s, r, VERB_AMEND, NULL, &again);
-        again.reason = earlier.reason;
-        st = said_otherwise(s, &earlier, &r->f, &again.fields, err);
-        if (!st && again.fields.count)
-            st = store_outbox_add(s, &again, OUTBOX_READY, err);
+        st = fields_apply(out, &c.fields, 0, true, &s->arena, out, err);
+        *reason = c.reason.len ? c.reason : *reason;
     }
     return st;
+}
+
+/* The registry lays what waits for a refused creation over the one that takes its place. What its
+ * officer says now of the same is said behind that too. */
+static enum ocop_status have_last_word(struct ocop_store *s, const struct record *r,
+                                       const struct standing *b, struct ocop_error *err)
+{
+    struct change again;
+    struct fields said;
+    struct span reason;
+    size_t kept = 0;
+    enum ocop_status st = OCOP_OK;
+
+    if (!b->refused)
+        return OCOP_OK;
+    st = waiting_say(s, b, &said, &reason, err);
+    for (size_t i = 0; !st && i < said.count; i++) {
+        struct field *f = &said.v[i];
+        const struct field *now = fields_find(&r->f, f->number, f->key);
+        if (now ? f->op == FIELD_SET && field_value_equal(f, now) : f->op == FIELD_CLEAR)
+            continue;
+        said.v[kept] = now ? *now : *f;
+        said.v[kept].op = now ? FIELD_SET : FIELD_CLEAR;
+        said.v[kept++].base = 0;
+    }
+    said.count = kept;
+    if (st || kept == 0)
+        return st;
+    begin_change(s, r, VERB_AMEND, NULL, &again);
+    again.reason = reason;
+    again.fields = said;
+    return store_outbox_add(s, &again, OUTBOX_READY, err);
 }
 
 enum ocop_status record_api_submit(struct ocop_store *s, const ProtobufCMessage *m,

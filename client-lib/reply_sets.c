@@ -78,8 +78,8 @@ enum ocop_status taking_lineage(struct taking *t, struct ocop_error *err)
             st = store_cases_forget(t->s, err); /* those that stand are told again */
         if (!st)
             st = store_files_doubt(t->s, err);
-        if (!st && !id_is_zero(&t->s->me.predecessor))
-            st = store_meta_set_int(t->s, "shared", t->shared, err);
+        if (!st)
+            st = lost_doubt(t, err);
     }
     t->s->me.lineage = lineage;
     return st ? st : store_meta_set(t->s, "lineage", id_span(&lineage), err);
@@ -231,26 +231,10 @@ static enum ocop_status settle(struct taking *t, const struct outbox_row *row,
     }
 }
 
-static bool is_new(const Ocop__Sync__SyncReply *r, uint64_t seq)
-{
-    for (size_t i = 0; i < r->n_sets; i++)
-        if (r->sets[i]->seq == seq)
-            return true;
-    return false;
-}
-
-static bool any_late(const Ocop__Sync__SyncReply *r)
-{
-    for (size_t i = 0; i < r->n_outcomes; i++)
-        if (!is_new(r, r->outcomes[i]->seq))
-            return true;
-    return false;
-}
-
-/* Outcomes of sets acknowledged before: what waited there, for this record or any, has its answer
- * now. */
+/* Outcomes of sets below `before`, for this record or any: what waits there has its answer now. One
+ * that waited and ended within this reply has two, the second of which counts. */
 static enum ocop_status take_late_outcomes(struct taking *t, const struct id *record,
-                                           struct ocop_error *err)
+                                           uint64_t before, struct ocop_error *err)
 {
     bool more = true;
     enum ocop_status st = record ? store_outbox_has(t->s, record, &more, err) : OCOP_OK;
@@ -259,7 +243,7 @@ static enum ocop_status take_late_outcomes(struct taking *t, const struct id *re
         const Ocop__Sync__Outcome *o = t->reply->outcomes[i];
         struct outbox_row row;
         bool found;
-        if (o->code == OUTCOME_WAITING || is_new(t->reply, o->seq))
+        if (o->code == OUTCOME_WAITING || o->seq >= before)
             continue;
         arena_reset(&t->late);
         st = store_outbox_one(t->s, (int64_t)o->seq, o->index, record, &t->late, &found, &row, err);
@@ -279,7 +263,6 @@ static enum ocop_status acknowledge(struct taking *t, const Ocop__Sync__SetOutco
     struct outbox_rows rows;
     uint64_t acked, before;
     bool found, follows;
-    const bool late = any_late(t->reply);
     enum ocop_status st = store_sealed_acked(s, &s->me.replica, o->seq, &found, &acked, hash, err);
 
     if (st || !found || acked)
@@ -297,8 +280,8 @@ static enum ocop_status acknowledge(struct taking *t, const Ocop__Sync__SetOutco
             continue; /* settled before; said again after a restored registry */
         t->sum->pushed++;
         st = settle(t, &rows.v[i], outcome_of(t->reply, o->seq, rows.v[i].idx), o->version, err);
-        if (!st && late) /* what waited for it comes behind it, and before what follows */
-            st = take_late_outcomes(t, &rows.v[i].record, err);
+        if (!st && t->reply->n_outcomes) /* what waited comes behind it, before what follows */
+            st = take_late_outcomes(t, &rows.v[i].record, o->seq, err);
     }
     t->result->progress = true;
     return st;
@@ -428,6 +411,6 @@ enum ocop_status taking_sets(struct taking *t, struct ocop_error *err)
     if (!st && !t->forked)
         st = lost_heard(t, err);
     if (!st && !t->forked)
-        st = take_late_outcomes(t, NULL, err);
+        st = take_late_outcomes(t, NULL, UINT64_MAX, err);
     return st;
 }

@@ -300,8 +300,7 @@ OCOP_MUST_USE enum ocop_status store_outbox_delete(struct ocop_store *s, int64_t
 /** A refused change is ready again, before those that came after it. */
 OCOP_MUST_USE enum ocop_status store_outbox_resend(struct ocop_store *s, int64_t n,
                                                    struct ocop_error *err);
-/** Changes of sets from `seq` on, and of names before this one, are ready again, unless the
- * registry has them. */
+/** Changes of sets from `seq` on are ready again, unless the registry has them. */
 OCOP_MUST_USE enum ocop_status store_outbox_unseal(struct ocop_store *s, uint64_t seq,
                                                    struct ocop_error *err);
 /** One change by its set and place; of `record`, unless NULL. Sets of earlier replicas have
@@ -429,6 +428,11 @@ OCOP_MUST_USE enum ocop_status store_unseen_met(struct ocop_store *s, const stru
                                                 struct ocop_error *err);
 OCOP_MUST_USE enum ocop_status store_unseen_has(struct ocop_store *s, const struct id *record,
                                                 bool *out, struct ocop_error *err);
+/** Those never met of which the registry took a change of this device behind version `above`:
+ *  `record` and `kind` of each. */
+OCOP_MUST_USE enum ocop_status store_unseen_own(struct ocop_store *s, uint64_t above,
+                                                struct arena *a, struct outbox_row **out,
+                                                size_t *count, struct ocop_error *err);
 /** Remove those never met that have nothing pending, and let the others depart; the mark is gone.
  *  *count: how many were removed. */
 OCOP_MUST_USE enum ocop_status store_unseen_sweep(struct ocop_store *s, struct arena *a,

@@ -289,9 +289,10 @@ enum ocop_status store_unseen_has(struct ocop_store *s, const struct id *record,
     return store_any(s, Q_UNSEEN_HAS, record, out, err);
 }
 
-/* Records with their kinds. */
-static enum ocop_status records_of(struct ocop_store *s, enum question q, struct arena *a,
-                                   struct outbox_row **out, size_t *count, struct ocop_error *err)
+/* Records with their kinds. `bound`: of the question's parameter, where it has one. */
+static enum ocop_status records_of(struct ocop_store *s, enum question q, uint64_t bound,
+                                   struct arena *a, struct outbox_row **out, size_t *count,
+                                   struct ocop_error *err)
 {
     sqlite3_stmt *st = NULL;
     bool row;
@@ -301,6 +302,8 @@ static enum ocop_status records_of(struct ocop_store *s, enum question q, struct
     *count = 0;
     if (status)
         return status;
+    if (sqlite3_bind_parameter_count(st))
+        put_int(st, 1, bound);
     while (!(status = step(s, st, &row, err)) && row) {
         *out = arena_more(a, *out, *count, sizeof **out);
         if (!*out || !get_id(st, 0, &(*out)[*count].record)) {
@@ -317,7 +320,13 @@ enum ocop_status store_unknown_records(struct ocop_store *s, struct arena *a,
                                        struct outbox_row **out, size_t *count,
                                        struct ocop_error *err)
 {
-    return records_of(s, Q_UNKNOWN_ALL, a, out, count, err);
+    return records_of(s, Q_UNKNOWN_ALL, 0, a, out, count, err);
+}
+
+enum ocop_status store_unseen_own(struct ocop_store *s, uint64_t above, struct arena *a,
+                                  struct outbox_row **out, size_t *count, struct ocop_error *err)
+{
+    return records_of(s, Q_UNSEEN_OWN, above, a, out, count, err);
 }
 
 enum ocop_status store_unseen_sweep(struct ocop_store *s, struct arena *a, unsigned *count,
@@ -330,7 +339,7 @@ enum ocop_status store_unseen_sweep(struct ocop_store *s, struct arena *a, unsig
         struct outbox_row *v;
         size_t n;
         arena_reset(a);
-        status = records_of(s, Q_UNSEEN_SOME, a, &v, &n, err);
+        status = records_of(s, Q_UNSEEN_SOME, 0, a, &v, &n, err);
         if (status || n == 0)
             break;
         for (size_t i = 0; !status && i < n; i++) {

@@ -70,8 +70,7 @@ static const char *const questions[Q_COUNT] = {
                         "field = NULL, " OUTBOX_SUM_READY " WHERE n = ?1",
     [Q_OUTBOX_DELETE] = "DELETE FROM outbox WHERE n = ?1",
     [Q_OUTBOX_UNSEAL] = "UPDATE outbox SET state = 2, seq = NULL, idx = NULL, " OUTBOX_SUM(
-        "2", "NULL", "NULL", "change", "reason",
-        "field") " WHERE (seq >= ?1 OR seq < 0) AND state = 3",
+        "2", "NULL", "NULL", "change", "reason", "field") " WHERE seq >= ?1 AND state = 3",
     [Q_OUTBOX_DISOWN] = "UPDATE outbox SET seq = -seq, " OUTBOX_SUM(
         "state", "-seq", "idx", "change", "reason", "field") " WHERE seq > 0 AND state = 4",
     [Q_OUTBOX_COUNT] = "SELECT state, count(*) FROM outbox GROUP BY state",
@@ -138,6 +137,8 @@ static const char *const questions[Q_COUNT] = {
     [Q_UNSEEN_CLEAR] = "DELETE FROM unseen",
     [Q_UNSEEN_MET] = "DELETE FROM unseen WHERE record = ?1",
     [Q_UNSEEN_HAS] = "SELECT 1 FROM unseen WHERE record = ?1",
+    [Q_UNSEEN_OWN] = "SELECT record, unseen.kind FROM unseen JOIN own USING (record) "
+                     "WHERE version > ?1",
     [Q_UNSEEN_SOME] = "SELECT record, kind FROM unseen LIMIT 500",
     [Q_UNKNOWN_ALL] = "SELECT id, kind FROM unknown_kind",
     [Q_STATE] = "SELECT " STATE_OF("?1"),

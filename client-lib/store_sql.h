@@ -85,6 +85,7 @@ enum question {
     Q_UNSEEN_CLEAR,
     Q_UNSEEN_MET,
     Q_UNSEEN_HAS,
+    Q_UNSEEN_OWN,
     Q_UNSEEN_SOME,
     Q_UNKNOWN_ALL,
     Q_STATE,

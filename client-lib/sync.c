@@ -565,7 +565,7 @@ static enum ocop_status take_reply(struct run *r, struct ocop_error *err)
         is_busy(r, reply->retry_after_ms);
     if (st && r->rekeying && reply->sync && reply->sync->rekeyed_from)
         return keys_taken(r, reply->sync, err);
-    if (st && st != OCOP_EBUSY && other_keys(r, st))
+    if (st && reply->code != OCOP_EBUSY && other_keys(r, st))
         return OCOP_OK;
     if ((st == OCOP_ENOTENROLLED || st == OCOP_EAUTH) && may_show(r))
         return OCOP_OK;

@@ -54,9 +54,11 @@ void taking_clamp(struct change *c, uint64_t shared);
  *  waits again, each change in its old place. */
 OCOP_MUST_USE enum ocop_status lost_sets(struct taking *t, uint64_t acked, struct ocop_error *err);
 
-/** All was read anew, and the registry does not show some of what sets of names that this replica
- *  continues hold, which a lost history alone acknowledged: nobody tells this name how they were
- *  judged, so their changes come under it. */
+/** The registry has another history. What only the lost one acknowledged, of sets under names that
+ *  this replica continues, nobody tells this name how it was judged in this one. */
+OCOP_MUST_USE enum ocop_status lost_doubt(struct taking *t, struct ocop_error *err);
+/** All was read anew. Of that, the records that the registry does not show are kept as refused, for
+ *  their officer to decide; the others that were not met go. */
 OCOP_MUST_USE enum ocop_status lost_unmet(struct taking *t, struct ocop_error *err);
 
 /** What was asked about again has been answered: all is read anew once, since of a record that was

@@ -50,7 +50,6 @@ static void a_copy_whose_set_was_lost_and_replaced_sends_it_again(void **state)
     assert_int_equal(world_count(w, "SELECT count(*) FROM replica WHERE predecessor_seq = 1"), 1);
 }
 
-/* The same, with a further set that does not continue what the registry has. */
 /* A copy from before the first set, whose own first set is sealed when it hears of another history:
  * the registry looks at no set then, and does not know that it has another of that number. */
 static void an_old_copy_sends_its_work_once_after_a_restore(void **state)

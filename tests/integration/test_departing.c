@@ -9,7 +9,7 @@
 #include "assign.h"
 #include "bounds.h"
 #include "cases.h"
-#include "world.h"
+#include "restored.h"
 
 static struct field text(uint32_t number, const char *s)
 {
@@ -37,7 +37,7 @@ static struct ocop_id inspection_with_draft(struct world *w)
 }
 
 /* 0: the record is not on the device. */
-static int state_of(struct world *w, unsigned n, struct ocop_id id)
+static int standing_of(struct world *w, unsigned n, struct ocop_id id)
 {
     struct ocop_record_status *status = NULL;
     if (ocop_record_status(w->stores[n], &id, &status, NULL) == OCOP_ENOTFOUND)
@@ -60,10 +60,10 @@ static void a_record_that_left_goes_with_its_draft(void **state)
     struct ocop_id id = inspection_with_draft(w);
     world_move(w, KIND_INSPECTION, id, &w->other_commune);
     world_sync(w, 1);
-    assert_int_equal(state_of(w, 1, id), OCOP_DRAFT);
+    assert_int_equal(standing_of(w, 1, id), OCOP_DRAFT);
     assert_clean(w, 1);
     assert_int_equal(ocop_discard(w->stores[1], &id, NULL), OCOP_OK);
-    assert_int_equal(state_of(w, 1, id), 0);
+    assert_int_equal(standing_of(w, 1, id), 0);
     assert_clean(w, 1);
 }
 
@@ -90,7 +90,7 @@ static void a_record_that_only_a_draft_moves_stays(void **state)
     assert_int_equal(assign_scope(w->registry, &w->keys, &replica, &one, "thử", &err), OCOP_OK);
     world_sync(w, 1);
     assert_int_equal(ocop_discard(w->stores[1], &id, NULL), OCOP_OK);
-    assert_int_equal(state_of(w, 1, id), OCOP_ACCEPTED);
+    assert_int_equal(standing_of(w, 1, id), OCOP_ACCEPTED);
     assert_clean(w, 1);
 }
 
@@ -102,9 +102,9 @@ static void a_record_that_left_goes_when_its_refused_change_is_given_up(void **s
     world_sync(w, 1);
     assert_int_equal(ocop_submit_draft(w->stores[1], &id, "xem lại", NULL), OCOP_OK);
     assert_int_equal(world_sync(w, 1).refused, 1);
-    assert_int_equal(state_of(w, 1, id), OCOP_REFUSED);
+    assert_int_equal(standing_of(w, 1, id), OCOP_REFUSED);
     assert_int_equal(ocop_discard(w->stores[1], &id, NULL), OCOP_OK);
-    assert_int_equal(state_of(w, 1, id), 0);
+    assert_int_equal(standing_of(w, 1, id), 0);
     assert_clean(w, 1);
 }
 
@@ -123,7 +123,7 @@ static void a_record_that_left_goes_when_its_last_change_was_taken(void **state)
     world_move(w, KIND_INSPECTION, id, &w->other_commune);
     world_sync(w, 1);
     assert_string_equal(world_value(w, "inspection", id, "score"), "44");
-    assert_int_equal(state_of(w, 1, id), 0);
+    assert_int_equal(standing_of(w, 1, id), 0);
     assert_clean(w, 1);
 }
 
@@ -136,7 +136,7 @@ static void a_record_that_came_back_stays(void **state)
     world_move(w, KIND_INSPECTION, id, &w->commune);
     world_sync(w, 1);
     assert_int_equal(ocop_discard(w->stores[1], &id, NULL), OCOP_OK);
-    assert_int_not_equal(state_of(w, 1, id), 0);
+    assert_int_not_equal(standing_of(w, 1, id), 0);
     assert_clean(w, 1);
 }
 
@@ -183,8 +183,38 @@ static void what_one_made_goes_too_when_the_name_that_made_it_was_lost(void **st
     world_restore(w);
     commune_moves(w);
     world_sync(w, 2);
-    assert_int_equal(state_of(w, 2, id), 0);
-    assert_int_equal(state_of(w, 2, later), OCOP_REFUSED);
+    assert_int_equal(standing_of(w, 2, id), 0);
+    assert_int_equal(standing_of(w, 2, later), OCOP_REFUSED);
+    assert_clean(w, 2);
+}
+
+/* A copy saw it taken by a history that is lost, and the registry has it too; but its commune is
+ * not the device's any more. */
+static void what_left_with_its_unit_is_not_said_to_be_refused(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    struct id replica;
+    const struct assignment all = {.units = &w->province, .unit_count = 1};
+    world_replica(w, 1, &replica);
+    assert_int_equal(assign_scope(w->registry, &w->keys, &replica, &all, "thử", &err), OCOP_OK);
+    world_sync(w, 1);
+    const struct ocop_id id = world_inspect(w, 1, "pass");
+    backup_as(w, "older.db");
+    world_sync(w, 1);
+    world_copy(w, 1, 2);
+    backup_as(w, "later.db");
+    restore_from(w, "older.db");
+    for (unsigned n = 1; n <= 2; n++)
+        world_sync(w, n);
+    for (unsigned n = 1; n <= 2; n++) {
+        (void)check_environment(w, n);
+        assert_int_equal(world_sync(w, n).forked, n == 2);
+    }
+    restore_from(w, "later.db");
+    commune_moves(w);
+    world_sync(w, 2);
+    assert_int_equal(standing_of(w, 2, id), 0);
     assert_clean(w, 2);
 }
 
@@ -202,9 +232,9 @@ static void a_record_not_met_again_goes_with_its_draft(void **state)
     draft(w, RECONCILER, id);
     world_restore(w); /* and device 1 does not send it again */
     world_sync(w, RECONCILER);
-    assert_int_equal(state_of(w, RECONCILER, id), OCOP_DRAFT);
+    assert_int_equal(standing_of(w, RECONCILER, id), OCOP_DRAFT);
     assert_int_equal(ocop_discard(w->stores[RECONCILER], &id, NULL), OCOP_OK);
-    assert_int_equal(state_of(w, RECONCILER, id), 0);
+    assert_int_equal(standing_of(w, RECONCILER, id), 0);
     assert_clean(w, RECONCILER);
 }
 
@@ -252,7 +282,7 @@ static void a_case_goes_with_its_record_and_comes_back_with_it(void **state)
     world_move(w, KIND_INSPECTION, id, &w->commune);
     world_sync(w, 1);
     assert_int_equal(open_cases(w), 1);
-    assert_int_equal(state_of(w, 1, id), OCOP_IN_CASE);
+    assert_int_equal(standing_of(w, 1, id), OCOP_IN_CASE);
     world_move(w, KIND_INSPECTION, id, &w->other_commune);
     world_sync(w, 1);
     resolve_only_case(w);
@@ -273,6 +303,7 @@ int main(void)
         T(a_record_that_left_goes_when_its_last_change_was_taken),
         T(a_record_that_came_back_stays),
         T(what_one_made_goes_too_when_the_name_that_made_it_was_lost),
+        T(what_left_with_its_unit_is_not_said_to_be_refused),
         T(a_record_not_met_again_goes_with_its_draft),
         T(a_case_goes_with_its_record_and_comes_back_with_it),
     };

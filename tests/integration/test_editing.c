@@ -2,11 +2,13 @@
  * not touch is not touched, and what was overtaken is not overwritten. */
 #include "test.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "assign.h"
 #include "bounds.h"
+#include "records.pb-c.h"
 #include "world.h"
 
 enum { LOADED = 536870911 }; /* the field in which a message carries what was loaded */
@@ -245,6 +247,109 @@ static void what_waited_for_a_refused_record_is_not_the_last_word(void **state)
     assert_int_equal(state_of(w, 1, id), OCOP_ACCEPTED);
 }
 
+static void submit_again(struct world *w, struct ocop_id id, const char *change)
+{
+    struct ocop_error err = {0};
+    ProtobufCMessage *m = load(w, 1, id);
+    set(w, 1, &m, change);
+    must(ocop_submit(w->stores[1], m, &err), &err);
+    ocop_free(m);
+}
+
+static unsigned waiting(struct world *w)
+{
+    struct ocop_store_status s;
+    struct ocop_error err = {0};
+    must(ocop_store_status(w->stores[1], &s, &err), &err);
+    return s.waiting;
+}
+
+/* The device believes that it may: its copy of the role comes and goes. */
+static void what_is_refused_again_and_again_shows_itself_and_gathers_nothing(void **state)
+{
+    struct world *w = *state;
+    must_have_role(w, "laboratory");
+    struct ocop_id id = world_inspect(w, 1, "pass");
+    world_amend(w, 1, id, "score=10");
+    world_sync(w, 1);
+    for (int i = 0; i < 6; i++) {
+        char score[32];
+        snprintf(score, sizeof score, "score=%d", 20 + i);
+        must_have_role(w, "inspector");
+        world_sync(w, 1);
+        submit_again(w, id, score);
+        must_have_role(w, "laboratory");
+        world_sync(w, 1);
+        assert_int_equal(state_of(w, 1, id), OCOP_REFUSED);
+        assert_true(shows(w, 1, id, "\"unitId\""));
+        assert_int_equal(waiting(w), i + 2); /* the first, and one for each time */
+    }
+}
+
+static void an_element_that_waited_is_not_the_last_word_either(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    Ocop__Finding found = OCOP__FINDING__INIT;
+    must_have_role(w, "laboratory");
+    struct ocop_id id = world_inspect(w, 1, "pass");
+    found.description = (char[]){"kho ẩm"};
+    found.severity = (char[]){"minor"};
+    must(ocop_add(w->stores[1], &id, "findings", &found.base, "thêm", &err), &err);
+    world_sync(w, 1);
+    must_have_role(w, "inspector");
+    world_sync(w, 1);
+    Ocop__Inspection *m = (Ocop__Inspection *)load(w, 1, id);
+    assert_int_equal(m->n_findings, 1);
+    free(m->findings[0]->description);
+    m->findings[0]->description = strdup("kho khô");
+    must(ocop_submit(w->stores[1], &m->base, &err), &err);
+    ocop_free(&m->base);
+    world_sync(w, 1);
+    world_sync(w, 1);
+    assert_int_equal(
+        world_count(w, "SELECT count(*) FROM inspection WHERE findings LIKE '%kho khô%'"), 1);
+    assert_true(shows(w, 1, id, "kho khô"));
+    assert_int_equal(waiting(w), 0);
+}
+
+struct during {
+    struct world *w;
+    struct ocop_id id;
+    bool done;
+};
+
+static bool amend_meanwhile(void *user, const struct ocop_sync_summary *s, const char *doing)
+{
+    struct during *d = user;
+    (void)s;
+    if (!d->done && strcmp(doing, "exchanging") == 0) {
+        d->done = true;
+        world_amend(d->w, 1, d->id, "conclusion=fail");
+    }
+    return true;
+}
+
+/* The amendment's request is lost, and the creation refused; then both go in one, the amendment
+ * first: the reply says that it waits, and that it was taken. */
+static void what_waited_and_ended_in_one_reply_waits_no_more(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    must_have_role(w, "laboratory");
+    struct during d = {.w = w, .id = world_inspect(w, 1, "pass")};
+    const struct ocop_sync_options o = {.progress = amend_meanwhile, .user = &d};
+    w->links[1].drop_request = 2;
+    assert_int_equal(ocop_sync(w->stores[1], &o, NULL, NULL), OCOP_ETIMEOUT);
+    assert_true(d.done);
+    must_have_role(w, "inspector");
+    must(ocop_resend(w->stores[1], &d.id, &err), &err);
+    world_sync(w, 1);
+    assert_string_equal(world_value(w, "inspection", d.id, "conclusion"), "\"fail\"");
+    assert_int_equal(state_of(w, 1, d.id), OCOP_ACCEPTED);
+    assert_int_equal(waiting(w), 0);
+}
+
 /* Opened while new, submitted and numbered elsewhere, changed by others: all of that stays. */
 static void an_open_draft_that_was_submitted_meanwhile_keeps_its_number(void **state)
 {
@@ -460,6 +565,9 @@ int main(void)
         T(a_draft_of_an_open_record_keeps_what_came),
         T(what_is_taken_back_in_an_open_record_leaves_its_draft),
         T(what_waited_for_a_refused_record_is_not_the_last_word),
+        T(what_is_refused_again_and_again_shows_itself_and_gathers_nothing),
+        T(an_element_that_waited_is_not_the_last_word_either),
+        T(what_waited_and_ended_in_one_reply_waits_no_more),
         T(an_open_draft_that_was_submitted_meanwhile_keeps_its_number),
         T(an_edit_based_on_a_lost_history_opens_a_case),
         T(an_open_record_that_left_the_device_is_not_made_anew),

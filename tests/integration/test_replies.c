@@ -15,7 +15,8 @@ struct forger {
     struct link link;
     struct world *world;
     Ocop__Sync__Request *asked; /* the last, in the world's arena */
-    unsigned exchanges;
+    unsigned exchanges, with_sets;
+    enum ocop_status to_new_keys; /* what is said to them */
     Ocop__Sync__Reply reply;
     Ocop__Sync__SyncReply sync;
 };
@@ -43,6 +44,11 @@ static enum ocop_status forger_exchange(struct link *l, struct span request, int
     ProtobufCAllocator from_arena = arena_allocator(a);
     f->asked = ocop__sync__request__unpack(&from_arena, message.len, message.p);
     assert_non_null(f->asked);
+    f->with_sets += f->asked->sync && f->asked->sync->n_sets > 0;
+    if (f->to_new_keys) {
+        f->reply.has_code = f->asked->sync && f->asked->sync->rekey;
+        f->reply.code = f->reply.has_code ? f->to_new_keys : OCOP_OK;
+    }
     uint8_t *packed = arena_alloc(a, ocop__sync__reply__get_packed_size(&f->reply) + 1);
     assert_non_null(packed);
     message = span_of(packed, ocop__sync__reply__pack(&f->reply, packed));
@@ -350,6 +356,20 @@ static void what_befell_the_server_is_not_said_of_the_device(void **state)
     assert_whole(w, 1);
 }
 
+/* They wait; the old ones, which it has, do for what is recorded. */
+static void new_keys_that_a_server_cannot_take_hold_up_no_record(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    struct forger *f = forge(w, 1);
+    f->to_new_keys = OCOP_EDAMAGED;
+    must(ocop_rekey_device(w->stores[1], &err), &err);
+    world_inspect(w, 1, "pass");
+    assert_int_equal(ocop_sync(w->stores[1], NULL, NULL, &err), OCOP_EBUSY); /* it took no set */
+    assert_int_equal(f->with_sets, 1);
+    assert_whole(w, 1);
+}
+
 /* Both in one reply, again and again: each alone is a reason to go on. */
 static void who_asks_for_a_proof_and_for_chunks_for_ever_is_left(void **state)
 {
@@ -393,6 +413,7 @@ int main(void)
         T(members_of_a_newer_server_do_no_harm_and_its_cursor_comes_back_whole),
         T(a_set_code_of_a_newer_server_loses_nothing),
         T(what_befell_the_server_is_not_said_of_the_device),
+        T(new_keys_that_a_server_cannot_take_hold_up_no_record),
         T(who_asks_for_a_proof_and_for_chunks_for_ever_is_left),
     };
     env_log_level((enum env_level)(ENV_ERROR + 1));
