@@ -237,7 +237,8 @@ PACKAGES := gcc make pkg-config libsqlite3-dev libprotobuf-c-dev protobuf-c-comp
 	libqrencode-dev libjpeg62-turbo-dev libpng-dev
 TEST_PACKAGES := libcmocka-dev patch
 CHECK_PACKAGES := clang clang-format clang-tidy cppcheck llvm-14 libclang-rt-14-dev libstdc++-12-dev \
-	haproxy lld qemu-user gcc-s390x-linux-gnu gcc-arm-linux-gnueabihf
+	haproxy lld qemu-user gcc-s390x-linux-gnu libc6-dev-s390x-cross gcc-arm-linux-gnueabihf \
+	libc6-dev-armhf-cross
 CROSS_PACKAGES := qemu-user gcc-aarch64-linux-gnu gcc-arm-linux-gnueabihf gcc-s390x-linux-gnu \
 	musl-tools
 ANDROID_PACKAGES := clang lld llvm-14 patch
