@@ -17,6 +17,13 @@ static enum outcome_code code_of(const struct evidence_change *ch)
     return ch->outcome ? (enum outcome_code)ch->outcome->code : OUTCOME_APPLIED;
 }
 
+static bool stands_before(const struct evidence_change *ch,
+                          const Ocop__Evidence__EvidenceOutcome *o)
+{
+    return ch->set->in->version < o->version ||
+           (ch->set->in->version == o->version && ch->index < o->index);
+}
+
 /* Both stand in the order of the log. */
 static void outcomes_tie(struct evidence_checking *c)
 {
@@ -24,15 +31,11 @@ static void outcomes_tie(struct evidence_checking *c)
     size_t at = 0;
     for (size_t i = 0; i < b->n_outcomes; i++) {
         const Ocop__Evidence__EvidenceOutcome *o = b->outcomes[i];
-        struct evidence_change *ch = NULL;
-        for (; at < c->e->change_count; at++) {
-            ch = &c->e->changes[at];
-            if (ch->set->in->version > o->version ||
-                (ch->set->in->version == o->version && ch->index >= o->index))
-                break;
-        }
-        if (at < c->e->change_count && ch->set->in->version == o->version &&
-            ch->index == o->index && o->code <= OUTCOME_CASE && !ch->outcome)
+        while (at < c->e->change_count && stands_before(&c->e->changes[at], o))
+            at++;
+        struct evidence_change *ch = at < c->e->change_count ? &c->e->changes[at] : NULL;
+        if (ch && ch->set->in->version == o->version && ch->index == o->index &&
+            o->code <= OUTCOME_CASE && !ch->outcome)
             ch->outcome = o;
         else
             evidence_found(c, "version %" PRIu64 ": an outcome of no change of the record",
