@@ -190,6 +190,10 @@ static enum ocop_status line_read(struct taking *t, struct line *out, struct oco
     return st;
 }
 
+/* The version behind which only a lost history told of sets under names before this one, until all
+ * has been read again. */
+static const char unmet_above[] = "unmet_above";
+
 /* Has the record left the device with its unit? Then it is no wonder that it is not shown. */
 static enum ocop_status went_with_its_unit(struct ocop_store *s, const struct kind *k,
                                            const struct id *record, const struct fields *f,
@@ -221,16 +225,16 @@ static enum ocop_status keep_refused(struct taking *t, uint32_t kind, const stru
     const struct kind *k = kind_by_number(kind);
     const struct field *maker;
     uint64_t version;
-    bool gone = k == NULL;
+    bool gone;
     enum ocop_status st = store_outbox_of(s, record, &t->work, &rows, err);
 
-    if (!st && rows.count == 0)
-        st = store_record(s, kind, record, &t->work, &c.fields, &version, err);
+    if (st || rows.count || !k) /* what waits here stays as it is */
+        return st;
+    st = store_record(s, kind, record, &t->work, &c.fields, &version, err);
     maker = st ? NULL : fields_find(&c.fields, FIELD_OFFICER, span_of(NULL, 0));
     if (st || !maker || !span_eq(maker->bytes, id_span(&s->me.officer)))
         return st;
-    if (!gone)
-        st = went_with_its_unit(s, k, record, &c.fields, &gone, err);
+    st = went_with_its_unit(s, k, record, &c.fields, &gone, err);
     if (st || gone)
         return st;
     taking_clamp(&c, 0);
@@ -246,30 +250,16 @@ static enum ocop_status keep_refused(struct taking *t, uint32_t kind, const stru
                                      "", err);
 }
 
-/* *known is false when nothing is in doubt. */
-static enum ocop_status unmet_above(struct taking *t, bool *known, uint64_t *out,
-                                    struct ocop_error *err)
-{
-    struct span v;
-    enum ocop_status st = store_meta(t->s, "unmet_above", t->arena, &v, err);
-
-    *known = !st && v.len == sizeof *out;
-    *out = 0;
-    for (size_t i = 0; *known && i < v.len; i++)
-        *out = *out << 8 | v.p[i];
-    return st;
-}
-
 enum ocop_status lost_doubt(struct taking *t, struct ocop_error *err)
 {
     uint64_t above;
     bool known;
-    enum ocop_status st = unmet_above(t, &known, &above, err);
+    enum ocop_status st = store_meta_int(t->s, unmet_above, t->arena, &known, &above, err);
 
     /* one may be known where it was restored again before all was read */
     if (st || id_is_zero(&t->s->me.predecessor) || (known && above < t->shared))
         return st;
-    return store_meta_set_int(t->s, "unmet_above", t->shared, err);
+    return store_meta_set_int(t->s, unmet_above, t->shared, err);
 }
 
 enum ocop_status lost_unmet(struct taking *t, struct ocop_error *err)
@@ -278,7 +268,7 @@ enum ocop_status lost_unmet(struct taking *t, struct ocop_error *err)
     uint64_t above;
     size_t count = 0;
     bool known;
-    enum ocop_status st = unmet_above(t, &known, &above, err);
+    enum ocop_status st = store_meta_int(t->s, unmet_above, t->arena, &known, &above, err);
 
     if (st || !known)
         return st;
@@ -288,7 +278,7 @@ enum ocop_status lost_unmet(struct taking *t, struct ocop_error *err)
         arena_reset(&t->work);
         st = keep_refused(t, v[i].kind, &v[i].record, err);
     }
-    return st ? st : store_meta_set(t->s, "unmet_above", span_of(NULL, 0), err);
+    return st ? st : store_meta_set(t->s, unmet_above, span_of(NULL, 0), err);
 }
 
 /* Make `seq` the last sealed set of this replica. */

@@ -194,7 +194,8 @@ ocop_save(struct ocop_store *store, const ProtobufCMessage *record, struct ocop_
 /**
  * Submit a new record: checks all, gives the paper number, and puts it in the outbox. The row and
  * its outbox entry are one transaction: after OCOP_OK the record survives power loss and will reach
- * the registry.
+ * the registry. A record that the registry refused is submitted again by this: what it says then
+ * holds also against amendments that wait for it since before.
  *
  * @param record as for ocop_save; an earlier draft of it is replaced
  * @return OCOP_OK; OCOP_EINVAL, OCOP_ELIMIT err names the field, by its path where it is one of a

@@ -146,6 +146,7 @@ enum ocop_status ocop_store_status(struct ocop_store *s, struct ocop_store_statu
     const struct identity *me;
     struct store_counts counts;
     uint64_t version = 0;
+    bool seen;
     enum ocop_status st;
 
     memset(out, 0, sizeof *out);
@@ -155,7 +156,7 @@ enum ocop_status ocop_store_status(struct ocop_store *s, struct ocop_store_statu
     me = &s->me;
     st = store_counts(s, &counts, err);
     if (!st)
-        st = store_seen(s, &s->arena, &version, err);
+        st = store_meta_int(s, "seen", &s->arena, &seen, &version, err);
     if (!st)
         st = store_files_owed(s, &out->files_waiting, &out->files_waiting_bytes, err);
     if (st)

@@ -200,15 +200,16 @@ enum ocop_status store_meta_set_int(struct ocop_store *s, const char *key, uint6
     return store_meta_set(s, key, span_of(b, sizeof b), err);
 }
 
-enum ocop_status store_seen(struct ocop_store *s, struct arena *a, uint64_t *version,
-                            struct ocop_error *err)
+enum ocop_status store_meta_int(struct ocop_store *s, const char *key, struct arena *a, bool *found,
+                                uint64_t *out, struct ocop_error *err)
 {
     struct span v;
-    enum ocop_status st = store_meta(s, "seen", a, &v, err);
+    enum ocop_status st = store_meta(s, key, a, &v, err);
 
-    *version = 0;
-    for (size_t i = 0; !st && i < v.len && i < 8; i++)
-        *version = *version << 8 | v.p[i];
+    *found = !st && v.len == sizeof *out;
+    *out = 0;
+    for (size_t i = 0; *found && i < v.len; i++)
+        *out = *out << 8 | v.p[i];
     return st;
 }
 

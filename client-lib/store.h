@@ -199,9 +199,10 @@ OCOP_MUST_USE enum ocop_status store_meta_set(struct ocop_store *s, const char *
                                               struct span value, struct ocop_error *err);
 OCOP_MUST_USE enum ocop_status store_meta_set_int(struct ocop_store *s, const char *key,
                                                   uint64_t value, struct ocop_error *err);
-/** How far the store has seen the registry. */
-OCOP_MUST_USE enum ocop_status store_seen(struct ocop_store *s, struct arena *a, uint64_t *version,
-                                          struct ocop_error *err);
+/** *found is false, and *out 0, where none is set. */
+OCOP_MUST_USE enum ocop_status store_meta_int(struct ocop_store *s, const char *key,
+                                              struct arena *a, bool *found, uint64_t *out,
+                                              struct ocop_error *err);
 /** Read s->me anew. */
 OCOP_MUST_USE enum ocop_status store_identity(struct ocop_store *s, struct ocop_error *err);
 

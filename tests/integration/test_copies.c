@@ -149,8 +149,8 @@ static void an_old_copy_parts_where_it_was_made(void **state)
     assert_int_equal(world_count(w, "SELECT count(*) FROM replica WHERE predecessor_seq = 2"), 1);
 }
 
-/* The same for a copy: it keeps the name that it has had since it parted, so that what the later
- * backup has of it is not brought again under another. */
+/* It keeps the name that it has had since it parted, so that what the later backup has of it is not
+ * brought again under another. */
 static void what_a_copy_brought_is_brought_once_though_the_wrong_backup_came_first(void **state)
 {
     struct world *w = *state;
@@ -191,23 +191,6 @@ static void what_two_copies_made_stays_with_the_one_that_was_refused(void **stat
     world_sync(w, 2);
     assert_int_equal(state_of(w, 2, id), OCOP_ACCEPTED);
     assert_int_equal(world_count(w, "SELECT count(*) FROM inspection"), 1);
-}
-
-/* Device 2 has a copy of device 1's store, and a name of its own by its first work, which it does
- * in a history that is lost. */
-static void a_copy_parts_in_a_lost_history(struct world *w)
-{
-    world_sync(w, 1);
-    world_copy(w, 1, 2);
-    backup_as(w, "later.db");
-    restore_from(w, "older.db");
-    for (unsigned n = 1; n <= 2; n++)
-        world_sync(w, n);
-    for (unsigned n = 1; n <= 2; n++) {
-        (void)check_environment(w, n);
-        assert_int_equal(world_sync(w, n).forked, n == 2);
-    }
-    restore_from(w, "later.db");
 }
 
 /* The set is not of the copy's name, so that nobody tells it how it was judged. */

@@ -10,12 +10,7 @@
 #include "bounds.h"
 #include "cases.h"
 #include "restored.h"
-
-static struct field text(uint32_t number, const char *s)
-{
-    return (struct field){
-        .number = number, .op = FIELD_SET, .type = VALUE_BYTES, .bytes = span_str(s)};
-}
+#include "values.h"
 
 static void draft(struct world *w, unsigned n, struct ocop_id id)
 {
@@ -146,8 +141,7 @@ static void commune_moves(struct world *w)
     struct id elsewhere = id_next(&w->registry->ids, w->registry->env);
     struct field province[] = {text(10, "66"), text(11, "Tỉnh Đắk Lắk"), text(12, "province"),
                                text(14, "2025-07-01")};
-    struct field parent = {
-        .number = 13, .op = FIELD_SET, .type = VALUE_BYTES, .bytes = id_span(&elsewhere)};
+    struct field parent = ref(13, &elsewhere);
     uint64_t now = 0;
     assert_int_equal(registry_version(w->registry, &now, NULL), OCOP_OK);
     parent.base = now;
@@ -161,17 +155,23 @@ static void commune_moves(struct world *w)
     world_import(w, changes, 2);
 }
 
+/* Device 1 receives what lies in the province, wherever in it. */
+static void reaches_all(struct world *w)
+{
+    struct ocop_error err = {0};
+    struct id replica;
+    const struct assignment all = {.units = &w->province, .unit_count = 1};
+    world_replica(w, 1, &replica);
+    must(assign_scope(w->registry, &w->keys, &replica, &all, "thử", &err), &err);
+    world_sync(w, 1);
+}
+
 /* The name of a copy is lost to a restore, and the commune leaves its province before it comes
  * again: of what left with it nobody tells a name that never had it. */
 static void what_one_made_goes_too_when_the_name_that_made_it_was_lost(void **state)
 {
     struct world *w = *state;
-    struct ocop_error err = {0};
-    struct id replica;
-    const struct assignment all = {.units = &w->province, .unit_count = 1};
-    world_replica(w, 1, &replica);
-    assert_int_equal(assign_scope(w->registry, &w->keys, &replica, &all, "thử", &err), OCOP_OK);
-    world_sync(w, 1);
+    reaches_all(w);
     const struct ocop_id id = world_inspect(w, 1, "pass");
     world_sync(w, 1);
     world_backup(w);
@@ -193,25 +193,10 @@ static void what_one_made_goes_too_when_the_name_that_made_it_was_lost(void **st
 static void what_left_with_its_unit_is_not_said_to_be_refused(void **state)
 {
     struct world *w = *state;
-    struct ocop_error err = {0};
-    struct id replica;
-    const struct assignment all = {.units = &w->province, .unit_count = 1};
-    world_replica(w, 1, &replica);
-    assert_int_equal(assign_scope(w->registry, &w->keys, &replica, &all, "thử", &err), OCOP_OK);
-    world_sync(w, 1);
+    reaches_all(w);
     const struct ocop_id id = world_inspect(w, 1, "pass");
     backup_as(w, "older.db");
-    world_sync(w, 1);
-    world_copy(w, 1, 2);
-    backup_as(w, "later.db");
-    restore_from(w, "older.db");
-    for (unsigned n = 1; n <= 2; n++)
-        world_sync(w, n);
-    for (unsigned n = 1; n <= 2; n++) {
-        (void)check_environment(w, n);
-        assert_int_equal(world_sync(w, n).forked, n == 2);
-    }
-    restore_from(w, "later.db");
+    a_copy_parts_in_a_lost_history(w);
     commune_moves(w);
     world_sync(w, 2);
     assert_int_equal(standing_of(w, 2, id), 0);

@@ -12,6 +12,7 @@
 #include "disk.h"
 #include "frame.h"
 #include "records.pb-c.h"
+#include "values.h"
 #include "world.h"
 
 static void assert_whole(struct world *w, unsigned n)
@@ -183,18 +184,10 @@ static void a_column_more_makes_nobody_read_again(void **state)
  * -----------------------------------------------------------
  */
 
-static struct field text(uint32_t number, const char *s)
-{
-    return (struct field){
-        .number = number, .op = FIELD_SET, .type = VALUE_BYTES, .bytes = span_str(s)};
-}
-
 /* Units and the officer of device 1 under their old ids, in a registry that knows nothing. */
 static void begin_again(struct world *w)
 {
     static const char role[] = "\n\x09inspector";
-    struct field parent = {.number = 13, .op = FIELD_SET, .type = VALUE_BYTES};
-    parent.bytes = id_span(&w->province);
     struct field inspector = {.number = 15,
                               .op = FIELD_SET,
                               .type = VALUE_ELEMENT,
@@ -203,7 +196,7 @@ static void begin_again(struct world *w)
     struct field province[] = {text(10, "68"), text(11, "Tỉnh Lâm Đồng"), text(12, "province"),
                                text(14, "2025-07-01")};
     struct field commune[] = {text(10, "24664"), text(11, "Xã Đức Lập"), text(12, "commune"),
-                              parent, text(14, "2025-07-01")};
+                              ref(13, &w->province), text(14, "2025-07-01")};
     struct field officer[] = {text(10, "Cán bộ kiểm tra"), inspector};
     struct change changes[] = {
         {.kind = KIND_UNIT, .verb = VERB_CREATE, .record = w->province, .fields = {province, 4}},

@@ -82,4 +82,22 @@ static inline void restore_from(struct world *w, const char *name)
     world_restore(w);
 }
 
+/* Device 2 has a copy of device 1's store, and a name of its own by its first work, which it does
+ * in a history that is lost. The registry is the one of later.db
+ * then, and older.db is the caller's. */
+static inline void a_copy_parts_in_a_lost_history(struct world *w)
+{
+    world_sync(w, 1);
+    world_copy(w, 1, 2);
+    backup_as(w, "later.db");
+    restore_from(w, "older.db");
+    for (unsigned n = 1; n <= 2; n++)
+        world_sync(w, n);
+    for (unsigned n = 1; n <= 2; n++) {
+        (void)check_environment(w, n);
+        assert_int_equal(world_sync(w, n).forked, n == 2);
+    }
+    restore_from(w, "later.db");
+}
+
 #endif

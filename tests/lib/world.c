@@ -11,6 +11,7 @@
 #include "json.h"
 #include "query.h"
 #include "replay.h"
+#include "values.h"
 
 static void ok(enum ocop_status st, const struct ocop_error *err)
 {
@@ -76,18 +77,6 @@ static enum ocop_status world_finish(struct link *link, int timeout_ms, const at
 static void world_link_close(struct link *l)
 {
     (void)l;
-}
-
-static struct field text(uint32_t number, const char *s)
-{
-    return (struct field){
-        .number = number, .op = FIELD_SET, .type = VALUE_BYTES, .bytes = span_str(s)};
-}
-
-static struct field ref(uint32_t number, const struct id *id)
-{
-    return (struct field){
-        .number = number, .op = FIELD_SET, .type = VALUE_BYTES, .bytes = id_span(id)};
 }
 
 uint64_t world_import(struct world *w, struct change *changes, size_t count)

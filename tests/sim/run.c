@@ -2,18 +2,7 @@
 #include <stdlib.h>
 
 #include "sim.h"
-
-static struct field text(uint32_t number, const char *s)
-{
-    return (struct field){
-        .number = number, .op = FIELD_SET, .type = VALUE_BYTES, .bytes = span_str(s)};
-}
-
-static struct field ref(uint32_t number, const struct id *id)
-{
-    return (struct field){
-        .number = number, .op = FIELD_SET, .type = VALUE_BYTES, .bytes = id_span(id)};
-}
+#include "values.h"
 
 /* What the office writes before the first device comes: one set. */
 struct founding {

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "values.h"
 #include "world.h"
 
 static int open_world(void **state)
@@ -70,18 +71,6 @@ static void a_record_of_a_foreign_unit_is_refused_at_save_with_both_named(void *
     assert_int_equal(world_sync(w, 1).refused, 0);
 }
 
-static struct field ref(uint32_t number, const struct id *id)
-{
-    return (struct field){
-        .number = number, .op = FIELD_SET, .type = VALUE_BYTES, .bytes = id_span(id)};
-}
-
-static struct field text_field(uint32_t number, const char *s)
-{
-    return (struct field){
-        .number = number, .op = FIELD_SET, .type = VALUE_BYTES, .bytes = span_str(s)};
-}
-
 static struct field took_over(struct world *w, const struct id *successor, uint64_t base)
 {
     char *packed = arena_printf(&w->arena, "\n%c%16s\x12\x05whole", 16, "");
@@ -98,8 +87,8 @@ static struct field took_over(struct world *w, const struct id *successor, uint6
 static uint64_t import_unit(struct world *w, const struct id *id, const char *code,
                             const struct id *parent, const struct id *successor)
 {
-    struct field v[6] = {text_field(10, code), text_field(11, code), text_field(12, "commune"),
-                         ref(13, parent), text_field(14, "2020-01-01")};
+    struct field v[6] = {text(10, code), text(11, code), text(12, "commune"), ref(13, parent),
+                         text(14, "2020-01-01")};
     struct change c = {.kind = KIND_UNIT, .verb = VERB_CREATE, .record = *id, .fields = {v, 5}};
     if (successor)
         v[c.fields.count++] = took_over(w, successor, 0);

@@ -8,6 +8,7 @@
 #include "bounds.h"
 #include "change.h"
 #include "records.pb-c.h"
+#include "values.h"
 
 struct world {
     struct arena a;
@@ -48,12 +49,6 @@ static const struct span no_key = {NULL, 0};
 static struct field integer(uint32_t number, int64_t i)
 {
     return (struct field){.number = number, .op = FIELD_SET, .type = VALUE_INT, .i = i};
-}
-
-static struct field text(uint32_t number, const char *s)
-{
-    return (struct field){
-        .number = number, .op = FIELD_SET, .type = VALUE_BYTES, .bytes = span_str(s)};
 }
 
 static struct field element(uint32_t number, struct span packed)
