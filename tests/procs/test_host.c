@@ -49,7 +49,7 @@ static int64_t inspections(struct office *o)
 
 /* --- a small disk ---------------------------------------------------------------------------- */
 
-enum { PAGE = 4096, PAGES_MAX = 96 };
+enum { PAGE = 4096, PAGES_MAX = 96, SAID = 512 };
 
 /* A file system of a few MiB where we may mount one, in a name space that ends with this process.
  * Elsewhere files that cannot grow stand for it. */
@@ -64,12 +64,14 @@ static void disk_open(struct world *w)
     strcpy(w->filler, office_path(&w->office, "disk/filler", name));
 }
 
-/* Leave room for so many pages. `server`: it is the server's disk, else the devices'. */
+/* Leave room for so many pages. `server`: it is the server's disk, else the devices'. What a
+ * program says goes to a file too, which must be able to grow where a limit of files stands for the
+ * disk. */
 static void disk_fill(struct world *w, bool server, unsigned pages)
 {
     static const char page[PAGE];
     struct office *o = &w->office;
-    const rlim_t most = (rlim_t)PAGE * pages + 1;
+    const rlim_t most = (rlim_t)PAGE * pages + SAID;
     off_t len = 0;
     if (!w->mounted && server)
         assert_int_equal(
