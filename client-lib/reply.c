@@ -574,6 +574,8 @@ enum ocop_status reply_take_keys(struct ocop_store *s, const Ocop__Sync__SyncRep
 
     arena_init(&t.work, ARENA_SAVE_MAX * 2);
     arena_init(&t.late, ARENA_SAVE_MAX);
+    if (!st && reply->certificate)
+        st = client_certificate(s, reply->certificate, a, err);
     if (!st)
         st = take_keys(&t, err);
     arena_fini(&t.work);

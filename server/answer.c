@@ -389,13 +389,16 @@ static enum ocop_status state_answer(struct work *w, const struct id *replica,
         (int)text_cut(reason, REASON_SHOWN_MAX), reason);
 }
 
-/* It hears all the same what came of new keys that were taken before. */
+/* It hears all the same what came of new keys that were taken before; and one that may go on some
+ * day gets the certificate by which another registry would know them. */
 static enum ocop_status held_back(struct work *w, const struct id *replica,
                                   const struct replica_info *info, Ocop__Sync__SyncReply *reply)
 {
     enum ocop_status st = OCOP_OK;
     if (reply->rekeyed_from)
         st = rekey_put(w->r, w->keys, replica, info, &w->arena, reply, &w->err);
+    if (st == OCOP_OK && reply->rekeyed_from && !info->revoked)
+        st = certificate_make(w->r, w->keys, replica, &w->arena, &reply->certificate, &w->err);
     return st == OCOP_OK ? state_answer(w, replica, info) : st;
 }
 

@@ -623,6 +623,28 @@ static void a_suspended_copy_hears_of_all_that_its_new_keys_need(void **state)
     assert_int_equal(world_count(w, "SELECT count(*) FROM inspection"), 2);
 }
 
+/* With the refusal it gets its own certificate of the new keys: a registry that lost the device
+ * knows them by it. */
+static void a_suspended_device_is_known_again_by_its_new_keys(void **state)
+{
+    struct world *w = *state;
+    world_backup(w);
+    world_enrol(w, 2);
+    ask(w, 2);
+    w->links[2].drop_reply = 1;
+    assert_int_equal(ocop_sync(w->stores[2], NULL, NULL, NULL), OCOP_ETIMEOUT);
+    w->links[2].drop_reply = 0;
+    world_state(w, 2, DEVICE_SUSPENDED);
+    assert_int_equal(ocop_sync(w->stores[2], NULL, NULL, NULL), OCOP_ESUSPENDED);
+    same_keys(w, 2);
+    world_state(w, 2, DEVICE_ACTIVE);
+    world_restore(w);
+    world_inspect(w, 2, "pass");
+    world_sync(w, 2);
+    same_keys(w, 2);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM inspection"), 1);
+}
+
 /* --- the office, and evidence --------------------------------------------------------------------
  */
 
@@ -705,6 +727,7 @@ int main(void)
         T(a_copy_that_changes_its_keys_sends_its_work_once),
         T(all_replicas_of_a_device_have_the_new_keys),
         T(a_suspended_copy_hears_of_all_that_its_new_keys_need),
+        T(a_suspended_device_is_known_again_by_its_new_keys),
         T(the_office_asks_for_new_keys),
         T(evidence_holds_under_each_key_for_its_sets),
         cmocka_unit_test(the_programs_do_it_too),
