@@ -11,7 +11,8 @@
 #include "registry_stmts.h"
 #include "stories.h"
 
-enum { NEAR = 0, AUTHOR = 1, FAR = 2, BOTH = 3 }; /* devices, by the communes that they see */
+/* Devices, by the communes that they see. */
+enum { NEAR = 0, AUTHOR = 1, FAR = 2, BOTH = 3, COPY = 4 };
 
 static void see(struct world *w, unsigned n, const struct id *units, size_t count)
 {
@@ -369,6 +370,34 @@ static void made_again_it_stays_where_its_record_is(void **state)
     assert_told(w);
 }
 
+/* Two copies of a store that parted made it in a history that was lost. The second of them learns
+ * that its record has moved before it hears what came of its own making: it shows where it lies. */
+static void a_copy_that_made_it_too_shows_where_it_lies(void **state)
+{
+    struct world *w = *state;
+    struct photo *p = photo(CHUNK, 806);
+    struct ocop_id inspection = world_inspect(w, BOTH, "pass");
+    world_sync(w, BOTH);
+    world_backup(w);
+    attach(w, BOTH, inspection, p);
+    world_sync(w, BOTH);
+    world_copy(w, BOTH, COPY);
+    world_inspect(w, BOTH, "pass");
+    world_sync(w, BOTH);
+    world_inspect(w, COPY, "fail");
+    assert_true(world_sync(w, COPY).forked);
+    world_restore(w);
+    world_sync(w, COPY);
+    world_move(w, KIND_INSPECTION, inspection, &w->other_commune);
+    world_sync(w, BOTH);
+    lies_in(w, p->id, &w->other_commune);
+    assert_true(shows_in(w, BOTH, p->id, &w->other_commune));
+    world_sync(w, COPY);
+    assert_true(shows_in(w, COPY, p->id, &w->other_commune));
+    assert_told(w);
+    free(p);
+}
+
 /* --- nobody moves it by itself
  * --------------------------------------------------------------------
  */
@@ -681,6 +710,7 @@ int main(void)
         T(a_move_that_had_waited_takes_attachments_along),
         T(what_has_no_record_in_a_unit_keeps_its_own),
         T(made_again_it_stays_where_its_record_is),
+        T(a_copy_that_made_it_too_shows_where_it_lies),
         T(nobody_moves_an_attachment_by_itself),
         T(what_was_loaded_before_a_move_is_amended_after_it),
         T(a_void_contradicts_no_move),
