@@ -14,6 +14,7 @@ export results build
 one() { # a test program, or a fuzz target
     name=$(basename "$1")
     log="$results/$name.log"
+    began=$(date +%s)
     case $name in
     test_faults) FAULT_GROWTH="${FAULT_GROWTH:-30}" timeout "$SECONDS_MAX" "$1" >"$log" 2>&1 ;;
     sim) timeout "$SECONDS_MAX" "$1" --jobs=1 --seeds="${SEEDS:-300}" >"$log" 2>&1 ;;
@@ -27,7 +28,7 @@ one() { # a test program, or a fuzz target
     *) said=$(grep -aE '^\[  PASSED  \] [1-9]' "$log" | head -n 1) ;;
     esac
     if [ "$status" -eq 0 ] && [ -n "$said" ]; then
-        echo "$name $said"
+        echo "$name $said, $(($(date +%s) - began)) s"
         echo "$said" >"$results/$(echo "$1" | tr / _).passed"
     else
         echo "FAILED: $1 (exit $status)"

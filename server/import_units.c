@@ -18,7 +18,7 @@ int import_unit_rank(struct span level)
 enum ocop_status import_unit_parent(struct importer *im, struct row *row, struct ocop_error *err)
 {
     const struct span code = row->cells[IMPORT_UNIT_PARENT];
-    const struct index_entry *e = index_find(&im->index, INDEX_UNIT_CODE, code);
+    struct index_entry *e = index_find(&im->index, INDEX_UNIT_CODE, code);
     const int rank = import_unit_rank(import_value(&row->fields, 12));
 
     if (row->wrong || (code.len == 0 && rank <= 0))
@@ -35,6 +35,7 @@ enum ocop_status import_unit_parent(struct importer *im, struct row *row, struct
         return err_set(err, OCOP_ENOTFOUND, "no unit \"%.*s\" in this file or in force on %s",
                        (int)(code.len > 40 ? 40 : code.len), (const char *)code.p,
                        im->options->from);
+    row->parent = e;
     row->entry->unit = e->id;
     return import_put_default(im, row, 13, e->id.b, ID_LEN, err);
 }
@@ -48,6 +49,7 @@ struct old_unit {
     size_t count;
     size_t line;
     int rank;
+    const struct row *keeps; /* a unit of the file that lies in it, and keeps it from ending */
 };
 
 static struct index_entry *unit_before(const struct importer *im, struct span code)
@@ -176,8 +178,34 @@ static enum ocop_status mapping_row(struct importer *im, struct row *row, struct
     return st;
 }
 
+/* What is in force lies in what is in force: a unit that the file puts something into stays. */
+static void keep_parents(const struct row *units)
+{
+    for (const struct row *row = units; row; row = row->next) {
+        struct old_unit *u = row->wrong || !row->parent ? NULL : row->parent->mark;
+        if (u && !u->keeps)
+            u->keeps = row;
+    }
+}
+
+static enum ocop_status end_unit(struct importer *im, const struct old_unit *u,
+                                 struct ocop_error *err)
+{
+    static const size_t columns[] = {MAP_PROVINCE, MAP_DISTRICT, MAP_OLD}; /* by rank */
+
+    if (!u->keeps)
+        return plan_old_unit(im, u, err);
+    const struct span code = u->keeps->cells[0];
+    return err_field(
+        err, OCOP_EINVAL, im->form->columns[columns[u->rank]].name,
+        "the unit cannot end the day before %s: unit %.*s of the list lies in it from then on; add "
+        "what follows it to the list, or correct the parent_code there",
+        im->options->from, (int)(code.len > 40 ? 40 : code.len), (const char *)code.p);
+}
+
 enum ocop_status import_plan_mapping(struct importer *im, struct ocop_error *err)
 {
+    const struct row *units = im->first;
     enum ocop_status st;
 
     im->first_old = NULL;
@@ -192,12 +220,13 @@ enum ocop_status import_plan_mapping(struct importer *im, struct ocop_error *err
         if (st == OCOP_OK && !row->wrong)
             st = mapping_row(im, row, err);
     }
+    keep_parents(units);
     for (struct old_unit *u = im->first_old; u && st == OCOP_OK; u = u->next) {
         struct ocop_error e = {0};
         /* A province that went to several was split whatever its communes say. */
         for (size_t i = 0; u->rank == 0 && u->count > 1 && i < u->count; i++)
             u->split[i] = true;
-        st = plan_old_unit(im, u, &e);
+        st = end_unit(im, u, &e);
         if (st != OCOP_OK && import_is_lines_fault(st)) {
             import_complain(im, im->path, u->line, e.field, e.text);
             st = OCOP_OK;

@@ -15,7 +15,7 @@ struct row {
     size_t line, *lines;
     struct fields fields;
     struct id id;
-    struct index_entry *entry; /* of a unit */
+    struct index_entry *entry, *parent; /* of a unit, and of what it lies in */
     bool exists, wrong;
     bool by_name; /* found by its name, not by a code */
 };

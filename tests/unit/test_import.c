@@ -530,6 +530,44 @@ static void a_mapping_ends_old_units_and_names_their_successors(void **state)
     arena_fini(&a);
 }
 
+static void a_mapping_ends_no_unit_that_the_list_puts_something_into(void **state)
+{
+    struct world *w = *state;
+    char map[100];
+    struct arena a;
+    struct fields f;
+    arena_init(&a, 1 << 20);
+    snprintf(map, sizeof map, "%s.map", w->path);
+    write_mapping(map);
+    const struct import_options old = {
+        .path = "old.csv",
+        .from = "2004-01-01",
+        .text = span_str("code,name,level,parent_code\n01,Hà Nội,province,\n"
+                         "001,Ba Đình,district,01\n00001,Phúc Xá,commune,001\n"
+                         "00002,Trúc Bạch,commune,001\n")};
+    struct import_options now = {.path = "new.csv",
+                                 .from = "2025-07-01",
+                                 .mapping = map,
+                                 .text = span_str("code,name,level,parent_code\n"
+                                                  "00004,Ba Đình,commune,01\n"
+                                                  "00008,Ngọc Hà,commune,01\n")};
+    imported(w, import_with(w, IMPORT_UNITS, old));
+    const uint64_t before = version(w);
+    assert_int_equal(import_with(w, IMPORT_UNITS, now), OCOP_EINVAL);
+    if (!strstr(w->errors, ":2:old_province_code: the unit cannot end the day before 2025-07-01: "
+                           "unit 00004 of the list lies in it"))
+        fail_msg("%s", w->errors);
+    assert_int_equal(version(w), before);
+    now.skip_bad = true;
+    imported(w, import_with(w, IMPORT_UNITS, now));
+    only_record(w, KIND_UNIT, &a, &f, 10, "01");
+    assert_int_equal(text_of(&f, 15).len, 0);
+    const uint64_t after = version(w);
+    imported(w, import_with(w, IMPORT_UNITS, now));
+    assert_int_equal(version(w), after);
+    arena_fini(&a);
+}
+
 static void a_mapping_that_names_a_unit_of_no_list_says_which_went_where(void **state)
 {
     static const char *const says[] = {
@@ -655,6 +693,7 @@ int main(void)
         TEST(a_header_that_cannot_be_read_is_the_only_complaint),
         TEST(wrong_options_are_refused),
         TEST(a_mapping_ends_old_units_and_names_their_successors),
+        TEST(a_mapping_ends_no_unit_that_the_list_puts_something_into),
         TEST(a_mapping_that_names_a_unit_of_no_list_says_which_went_where),
         TEST(the_national_lists_import_whole),
         TEST(an_officer_made_by_hand_has_his_roles),
