@@ -283,9 +283,15 @@ programs_of() { # directory test...: the programs to build
     dir=$1
     shift
     for name in "$@"; do
-        file=$(tracked "tests/unit/$name.c" "tests/integration/$name.c" "tests/procs/$name.c")
+        case $name in
+        fuzz_*) file=$(tracked "tests/fuzz/$name.c") program=fuzz/$name ;;
+        *)
+            file=$(tracked "tests/unit/$name.c" "tests/integration/$name.c" "tests/procs/$name.c")
+            program=${file%.c}
+            ;;
+        esac
         [ -n "$file" ] || fail "there is no $name"
-        echo "$dir/${file%.c}"
+        echo "$dir/$program"
     done
 }
 

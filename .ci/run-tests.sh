@@ -45,7 +45,7 @@ fi
 
 if [ -n "${TESTS:-}" ]; then
     for name in $TESTS; do
-        found=$(find "$build/tests" "$build/sim" -name "$name" -type f 2>/dev/null)
+        found=$(find "$build/tests" "$build/sim" "$build/fuzz" -name "$name" -type f 2>/dev/null)
         echo "${found:-$build/tests/$name}"
     done >"$results/list"
 else

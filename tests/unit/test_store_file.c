@@ -127,18 +127,19 @@ static void what_a_killed_program_left_in_the_log_is_safe_before_it_is_read(void
     assert_int_equal(system(command), 0);
 }
 
-/* Opened on a disk that is full at the first write, at the second, ... until it needs no more.
- * @return how often that failed: it is told, and is made good once there is room. */
+/* Opened on a disk that is full at the first write, at the second, ... until it needs no more, by
+ * steps that grow: `make faults` has each write of a migration fail. @return how often that failed:
+ * it is told, and is made good once there is room. */
 static int open_when_full(struct fixture *f, const char *path, const char *before)
 {
     struct ocop_options o = {.env = &f->env, .vfs = DISK_VFS, .link = &f->server.link};
     struct ocop_store *s;
-    int failed = 0;
+    int failed = 0, n = 0;
 
-    for (enum ocop_status st = OCOP_EDB; st;) {
+    for (enum ocop_status st = OCOP_EDB; st; n += 1 + n / 16) {
         assert_true(failed < 1000);
         assert_int_equal(system(before), 0);
-        disk_writes_left(failed);
+        disk_writes_left(n);
         st = ocop_open(path, &o, &s, &f->err);
         disk_writes_left(-1);
         if (st) {
