@@ -95,10 +95,14 @@ prove() {
     esac
     printf '#!/bin/sh\nexec %s "%s" "$@"\n' "$runner" "$PWD/$out/ocop" >"$out/run/ocop"
     chmod +x "$out/run/ocop"
-    make -s -j "$JOBS" build/ocopd build/tests/integration/test_cli build/tests/integration/test_programs
+    names='test_cli test_cli_output test_programs'
+    programs=$(for name in $names; do echo "build/tests/integration/$name"; done)
+    # shellcheck disable=SC2086
+    make -s -j "$JOBS" build/ocopd $programs
     ln -sf "$PWD/build/ocopd" "$out/run/ocopd"
-    ln -f build/tests/integration/test_cli build/tests/integration/test_programs "$out/run/tests"
-    TESTS='test_cli test_programs' sh .ci/run-tests.sh "$out/run" | sed "s/^/android: $abi: /" >"$out/prove.log"
+    # shellcheck disable=SC2086
+    ln -f $programs "$out/run/tests"
+    TESTS=$names sh .ci/run-tests.sh "$out/run" | sed "s/^/android: $abi: /" >"$out/prove.log"
     cat "$out/prove.log"
     grep -q ' passed, 0 failed$' "$out/prove.log"
 }
