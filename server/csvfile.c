@@ -249,6 +249,8 @@ enum ocop_status csvfile_parse(struct span text, const struct csvfile_reader *re
     static const uint8_t bom[] = {0xef, 0xbb, 0xbf};
     struct reading r = {.reader = reader, .err = err};
 
+    if (text.len == 0)
+        text = span_str(""); /* of an empty file nothing was loaded */
     if (text.len > CSVFILE_BYTES_MAX)
         return err_set(err, OCOP_ELIMIT, "file of %zu bytes, limit %zu; split it", text.len,
                        CSVFILE_BYTES_MAX);
