@@ -188,19 +188,20 @@ static void keep_parents(const struct row *units)
     }
 }
 
+/* A commune ends because its line says so; a district or a province because its communes did,
+ * unless some begin in it: then they changed within it. */
 static enum ocop_status end_unit(struct importer *im, const struct old_unit *u,
                                  struct ocop_error *err)
 {
-    static const size_t columns[] = {MAP_PROVINCE, MAP_DISTRICT, MAP_OLD}; /* by rank */
-
     if (!u->keeps)
         return plan_old_unit(im, u, err);
+    if (u->rank < 2)
+        return OCOP_OK;
     const struct span code = u->keeps->cells[0];
-    return err_field(
-        err, OCOP_EINVAL, im->form->columns[columns[u->rank]].name,
-        "the unit cannot end the day before %s: unit %.*s of the list lies in it from then on; add "
-        "what follows it to the list, or correct the parent_code there",
-        im->options->from, (int)(code.len > 40 ? 40 : code.len), (const char *)code.p);
+    return err_field(err, OCOP_EINVAL, im->form->columns[MAP_OLD].name,
+                     "the unit cannot end the day before %s: unit %.*s of the list lies in it from "
+                     "then on; correct the parent_code there",
+                     im->options->from, (int)(code.len > 40 ? 40 : code.len), (const char *)code.p);
 }
 
 enum ocop_status import_plan_mapping(struct importer *im, struct ocop_error *err)
