@@ -673,13 +673,16 @@ static bool put_extended(struct strip *s, const uint8_t head[8], uint64_t len)
         odd(s, "a chunk of it has another length than what it holds");
         return false;
     }
-    if (!take(s, &flags, 1))
-        return false;
-    s->changed = s->changed || flags & WEBP_NOTED;
-    flags &= (uint8_t)~WEBP_NOTED;
-    put(s, head, 8);
-    put(s, &flags, 1);
-    return copy(s, len - 1);
+    if (take(s, &flags, 1)) {
+        s->changed = s->changed || flags & WEBP_NOTED;
+        flags &= (uint8_t)~WEBP_NOTED;
+        put(s, head, 8);
+        put(s, &flags, 1);
+        if (copy(s, len - 1))
+            return true;
+    }
+    odd(s, "what it says of itself is cut off");
+    return false;
 }
 
 static bool is_one_of(const uint8_t *name, const char *const *names)

@@ -514,6 +514,8 @@ static void where_pieces_cannot_be_told_apart_it_is_said(void **state)
         CASE("image/png", PNG_HEAD "\0\0\0\1IDAT.crc.\0\0\0\6IENDSECRETcrc."),
         CASE("image/webp",
              "RIFF\50\0\0\0WEBPVP8X\20\0\0\0\0\0\0\0\0\0\0\0\0\0SECRETVP8 \4\0\0\0PICT"),
+        /* It would be another length in the file that it is copied into. */
+        CASE("image/webp", "RIFF\x40\0\0\0WEBPVP8 \4\0\0\0PICTVP8X\12\0\0\0\0\0\3"),
         CASE("image/heic", "\0\0\0\x18"
                            "ftypheic"),
         CASE("image/gif", "GIF89a"),
