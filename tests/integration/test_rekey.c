@@ -597,6 +597,20 @@ static void all_replicas_of_a_device_have_the_new_keys(void **state)
     no_findings(w, 2);
 }
 
+/* Device 2, or what was copied from it, is suspended before it hears that its keys were taken; then
+ * it may go on. */
+static void keys_heard_of_by_a_refusal(struct world *w, unsigned n)
+{
+    ask(w, n);
+    w->links[n].drop_reply = 1;
+    assert_int_equal(ocop_sync(w->stores[n], NULL, NULL, NULL), OCOP_ETIMEOUT);
+    w->links[n].drop_reply = 0;
+    world_state(w, 2, DEVICE_SUSPENDED);
+    assert_int_equal(ocop_sync(w->stores[n], NULL, NULL, NULL), OCOP_ESUSPENDED);
+    same_keys(w, n);
+    world_state(w, 2, DEVICE_ACTIVE);
+}
+
 /* It was suspended before it heard that its keys were taken; with the refusal it gets the
  * certificate of the first replica of its line too, by which a registry that lost both knows its
  * new keys. */
@@ -609,14 +623,7 @@ static void a_suspended_copy_hears_of_all_that_its_new_keys_need(void **state)
     world_sync(w, 2);
     world_inspect(w, 3, "pass");
     assert_true(world_sync(w, 3).forked);
-    ask(w, 3);
-    w->links[3].drop_reply = 1;
-    assert_int_equal(ocop_sync(w->stores[3], NULL, NULL, NULL), OCOP_ETIMEOUT);
-    w->links[3].drop_reply = 0;
-    world_state(w, 2, DEVICE_SUSPENDED);
-    assert_int_equal(ocop_sync(w->stores[3], NULL, NULL, NULL), OCOP_ESUSPENDED);
-    same_keys(w, 3);
-    world_state(w, 2, DEVICE_ACTIVE);
+    keys_heard_of_by_a_refusal(w, 3);
     world_restore(w);
     world_sync(w, 3);
     same_keys(w, 3);
@@ -630,14 +637,7 @@ static void a_suspended_device_is_known_again_by_its_new_keys(void **state)
     struct world *w = *state;
     world_backup(w);
     world_enrol(w, 2);
-    ask(w, 2);
-    w->links[2].drop_reply = 1;
-    assert_int_equal(ocop_sync(w->stores[2], NULL, NULL, NULL), OCOP_ETIMEOUT);
-    w->links[2].drop_reply = 0;
-    world_state(w, 2, DEVICE_SUSPENDED);
-    assert_int_equal(ocop_sync(w->stores[2], NULL, NULL, NULL), OCOP_ESUSPENDED);
-    same_keys(w, 2);
-    world_state(w, 2, DEVICE_ACTIVE);
+    keys_heard_of_by_a_refusal(w, 2);
     world_restore(w);
     world_inspect(w, 2, "pass");
     world_sync(w, 2);

@@ -83,8 +83,9 @@ static inline void restore_from(struct world *w, const char *name)
 }
 
 /* Device 2 has a copy of device 1's store, and a name of its own by its first work, which it does
- * in a history that is lost. The registry is the one of later.db
- * then, and older.db is the caller's. */
+ * in a history that is lost. The registry is the one of later.db then, and older.db is the
+ * caller's.
+ */
 static inline void a_copy_parts_in_a_lost_history(struct world *w)
 {
     world_sync(w, 1);

@@ -487,6 +487,20 @@ static void write_mapping(const char *path)
     assert_int_equal(fclose(f), 0);
 }
 
+/* The units that the mapping, which is written to `map`, is about. */
+static void import_before(struct world *w, char map[100])
+{
+    const struct import_options old = {
+        .path = "old.csv",
+        .from = "2004-01-01",
+        .text = span_str("code,name,level,parent_code\n01,Hà Nội,province,\n"
+                         "001,Ba Đình,district,01\n00001,Phúc Xá,commune,001\n"
+                         "00002,Trúc Bạch,commune,001\n")};
+    snprintf(map, 100, "%s.map", w->path);
+    write_mapping(map);
+    imported(w, import_with(w, IMPORT_UNITS, old));
+}
+
 static void a_mapping_ends_old_units_and_names_their_successors(void **state)
 {
     struct world *w = *state;
@@ -494,17 +508,9 @@ static void a_mapping_ends_old_units_and_names_their_successors(void **state)
     struct arena a;
     struct fields f;
     arena_init(&a, 1 << 20);
-    snprintf(map, sizeof map, "%s.map", w->path);
-    write_mapping(map);
-    const struct import_options old = {
-        .path = "old.csv",
-        .from = "2004-01-01",
-        .text = span_str("code,name,level,parent_code\n01,Hà Nội,province,\n"
-                         "001,Ba Đình,district,01\n00001,Phúc Xá,commune,001\n"
-                         "00002,Trúc Bạch,commune,001\n")};
+    import_before(w, map);
     const struct import_options now = {
         .path = "new.csv", .from = "2025-07-01", .mapping = map, .text = span_str(UNITS)};
-    imported(w, import_with(w, IMPORT_UNITS, old));
     imported(w, import_with(w, IMPORT_UNITS, now));
     assert_int_equal(w->result.created, 3);
     assert_int_equal(w->result.amended, 4);
@@ -538,16 +544,8 @@ static void a_mapping_ends_no_unit_that_the_list_puts_something_into(void **stat
     struct arena a;
     struct fields f;
     arena_init(&a, 1 << 20);
-    snprintf(map, sizeof map, "%s.map", w->path);
-    write_mapping(map);
-    const struct import_options old = {
-        .path = "old.csv",
-        .from = "2004-01-01",
-        .text = span_str("code,name,level,parent_code\n01,Hà Nội,province,\n"
-                         "001,Ba Đình,district,01\n00001,Phúc Xá,commune,001\n"
-                         "00002,Trúc Bạch,commune,001\n")};
+    import_before(w, map);
     struct import_options now = {.path = "new.csv", .from = "2025-07-01", .mapping = map};
-    imported(w, import_with(w, IMPORT_UNITS, old));
     const uint64_t before = version(w);
     now.text = span_str("code,name,level,parent_code\n00004,Ba Đình,commune,01\n"
                         "00008,Ngọc Hà,commune,00002\n");
