@@ -286,7 +286,7 @@ sim: deps-test ## simulate SEEDS=n runs from FIRST=s, one process a core; a fail
 
 sim-planted: deps-test ## plant bugs, one by one, and see the simulator catch each
 	@$(MAKE) -s $(SIM)
-	sh tests/sim/planted.sh $(B)
+	SEEDS=$(SEEDS) sh tests/sim/planted.sh $(B)
 
 .PHONY: golden
 golden: deps-test ## before a new migration: make the files of this schema, from which later programs must upgrade

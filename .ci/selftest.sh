@@ -75,6 +75,8 @@ breach docs 'which is not there' docs/testing.md swap docs/testing.md ':a_bad_en
 breach docs 'is not what docs/testing.md shows' docs/testing.md swap docs/testing.md 'drop_reply = 1' 'drop_reply = 2'
 breach docs 'have no test' docs/testing.md \
     sed -i '/a slow clock loses/s/test_host:[a-z_]*//' docs/testing.md
+breach planted 'acknowledge-before-commit.patch does not apply' server/exchange.c \
+    swap server/exchange.c 'if (!committed) {' 'if (committed == false) {'
 breach cppcheck 'cppcheck has found something' server/log.c \
     add server/log.c 'int f(void); int f(void) { int *p = 0; return *p; }'
 breach clang 'no previous prototype' server/log.c add server/log.c 'int f(void) { return 1; }'

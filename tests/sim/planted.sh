@@ -1,6 +1,6 @@
 #!/bin/sh
 # Plant each bug of tests/sim/planted in a copy of the tree and see the simulator catch it.
-#     sh tests/sim/planted.sh BUILD [name ...]        SEEDS=n: runs it has for each, 400 if not given
+#     sh tests/sim/planted.sh BUILD [name ...]        SEEDS=n: runs it has for each, 1000 if not given
 # Fails when one is not caught, does not apply or does not build, when the command that is told does not
 # fail in the same way again, or the short one of the first, and when there are fewer than 14.
 set -eu
@@ -33,7 +33,7 @@ missed=0
 for patch in tests/sim/planted/*.patch; do
     name=$(basename "$patch" .patch)
     if [ $# -gt 0 ]; then case " $* " in *" $name "*) ;; *) continue ;; esac fi
-    if ! patch -s -p1 -F3 -d "$tree" <"$patch" >"$tree/log" 2>&1; then
+    if ! patch -s -p1 -F0 -d "$tree" <"$patch" >"$tree/log" 2>&1; then
         echo "$name: does not apply; renew it"
         missed=$((missed + 1))
         restore "$patch"
@@ -43,7 +43,7 @@ for patch in tests/sim/planted/*.patch; do
         echo "$name: does not build"
         grep error "$tree/log" | head -n 5
         missed=$((missed + 1))
-    elif (cd "$tree" && build/sim/sim --seeds="${SEEDS:-400}" --long) >"$tree/log" 2>&1; then
+    elif (cd "$tree" && build/sim/sim --seeds="${SEEDS:-1000}" --long) >"$tree/log" 2>&1; then
         echo "$name: NOT CAUGHT: $(tail -n 1 "$tree/log")"
         missed=$((missed + 1))
     elif ! again 1; then
