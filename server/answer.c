@@ -219,22 +219,35 @@ static enum ocop_status cursor_lost(struct work *w, const Ocop__Sync__SyncReques
     return st;
 }
 
-/* What the officer of the sender's device may read today. A stranger, who is to be told of nothing,
- * has no roles. */
-static enum ocop_status reading_of(struct work *w, int64_t now, unsigned *out)
+/* The officer of the newest of the sender's replicas: of whom one is that is not known yet. */
+static enum ocop_status officer_of_sender(struct work *w, struct id *officer)
 {
-    struct id officer = {{0}};
-    unsigned roles = 0;
     bool row;
     sqlite3_stmt *s = registry_stmt(w->r, SQL_OFFICER_OF_CHANNEL, &w->err);
     if (!s)
         return OCOP_EDB;
     sqlite3_bind_blob(s, 1, w->sender, CHANNEL_KEY_LEN, SQLITE_STATIC);
     enum ocop_status st = registry_row(w->r, s, "looking for a device's officer", &row, &w->err);
-    row = st == OCOP_OK && row &&
-          id_from(span_of(sqlite3_column_blob(s, 0), (size_t)sqlite3_column_bytes(s, 0)), &officer);
+    if (st == OCOP_OK && row)
+        id_from(span_of(sqlite3_column_blob(s, 0), (size_t)sqlite3_column_bytes(s, 0)), officer);
     sqlite3_reset(s);
-    if (row)
+    return st;
+}
+
+/* What the officer of the sender's device may read today. A stranger, who is to be told of nothing,
+ * has no roles. */
+static enum ocop_status reading_of(struct work *w, const struct id *replica, int64_t now,
+                                   unsigned *out)
+{
+    struct replica_info info;
+    struct id officer = {{0}};
+    unsigned roles = 0;
+    enum ocop_status st = registry_replica(w->r, replica, &info, &w->err);
+    if (st == OCOP_OK && info.known && memcmp(info.channel_key, w->sender, CHANNEL_KEY_LEN) == 0)
+        officer = info.officer;
+    else if (st == OCOP_OK)
+        st = officer_of_sender(w, &officer);
+    if (st == OCOP_OK && !id_is_zero(&officer))
         st = cache_roles(w->r, &officer, now, &roles, &w->err);
     *out = rights_reading(roles);
     return st;
@@ -568,7 +581,7 @@ enum ocop_status answer_sync(struct work *w, const Ocop__Sync__SyncRequest *in)
     if (st == OCOP_OK)
         st = takes_sets(w, &replica, in, &takes);
     if (st == OCOP_OK)
-        st = reading_of(w, now, &w->tell.reading);
+        st = reading_of(w, &replica, now, &w->tell.reading);
     if (st == OCOP_OK && takes)
         st = push(w, in, now, &replica, reply);
     if (st == OCOP_OK)

@@ -114,8 +114,9 @@ static enum ocop_status check_author(struct apply *p, const struct fields *state
     if (device && creates && !own)
         return apply_refuse(p, "officer_id", "is not the officer of this device");
     if (!p->kind)
-        return p->change->case_id.len ? apply_refuse(p, "", "only central staff may resolve a case")
-                                      : OCOP_OK;
+        return p->change->case_id.len && !(p->roles & (ROLE_RECONCILER | ROLE_ADMINISTRATOR))
+                   ? apply_refuse(p, "", "only central staff may resolve a case")
+                   : OCOP_OK;
     return judged(p, rules_permit(p->kind, p->change, p->roles, own, &p->why));
 }
 
@@ -251,6 +252,13 @@ enum ocop_status departure_note(struct apply *p, const struct id *anchor)
     return registry_done(p->r, s, "noting a departure", p->err);
 }
 
+/* A record that was voided is one again, with all its keys. */
+static bool comes_back(const struct fields *applied)
+{
+    const struct field *voided = fields_find(applied, FIELD_VOIDED, span_of(NULL, 0));
+    return voided && (voided->op == FIELD_CLEAR || voided->i == 0);
+}
+
 static enum ocop_status store_merged(struct apply *p, const struct fields *state,
                                      struct merge_out *merged, struct row_meta *meta)
 {
@@ -271,11 +279,21 @@ static enum ocop_status store_merged(struct apply *p, const struct fields *state
     if (st == OCOP_OK)
         st = check_references(p, &merged->applied);
     if (st == OCOP_OK)
-        st = check_collisions(p, &merged->applied);
+        st = check_collisions(p, comes_back(&merged->applied) ? &merged->state : &merged->applied);
     if (st == OCOP_OK)
         st = attached_follow(p, state, &merged->applied);
     note_kind(p);
     return st;
+}
+
+/* Who may resolve cases of a record may do so by a change of that record. */
+static enum ocop_status check_case(struct apply *p)
+{
+    bool is_of = true;
+    enum ocop_status st = p->change->case_id.len ? case_is_of(p, &is_of) : OCOP_OK;
+    return st == OCOP_OK && !is_of
+               ? apply_refuse(p, "", "the case that it names is not one of this record")
+               : st;
 }
 
 /* The merged record breaks a rule. If the author had seen everything it is the author's doing;
@@ -362,6 +380,8 @@ static enum ocop_status change_existing(struct apply *p)
         st = check_author(p, &state, false);
     if (st == OCOP_OK && p->outcome == OUTCOME_APPLIED)
         st = check_scope(p, &state);
+    if (st == OCOP_OK && p->outcome == OUTCOME_APPLIED)
+        st = check_case(p);
     if (st != OCOP_OK || p->outcome != OUTCOME_APPLIED)
         return st;
     return merge_existing(p, &state, &meta);

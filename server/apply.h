@@ -134,6 +134,8 @@ OCOP_MUST_USE enum ocop_status departure_note(struct apply *p, const struct id *
 OCOP_MUST_USE enum ocop_status case_open(struct apply *p, enum case_cause cause,
                                          const struct field *mine, const struct field *theirs,
                                          const struct id *other);
+/** Is the case that the change names one of its record? */
+OCOP_MUST_USE enum ocop_status case_is_of(struct apply *p, bool *out);
 /** Close the case that this change resolves, and others of the record that became moot because the
  *  registry now holds what they asked for. */
 OCOP_MUST_USE enum ocop_status cases_settle(struct apply *p, const struct fields *state,

@@ -179,6 +179,19 @@ static enum ocop_status case_close(struct apply *p, struct span id, const char *
     return row_touch(p->r->rows, p->change->kind, &second, p->version, p->err);
 }
 
+enum ocop_status case_is_of(struct apply *p, bool *out)
+{
+    sqlite3_stmt *s = registry_stmt(p->r, SQL_CASE_IS_OF, p->err);
+    if (!s)
+        return OCOP_EDB;
+    bind_span(s, 1, p->change->case_id);
+    bind_span(s, 2, id_span(&p->change->record));
+    sqlite3_bind_int64(s, 3, p->change->kind);
+    enum ocop_status st = registry_row(p->r, s, "looking for a case", out, p->err);
+    sqlite3_reset(s);
+    return st;
+}
+
 /* Does the record hold all that `mine` asked for? */
 static bool holds_all(const struct fields *state, const struct fields *mine)
 {

@@ -44,11 +44,24 @@ enum ocop_status check_references(struct apply *p, const struct fields *applied)
     return OCOP_OK;
 }
 
+/* Does this field, or one of its elements, refer to records of kind `to`? */
+static bool refers(const struct kind *k, uint32_t number, uint32_t to)
+{
+    const struct field_rule *r = k ? kind_field(k, number) : NULL;
+    if (!r)
+        return false;
+    for (const struct field_rule *i = r->items; i && i->number; i++)
+        if (i->check == CHECK_REF && (!i->lo || i->lo == to))
+            return true;
+    return r->check == CHECK_REF && (!r->lo || r->lo == to);
+}
+
 struct pending {
     uint64_t version;
-    uint32_t index;
+    uint32_t index, field;
 };
 
+/* Those that the record which has come is meant by: an id may be of several kinds. */
 static enum ocop_status pending_load(struct apply *p, const struct id *target, struct pending **out,
                                      size_t *count)
 {
@@ -61,13 +74,16 @@ static enum ocop_status pending_load(struct apply *p, const struct id *target, s
     bind_span(s, 1, id_span(target));
     enum ocop_status st;
     while ((st = registry_row(p->r, s, "reading references", &row, p->err)) == OCOP_OK && row) {
+        const uint32_t field = (uint32_t)sqlite3_column_int64(s, 2);
+        if (!refers(kind_by_number((uint32_t)sqlite3_column_int64(s, 3)), field, p->change->kind))
+            continue;
         *out = arena_more(p->a, *out, *count, sizeof **out);
         if (!*out) {
             sqlite3_reset(s);
             return err_nomem(p->err);
         }
         (*out)[(*count)++] = (struct pending){(uint64_t)sqlite3_column_int64(s, 0),
-                                              (uint32_t)sqlite3_column_int64(s, 1)};
+                                              (uint32_t)sqlite3_column_int64(s, 1), field};
     }
     return st;
 }
@@ -77,15 +93,18 @@ enum ocop_status settle_references(struct apply *p, const struct id *target)
     struct pending *found;
     size_t count;
     enum ocop_status st = pending_load(p, target, &found, &count);
-    if (st != OCOP_OK || count == 0)
-        return st;
-    sqlite3_stmt *s = registry_stmt(p->r, SQL_DANGLING_DROP, p->err);
-    if (!s)
-        return OCOP_EDB;
-    bind_span(s, 1, id_span(target));
-    st = registry_done(p->r, s, "settling references", p->err);
     for (size_t i = 0; st == OCOP_OK && i < count; i++) {
-        s = registry_stmt(p->r, SQL_DANGLING_SETTLE, p->err);
+        sqlite3_stmt *s = registry_stmt(p->r, SQL_DANGLING_DROP, p->err);
+        if (!s)
+            return OCOP_EDB;
+        bind_span(s, 1, id_span(target));
+        sqlite3_bind_int64(s, 2, (sqlite3_int64)found[i].version);
+        sqlite3_bind_int64(s, 3, found[i].index);
+        sqlite3_bind_int64(s, 4, found[i].field);
+        st = registry_done(p->r, s, "settling references", p->err);
+    }
+    for (size_t i = 0; st == OCOP_OK && i < count; i++) {
+        sqlite3_stmt *s = registry_stmt(p->r, SQL_DANGLING_SETTLE, p->err);
         if (!s)
             return OCOP_EDB;
         sqlite3_bind_int64(s, 1, (sqlite3_int64)found[i].version);

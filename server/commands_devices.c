@@ -14,7 +14,15 @@
 #include "states.h"
 #include "text.h"
 
-/* "26734,26737" to ids of the units in force on a day. */
+static bool has_unit(const struct id *v, size_t count, const struct id *unit)
+{
+    for (size_t i = 0; i < count; i++)
+        if (id_eq(&v[i], unit))
+            return true;
+    return false;
+}
+
+/* "26734,26737" to ids of the units in force on a day, each once. */
 enum ocop_status command_units(struct registry *r, const char *codes, const char *day,
                                struct id *out, size_t *count, struct ocop_error *err)
 {
@@ -35,7 +43,7 @@ enum ocop_status command_units(struct registry *r, const char *codes, const char
         else if (*count == SCOPE_UNITS_MAX)
             st =
                 err_set(err, OCOP_ELIMIT, "more than %d units; name a larger one", SCOPE_UNITS_MAX);
-        else
+        else if (!has_unit(out, *count, &e->id))
             out[(*count)++] = e->id;
         codes += len + (codes[len] == ',');
     }

@@ -42,7 +42,7 @@
     X(SQL_REPLICAS_OF_CHANNEL, "SELECT id FROM replica WHERE channel_key = ?1"                     \
                                " ORDER BY born DESC, n DESC LIMIT ?2")                             \
     X(SQL_OFFICER_VERSION, "SELECT version FROM officer WHERE id = ?1")                            \
-    X(SQL_OFFICER_ROLES, "SELECT roles FROM officer WHERE id = ?1")                                \
+    X(SQL_OFFICER_ROLES, "SELECT roles FROM officer WHERE id = ?1 AND voided IS NOT 1")             \
     /* outcomes, waiting and dangling */                                                           \
     X(SQL_OUTCOME_SET, "INSERT INTO outcome (version, idx, code, field, text, changed_version,"    \
                        " replica, seq, record) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"        \
@@ -63,8 +63,10 @@
                       " WHERE w.record = ?1 AND w.kind = ?2 ORDER BY w.version, w.idx LIMIT 1")    \
     X(SQL_WAITING_DROP, "DELETE FROM waiting WHERE version = ?1 AND idx = ?2")                     \
     X(SQL_DANGLING_ADD, "INSERT OR REPLACE INTO dangling VALUES (?1, ?2, ?3, ?4, ?5, ?6)")         \
-    X(SQL_DANGLING_OF, "SELECT DISTINCT version, idx FROM dangling WHERE target = ?1")             \
-    X(SQL_DANGLING_DROP, "DELETE FROM dangling WHERE target = ?1")                                 \
+    X(SQL_DANGLING_OF, "SELECT version, idx, field, kind FROM dangling WHERE target = ?1"          \
+                       " ORDER BY version, idx, field")                                            \
+    X(SQL_DANGLING_DROP,                                                                           \
+      "DELETE FROM dangling WHERE target = ?1 AND version = ?2 AND idx = ?3 AND field = ?4")       \
     X(SQL_DANGLING_SETTLE, "UPDATE outcome SET code = 0, field = NULL, text = NULL,"               \
                            " changed_version = ?3 WHERE version = ?1 AND idx = ?2 AND code = 3"    \
                            " AND NOT EXISTS (SELECT 1 FROM dangling AS d"                          \
@@ -95,6 +97,7 @@
                       " WHERE id = ?1 AND closed_version IS NULL")                                 \
     X(SQL_CASES_OPEN_OF, "SELECT id, cause, field, element, mine_value, other FROM cases"          \
                          " WHERE record = ?1 AND closed_version IS NULL")                          \
+    X(SQL_CASE_IS_OF, "SELECT 1 FROM cases WHERE id = ?1 AND record = ?2 AND kind = ?3")           \
     X(SQL_CASE_STATE, "SELECT record, mine, theirs, closed_version FROM cases WHERE id = ?1")      \
     X(SQL_HISTORY_ADD, "INSERT OR IGNORE INTO history VALUES (?1, ?2, ?3, ?4, ?5)")                \
     X(SQL_HISTORY_SINCE, "SELECT version, value FROM history WHERE record = ?1 AND field = ?2"     \

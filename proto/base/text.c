@@ -171,6 +171,20 @@ bool text_equal(struct span a, struct span b)
     return equal;
 }
 
+void text_form(struct buf *out, struct span s, bool composed)
+{
+    const utf8proc_option_t how = composed ? UTF8PROC_COMPOSE : UTF8PROC_DECOMPOSE;
+    uint8_t *form = NULL;
+    utf8proc_ssize_t len = utf8proc_map(s.p, (utf8proc_ssize_t)s.len, &form, UTF8PROC_STABLE | how);
+    if (len == UTF8PROC_ERROR_NOMEM)
+        out->failed = true;
+    else if (len < 0)
+        buf_put(out, s.p, s.len);
+    else
+        buf_put(out, form, (size_t)len);
+    free(form);
+}
+
 /* --- folding --- */
 
 /* What the letters fold to, a dot where it takes utf8proc to know. */

@@ -21,6 +21,9 @@ size_t text_cut(const char *s, size_t most);
 /** Equal after NFC and after trimming nothing else; falls back to bytes when one is invalid. */
 bool text_equal(struct span a, struct span b);
 
+/** Append NFC, or NFD; the bytes as they are where they are no UTF-8. */
+void text_form(struct buf *out, struct span s, bool composed);
+
 /** Append the form that search compares: NFKD, case folded, marks stripped, d for đ, runs of
  *  space as one and none at the ends. Invalid bytes become spaces. */
 void text_fold(struct buf *out, struct span s);

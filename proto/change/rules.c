@@ -345,6 +345,8 @@ static enum ocop_status permit_field(const struct kind *k, const struct change *
                     "an attachment stays with its record and lies where that lies; if the record "
                     "has moved, load it anew",
                     err);
+    if ((r->flags & FIELD_SEALED) && c->verb != VERB_CREATE)
+        return deny(k, f, "stays as it was recorded; void the record and record it anew", err);
     if ((r->flags & FIELD_FIXED) && c->verb != VERB_CREATE && !office)
         return deny(k, f, "cannot be changed after submission", err);
     if (c->verb == VERB_ADD && (!(r->flags & FIELD_OPEN) || f->op != FIELD_SET))

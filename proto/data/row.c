@@ -18,6 +18,7 @@
 
 #include "columns.h"
 #include "json.h"
+#include "text.h"
 
 /* --- statements ------------------------------------------------------------------------------ */
 
@@ -509,24 +510,16 @@ static enum ocop_status is_shared(struct rows *r, struct table *t, int at, struc
 }
 
 /* The index has the rows of one key in the order of n: no more of them is read than asked for. */
-enum ocop_status row_same_key(struct rows *r, uint32_t kind, uint32_t number, struct span value,
-                              const struct id *except, struct id *out, size_t max, size_t *count,
-                              struct ocop_error *err)
+static enum ocop_status keys_add(struct rows *r, struct table *t, int at, struct span value,
+                                 const struct id *except, struct id *out, size_t max, size_t *count,
+                                 struct ocop_error *err)
 {
-    struct table *t = rows_table(r, kind);
-    int at = number < BY_NUMBER ? t->at[number] : 0, code = SQLITE_DONE;
+    const uint32_t number = t->rule[at]->number;
+    int code = SQLITE_DONE;
     enum ocop_status status;
     sqlite3_stmt *stmt = NULL;
     struct id found;
-    bool shared;
 
-    *count = 0;
-    if (!at || t->rule[at]->desc->type != PROTOBUF_C_TYPE_STRING)
-        return err_set(err, OCOP_EINVAL, "field %" PRIu32 " of %s is no text to look for", number,
-                       t->name);
-    status = is_shared(r, t, at, value, &shared, err);
-    if (status != OCOP_OK || !shared)
-        return status;
     status = start_key(r, t, at, "id", " AND voided IS NOT 1 ORDER BY n LIMIT ?2", value,
                        &t->same_key[number], err);
     stmt = t->same_key[number];
@@ -540,5 +533,49 @@ enum ocop_status row_same_key(struct rows *r, uint32_t kind, uint32_t number, st
         status = rows_fail(r, t, "reading", err);
     }
     rows_finish(stmt);
+    return status;
+}
+
+/* Those that have the same text in the other normal form, or who mixed them in this one. */
+static enum ocop_status other_forms_add(struct rows *r, struct table *t, int at, struct span value,
+                                        const struct id *except, struct id *out, size_t max,
+                                        size_t *count, struct ocop_error *err)
+{
+    struct buf form;
+    enum ocop_status status = OCOP_OK;
+
+    buf_init(&form, 4 * value.len + 64);
+    for (int composed = 0; status == OCOP_OK && composed < 2; composed++) {
+        buf_clear(&form);
+        text_form(&form, value, composed);
+        if (form.failed)
+            status = err_nomem(err);
+        else if (!span_eq(buf_span(&form), value))
+            status = keys_add(r, t, at, buf_span(&form), except, out, max, count, err);
+    }
+    buf_fini(&form);
+    return status;
+}
+
+enum ocop_status row_same_key(struct rows *r, uint32_t kind, uint32_t number, struct span value,
+                              const struct id *except, struct id *out, size_t max, size_t *count,
+                              struct ocop_error *err)
+{
+    struct table *t = rows_table(r, kind);
+    int at = number < BY_NUMBER ? t->at[number] : 0;
+    enum ocop_status status;
+    bool shared, ascii = true;
+
+    *count = 0;
+    if (!at || t->rule[at]->desc->type != PROTOBUF_C_TYPE_STRING)
+        return err_set(err, OCOP_EINVAL, "field %" PRIu32 " of %s is no text to look for", number,
+                       t->name);
+    for (size_t i = 0; ascii && i < value.len; i++)
+        ascii = value.p[i] < 0x80;
+    status = is_shared(r, t, at, value, &shared, err);
+    if (status == OCOP_OK && shared)
+        status = keys_add(r, t, at, value, except, out, max, count, err);
+    if (status == OCOP_OK && !ascii)
+        status = other_forms_add(r, t, at, value, except, out, max, count, err);
     return status;
 }

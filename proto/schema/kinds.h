@@ -79,7 +79,8 @@ enum field_flag {
     FIELD_LABEL = 16,   /* names the record where one line must do */
     FIELD_PAPER = 32,   /* paper number, given by the library at submission */
     FIELD_FIXED = 64,   /* never amended, but by the office */
-    FIELD_BOUND = 128   /* nor by the office */
+    FIELD_SEALED = 128, /* nor by the office: what was recorded, by whom and when */
+    FIELD_BOUND = 256   /* likewise: it goes where its record goes */
 };
 
 struct field_rule {
