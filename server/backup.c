@@ -341,7 +341,8 @@ struct heritage {
     uint32_t number; /* the highest that was given */
     struct lineage *lineages;
     size_t lineage_count;
-    bool read; /* false: nothing is known of it */
+    bool read;        /* false: nothing is known of it */
+    bool invitations; /* those that it saw used are used here too */
 };
 
 static bool says_who(uint32_t number)
@@ -521,10 +522,11 @@ static enum ocop_status begin_lineage(struct registry *r, const struct heritage 
     if (st == OCOP_OK)
         st = keep_states(h, r, keys, result, err);
     /* An invitation that may have been used since the backup must not be used again. */
-    sqlite3_stmt *s =
-        st == OCOP_OK && !h->read ? registry_stmt(r, SQL_INVITATIONS_CLOSE, err) : NULL;
-    if (st == OCOP_OK && !h->read)
+    const bool closes = st == OCOP_OK && !h->invitations;
+    sqlite3_stmt *s = closes ? registry_stmt(r, SQL_INVITATIONS_CLOSE, err) : NULL;
+    if (closes)
         st = s ? registry_done(r, s, "closing invitations", err) : OCOP_EDB;
+    result->closed = closes && st == OCOP_OK ? (size_t)sqlite3_changes(r->db) : 0;
     return st;
 }
 
@@ -546,8 +548,9 @@ static enum ocop_status start_lineage(const char *part, const char *before,
         st = ledger_read(&h.ledger, path, NULL, keys, err);
     result->ledger_bad = h.ledger.bad;
     result->before_unread = exists(before) && !h.read;
+    /* One table that is damaged, which may be why it is restored, is no reason to fail. */
     if (st == OCOP_OK && h.read)
-        st = query_invitations_used(r, before, err);
+        h.invitations = query_invitations_used(r, before, NULL) == OCOP_OK;
     if (st == OCOP_OK)
         st = registry_begin(r, err);
     if (st == OCOP_OK) {
@@ -563,7 +566,38 @@ static enum ocop_status start_lineage(const char *part, const char *before,
     return st;
 }
 
-/* The registry's file and its journals, which belong to it. */
+/* Are the keys that stand here those of the registry in this file? Its first set enrols itself,
+ * under its first root. */
+static enum ocop_status same_registry(const char *part, const struct server_keys *keys,
+                                      const struct env *env, struct ocop_error *err)
+{
+    struct registry *r = NULL;
+    struct arena a;
+    struct log_entry first;
+    struct change_set set = {.changes = {NULL, 0}};
+    bool same = false;
+
+    arena_init(&a, ARENA_REQUEST_MAX);
+    enum ocop_status st = registry_open(part, false, env, NULL, &r, err);
+    if (st == OCOP_OK)
+        st = log_read(r, 1, &first, err);
+    if (st == OCOP_OK)
+        st = changeset_open(first.body, &a, &set, err);
+    for (size_t i = 0; st == OCOP_OK && i < set.changes.count; i++) {
+        const struct change *c = &set.changes.v[i];
+        const struct field *key = fields_find(&c->fields, REPLICA_SIGN_KEY, span_of(NULL, 0));
+        same = same || (c->kind == KIND_REPLICA && id_eq(&c->record, &r->self) && key &&
+                        span_eq(key->bytes, span_of(keys->roots.key[0], SIGN_PUBLIC_LEN)));
+    }
+    registry_close(r);
+    arena_fini(&a);
+    return st != OCOP_OK || same
+               ? st
+               : err_set(err, OCOP_EAUTH,
+                         "the backup is of another registry than the keys that stand here; restore "
+                         "it at a place of its own, by --db");
+}
+
 /* The first free name for what is moved aside; or, for a log that was left behind when its file was
  * moved, the name of that. */
 static enum ocop_status name_aside(const char *path, bool behind, char moved[BACKUP_PATH_MAX],
@@ -664,7 +698,9 @@ enum ocop_status backup_restore(const char *from, const char *path, bool replace
         st = copy_checked(from, part, env, result, err);
     if (st != OCOP_OK)
         goto out;
-    st = merge_ledgers(from, path, err);
+    st = same_registry(part, &keys, env, err);
+    if (st == OCOP_OK)
+        st = merge_ledgers(from, path, err);
     if (st == OCOP_OK)
         st = start_lineage(part, path, &keys, env, result, err);
     if (st == OCOP_OK)

@@ -21,6 +21,7 @@ struct backup_result {
     size_t revoked;     /* restore: devices revoked since the backup, revoked again */
     size_t ledger_bad;  /* restore: lines of the ledger that cannot be believed */
     bool before_unread; /* restore: the registry before could not be asked for them */
+    size_t closed;      /* restore: invitations that may have been used since, and are none now */
 };
 /** Copy the registry while it is being written to, check the copy, note it in the registry. The
  *  file appears under its name only when it is whole.
@@ -32,7 +33,8 @@ OCOP_MUST_USE enum ocop_status backup_make(struct registry *r, const char *to, b
  *  `path` is moved to FILE.before-restore-N when `replace`; devices that it had revoked are
  *  revoked again: a restore gives nobody their rights back.
  *  @param moved where to; "" when there was nothing
- *  @return OCOP_ESTATE `path` exists; OCOP_EBUSY a server runs; until then nothing is changed */
+ *  @return OCOP_ESTATE `path` exists; OCOP_EBUSY a server runs; OCOP_EAUTH the keys beside `path`
+ *          are another registry's; then nothing is changed */
 OCOP_MUST_USE enum ocop_status backup_restore(const char *from, const char *path, bool replace,
                                               const struct env *env, char moved[BACKUP_PATH_MAX],
                                               struct backup_result *result, struct ocop_error *err);

@@ -145,7 +145,7 @@ enum ocop_status command_verify(const struct invocation *in, struct ocop_error *
 enum ocop_status command_rebuild(const struct invocation *in, struct ocop_error *err)
 {
     const char *into = command_value(in, "--into");
-    struct registry *r = NULL, *fresh = NULL;
+    struct registry *r = NULL;
     struct replay_result result;
     struct stat s;
 
@@ -156,18 +156,15 @@ enum ocop_status command_rebuild(const struct invocation *in, struct ocop_error 
     enum ocop_status st = command_open(in, &r, err);
     if (st != OCOP_OK)
         return st;
-    st = registry_open(into, true, in->env, NULL, &fresh, err);
-    if (st == OCOP_OK)
-        st = replay(r, fresh, &result, err);
-    if (st == OCOP_OK)
-        st = query_copy_own(fresh, r->path, err);
-    registry_close(fresh);
+    st = replay_rebuild(r, into, &result, err);
     registry_close(r);
     if (st != OCOP_OK)
         remove_scratch("", into);
     else
-        fprintf(in->out, "rebuilt %s from %llu change-sets with %llu changes\n", into,
-                (unsigned long long)result.sets, (unsigned long long)result.changes);
+        fprintf(in->out,
+                "rebuilt %s from %llu change-sets with %llu changes; what is taken in from now on "
+                "is not in it: stop ocopd before you put it in the registry's place\n",
+                into, (unsigned long long)result.sets, (unsigned long long)result.changes);
     return st;
 }
 
@@ -248,6 +245,11 @@ enum ocop_status command_restore(const struct invocation *in, struct ocop_error 
     if (result.ledger_bad)
         fprintf(in->out, "%zu lines of the ledger cannot be believed and count for nothing\n",
                 result.ledger_bad);
+    if (result.closed)
+        fprintf(in->out,
+                "%zu unused invitations are closed, since nothing tells whether they were used "
+                "meanwhile: make new ones\n",
+                result.closed);
     if (result.before_unread)
         fputs("the registry before cannot be read: revoke again what it had revoked\n", in->out);
     st = command_open(in, &r, err);

@@ -58,7 +58,7 @@ static const char *const sql_backups = "SELECT path FROM backup GROUP BY path "
 static const char *const sql_attach = "ATTACH DATABASE ?1 AS source";
 static const char *const sql_detach = "DETACH DATABASE source";
 static const char *const sql_copy_own =
-    "BEGIN IMMEDIATE;"
+    "BEGIN;" /* not IMMEDIATE, which would lock the source too */
     "INSERT INTO main.invitation SELECT * FROM source.invitation;"
     "INSERT INTO main.contact SELECT * FROM source.contact;"
     "INSERT INTO main.quarantine SELECT * FROM source.quarantine;"
@@ -68,6 +68,7 @@ static const char *const sql_copy_own =
     "INSERT OR IGNORE INTO main.meta SELECT * FROM source.meta WHERE key = 'number_floor';"
     "COMMIT";
 static const char *const sql_invitations_used =
+    "BEGIN;"
     "UPDATE main.invitation AS i SET replica = u.replica, sign_key = u.sign_key,"
     " channel_key = u.channel_key FROM source.invitation AS u"
     " WHERE u.token_hash = i.token_hash AND i.replica IS NULL AND u.replica IS NOT NULL;"
@@ -76,7 +77,8 @@ static const char *const sql_invitations_used =
     " used_ms = max(i.used_ms, u.used_ms)"
     " FROM source.invitation AS u WHERE u.token_hash = i.token_hash;"
     "UPDATE main.invitation SET sum = row_sum(token_hash, officer, scope, made_ms, expires_ms, "
-    "replica, sign_key, channel_key, refused, used_ms, refused_ms, revoked_ms)";
+    "replica, sign_key, channel_key, refused, used_ms, refused_ms, revoked_ms);"
+    "COMMIT";
 static const char *const sql_snapshot = "BEGIN; SELECT count(*) FROM sqlite_schema";
 static const char *const sql_one_file = "PRAGMA journal_mode = DELETE";
 

@@ -7,6 +7,7 @@
 
 #include "bounds.h"
 #include "keys.h"
+#include "query.h"
 #include "roots.h"
 
 enum { BATCH_SETS = 256, SIGNER_BUCKETS = 4096 };
@@ -110,17 +111,39 @@ enum ocop_status replay(struct registry *from, struct registry *to, struct repla
     struct arena a;
     uint64_t end;
 
-    *result = (struct replay_result){0};
     arena_init(&a, ARENA_REQUEST_MAX);
     enum ocop_status st = registry_version(from, &end, err);
     if (st == OCOP_OK)
         st = copy_meta(from, to, err);
-    for (uint64_t v = 1; v <= end && st == OCOP_OK; v += BATCH_SETS) {
+    for (uint64_t v = result->sets + 1; v <= end && st == OCOP_OK; v += BATCH_SETS) {
         const uint64_t last = v + BATCH_SETS - 1 < end ? v + BATCH_SETS - 1 : end;
         st = replay_batch(from, to, v, last, &a, result, err);
     }
     to->lineage = from->lineage;
     arena_fini(&a);
+    return st;
+}
+
+/* First all that is there, then, while nobody writes, what came meanwhile: the registry stands
+ * still for that alone. */
+enum ocop_status replay_rebuild(struct registry *r, const char *into, struct replay_result *result,
+                                struct ocop_error *err)
+{
+    struct registry *fresh = NULL;
+
+    *result = (struct replay_result){0};
+    enum ocop_status st = registry_open(into, true, r->env, NULL, &fresh, err);
+    if (st == OCOP_OK)
+        st = replay(r, fresh, result, err);
+    if (st == OCOP_OK)
+        st = registry_begin(r, err);
+    if (st == OCOP_OK) {
+        st = replay(r, fresh, result, err);
+        if (st == OCOP_OK)
+            st = query_copy_own(fresh, r->path, err);
+        registry_rollback(r);
+    }
+    registry_close(fresh);
     return st;
 }
 
@@ -405,11 +428,16 @@ enum ocop_status replay_compare(struct registry *r, const char *scratch,
 {
     struct registry *again = NULL;
 
+    *result = (struct replay_result){0};
     enum ocop_status st = registry_open(scratch, true, r->env, NULL, &again, err);
     if (st == OCOP_OK)
+        st = registry_begin_read(r, err);
+    if (st == OCOP_OK) {
         st = replay(r, again, result, err);
-    if (st == OCOP_OK)
-        st = compare_dumps(r, again, err);
+        if (st == OCOP_OK)
+            st = compare_dumps(r, again, err);
+        registry_rollback(r);
+    }
     registry_close(again);
     return st;
 }

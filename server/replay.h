@@ -9,8 +9,9 @@ struct replay_result {
     uint64_t sets, changes, replicas;
 };
 
-/** Copy the log of `from` into the empty registry `to` and apply it there; `to` becomes the same
- *  registry (self, lineage). In transactions of its own.
+/** Copy the log of `from` into the registry `to`, which is empty or has the first result->sets of
+ *  it by an earlier call, and apply it there; `to` becomes the same registry (self, lineage). In
+ *  transactions of its own on `to`.
  *  @return OCOP_EDAMAGED naming the version that cannot be replayed; `to` is then to be removed */
 OCOP_MUST_USE enum ocop_status replay(struct registry *from, struct registry *to,
                                       struct replay_result *result, struct ocop_error *err);
@@ -22,7 +23,14 @@ OCOP_MUST_USE enum ocop_status replay(struct registry *from, struct registry *to
 OCOP_MUST_USE enum ocop_status replay_check(struct registry *r, const uint8_t *root,
                                             struct replay_result *result, struct ocop_error *err);
 
-/** Replay into the new file `scratch` and compare canonical dumps; the file is left to the caller.
+/** Make the new file `into` of the log, with what no log holds copied; others may write to `r`
+ *  meanwhile, and all that they had committed by the end is in it. On failure the file is left to
+ *  the caller. @return as replay */
+OCOP_MUST_USE enum ocop_status replay_rebuild(struct registry *r, const char *into,
+                                              struct replay_result *result, struct ocop_error *err);
+
+/** Replay into the new file `scratch` and compare canonical dumps, both of one moment, whoever
+ *  writes to `r` meanwhile; the file is left to the caller.
  *  @return OCOP_EDAMAGED naming the first line that differs */
 OCOP_MUST_USE enum ocop_status replay_compare(struct registry *r, const char *scratch,
                                               struct replay_result *result, struct ocop_error *err);

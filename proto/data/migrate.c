@@ -2,10 +2,13 @@
  * migrations; knows nothing of kinds, records or what the tables mean. */
 #include "migrate.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "past.h"
 #include "row.h"
@@ -99,6 +102,15 @@ static enum ocop_status configure(sqlite3 *db, bool read_only, const char *doing
     return OCOP_OK;
 }
 
+/* A new file is its owner's alone: SQLite makes one that all may read, unless the process asks its
+ * umask not to. Where this fails SQLite says why. */
+static void make_private(const char *path)
+{
+    const int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR);
+    if (fd >= 0)
+        (void)close(fd);
+}
+
 enum ocop_status db_open_keyed(const char *path, bool create, bool read_only, const char *vfs,
                                struct span secret, struct cipher_key *key, sqlite3 **out,
                                struct ocop_error *err)
@@ -117,6 +129,8 @@ enum ocop_status db_open_keyed(const char *path, bool create, bool read_only, co
         flags |= SQLITE_OPEN_READONLY;
     else
         flags |= SQLITE_OPEN_READWRITE | (create ? SQLITE_OPEN_CREATE : 0);
+    if (create && !vfs && strcmp(path, ":memory:") != 0)
+        make_private(path);
     if (secret.len)
         vfs = cipher_vfs(vfs, name, sizeof name);
     if (sqlite3_open_v2(path, &db, flags, vfs) != SQLITE_OK)

@@ -467,6 +467,39 @@ static void a_restore_over_a_damaged_registry_says_what_it_could_not_keep(void *
     expect(w, 0, RUN(w, "verify"), "tables: equal");
 }
 
+/* A table that is damaged is why it is restored. */
+static void a_restore_over_one_damaged_table_closes_the_invitations(void **state)
+{
+    struct world *w = *state;
+    char copy[80];
+    beside(w, "copy", copy);
+    expect(w, 0, RUN(w, "import", "units", w->units, "--from", "2025-07-01"), "2 new");
+    expect(w, 0,
+           RUN(w, "invite", "--new-officer", "Lan", "--role", "inspector", "--unit", "00004",
+               "--address", "tcp://127.0.0.1:1"),
+           "");
+    expect(w, 0, RUN(w, "backup", "--to", copy), "version");
+    sql(w, "PRAGMA writable_schema = ON;"
+           "UPDATE sqlite_schema SET rootpage = (SELECT rootpage FROM sqlite_schema"
+           " WHERE name = 'log') WHERE name = 'invitation' AND type = 'table'");
+    expect(w, 0, RUN(w, "restore", "--from", copy, "--replace"), "1 unused invitations are closed");
+    expect(w, 0, RUN(w, "verify"), "tables: equal");
+}
+
+static void a_backup_of_another_registry_is_not_put_in_the_place_of_this_one(void **state)
+{
+    struct world *w = *state;
+    char other[80], copy[80];
+    beside(w, "copy", copy);
+    beside(w, "other.db", other);
+    expect(w, 0, RUN(w, "init", "--db", other), "");
+    expect(w, 0, RUN(w, "backup", "--to", copy, "--db", other), "version");
+    expect_error(w, 1, RUN(w, "restore", "--from", copy, "--replace"), "of another registry");
+    assert_false(exists(w, "r.db.before-restore-1"));
+    assert_false(exists(w, "r.db.part"));
+    expect(w, 0, RUN(w, "verify"), "tables: equal");
+}
+
 /* The import's replica stands in for a device, which only a phone could enrol. */
 static void a_restore_revokes_again(void **state)
 {
@@ -504,6 +537,8 @@ int main(void)
         TEST(a_file_of_a_newer_program_is_not_touched),
         TEST(a_damaged_file_is_told_as_such),
         TEST(a_restore_over_a_damaged_registry_says_what_it_could_not_keep),
+        TEST(a_restore_over_one_damaged_table_closes_the_invitations),
+        TEST(a_backup_of_another_registry_is_not_put_in_the_place_of_this_one),
         TEST(a_restore_revokes_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -263,7 +263,7 @@ static void replaying_the_log_gives_the_same_scopes(void **state)
     struct world *w = *state;
     struct device d;
     struct registry *copy;
-    struct replay_result result;
+    struct replay_result result = {0};
     uint8_t first[HASH_LEN], second[HASH_LEN];
     a_district_that_moves_takes_its_communes_to_the_other_province(state);
     device_enrol(&d, &w->c, &w->officer, &w->p2, 1);
