@@ -90,6 +90,15 @@ struct span index_name_key(struct import_index *x, struct span name)
     return joined(x, &b);
 }
 
+struct span index_natural_key(struct import_index *x, struct span code)
+{
+    struct buf b;
+
+    buf_init(&b, KIB(256));
+    text_form(&b, code, true);
+    return joined(x, &b);
+}
+
 struct span index_officer_key(struct import_index *x, struct span name, struct span agency)
 {
     struct buf b;
@@ -192,9 +201,12 @@ enum ocop_status index_add(struct import_index *x, uint32_t kind, const struct i
     case KIND_UNIT:
         return add_unit(x, f, &e, err);
     case KIND_OFFICER:
+        e.name = keep(x, name);
         return put(x, INDEX_OFFICER, index_officer_key(x, name, text_of(f, 11)), &e, err);
     case KIND_CERTIFICATE:
-        return put(x, INDEX_CERTIFICATE_NO, keep(x, name), &e, err);
+        e.producer = id_of(f, 11);
+        e.name = keep(x, name);
+        return put(x, INDEX_CERTIFICATE_NO, index_natural_key(x, name), &e, err);
     case KIND_PRODUCER:
     case KIND_PRODUCT:
         e.producer = id_of(f, 11);
@@ -202,7 +214,7 @@ enum ocop_status index_add(struct import_index *x, uint32_t kind, const struct i
         e.code = keep(x, natural);
         if (natural.len)
             st = put(x, kind == KIND_PRODUCER ? INDEX_TAX_CODE : INDEX_PRODUCT_CODE,
-                     keep(x, natural), &e, err);
+                     index_natural_key(x, natural), &e, err);
         if (st == OCOP_OK)
             st = put(x, kind == KIND_PRODUCER ? INDEX_PRODUCER_NAME : INDEX_PRODUCT_NAME,
                      index_name_key(x, name), &e, err);

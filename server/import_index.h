@@ -25,7 +25,8 @@ struct index_entry {
     struct index_entry *next; /* in the bucket */
     enum index_space space;
     struct span key;
-    struct id id, unit, producer; /* unit: of a unit, its parent */
+    struct id id, unit, producer; /* unit: of a unit, its parent; producer: of a certificate, what
+                                     it is for */
     struct span code; /* INDEX_TITLE: the code; a record: its natural key, len 0 when it has none */
     struct span name; /* of a record, as it was typed */
     struct span from, to; /* validity; len 0: open */
@@ -56,6 +57,7 @@ struct index_entry *index_find(const struct import_index *x, enum index_space sp
 
 /** Keys: names as they are compared, list and code in one. In the arena; p NULL out of memory. */
 struct span index_name_key(struct import_index *x, struct span name);
+struct span index_natural_key(struct import_index *x, struct span code); /* in NFC */
 struct span index_officer_key(struct import_index *x, struct span name, struct span agency);
 struct span index_code_key(struct import_index *x, const char *list, struct span code);
 struct span index_title_key(struct import_index *x, const char *list, struct span title);

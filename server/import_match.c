@@ -55,7 +55,7 @@ static void put_candidate(struct importer *im, const struct index_entry *e, stru
 }
 
 static enum ocop_status ambiguous(struct importer *im, struct span cell, const struct candidates *c,
-                                  struct ocop_error *err)
+                                  const char *advice, struct ocop_error *err)
 {
     struct buf b;
     enum ocop_status st;
@@ -70,11 +70,13 @@ static enum ocop_status ambiguous(struct importer *im, struct span cell, const s
     if (b.failed)
         st = err_nomem(err);
     else
-        st = err_set(err, OCOP_EINVAL, "\"%.*s\" may be any of %zu: %s. Give the code instead",
-                     SHOWN(cell), c->count, buf_cstr(&b));
+        st = err_set(err, OCOP_EINVAL, "\"%.*s\" may be any of %zu: %s. %s", SHOWN(cell), c->count,
+                     buf_cstr(&b), advice);
     buf_fini(&b);
     return st;
 }
+
+static const char by_code[] = "Give the code instead";
 
 /* --- what a cell means --- */
 
@@ -119,7 +121,7 @@ enum ocop_status import_find_unit(struct importer *im, struct span cell,
             ended = e;
     }
     if (c.count > 1)
-        return ambiguous(im, cell, &c, err);
+        return ambiguous(im, cell, &c, by_code, err);
     if (c.count == 0)
         return no_unit(im, cell, ended, err);
     *out = c.v[0];
@@ -131,11 +133,12 @@ enum ocop_status import_find_named(struct importer *im, enum index_space coded,
                                    const struct index_entry **out, struct ocop_error *err)
 {
     const struct span name = index_name_key(&im->index, cell);
-    const struct index_entry *e = index_find(&im->index, coded, cell);
+    const struct span code = index_natural_key(&im->index, cell);
+    const struct index_entry *e = index_find(&im->index, coded, code);
     struct candidates c = {.count = 0};
 
     *out = NULL;
-    if (!name.p)
+    if (!name.p || !code.p)
         return err_nomem(err);
     for (int pass = 0; pass < 2 && c.count == 0; pass++) {
         for (; e; e = e->same)
@@ -144,7 +147,7 @@ enum ocop_status import_find_named(struct importer *im, enum index_space coded,
         e = index_find(&im->index, named, name);
     }
     if (c.count > 1)
-        return ambiguous(im, cell, &c, err);
+        return ambiguous(im, cell, &c, by_code, err);
     if (c.count == 0)
         return err_set(err, OCOP_ENOTFOUND, "nothing in the registry has the code or name \"%.*s\"",
                        SHOWN(cell));
@@ -153,6 +156,33 @@ enum ocop_status import_find_named(struct importer *im, enum index_space coded,
 }
 
 /* --- what a row means --- */
+
+/* Which record of those with one code a row means: the only one, or the only one that has its name
+ * and place too. More of them are a case, which a person decides and no list. */
+static enum ocop_status row_coded(struct importer *im, enum index_space space, struct span code,
+                                  struct span name, const struct id *place,
+                                  const struct index_entry **out, struct ocop_error *err)
+{
+    const struct span key = index_natural_key(&im->index, code);
+    const struct span wanted = index_name_key(&im->index, name);
+    struct candidates all = {.count = 0}, alike = {.count = 0};
+
+    if (!key.p || !wanted.p)
+        return err_nomem(err);
+    for (const struct index_entry *e = index_find(&im->index, space, key); e; e = e->same) {
+        const struct span known = index_name_key(&im->index, e->name);
+        if (!known.p)
+            return err_nomem(err);
+        (void)candidate_add(&all, e);
+        if (span_eq(known, wanted) &&
+            id_eq(space == INDEX_TAX_CODE ? &e->unit : &e->producer, place))
+            (void)candidate_add(&alike, e);
+    }
+    if (all.count > 1 && alike.count != 1)
+        return ambiguous(im, code, &all, "Resolve their case first", err);
+    *out = all.count == 0 ? NULL : all.count == 1 ? all.v[0] : alike.v[0];
+    return OCOP_OK;
+}
 
 /* A producer by tax code, else by name and unit; a product by its code, else by name and producer.
  * Two records whose codes differ are never one, whatever their names. */
@@ -165,23 +195,25 @@ static enum ocop_status row_named(struct importer *im, const struct row *row,
     const struct span code = import_value(&row->fields, 12);
     const struct span key = index_name_key(&im->index, name);
     struct candidates c = {.count = 0};
+    enum ocop_status st = OCOP_OK;
     struct id place;
 
-    if (code.len)
-        *out = index_find(&im->index, producer ? INDEX_TAX_CODE : INDEX_PRODUCT_CODE, code);
-    if (*out)
-        return OCOP_OK;
     if (!key.p)
         return err_nomem(err);
     if (!id_from(import_value(&row->fields, producer ? FIELD_UNIT : 11), &place))
         memset(&place, 0, sizeof place);
+    if (code.len)
+        st = row_coded(im, producer ? INDEX_TAX_CODE : INDEX_PRODUCT_CODE, code, name, &place, out,
+                       err);
+    if (st != OCOP_OK || *out)
+        return st;
     const struct index_entry *e =
         index_find(&im->index, producer ? INDEX_PRODUCER_NAME : INDEX_PRODUCT_NAME, key);
     for (; e; e = e->same)
         if (id_eq(producer ? &e->unit : &e->producer, &place) && (!code.len || !e->code.len))
             (void)candidate_add(&c, e);
     if (c.count > 1)
-        return ambiguous(im, name, &c, err);
+        return ambiguous(im, name, &c, by_code, err);
     *by_name = c.count == 1;
     *out = c.count ? c.v[0] : NULL;
     return OCOP_OK;
@@ -193,7 +225,9 @@ enum ocop_status import_match_row(struct importer *im, const struct row *row,
 {
     const struct span first = import_value(&row->fields, 10);
     const struct index_entry *e = NULL;
+    struct candidates c = {.count = 0};
     struct span key;
+    struct id of;
 
     *out = NULL;
     *by_name = false;
@@ -205,13 +239,20 @@ enum ocop_status import_match_row(struct importer *im, const struct row *row,
         *out = e;
         return OCOP_OK;
     case KIND_CERTIFICATE:
-        *out = index_find(&im->index, INDEX_CERTIFICATE_NO, first);
-        return OCOP_OK;
+        if (!id_from(import_value(&row->fields, 11), &of))
+            memset(&of, 0, sizeof of);
+        return row_coded(im, INDEX_CERTIFICATE_NO, first, first, &of, out, err);
     case KIND_OFFICER:
         key = index_officer_key(&im->index, first, import_value(&row->fields, 11));
-        *out = key.p ? index_find(&im->index, INDEX_OFFICER, key) : NULL;
-        *by_name = *out != NULL;
-        return key.p ? OCOP_OK : err_nomem(err);
+        if (!key.p)
+            return err_nomem(err);
+        for (e = index_find(&im->index, INDEX_OFFICER, key); e; e = e->same)
+            (void)candidate_add(&c, e);
+        if (c.count > 1)
+            return ambiguous(im, first, &c, "Officers of one name need different agencies", err);
+        *by_name = c.count == 1;
+        *out = c.count ? c.v[0] : NULL;
+        return OCOP_OK;
     default:
         return row_named(im, row, out, by_name, err);
     }

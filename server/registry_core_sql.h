@@ -42,7 +42,7 @@
     X(SQL_REPLICAS_OF_CHANNEL, "SELECT id FROM replica WHERE channel_key = ?1"                     \
                                " ORDER BY born DESC, n DESC LIMIT ?2")                             \
     X(SQL_OFFICER_VERSION, "SELECT version FROM officer WHERE id = ?1")                            \
-    X(SQL_OFFICER_ROLES, "SELECT roles FROM officer WHERE id = ?1 AND voided IS NOT 1")             \
+    X(SQL_OFFICER_ROLES, "SELECT roles FROM officer WHERE id = ?1 AND voided IS NOT 1")            \
     /* outcomes, waiting and dangling */                                                           \
     X(SQL_OUTCOME_SET, "INSERT INTO outcome (version, idx, code, field, text, changed_version,"    \
                        " replica, seq, record) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"        \

@@ -8,7 +8,9 @@
 
 #include "enrol.h"
 #include "import.h"
+#include "own.h"
 #include "query.h"
+#include "values.h"
 
 struct world {
     char folder[40], path[64], keys_path[80];
@@ -398,6 +400,50 @@ static void records_whose_codes_differ_are_two_whatever_their_names(void **state
     assert_int_equal(w->result.created, 1);
 }
 
+/* An officer in the field recorded another producer under the same tax code: a case, which a list
+ * that is imported again does not decide. */
+static void of_two_with_one_code_a_list_means_the_one_it_names(void **state)
+{
+    static const char list[] = "name,type,unit_code,tax_code\nSao Mai,cooperative,00004,77\n";
+    struct world *w = *state;
+    struct id id, unit;
+    struct arena a;
+    struct fields f;
+    arena_init(&a, 1 << 20);
+    import_all(w);
+    imported(w, import_text(w, IMPORT_PRODUCERS, list));
+    only_record(w, KIND_PRODUCER, &a, &f, 10, "Sao Mai");
+    assert_true(id_from(text_of(&f, FIELD_UNIT), &unit));
+    id = id_next(&w->r->ids, w->r->env);
+    struct field v[] = {ref(FIELD_UNIT, &unit), text(10, "Hộ bà Năm"), text(11, "household"),
+                        text(12, "77")};
+    struct change c = {.kind = KIND_PRODUCER, .verb = VERB_CREATE, .record = id, .fields = {v, 4}};
+    assert_int_equal(registry_begin(w->r, &w->err), OCOP_OK);
+    assert_int_equal(own_write(w->r, &w->keys, &c, 1, &a, &w->err), OCOP_OK);
+    assert_int_equal(registry_commit(w->r, &w->err), OCOP_OK);
+    imported(w, import_text(w, IMPORT_PRODUCERS, list));
+    assert_int_equal(w->result.same, 1);
+    only_record(w, KIND_PRODUCER, &a, &f, 10, "Hộ bà Năm");
+    assert_int_equal(import_text(w, IMPORT_PRODUCERS,
+                                 "name,type,unit_code,tax_code\nSao Hôm,cooperative,00004,77\n"),
+                     OCOP_EINVAL);
+    assert_non_null(strstr(w->errors, "Resolve their case first"));
+    arena_fini(&a);
+}
+
+/* The same number, typed on two systems. */
+static void a_code_is_the_same_in_either_normal_form(void **state)
+{
+    struct world *w = *state;
+    import_all(w);
+    imported(w, import_text(w, IMPORT_PRODUCERS,
+                            "name,type,unit_code,tax_code\nX,cooperative,00004,Tr\xc3\xa0\n"));
+    imported(w, import_text(w, IMPORT_PRODUCERS,
+                            "name,type,unit_code,tax_code\nX,cooperative,00004,Tra\xcc\x80\n"));
+    assert_int_equal(w->result.created, 0);
+    imported(w, import_text(w, IMPORT_PRODUCTS, "name,producer\nTrà,Tra\xcc\x80\n"));
+}
+
 static void a_unit_is_found_by_code_else_by_name(void **state)
 {
     static const struct {
@@ -689,6 +735,8 @@ int main(void)
         TEST(a_name_of_two_producers_is_no_reference),
         TEST(a_name_is_the_same_however_it_is_typed),
         TEST(records_whose_codes_differ_are_two_whatever_their_names),
+        TEST(of_two_with_one_code_a_list_means_the_one_it_names),
+        TEST(a_code_is_the_same_in_either_normal_form),
         TEST(a_unit_is_found_by_code_else_by_name),
         TEST(a_header_that_cannot_be_read_is_the_only_complaint),
         TEST(wrong_options_are_refused),
