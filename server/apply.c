@@ -302,9 +302,15 @@ static enum ocop_status invalid_merge(struct apply *p, const struct fields *stat
                                       const struct merge_out *merged)
 {
     bool seen = merged->applied.count == 0;
+    const struct ocop_error why = p->why;
     enum ocop_status st = seen ? OCOP_OK : saw_all(p, state, &seen);
     if (st != OCOP_OK || seen)
         return st; /* stays refused */
+    p->outcome = OUTCOME_CASE;
+    st = cases_room(p, 1);
+    if (st != OCOP_OK || p->outcome == OUTCOME_REFUSED)
+        return st;
+    p->why = why;
     const struct field *mine = &merged->applied.v[0];
     st = case_open(p, CASE_INVALID, mine, fields_find(state, mine->number, mine->key), NULL);
     /* the case is news of the record, for who has seen it already */
@@ -348,7 +354,9 @@ static enum ocop_status merge_existing(struct apply *p, const struct fields *sta
     struct merge_out merged;
     struct merge_in in = {p->kind, state, p->change, p->version, own_value, p};
     enum ocop_status st = merge_change(&in, p->a, &merged, p->err);
-    if (st == OCOP_OK && merged.applied.count) {
+    if (st == OCOP_OK && merged.conflict_count)
+        st = cases_room(p, merged.conflict_count);
+    if (st == OCOP_OK && p->outcome == OUTCOME_APPLIED && merged.applied.count) {
         st = check_scope(p, &merged.state);
         if (st == OCOP_OK && p->outcome != OUTCOME_APPLIED)
             return OCOP_OK; /* moved out of the device's units: nobody else's doing */
@@ -436,6 +444,11 @@ static enum ocop_status apply_one(struct apply *p, bool *created)
     p->kind = kind_by_number(p->change->kind);
     if (p->change->verb < VERB_CREATE || p->change->verb > VERB_VOID)
         return apply_refuse(p, "", "the verb is unknown to this registry");
+    /* What one device sends must not hold up all others; what had waited is not of this set. */
+    if (p->fx->looked_at > CASES_LOOKED_AT_MAX && !p->woken)
+        return apply_refuse(p, "",
+                            "too many changes of records with many open cases were sent at "
+                            "once; submit it again");
     if (p->change->verb != VERB_CREATE)
         return change_existing(p);
     enum ocop_status st = create(p, &exists);
@@ -492,6 +505,7 @@ static enum ocop_status effects_begin(struct registry *r, struct effects *fx,
 {
     bool row;
     *fx = (struct effects){.beyond = false};
+    arena_init(&fx->past_arena, ARENA_CHANGE_MAX);
     sqlite3_stmt *s = registry_stmt(r, SQL_APPLY_ANY, err);
     if (!s)
         return OCOP_EDB;
@@ -586,6 +600,7 @@ enum ocop_status apply_set(struct registry *r, const struct change_set *set, uin
     if (st == OCOP_ENOMEM && one.full)
         st = err_set(err, OCOP_ELIMIT, "a change of the set needs too much memory");
     arena_fini(&one);
+    arena_fini(&fx.past_arena);
     if (st == OCOP_OK && fx.scope_dirty)
         st = scope_update(r, version, a, err);
     else if (st == OCOP_OK && !fx.beyond)

@@ -12,13 +12,33 @@ struct ancestor {
     uint64_t last_seq; /* its sets up to here are the author's own */
 };
 
+/* The earlier values of a field that its author had not made, newest first, down to `lowest` or to
+ * the first that he had. */
+struct past {
+    struct past *next;
+    struct id record;
+    uint32_t number;
+    struct span key;
+    uint64_t author; /* the set that asks */
+    uint64_t lowest; /* all versions above it are here, down to ... */
+    uint64_t own;    /* ... the first that was the author's; 0: none so far */
+    uint64_t *v;
+    size_t count;
+};
+
 /* What the changes of one set have in common, those that they wake included. */
 struct effects {
     /* Is there any row in these tables? Spares most changes a question. */
     bool waiting_any, dangling_any, late_any;
     bool scope_dirty;
-    bool beyond;      /* a record was altered that the set did not create */
-    size_t followers; /* attachments that moved with their records */
+    bool beyond;       /* a record was altered that the set did not create */
+    size_t followers;  /* attachments that moved with their records */
+    struct id counted; /* a record whose open cases are known: */
+    size_t open;
+    size_t looked_at; /* open cases, each as often as a change made it necessary */
+    /* Many changes may contradict one field that has a long past: it is read once. */
+    struct past *past;
+    struct arena past_arena;
 };
 
 /* One change on its way into the registry. */
@@ -73,6 +93,13 @@ OCOP_MUST_USE enum ocop_status made_by_author(struct apply *p, const struct fiel
 
 /** Was the set at `version` made by this change's author, or by what it continues? */
 OCOP_MUST_USE enum ocop_status set_by_author(struct apply *p, uint64_t version, bool *own);
+
+/** Which earlier value of `path` had the author seen, who had seen the record at `base`: the one
+ *  that was replaced at *version, 0 when none was since; *own: it is the author's own. */
+OCOP_MUST_USE enum ocop_status past_seen(struct apply *p, const struct field *path, uint64_t base,
+                                         uint64_t *version, bool *own);
+/** The path has one more earlier value. */
+void past_forget(struct apply *p, const struct field *path);
 
 /** The same for what stands now: a merge_own_fn. */
 OCOP_MUST_USE enum ocop_status own_value(void *self, const struct field *theirs, bool *own);
@@ -136,6 +163,8 @@ OCOP_MUST_USE enum ocop_status case_open(struct apply *p, enum case_cause cause,
                                          const struct id *other);
 /** Is the case that the change names one of its record? */
 OCOP_MUST_USE enum ocop_status case_is_of(struct apply *p, bool *out);
+/** May the change open `count` more cases of its record? Else it is refused. */
+OCOP_MUST_USE enum ocop_status cases_room(struct apply *p, size_t count);
 /** Close the case that this change resolves, and others of the record that became moot because the
  *  registry now holds what they asked for. */
 OCOP_MUST_USE enum ocop_status cases_settle(struct apply *p, const struct fields *state,

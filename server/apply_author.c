@@ -70,6 +70,102 @@ enum ocop_status made_by_author(struct apply *p, const struct field *path, uint6
     return st == OCOP_OK ? set_by_author(p, set_version, own) : st;
 }
 
+static bool is_past_of(const struct past *past, const struct apply *p, const struct field *path)
+{
+    return past->number == path->number && id_eq(&past->record, &p->change->record) &&
+           span_eq(past->key, path->key);
+}
+
+void past_forget(struct apply *p, const struct field *path)
+{
+    struct past **at = &p->fx->past;
+    while (*at)
+        if (is_past_of(*at, p, path))
+            *at = (*at)->next;
+        else
+            at = &(*at)->next;
+}
+
+static struct past *past_new(struct apply *p, const struct field *path)
+{
+    struct arena *a = &p->fx->past_arena;
+    struct past *past = arena_calloc(a, 1, sizeof *past);
+    char *key =
+        past ? arena_dup(a, path->key.p ? (const void *)path->key.p : "", path->key.len) : NULL;
+    if (!key)
+        return NULL;
+    *past = (struct past){.next = p->fx->past,
+                          .record = p->change->record,
+                          .number = path->number,
+                          .key = span_of(key, path->key.len),
+                          .author = p->set_version,
+                          .lowest = UINT64_MAX};
+    return p->fx->past = past;
+}
+
+static struct past *past_of(struct apply *p, const struct field *path)
+{
+    for (struct past *past = p->fx->past; past; past = past->next)
+        if (past->author == p->set_version && is_past_of(past, p, path))
+            return past;
+    return past_new(p, path);
+}
+
+/* Read on, down to `base`, unless the author's own version comes first. */
+static enum ocop_status past_read(struct apply *p, struct past *past, const struct field *path,
+                                  uint64_t base)
+{
+    bool row = true, own = false;
+    enum ocop_status st = OCOP_OK;
+    sqlite3_stmt *s = registry_stmt(p->r, SQL_HISTORY_BETWEEN, p->err);
+    if (!s)
+        return OCOP_EDB;
+    bind_path(s, p, path);
+    sqlite3_bind_int64(s, 4, (sqlite3_int64)base);
+    sqlite3_bind_int64(s, 5, past->lowest > INT64_MAX ? INT64_MAX : (sqlite3_int64)past->lowest);
+    while (st == OCOP_OK && !past->own) {
+        st = registry_row(p->r, s, "reading earlier values", &row, p->err);
+        if (st != OCOP_OK || !row)
+            break;
+        const uint64_t version = (uint64_t)sqlite3_column_int64(s, 0);
+        st = made_by_author(p, path, version, &own);
+        if (st == OCOP_OK && own) {
+            past->own = version;
+        } else if (st == OCOP_OK) {
+            uint64_t *v = arena_more(&p->fx->past_arena, past->v, past->count, sizeof *v);
+            st = v ? OCOP_OK : err_nomem(p->err);
+            past->v = v ? v : past->v;
+            if (v)
+                v[past->count++] = version;
+        }
+    }
+    sqlite3_reset(s);
+    past->lowest = base;
+    return st;
+}
+
+enum ocop_status past_seen(struct apply *p, const struct field *path, uint64_t base,
+                           uint64_t *version, bool *own)
+{
+    size_t lo = 0;
+    struct past *past = past_of(p, path);
+    enum ocop_status st = past ? OCOP_OK : err_nomem(p->err);
+    if (st == OCOP_OK && !past->own && base < past->lowest)
+        st = past_read(p, past, path, base);
+    if (st != OCOP_OK)
+        return st;
+    *own = past->own > base;
+    for (size_t hi = past->count; lo < hi;) { /* how many are above the base: they fall */
+        const size_t mid = lo + (hi - lo) / 2;
+        if (past->v[mid] > base)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    *version = lo ? past->v[lo - 1] : 0;
+    return OCOP_OK;
+}
+
 enum ocop_status own_value(void *self, const struct field *theirs, bool *own)
 {
     return made_by_author(self, theirs, theirs->base, own);

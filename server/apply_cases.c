@@ -55,6 +55,7 @@ enum ocop_status history_keep(struct apply *p, const struct fields *state,
     for (size_t i = 0; i < applied->count; i++) {
         const struct field *f = &applied->v[i];
         const struct field *old = fields_find(state, f->number, f->key);
+        past_forget(p, f);
         struct field none = {
             .number = f->number, .op = FIELD_CLEAR, .type = f->type, .key = f->key};
         struct span value;
@@ -72,13 +73,24 @@ enum ocop_status history_keep(struct apply *p, const struct fields *state,
     return OCOP_OK;
 }
 
-static enum ocop_status history_value(struct apply *p, sqlite3_stmt *s, const struct field **out)
+/* What was replaced at a version. */
+static enum ocop_status history_value(struct apply *p, const struct field *path, uint64_t version,
+                                      const struct field **out)
 {
     struct change old;
-    size_t len = (size_t)sqlite3_column_bytes(s, 1);
-    char *copy = arena_dup(p->a, sqlite3_column_blob(s, 1), len);
-    enum ocop_status st =
-        copy ? change_unpack(span_of(copy, len), p->a, &old, p->err) : err_nomem(p->err);
+    bool row;
+    sqlite3_stmt *s = registry_stmt(p->r, SQL_HISTORY_REPLACED, p->err);
+    if (!s)
+        return OCOP_EDB;
+    bind_path(s, p, path);
+    sqlite3_bind_int64(s, 4, (sqlite3_int64)version);
+    enum ocop_status st = registry_row(p->r, s, "reading an earlier value", &row, p->err);
+    if (st != OCOP_OK || !row)
+        return st;
+    size_t len = (size_t)sqlite3_column_bytes(s, 0);
+    char *copy = arena_dup(p->a, sqlite3_column_blob(s, 0), len);
+    sqlite3_reset(s);
+    st = copy ? change_unpack(span_of(copy, len), p->a, &old, p->err) : err_nomem(p->err);
     if (st == OCOP_OK && old.fields.count == 1)
         *out = old.fields.v;
     return st;
@@ -92,23 +104,14 @@ static enum ocop_status history_value(struct apply *p, sqlite3_stmt *s, const st
 static enum ocop_status base_json(struct apply *p, const struct field *mine,
                                   const struct field *theirs, struct span *out)
 {
-    bool seen = theirs && theirs->base <= mine->base, own = false, row = false;
+    bool seen = theirs && theirs->base <= mine->base, own = false;
+    uint64_t version = 0;
     enum ocop_status st = theirs && !seen ? own_value(p, theirs, &seen) : OCOP_OK;
     const struct field *base = seen ? theirs : NULL;
-    sqlite3_stmt *s = st == OCOP_OK ? registry_stmt(p->r, SQL_HISTORY_SINCE, p->err) : NULL;
-    if (!s)
-        return st == OCOP_OK ? OCOP_EDB : st;
-    bind_path(s, p, mine);
-    sqlite3_bind_int64(s, 4, (sqlite3_int64)mine->base);
-    while (st == OCOP_OK && !own) {
-        st = registry_row(p->r, s, "reading earlier values", &row, p->err);
-        if (st != OCOP_OK || !row)
-            break;
-        st = made_by_author(p, mine, (uint64_t)sqlite3_column_int64(s, 0), &own);
-        if (st == OCOP_OK && !own)
-            st = history_value(p, s, &base);
-    }
-    sqlite3_reset(s);
+    if (st == OCOP_OK)
+        st = past_seen(p, mine, mine->base, &version, &own);
+    if (st == OCOP_OK && version)
+        st = history_value(p, mine, version, &base);
     /* Every value since was unseen: had the author seen the record come at all? */
     if (st == OCOP_OK && !own && !seen && p->born > mine->base) {
         st = set_by_author(p, p->born, &own);
@@ -158,6 +161,7 @@ enum ocop_status case_open(struct apply *p, enum case_cause cause, const struct 
     sqlite3_bind_int64(s, 15, p->index);
     sqlite3_bind_int64(s, 16, (sqlite3_int64)p->set_version);
     p->outcome = OUTCOME_CASE;
+    p->fx->open += id_eq(&p->fx->counted, &p->change->record);
     return registry_done(p->r, s, "opening a case", p->err);
 }
 
@@ -170,6 +174,7 @@ static enum ocop_status case_close(struct apply *p, struct span id, const char *
     sqlite3_stmt *s = registry_stmt(p->r, SQL_CASE_CLOSE, p->err);
     if (!s)
         return OCOP_EDB;
+    p->fx->counted = (struct id){{0}};
     bind_span(s, 1, id);
     sqlite3_bind_int64(s, 2, (sqlite3_int64)p->version);
     sqlite3_bind_text(s, 3, resolution, -1, SQLITE_STATIC);
@@ -190,6 +195,33 @@ enum ocop_status case_is_of(struct apply *p, bool *out)
     enum ocop_status st = registry_row(p->r, s, "looking for a case", out, p->err);
     sqlite3_reset(s);
     return st;
+}
+
+static enum ocop_status cases_count(struct apply *p)
+{
+    bool row;
+    sqlite3_stmt *s = registry_stmt(p->r, SQL_CASES_OPEN_COUNT, p->err);
+    if (!s)
+        return OCOP_EDB;
+    bind_span(s, 1, id_span(&p->change->record));
+    enum ocop_status st = registry_row(p->r, s, "counting open cases", &row, p->err);
+    if (st == OCOP_OK && row) {
+        p->fx->counted = p->change->record;
+        p->fx->open = (size_t)sqlite3_column_int64(s, 0);
+        p->fx->looked_at += p->fx->open;
+    }
+    sqlite3_reset(s);
+    return st;
+}
+
+enum ocop_status cases_room(struct apply *p, size_t count)
+{
+    enum ocop_status st = id_eq(&p->fx->counted, &p->change->record) ? OCOP_OK : cases_count(p);
+    return st == OCOP_OK && p->fx->open + count > CASES_OPEN_MAX
+               ? apply_refuse(p, "",
+                              "the record would have too many open cases; they must be "
+                              "resolved first")
+               : st;
 }
 
 /* Does the record hold all that `mine` asked for? */
@@ -213,16 +245,16 @@ struct open_case {
 };
 
 static enum ocop_status open_case_read(struct apply *p, sqlite3_stmt *s, const struct fields *state,
-                                       struct open_case *out)
+                                       struct arena *scratch, struct open_case *out)
 {
     struct change mine = {0};
     size_t len = (size_t)sqlite3_column_bytes(s, 4), other = (size_t)sqlite3_column_bytes(s, 5);
-    char *copy = arena_dup(p->a, sqlite3_column_blob(s, 4), len);
+    char *copy = arena_dup(scratch, sqlite3_column_blob(s, 4), len);
     out->id = span_of(arena_dup(p->a, sqlite3_column_blob(s, 0), ID_LEN), ID_LEN);
     out->other = span_of(arena_dup(p->a, sqlite3_column_blob(s, 5), other), other);
     if (!copy || !out->id.p || !out->other.p)
         return err_nomem(p->err);
-    enum ocop_status st = change_unpack(span_of(copy, len), p->a, &mine, p->err);
+    enum ocop_status st = change_unpack(span_of(copy, len), scratch, &mine, p->err);
     out->agreed = st == OCOP_OK && sqlite3_column_int(s, 1) != CASE_COLLISION &&
                   holds_all(state, &mine.fields);
     return st;
@@ -233,20 +265,25 @@ static enum ocop_status open_cases(struct apply *p, const struct fields *state,
 {
     bool row;
     enum ocop_status st;
+    struct arena scratch; /* of one of them after the other: their values may be long */
     *out = NULL;
     sqlite3_stmt *s = registry_stmt(p->r, SQL_CASES_OPEN_OF, p->err);
     if (!s)
         return OCOP_EDB;
+    arena_init(&scratch, ARENA_CHANGE_MAX);
     bind_span(s, 1, id_span(&p->change->record));
     while ((st = registry_row(p->r, s, "reading open cases", &row, p->err)) == OCOP_OK && row) {
         struct open_case *c = arena_calloc(p->a, 1, sizeof *c);
-        st = c ? open_case_read(p, s, state, c) : err_nomem(p->err);
+        arena_reset(&scratch);
+        p->fx->looked_at++;
+        st = c ? open_case_read(p, s, state, &scratch, c) : err_nomem(p->err);
         if (st != OCOP_OK)
             break;
         c->next = *out;
         *out = c;
     }
     sqlite3_reset(s);
+    arena_fini(&scratch);
     return st;
 }
 

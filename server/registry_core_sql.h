@@ -97,11 +97,16 @@
                       " WHERE id = ?1 AND closed_version IS NULL")                                 \
     X(SQL_CASES_OPEN_OF, "SELECT id, cause, field, element, mine_value, other FROM cases"          \
                          " WHERE record = ?1 AND closed_version IS NULL")                          \
+    X(SQL_CASES_OPEN_COUNT, "SELECT count(*) FROM cases WHERE record = ?1"                         \
+                            " AND closed_version IS NULL")                                         \
     X(SQL_CASE_IS_OF, "SELECT 1 FROM cases WHERE id = ?1 AND record = ?2 AND kind = ?3")           \
     X(SQL_CASE_STATE, "SELECT record, mine, theirs, closed_version FROM cases WHERE id = ?1")      \
     X(SQL_HISTORY_ADD, "INSERT OR IGNORE INTO history VALUES (?1, ?2, ?3, ?4, ?5)")                \
-    X(SQL_HISTORY_SINCE, "SELECT version, value FROM history WHERE record = ?1 AND field = ?2"     \
-                         " AND element = ?3 AND version > ?4 ORDER BY version DESC")               \
+    X(SQL_HISTORY_BETWEEN, "SELECT version FROM history WHERE record = ?1 AND field = ?2"          \
+                           " AND element = ?3 AND version > ?4 AND version <= ?5"                  \
+                           " ORDER BY version DESC")                                               \
+    X(SQL_HISTORY_REPLACED, "SELECT value FROM history WHERE record = ?1 AND field = ?2"           \
+                            " AND element = ?3 AND version = ?4")                                  \
     /* one record's story */                                                                       \
     X(SQL_PAST_VERSIONS, "SELECT version FROM history WHERE record = ?1"                           \
                          " UNION SELECT version FROM outcome WHERE record = ?1"                    \

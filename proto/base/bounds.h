@@ -84,11 +84,14 @@
 #define EVIDENCE_ARENA_MAX MIB(512)    /* all that is read of it, and what it proves */
 #define EVIDENCE_FIELDS_MAX 4000000    /* of all its messages together */
 #define EVIDENCE_FINDINGS_MAX 1000     /* that are told; more are counted */
-#define EVIDENCE_PARTS_MAX 20000 /* sets shown whole, names, replicas; changes of the record */
-#define EVIDENCE_CASES_MAX 4000
+#define EVIDENCE_PARTS_MAX 20000       /* sets shown whole, names, replicas */
+#define EVIDENCE_CHANGES_MAX 150000    /* of the record */
+#define EVIDENCE_CASES_MAX 20000
 #define EVIDENCE_FILES_MAX 2000 /* attachments of the record */
 
 /* The server. */
+#define CASES_OPEN_MAX 1000             /* of one record: a change that opens more is refused */
+#define CASES_LOOKED_AT_MAX 100000      /* by one set: what comes behind in it is refused */
 #define BATCH_REQUESTS_MAX 256          /* that share one transaction */
 #define BATCH_BYTES_ENOUGH KIB(32)      /* of their frames; a larger one is served alone */
 #define BATCH_DUE_TOGETHER KIB(16)      /* who is due later does not hold up who is due now */

@@ -230,7 +230,7 @@ static enum ocop_status change_note(struct evidence_checking *c, struct evidence
                                     const struct change *change, uint32_t index)
 {
     struct evidence *e = c->e;
-    if (e->change_count == EVIDENCE_PARTS_MAX)
+    if (e->change_count == EVIDENCE_CHANGES_MAX)
         return too_much(c);
     struct evidence_change *more =
         arena_more(c->a, e->changes, e->change_count, sizeof *e->changes);
