@@ -526,7 +526,7 @@ static enum ocop_status begin_lineage(struct registry *r, const struct heritage 
     sqlite3_stmt *s = closes ? registry_stmt(r, SQL_INVITATIONS_CLOSE, err) : NULL;
     if (closes)
         st = s ? registry_done(r, s, "closing invitations", err) : OCOP_EDB;
-    result->closed = closes && st == OCOP_OK ? (size_t)sqlite3_changes(r->db) : 0;
+    result->closed = closes && st == OCOP_OK ? query_changed(r) : 0;
     return st;
 }
 

@@ -474,6 +474,11 @@ enum ocop_status query_copy_own(struct registry *to, const char *from_path, stru
     return beside(to, from_path, sql_copy_own, err);
 }
 
+size_t query_changed(struct registry *r)
+{
+    return (size_t)sqlite3_changes(r->db);
+}
+
 enum ocop_status query_invitations_used(struct registry *to, const char *from_path,
                                         struct ocop_error *err)
 {

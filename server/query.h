@@ -109,6 +109,9 @@ OCOP_MUST_USE enum ocop_status query_backups(struct registry *r, query_backup_fn
 OCOP_MUST_USE enum ocop_status query_copy_own(struct registry *to, const char *from_path,
                                               struct ocop_error *err);
 
+/** How many rows the last statement wrote. */
+size_t query_changed(struct registry *r);
+
 /** Invitations that were used in the registry at `from_path` are used here too, by the same keys.
  */
 OCOP_MUST_USE enum ocop_status query_invitations_used(struct registry *to, const char *from_path,
