@@ -520,6 +520,7 @@ struct thumbnail_row {
     struct span image; /* a JPEG; empty: not here */
     int64_t at_ms;
 };
+/** `a` NULL: without its image, which nobody looks at who only asks whether it is here. */
 OCOP_MUST_USE enum ocop_status store_thumbnail(struct ocop_store *s,
                                                const uint8_t hash[FILE_HASH_LEN], struct arena *a,
                                                struct thumbnail_row *out, struct ocop_error *err);

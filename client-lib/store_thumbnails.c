@@ -17,7 +17,7 @@ enum ocop_status store_thumbnail(struct ocop_store *s, const uint8_t hash[FILE_H
     if (!status && row) {
         out->state = (enum thumbnail_state)sqlite3_column_int(st, 0);
         out->at_ms = sqlite3_column_int64(st, 2);
-        if (!get_bytes(st, 1, a, &out->image))
+        if (a && !get_bytes(st, 1, a, &out->image))
             status = err_nomem(err);
     }
     done(st);

@@ -18,12 +18,13 @@ static bool may_have_one(const char *media_type)
     return strcmp(media_type, "image/jpeg") == 0 || strcmp(media_type, "image/png") == 0;
 }
 
-/* Of what is no such image the registry makes none. One that is here, or on its way, stays so. */
+/* Of what is no such image the registry makes none. One that is here, or on its way, stays so. All
+ * that are kept have more bytes than the arena of a call. */
 static enum ocop_status want(struct ocop_store *s, const struct attachment_row *of, int64_t now_ms,
                              unsigned *wanted, struct ocop_error *err)
 {
     struct thumbnail_row row;
-    enum ocop_status st = store_thumbnail(s, of->file.hash, &s->arena, &row, err);
+    enum ocop_status st = store_thumbnail(s, of->file.hash, NULL, &row, err);
 
     if (st || row.state == THUMBNAIL_HERE || !may_have_one(of->media_type))
         return st;

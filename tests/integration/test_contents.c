@@ -600,6 +600,43 @@ static void thumbnails_that_are_not_made_yet_hold_up_no_others(void **state)
         free(p[i]);
 }
 
+/* As thumbnails that came are stored: one of `len` bytes, of the content of this hash. */
+static void note_here(struct world *w, const uint8_t *hash, size_t len, int64_t at_ms)
+{
+    static const uint8_t image[THUMBNAIL_BYTES_MAX] = {0xff, 0xd8, 0xff};
+    struct ocop_error err = {0};
+    struct thumbnail_row row = {.state = THUMBNAIL_HERE, .at_ms = at_ms};
+    row.image = span_of(image, len);
+    memcpy(row.hash, hash, HASH_LEN);
+    must(store_thumbnail_put(w->stores[1], &row, &err), &err);
+}
+
+/* More of them are here than a call may take of memory. */
+static void thumbnails_are_asked_for_when_many_are_here(void **state)
+{
+    enum { HERE = ARENA_SAVE_MAX / THUMBNAIL_BYTES_MAX + 20 };
+    static uint8_t hashes[HERE][HASH_LEN];
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    struct ocop_id record = {{0}};
+    unsigned wanted;
+    for (unsigned i = 0; i <= HERE; i++) {
+        struct photo *p = photo(200, 1000 + i);
+        if (i % RECORD_FILES_MAX == 0)
+            record = world_inspect(w, 1, "pass");
+        attach(w, 1, record, p);
+        if (i < HERE)
+            memcpy(hashes[i], p->hash, HASH_LEN);
+        free(p);
+    }
+    must(store_begin(w->stores[1], &err), &err);
+    for (unsigned i = 0; i < HERE; i++)
+        note_here(w, hashes[i], THUMBNAIL_BYTES_MAX, 1);
+    must(store_commit(w->stores[1], &err), &err);
+    must(ocop_fetch_thumbnails(w->stores[1], NULL, &wanted, &err), &err);
+    assert_int_equal(wanted, 1);
+}
+
 /* Nothing of a content that is not what was sent is given to who begins to fetch it. */
 static void a_content_damaged_at_the_centre_is_told_before_it_travels(void **state)
 {
@@ -803,6 +840,7 @@ int main(void)
         TEST(a_thumbnail_that_there_is_not_is_asked_for_when_there_is_news),
         TEST(a_thumbnail_of_what_was_not_sent_is_asked_for_when_it_was),
         TEST(thumbnails_that_are_not_made_yet_hold_up_no_others),
+        TEST(thumbnails_are_asked_for_when_many_are_here),
         TEST(a_content_damaged_at_the_centre_is_told_before_it_travels),
         TEST(a_server_that_takes_back_what_it_said_holds_no_device),
         TEST(a_server_that_knows_no_files_takes_the_records),
