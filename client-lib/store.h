@@ -538,7 +538,8 @@ store_thumbnail_again_of(struct ocop_store *s, const struct id *attachment, stru
 OCOP_MUST_USE enum ocop_status store_thumbnails_wanted(struct ocop_store *s, int64_t now_ms,
                                                        struct arena *a, struct file_row **out,
                                                        size_t *count, struct ocop_error *err);
-/** Those that were asked for or came longest ago go, until THUMBNAILS_KEPT_MAX are left. */
+/** Those that were asked for or came longest ago go, whatever the clock said then, until
+ *  THUMBNAILS_KEPT_MAX are left. */
 OCOP_MUST_USE enum ocop_status store_thumbnails_trim(struct ocop_store *s, struct ocop_error *err);
 /** Those of contents that nothing here names any more, or that were removed, go. */
 OCOP_MUST_USE enum ocop_status store_thumbnails_left(struct ocop_store *s, struct ocop_error *err);

@@ -194,10 +194,9 @@ static const char *const questions[Q_COUNT] = {
     [Q_ATTACHMENTS] = ATTACHMENT_COLUMNS OF_RECORD_OR_ALL,
     [Q_ATTACHMENT_ONE] = ATTACHMENT_COLUMNS "WHERE t.id = ?1",
     [Q_THUMBNAIL] = "SELECT state, image, at_ms FROM thumbnail WHERE hash = ?1",
-    [Q_THUMBNAIL_PUT] = "INSERT INTO thumbnail (hash, state, image, at_ms, sum) VALUES (?1, ?2, "
-                        "?3, ?4, row_sum(?1, ?2, ?3, ?4)) ON CONFLICT (hash) DO UPDATE SET "
-                        "state = excluded.state, image = excluded.image, at_ms = excluded.at_ms, "
-                        "sum = excluded.sum",
+    /* Replaced, not updated: rowids are in the order in which they were put, as no clock is. */
+    [Q_THUMBNAIL_PUT] = "INSERT OR REPLACE INTO thumbnail (hash, state, image, at_ms, sum) VALUES "
+                        "(?1, ?2, ?3, ?4, row_sum(?1, ?2, ?3, ?4))",
     [Q_THUMBNAIL_AGAIN] = THUMBNAIL_AGAIN "?1",
     [Q_THUMBNAIL_AGAIN_OF] = THUMBNAIL_AGAIN "(SELECT t.hash FROM attachment AS t WHERE t.id = ?1)",
     [Q_THUMBNAILS_WANTED] = "SELECT p.hash, min(t.size) FROM thumbnail AS p JOIN attachment AS t "
@@ -206,8 +205,8 @@ static const char *const questions[Q_COUNT] = {
                             "ORDER BY p.at_ms, p.hash",
     [Q_THUMBNAILS_LEFT] = "DELETE FROM thumbnail WHERE NOT EXISTS (SELECT 1 FROM attachment AS t "
                           "WHERE t.hash = thumbnail.hash AND t.removed_ms IS NULL)",
-    [Q_THUMBNAILS_TRIM] = "DELETE FROM thumbnail WHERE hash IN (SELECT hash FROM thumbnail "
-                          "ORDER BY at_ms DESC LIMIT -1 OFFSET ?1)",
+    [Q_THUMBNAILS_TRIM] = "DELETE FROM thumbnail WHERE rowid IN (SELECT rowid FROM thumbnail "
+                          "ORDER BY rowid DESC LIMIT -1 OFFSET ?1)",
 };
 
 enum ocop_status store_ask(struct ocop_store *s, enum question q, sqlite3_stmt **out,

@@ -52,7 +52,7 @@ static enum ocop_status want_all(struct ocop_store *s, const struct id *id, unsi
         st = rows ? store_attachment(s, id, &s->arena, rows, err) : err_nomem(err);
         count = 1;
     }
-    for (size_t i = 0; !st && i < count; i++)
+    for (size_t i = count; !st && i-- > 0;) /* oldest first: who is asked for last goes last */
         st = want(s, &rows[i], now_ms, wanted, err);
     return st ? st : store_thumbnails_trim(s, err);
 }

@@ -611,6 +611,16 @@ static void note_here(struct world *w, const uint8_t *hash, size_t len, int64_t 
     must(store_thumbnail_put(w->stores[1], &row, &err), &err);
 }
 
+/* ... and so many small ones of other contents. */
+static void note_others_here(struct world *w, uint32_t first, uint32_t count, int64_t at_ms)
+{
+    uint8_t hash[HASH_LEN] = {0};
+    for (uint32_t n = first; n < first + count; n++) {
+        memcpy(hash, &n, sizeof n);
+        note_here(w, hash, 16, at_ms);
+    }
+}
+
 /* More of them are here than a call may take of memory. */
 static void thumbnails_are_asked_for_when_many_are_here(void **state)
 {
@@ -635,6 +645,38 @@ static void thumbnails_are_asked_for_when_many_are_here(void **state)
     must(store_commit(w->stores[1], &err), &err);
     must(ocop_fetch_thumbnails(w->stores[1], NULL, &wanted, &err), &err);
     assert_int_equal(wanted, 1);
+}
+
+/* The clock was ahead while as many came as are kept; then it was set right. */
+static void a_clock_that_was_ahead_keeps_no_thumbnail_away(void **state)
+{
+    struct world *w = *state;
+    struct ocop_store *s = w->stores[1];
+    struct ocop_error err = {0};
+    const int64_t ahead = env_now_ms(env_system()) + INT64_C(3650) * 86400000;
+    struct photo *p = photo(200, 82);
+    uint8_t image[THUMBNAIL_BYTES_MAX];
+    size_t len;
+    attach(w, 1, world_inspect(w, 1, "pass"), p);
+    must(store_begin(s, &err), &err);
+    note_others_here(w, 0, THUMBNAILS_KEPT_MAX, ahead);
+    must(store_commit(s, &err), &err);
+    want_thumbnail(w, 1, p->id);
+    assert_int_equal(ocop_thumbnail_read(s, &p->id, image, &len, &err), OCOP_ENOTFOUND);
+    assert_non_null(strstr(err.text, "was not fetched yet"));
+    must(store_begin(s, &err), &err);
+    note_here(w, p->hash, 100, ahead / 2); /* it comes, and then all that are kept beside it */
+    note_others_here(w, 1000, THUMBNAILS_KEPT_MAX - 1, ahead / 2);
+    must(store_thumbnails_trim(s, &err), &err);
+    must(store_commit(s, &err), &err);
+    must(ocop_thumbnail_read(s, &p->id, image, &len, &err), &err);
+    must(store_begin(s, &err), &err);
+    note_others_here(w, 9999, 1, ahead / 2); /* now it is the one that came longest ago */
+    must(store_thumbnails_trim(s, &err), &err);
+    must(store_commit(s, &err), &err);
+    assert_int_equal(ocop_thumbnail_read(s, &p->id, image, &len, &err), OCOP_ENOTFOUND);
+    assert_non_null(strstr(err.text, "is not on this device"));
+    free(p);
 }
 
 /* Nothing of a content that is not what was sent is given to who begins to fetch it. */
@@ -841,6 +883,7 @@ int main(void)
         TEST(a_thumbnail_of_what_was_not_sent_is_asked_for_when_it_was),
         TEST(thumbnails_that_are_not_made_yet_hold_up_no_others),
         TEST(thumbnails_are_asked_for_when_many_are_here),
+        TEST(a_clock_that_was_ahead_keeps_no_thumbnail_away),
         TEST(a_content_damaged_at_the_centre_is_told_before_it_travels),
         TEST(a_server_that_takes_back_what_it_said_holds_no_device),
         TEST(a_server_that_knows_no_files_takes_the_records),
