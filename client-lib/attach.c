@@ -241,19 +241,31 @@ static enum ocop_status check_record(struct ocop_store *s, const struct ocop_id 
     return OCOP_OK;
 }
 
+/* One more attachment; `of_record`: bytes of the others, without this content. */
+static enum ocop_status check_count(struct ocop_store *s, const struct id *record,
+                                    const uint8_t hash[FILE_HASH_LEN], uint64_t *of_record,
+                                    struct ocop_error *err)
+{
+    uint64_t of_store, count;
+    enum ocop_status st = store_file_bytes(s, record, hash, of_record, &of_store, &count, err);
+
+    if (st || count < RECORD_FILES_MAX)
+        return st;
+    return err_field(err, OCOP_ELIMIT, "record", "it has %d attachments already, the most",
+                     RECORD_FILES_MAX);
+}
+
+/* Room is made for it, if it must. */
 static enum ocop_status check_room(struct ocop_store *s, const struct id *record,
                                    const uint8_t hash[FILE_HASH_LEN], uint64_t size,
                                    struct ocop_error *err)
 {
     const struct ocop_file_limits *most = &s->me.files;
-    uint64_t of_record, of_store, count;
-    enum ocop_status st = store_file_bytes(s, record, hash, &of_record, &of_store, &count, err);
+    uint64_t of_record;
+    enum ocop_status st = check_count(s, record, hash, &of_record, err);
 
     if (st)
         return st;
-    if (count >= RECORD_FILES_MAX)
-        return err_field(err, OCOP_ELIMIT, "record", "it has %d attachments already, the most",
-                         RECORD_FILES_MAX);
     if (of_record + size > most->record_bytes)
         return err_field(err, OCOP_ELIMIT, "record",
                          "its files have %llu KiB already; with this one it would be more than the "
@@ -356,11 +368,13 @@ static enum ocop_status record_it(struct ocop_store *s, const struct ocop_id *re
 
 /* --- the call -------------------------------------------------------------------------------- */
 
-/* Before anything is read: may it be, and where does it go? */
+/* Before anything is read: may it be, and where does it go? Whether there is room is asked when its
+ * content is known: it may be here already, and what fails lets go of nothing. */
 static enum ocop_status prepare(struct ocop_store *s, const struct ocop_id *record,
                                 struct source *src, struct taken *t, struct ocop_error *err)
 {
     static const uint8_t none[FILE_HASH_LEN];
+    uint64_t of_record;
     struct record r;
     struct standing b;
     enum ocop_status st = client_write(s, err);
@@ -374,7 +388,7 @@ static enum ocop_status prepare(struct ocop_store *s, const struct ocop_id *reco
         src->limit = ATTACHED_BYTES_MAX;
     st = check_record(s, record, &r, &b, err);
     if (!st)
-        st = check_room(s, &r.id, none, 1, err);
+        st = check_count(s, &r.id, none, &of_record, err);
     if (!st)
         st = files_dir(s, true, &t->d, err);
     return client_write_end(s, st, err);

@@ -340,7 +340,7 @@ struct ocop_attachment {
  *         OCOP_EIO       it cannot be read, or the copy not be written
  *         OCOP_ESTATE    the record is voided
  *         OCOP_EPERM     as ocop_save
- *         On failure nothing is stored.
+ *         On failure nothing is stored, and nothing that was fetched is let go of.
  *
  * Blocks for the disk, never for the network; while it copies, other calls go on.
  */

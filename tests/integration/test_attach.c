@@ -629,6 +629,51 @@ static void what_the_registry_has_makes_room_for_what_is_new(void **state)
     assert_int_equal(world_sync(w, 1).files_left, 0);
 }
 
+/* What is attached again counts once, so it fits where nothing else does. */
+static void the_same_content_fits_a_full_record_and_a_full_store(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    uint8_t bytes[2000], more[2000];
+    const struct ocop_file_limits limits = {2000, 2000, 2000};
+    struct ocop_id record = world_inspect(w, 1, "pass");
+    must(ocop_set_file_limits(w->stores[1], &limits, &err), &err);
+    struct ocop_attachment a = photo(bytes, 2000, 23), b = photo(more, 20, 24);
+    attach(w, record, &a);
+    expect_bad(w, record, &(struct bad){b, OCOP_ELIMIT, "record", "one record"});
+    expect_content(w, attach(w, record, &a), bytes, 2000);
+    record = world_inspect(w, 1, "pass");
+    expect_bad(w, record, &(struct bad){b, OCOP_ELIMIT, "store", "sync them first"});
+    expect_content(w, attach(w, record, &a), bytes, 2000);
+    assert_int_equal(in_folder(w, true), 1);
+}
+
+/* What can be fetched again makes room for what is attached, and for nothing else. */
+static void an_attach_that_fails_lets_go_of_nothing(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    uint8_t bytes[2000], more[2000];
+    const struct ocop_file_limits limits = {2000, 2000, 2000};
+    struct ocop_id record = world_inspect(w, 1, "pass");
+    must(ocop_set_file_limits(w->stores[1], &limits, &err), &err);
+    struct ocop_attachment a = photo(bytes, 2000, 25), b = photo(more, 2000, 26);
+    const struct ocop_id first = attach(w, record, &a);
+    assert_int_equal(world_sync(w, 1).files_sent, 1);
+    record = world_inspect(w, 1, "pass");
+    const struct ocop_attachment none = {.path = "/there/is/none.jpg", .role = "photo"};
+    expect_bad(w, record, &(struct bad){none, OCOP_ENOTFOUND, "path", "none.jpg"});
+    b.media_type = "image/png";
+    expect_bad(w, record, &(struct bad){b, OCOP_EINVAL, "media_type", ""});
+    b.media_type = NULL;
+    b.caption = "\xff";
+    expect_bad(w, record, &(struct bad){b, OCOP_EINVAL, "caption", ""});
+    expect_content(w, first, bytes, 2000);
+    b.caption = NULL;
+    attach(w, record, &b);
+    assert_int_equal(in_folder(w, true), 1);
+}
+
 /* --- a program that is killed, a disk that fails, a store that is wiped
  * --------------------------- */
 
@@ -788,6 +833,8 @@ int main(void)
         TEST(a_file_that_is_written_to_is_not_taken),
         TEST(limits_name_the_file_the_record_or_the_store),
         TEST(what_the_registry_has_makes_room_for_what_is_new),
+        TEST(the_same_content_fits_a_full_record_and_a_full_store),
+        TEST(an_attach_that_fails_lets_go_of_nothing),
         TEST(a_killed_program_leaves_both_or_neither),
         TEST(what_was_left_half_written_goes_when_the_store_is_opened),
         TEST(a_content_that_is_gone_or_altered_is_found),
