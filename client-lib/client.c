@@ -486,7 +486,7 @@ enum ocop_status client_enrolment(struct ocop_store *s, const Ocop__Sync__Enrolm
         st = store_meta_set(s, "officer", span_of(e->officer.data, e->officer.len), err);
     if (!st)
         st = store_meta_set(s, "officer_name",
-                            span_of(name, strnlen(name, sizeof s->me.officer_name - 1)), err);
+                            span_of(name, text_cut(name, sizeof s->me.officer_name - 1)), err);
     if (!st)
         st = scope_set(s, "scope", e->scope, e->n_scope, err);
     if (!st)

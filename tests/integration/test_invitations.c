@@ -12,6 +12,7 @@
 #include "office.h"
 #include "query.h"
 #include "show.h"
+#include "text.h"
 #include "world.h"
 
 static const char *invite(struct world *w)
@@ -227,6 +228,60 @@ static void guesses_are_counted_and_write_nothing_to_the_log(void **state)
     assert_int_equal(world_count(w, "SELECT count(*) FROM invitation WHERE refused > 0"), 0);
 }
 
+/* --- names that are long ------------------------------------------------------------------------
+ */
+
+/* `len` bytes of letters of two bytes each, behind one of one byte where `len` is odd. */
+static const char *name_of(size_t len, char out[400])
+{
+    memset(out, 0, 400);
+    if (len % 2)
+        out[0] = 'x';
+    while (strlen(out) < len)
+        strcat(out, "ă");
+    return out;
+}
+
+/* What a fresh store of the officer shows of him when it is enrolled under this name. */
+static struct ocop_store_status enrolled_as(struct world *w, unsigned n, const char *name)
+{
+    const char *code = invite(w);
+    struct ocop_options options = {.link = &w->links[0]};
+    struct ocop_store_status status;
+    struct ocop_error err = {0};
+    struct ocop_store *store;
+    char path[128];
+    snprintf(path, sizeof path, "%s/long%u.ocop", w->dir, n);
+    must(ocop_open(path, &options, &store, &err), &err);
+    must(ocop_enrol(store, code, name, &err), &err);
+    must(ocop_store_status(store, &status, &err), &err);
+    ocop_close(store);
+    return status;
+}
+
+static void a_long_name_of_an_officer_is_cut_between_letters(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    uint64_t version;
+    char name[400];
+    for (unsigned i = 0; i < 3; i++) {
+        must(registry_version(w->registry, &version, &err), &err);
+        struct field f = {.number = 10, .op = FIELD_SET, .type = VALUE_BYTES, .base = version};
+        f.bytes = span_str(name_of(127 + i, name));
+        struct change c = {.kind = KIND_OFFICER,
+                           .verb = VERB_AMEND,
+                           .record = w->officers[0],
+                           .base = version,
+                           .fields = {&f, 1},
+                           .reason = span_str("tên")};
+        world_import(w, &c, 1);
+        const struct ocop_store_status s = enrolled_as(w, i, NULL);
+        assert_true(text_is_utf8(span_str(s.officer_name)));
+        assert_int_equal(strlen(s.officer_name), i == 1 ? 126 : 127);
+    }
+}
+
 static void the_office_sees_and_takes_back_by_command(void **state)
 {
     struct office *o = calloc(1, sizeof *o);
@@ -262,6 +317,7 @@ int main(void)
         T(keys_of_which_only_the_ledger_knows_are_not_enrolled),
         T(a_new_name_under_revoked_keys_is_told_nothing),
         T(guesses_are_counted_and_write_nothing_to_the_log),
+        T(a_long_name_of_an_officer_is_cut_between_letters),
         cmocka_unit_test(the_office_sees_and_takes_back_by_command),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
