@@ -524,7 +524,7 @@ static enum ocop_status enrol_request(struct ocop_store *s, const struct invitat
     enrol.has_root = s->me.enrolled;
     enrol.root = s->me.root_number;
     if (name && *name) {
-        (void)snprintf(label, sizeof label, "%s", name);
+        (void)snprintf(label, sizeof label, "%.*s", (int)text_cut(name, sizeof label - 1), name);
         enrol.name = label;
     }
     request.enrol = &enrol;

@@ -259,6 +259,19 @@ static struct ocop_store_status enrolled_as(struct world *w, unsigned n, const c
     return status;
 }
 
+static void a_long_name_of_a_device_is_cut_between_letters(void **state)
+{
+    struct world *w = *state;
+    char name[400];
+    for (unsigned i = 0; i < 3; i++)
+        (void)enrolled_as(w, i, name_of(199 + i, name));
+    assert_int_equal(world_count(w, "SELECT count(*) FROM replica WHERE name LIKE 'xăă%ă'"), 2);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM replica WHERE name LIKE 'ăă%ă'"), 1);
+    assert_int_equal(world_count(w, "SELECT sum(length(CAST(name AS BLOB))) FROM replica"
+                                    " WHERE name LIKE '%ăă'"),
+                     199 + 198 + 199);
+}
+
 static void a_long_name_of_an_officer_is_cut_between_letters(void **state)
 {
     struct world *w = *state;
@@ -317,6 +330,7 @@ int main(void)
         T(keys_of_which_only_the_ledger_knows_are_not_enrolled),
         T(a_new_name_under_revoked_keys_is_told_nothing),
         T(guesses_are_counted_and_write_nothing_to_the_log),
+        T(a_long_name_of_a_device_is_cut_between_letters),
         T(a_long_name_of_an_officer_is_cut_between_letters),
         cmocka_unit_test(the_office_sees_and_takes_back_by_command),
     };
