@@ -252,6 +252,7 @@ static enum ocop_status open_store(const char *path, const struct ocop_options *
         return err_nomem(err);
     s->env = o->env ? (const struct env *)o->env : env_system();
     s->link = (struct link *)o->link;
+    atomic_init(&s->files_loose, false);
     atomic_init(&s->cancel, false);
     (void)pthread_mutex_init(&s->lock, NULL);
     (void)pthread_cond_init(&s->idle, NULL);

@@ -108,7 +108,8 @@ enum ocop_status ocop_files_sweep(struct ocop_store *s, unsigned *removed, struc
     if (!st) /* last: it takes the mark away that this is to be done */
         st = content_tidy(&d, &left, err);
     files_dir_fini(&d);
-    s->files_loose = s->files_loose && st;
+    if (!st)
+        atomic_store(&s->files_loose, false);
     *removed = st ? 0 : left + loose;
     return client_write_end(s, st, err);
 }
@@ -138,9 +139,8 @@ void files_loosen(struct ocop_store *s)
     struct content_dir d;
     enum ocop_status st;
 
-    if (s->files_loose)
+    if (atomic_exchange(&s->files_loose, true))
         return;
-    s->files_loose = true;
     st = folder(s, &d, NULL);
     if (!st)
         st = content_mark(&d, NULL);
@@ -153,7 +153,7 @@ void files_sweep_loose(struct ocop_store *s)
 {
     unsigned removed;
 
-    if (s->files_loose && ocop_files_sweep(s, &removed, NULL) != OCOP_OK)
+    if (atomic_load(&s->files_loose) && ocop_files_sweep(s, &removed, NULL) != OCOP_OK)
         env_log(s->env, ENV_WARN, "files_not_swept", "left=1");
 }
 

@@ -101,9 +101,10 @@ struct ocop_store {
     pthread_cond_t idle; /* signalled when `busy` ends */
     bool busy;           /* an exchange is running; it holds the lock only now and then */
     bool closing, broken;
-    bool files_loose; /* contents that nothing names lie in the folder */
     bool files_known; /* it was looked which contents nothing names, and nothing came since */
     bool stale;       /* `me` is not what is stored: read it before it is used */
+    /* Read without the lock: */
+    atomic_bool files_loose; /* contents that nothing names lie in the folder */
     atomic_bool cancel;
     struct db *db; /* store.c */
     const struct env *env;

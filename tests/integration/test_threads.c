@@ -7,12 +7,16 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "bounds.h"
 #include "port.h"
+#include "records.pb-c.h"
 #include "serve.h"
 #include "world.h"
 
@@ -67,6 +71,51 @@ static void recording_and_reading_go_on_while_another_thread_syncs(void **state)
     assert_int_equal(ocop_store_status(w->stores[0], &s, NULL), OCOP_OK);
     assert_int_equal(s.waiting, 0);
     assert_int_equal(world_count(w, "SELECT count(*) FROM inspection"), RECORDS);
+}
+
+/* Drafts with a file each, made and given up again; so contents come to be named by nothing. */
+static void *give_up_drafts(void *self)
+{
+    static atomic_uint next;
+    struct party *p = self;
+    for (int i = 0; i < RECORDS && p->status == OCOP_OK; i++) {
+        ProtobufCMessage *m = NULL;
+        struct ocop_id id, file;
+        char text[32];
+        (void)snprintf(text, sizeof text, "%%PDF-1.4\n%u", atomic_fetch_add(&next, 1));
+        struct ocop_attachment a = {
+            .bytes = text, .len = strlen(text), .role = "document", .name = "a.pdf"};
+        p->status = ocop_new(p->store, "inspection", &m, NULL);
+        if (p->status == OCOP_OK) {
+            memcpy(id.b, ((Ocop__Inspection *)m)->id.data, ID_LEN);
+            p->status = ocop_save(p->store, m, NULL);
+        }
+        ocop_free(m);
+        if (p->status == OCOP_OK)
+            p->status = ocop_attach(p->store, &id, &a, &file, NULL);
+        if (p->status == OCOP_OK)
+            p->status = ocop_discard(p->store, &id, NULL);
+    }
+    return NULL;
+}
+
+static void files_are_attached_and_swept_by_several_threads(void **state)
+{
+    struct world *w = *state;
+    struct party parties[] = {{.store = w->stores[0]}, {.store = w->stores[0]}};
+    pthread_t threads[2];
+    unsigned removed;
+
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, give_up_drafts, &parties[i]), 0);
+    for (int i = 0; i < SYNCS; i++)
+        world_sync(w, 0);
+    for (int i = 0; i < 2; i++) {
+        pthread_join(threads[i], NULL);
+        assert_int_equal(parties[i].status, OCOP_OK);
+    }
+    assert_int_equal(ocop_files_sweep(w->stores[0], &removed, NULL), OCOP_OK);
+    assert_int_equal(removed, 0); /* whoever gave the last one up has swept */
 }
 
 /* --- cancelling and closing ------------------------------------------------------------------- */
@@ -318,6 +367,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, world_setup_0, world_teardown)
         T(recording_and_reading_go_on_while_another_thread_syncs),
+        T(files_are_attached_and_swept_by_several_threads),
         T(a_waiting_sync_is_cancelled_by_another_thread_and_recording_goes_on),
         T(closing_a_store_ends_its_sync_and_loses_nothing),
         T(garbage_on_the_socket_harms_no_client),
