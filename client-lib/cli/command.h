@@ -69,7 +69,10 @@ enum exit_code {
 };
 
 struct session {
-    struct ocop_store *store; /* NULL for a command that needs none */
+    struct ocop_store *store;  /* NULL for a command that needs none */
+    struct ocop_store *former; /* of --former; its opening may fail, and nothing else for it */
+    enum ocop_status former_status;
+    struct ocop_error former_err;
     const char *path;
     const char *value[OPT_COUNT]; /* NULL: not given; "" for one without argument */
     const char **sets;            /* of --set, in order */

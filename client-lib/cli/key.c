@@ -118,6 +118,21 @@ static enum ocop_status key_of_session(const struct session *s, struct key *out,
     return OCOP_OK;
 }
 
+/* With the key of this store, which is read once and not kept; or without, where it is not
+ * encrypted. */
+static enum ocop_status open_former(struct session *s, struct ocop_options options)
+{
+    const char *path = s->value[OPT_FORMER];
+    enum ocop_status st;
+
+    options.must_exist = true;
+    st = ocop_open(path, &options, &s->former, &s->former_err);
+    if (st != OCOP_ESTATE || !options.key)
+        return st;
+    options.key = NULL;
+    return ocop_open(path, &options, &s->former, &s->former_err);
+}
+
 enum ocop_status key_open_store(struct session *s, bool must_exist, struct ocop_error *err)
 {
     struct ocop_options options = {.must_exist = must_exist};
@@ -128,6 +143,8 @@ enum ocop_status key_open_store(struct session *s, bool must_exist, struct ocop_
         options.key = key.len ? key.b : NULL;
         options.key_len = key.len;
         st = ocop_open(s->path, &options, &s->store, err);
+        if (!st && s->value[OPT_FORMER])
+            s->former_status = open_former(s, options);
     }
     wipe(&key, sizeof key);
     return st;

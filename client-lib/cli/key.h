@@ -4,7 +4,8 @@
 
 #include "command.h"
 
-/** Open the store at s->path with the key of --key-file, $OCOP_KEY_FILE or $OCOP_KEY, if any. */
+/** Open the store at s->path with the key of --key-file, $OCOP_KEY_FILE or $OCOP_KEY, if any; and
+ *  with the same key that of --former, which may fail. */
 OCOP_MUST_USE enum ocop_status key_open_store(struct session *s, bool must_exist,
                                               struct ocop_error *err);
 

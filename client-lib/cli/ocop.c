@@ -55,7 +55,8 @@ static const struct {
                              "how long to wait for a connection; else 10"},
     [OPT_ROUND_TRIPS] = {"max-round-trips", 0, "N", "stop after so many; the next sync goes on"},
     [OPT_FORMER] = {"former", 0, "FILE",
-                    "then send what waits in this store, of the officer who had the device before"},
+                    "then send what waits in this store, of the officer who had the device before; "
+                    "it is plain, or has the same key"},
     [OPT_PATIENCE] = {"patience", 0, "SECONDS",
                       "how long to wait for a busy server, which says when to come back; else 0"},
     [OPT_ROLE] = {"role", 0, "ROLE",
@@ -551,6 +552,7 @@ int main(int argc, char **argv)
     if (st)
         print_error(&err);
     code = st && s.exit_code != EXIT_DONE ? s.exit_code : exit_of(st);
+    ocop_close(s.former);
     ocop_close(s.store);
     out_fini(&s.out);
     free(s.sets);

@@ -207,21 +207,18 @@ static enum ocop_status check_strict(struct session *s, const struct ocop_sync_s
 
 /* What waits in the store of the officer who had this device before; nothing of it is shown but how
  * much. What this store's own sync came to is not touched by it. */
-static void sync_former(const char *path, struct ocop_sync_options options)
+static void sync_former(struct session *s, struct ocop_sync_options options)
 {
-    const struct ocop_options open = {.must_exist = true};
     struct ocop_sync_summary summary = {0};
-    struct ocop_store *store = NULL;
-    struct ocop_error err = {0};
-    enum ocop_status st = ocop_open(path, &open, &store, &err);
+    struct ocop_error err = s->former_err;
+    enum ocop_status st = s->former_status;
 
     options.send_only = true;
     options.progress = NULL;
     if (!st)
-        st = ocop_sync(store, &options, &summary, &err);
+        st = ocop_sync(s->former, &options, &summary, &err);
     (void)fprintf(stderr, "the former officer's store: %u changes sent, %u still wait%s%s\n",
                   summary.pushed, summary.left, st ? ": " : "", st ? err.text : "");
-    ocop_close(store);
 }
 
 enum ocop_status sync_rekey_device(struct session *s, struct ocop_error *err)
@@ -275,7 +272,7 @@ enum ocop_status sync_run(struct session *s, struct ocop_error *err)
     release_signals();
     clear_progress(&progress);
     if (s->value[OPT_FORMER])
-        sync_former(s->value[OPT_FORMER], options);
+        sync_former(s, options);
     if (s->value[OPT_JSON] || s->value[OPT_CSV]) {
         summary_members(&summary, &members);
         members_print(&members, s->value[OPT_CSV] != NULL, &s->out);

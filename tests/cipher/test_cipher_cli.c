@@ -132,6 +132,32 @@ static void the_key_is_changed_by_a_command(void **state)
     EXPECT(p, 0, "sound", "check");
 }
 
+/* It is opened with the key of the store that is synced, wherever that came from. Neither is
+ * enrolled here: who hears so of the former one has opened it. */
+static void the_former_store_is_opened_with_the_same_key(void **state)
+{
+    static const char *const opened = "former officer's store: 0 changes sent, 0 still wait: this "
+                                      "store is not enrolled";
+    struct place *p = *state;
+    const char *key = file(p, "key", HEX, 0600), *former = file(p, "former.ocop", NULL, 0);
+    const char *plain = file(p, "plain.ocop", NULL, 0), *other = file(p, "other.ocop", NULL, 0);
+
+    EXPECT(p, 0, "", "init", "--key-file", key);
+    EXPECT(p, 0, "", "init", "--store", former, "--key-file", key);
+    EXPECT(p, 0, "", "init", "--store", plain);
+    EXPECT(p, 0, "", "init", "--store", other, "--key-file", file(p, "phrase", PHRASE, 0600));
+    EXPECT(p, 4, opened, "sync", "--key-file", key, "--former", former);
+    EXPECT(p, 4, opened, "sync", "--key-file", key, "--former", plain);
+    EXPECT(p, 4, "right key", "sync", "--key-file", key, "--former", other);
+    EXPECT(p, 4, "still wait: ", "sync", "--key-file", key, "--former", file(p, "no", NULL, 0));
+    assert_int_equal(access(file(p, "no", NULL, 0), F_OK), -1);
+    start(p, HEX,
+          (const char *const[]){"sync", "--key-file", "/dev/fd/0", "--former", former, NULL});
+    finish(p, 4, opened);
+    assert_int_equal(setenv("OCOP_KEY", HEX, 1), 0);
+    EXPECT(p, 4, opened, "sync", "--former", former);
+}
+
 /* Held at a pipe that it reads the key from, while we look at it. */
 static void a_key_stands_in_no_argument_and_in_no_core(void **state)
 {
@@ -169,6 +195,7 @@ int main(void)
         T(a_key_comes_from_a_file_that_nobody_else_can_read),
         T(a_key_comes_from_a_descriptor_or_the_environment_too),
         T(the_key_is_changed_by_a_command),
+        T(the_former_store_is_opened_with_the_same_key),
         T(a_key_stands_in_no_argument_and_in_no_core),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
