@@ -29,7 +29,7 @@ static int64_t day_begins(const char *day)
     return days * DAY_MS - VIETNAM_MS;
 }
 
-/* Folded, and cut behind the last word that is looked for. */
+/* Folded, and cut behind its last word. */
 static enum ocop_status words_of(const char *text, struct arena *a, struct span *out,
                                  struct ocop_error *err)
 {
@@ -40,11 +40,14 @@ static enum ocop_status words_of(const char *text, struct arena *a, struct span 
 
     buf_init(&folded, KIB(16));
     text_fold(&folded, span_str(text));
-    while (words < WORDS_MAX && store_word_next(buf_span(&folded), &at, &word))
+    while (words <= WORDS_MAX && store_word_next(buf_span(&folded), &at, &word))
         words++;
     *out = span_of(arena_dup(a, folded.p ? (const void *)folded.p : "", at), at);
     if (folded.full)
         st = err_field(err, OCOP_ELIMIT, "text", "the text to find is too long");
+    else if (words > WORDS_MAX)
+        st = err_field(err, OCOP_ELIMIT, "text",
+                       "the text to find has more than %d words; take some away", WORDS_MAX);
     else if (folded.failed || !out->p)
         st = err_nomem(err);
     else if (words == 0)

@@ -571,7 +571,7 @@ struct ocop_query {
     const struct ocop_id *product, *producer;
     const char *from_date, *to_date; /**< "YYYY-MM-DD", both included, by the record's day */
     int state;                       /**< enum ocop_record_state; 0: any */
-    const char *text; /**< words or beginnings of words, with or without diacritics */
+    const char *text; /**< words or beginnings of words, with or without diacritics; up to 32 */
     bool voided_too;
     int limit; /**< 0: 100; newest first */
     int offset;
@@ -593,7 +593,9 @@ struct ocop_list {
     bool more;
 };
 
-/** @param out free with ocop_list_free. OCOP_EINVAL names what is wrong in the query. */
+/** @param out free with ocop_list_free
+ *  @return OCOP_OK; OCOP_EINVAL, or OCOP_ELIMIT ("text") it is longer or has more words than can be
+ *          looked for; err names what is wrong in the query */
 OCOP_API OCOP_MUST_USE enum ocop_status ocop_find(struct ocop_store *store,
                                                   const struct ocop_query *query,
                                                   struct ocop_list **out, struct ocop_error *err);

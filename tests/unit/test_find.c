@@ -631,6 +631,25 @@ static void what_is_wrong_with_a_question_is_named(void **state)
     }
 }
 
+/* Each word counts, so one that would not be looked for is not passed over in silence. */
+static void more_words_than_are_looked_for_are_refused(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    struct ocop_list *list;
+    char text[200] = "";
+    world_producer(w, 1, "Chè");
+    for (unsigned i = 0; i < 32; i++)
+        strcat(text, "che ");
+    const struct ocop_query query = {.kind = "producer", .text = text};
+    assert_int_equal(count_of(w, &query), 1);
+    strcat(text, "- nowhere");
+    assert_int_equal(ocop_find(w->stores[1], &query, &list, &err), OCOP_ELIMIT);
+    assert_string_equal(err.field, "text");
+    assert_non_null(strstr(err.text, "more than 32 words"));
+    assert_null(list);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_world, close_world)
 
 int main(void)
@@ -650,6 +669,7 @@ int main(void)
         TEST(a_search_that_meets_a_damaged_page_spares_the_next_save),
         TEST(a_store_whose_index_is_to_be_made_opens_while_another_writes),
         TEST(what_is_wrong_with_a_question_is_named),
+        TEST(more_words_than_are_looked_for_are_refused),
         TEST(every_record_stands_on_one_page_whatever_the_length_of_pages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -591,7 +591,7 @@ public final class FieldStore implements AutoCloseable {
      *
      * @param query such as {@code Kind.INSPECTION.query().setText("che").build()}
      * @return at most the query's limit
-     * @throws OcopException {@link Status#EINVAL} names what is wrong in the query
+     * @throws OcopException {@link Status#EINVAL}, {@link Status#ELIMIT} name what is wrong in the query
      */
     @NonNull
     public ItemList find(@NonNull Query query) throws OcopException {
