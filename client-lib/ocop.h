@@ -510,7 +510,8 @@ enum {
  * PNG, of WebP, and of an original that is kept, all pieces go but those that show the picture,
  * which stay byte for byte. Of other formats (HEIC, TIFF, SVG ...), and where the pieces cannot be
  * told apart, that cannot be done: ocop_attach refuses them and names `strip`. Files that are no
- * images, and strokes, are as they are. The record says of which content each was made.
+ * images, and strokes, are as they are. The record says of which content each was made. A PNG or a
+ * WebP no longer says by EXIF which side is up, and is shown as its pixels lie; a JPEG still does.
  */
 struct ocop_image_settings {
     uint32_t side_max;  /**< 0: they are kept as they come; 320 to 8,192 */
