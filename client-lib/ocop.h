@@ -134,7 +134,9 @@ OCOP_API void ocop_close(struct ocop_store *store);
  * @return OCOP_OK; OCOP_EINVAL the code is damaged; OCOP_EAUTH unknown code or wrong server, or the
  *         registry knows this device; OCOP_ESTATE expired, used by another device, of another
  *         registry or for another officer; on any failure the store is as it was;
- *         OCOP_ENET, OCOP_ETIMEOUT, OCOP_ECANCELLED
+ *         OCOP_ENET, OCOP_ETIMEOUT, OCOP_ECANCELLED; OCOP_EBUSY this store is being synced or
+ *         enrolled, or the server has trouble of its own; OCOP_EREVOKED the registry has revoked
+ *         these keys; OCOP_EPROTO the server's answer cannot be read; OCOP_EVERSION of a newer one
  */
 OCOP_API OCOP_MUST_USE enum ocop_status ocop_enrol(struct ocop_store *store, const char *code,
                                                    const char *name, struct ocop_error *err);
@@ -719,8 +721,10 @@ struct ocop_sync_options {
  *         server asks to come back later, or another sync of this store is running; OCOP_EAUTH not
  *         our server; OCOP_EREVOKED this device was revoked (nothing on it was deleted);
  *         OCOP_EWIPED the office had this store wiped: after what waited was sent, unless it was to
- * be at once; err says what was never sent; OCOP_ESUSPENDED the office suspended it (what is
- * recorded waits, and goes when it may go on); OCOP_EVERSION the server does not speak this version
+ * be at once; err says what was never sent; OCOP_EIO it was to be wiped, and not all could be
+ * removed: opening it again goes on with that; OCOP_ESUSPENDED the office suspended it (what is
+ * recorded waits, and goes when it may go on); OCOP_EPROTO the server's answer cannot be read;
+ * OCOP_EVERSION the server does not speak this version
  * Blocks for the network. Call it on a thread of its own; one at a time.
  */
 OCOP_API OCOP_MUST_USE enum ocop_status ocop_sync(struct ocop_store *store,
