@@ -207,13 +207,14 @@ OCOP_MUST_USE enum ocop_status store_meta_int(struct ocop_store *s, const char *
 /** Read s->me anew. */
 OCOP_MUST_USE enum ocop_status store_identity(struct ocop_store *s, struct ocop_error *err);
 
-/* --- wiping (store_wipe.c); each in a transaction of its own --------------------------------- */
+/* --- wiping (store_wipe.c) ------------------------------------------------------------------- */
 
 /** The keys go, and from here on the wipe is finished whatever happens. `reason` stays to be read.
- */
+ *  Inside a transaction. */
 OCOP_MUST_USE enum ocop_status store_wipe_begin(struct ocop_store *s, const char *reason,
                                                 unsigned lost, struct ocop_error *err);
-/** All rows go, out of the file too as far as SQLite can. May be repeated. */
+/** All rows go, out of the file too as far as SQLite can. May be repeated. In a transaction of its
+ *  own, as the next. */
 OCOP_MUST_USE enum ocop_status store_wipe_finish(struct ocop_store *s, struct ocop_error *err);
 /** The server knows: what it took to tell it goes too. */
 OCOP_MUST_USE enum ocop_status store_wipe_told(struct ocop_store *s, struct ocop_error *err);

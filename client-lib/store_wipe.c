@@ -69,17 +69,14 @@ enum ocop_status store_wipe_begin(struct ocop_store *s, const char *reason, unsi
     enum ocop_status st = db_exec(s->db->sqlite, sql_secure, err);
 
     if (!st)
-        st = client_begin(s, err);
-    if (st)
-        return st;
-    st = store_meta_set(s, "state_reason", span_str(reason), err);
+        st = store_meta_set(s, "state_reason", span_str(reason), err);
     if (!st)
         st = store_meta_set_int(s, "wipe_lost", lost, err);
     if (!st)
         st = store_meta_set_int(s, "wiped", WIPED_BEGUN, err);
     if (!st)
         st = db_exec(s->db->sqlite, sql_keys, err);
-    return client_end(s, st ? st : store_identity(s, err), err);
+    return st ? st : store_identity(s, err);
 }
 
 enum ocop_status store_wipe_finish(struct ocop_store *s, struct ocop_error *err)

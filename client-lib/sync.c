@@ -59,6 +59,13 @@ struct run {
     bool force_keys;  /* the server may have them, whatever waits */
 };
 
+static bool spent(const struct run *r)
+{
+    const unsigned most = r->options->max_round_trips;
+
+    return most && r->sum->round_trips >= most;
+}
+
 /* --- the request ----------------------------------------------------------------------------- */
 
 /* Seal what is ready until the request is full. *out: the sets to send, in order. */
@@ -280,13 +287,12 @@ static bool nothing_to_push(struct run *r)
 static void run_ahead(struct run *r, const Ocop__Sync__SyncReply *reply)
 {
     Ocop__Sync__SyncRequest sync = OCOP__SYNC__SYNC_REQUEST__INIT;
-    unsigned most = r->options->max_round_trips;
     struct id *lineage = &r->s->me.lineage;
     struct arena a;
 
     if (r->options->send_only || r->rekeying || reply->rekey || !r->link->start || !reply->more ||
         !reply->cursor || reply->reread || reply->n_sets || reply->n_known || reply->fork_seq ||
-        reply->enrolment || (most && r->sum->round_trips >= most) || !nothing_to_push(r) ||
+        reply->enrolment || spent(r) || !nothing_to_push(r) ||
         (reply->has_lineage &&
          !span_eq(span_of(reply->lineage.data, reply->lineage.len), id_span(lineage))))
         return;
@@ -455,19 +461,28 @@ static void is_busy(struct run *r, uint32_t ms)
     r->busy_ms = ms < 2 * BUSY_MS_MAX ? (int)ms : 2 * BUSY_MS_MAX;
 }
 
+/* With the lock. */
+static enum ocop_status count_left(struct run *r, unsigned count[6], struct ocop_error *err)
+{
+    enum ocop_status st = store_outbox_count(r->s, count, err);
+
+    if (!st)
+        r->sum->left = count[OUTBOX_READY] + count[OUTBOX_SEALED] + count[OUTBOX_WAITING];
+    return st;
+}
+
 /* What is left to do after a reply. */
 static enum ocop_status look_on(struct run *r, const Ocop__Sync__SyncReply *reply,
                                 const struct reply_result *result, struct ocop_error *err)
 {
     unsigned count[6];
     size_t unacked;
-    enum ocop_status st = store_outbox_count(r->s, count, err);
+    enum ocop_status st = count_left(r, count, err);
 
     if (!st)
         st = store_sealed_unacked_count(r->s, &r->s->me.replica, &unacked, err);
     if (st)
         return st;
-    r->sum->left = count[OUTBOX_READY] + count[OUTBOX_SEALED] + count[OUTBOX_WAITING];
     r->more = reply->more || result->again || unacked > 0 || count[OUTBOX_READY] > 0 ||
               (r->s->me.rekeying && !r->keep_keys);
     if (r->options->send_only)
@@ -656,7 +671,6 @@ static bool come_back(struct run *r, struct ocop_error *err)
     uint32_t spread = 0;
     char text[201];
     int ms = r->busy_ms, more;
-    unsigned most = r->options->max_round_trips;
 
     if (!ms)
         return false; /* it was not the server */
@@ -666,7 +680,7 @@ static bool come_back(struct run *r, struct ocop_error *err)
     ms += (int)(spread % (uint32_t)(more < 2 * BUSY_MS_MAX ? more : 2 * BUSY_MS_MAX));
     r->busy_ms = 0;
     sum->retry_after_ms = ms;
-    if (!r->link->pause || ms > r->patience_ms || (most && sum->round_trips >= most)) {
+    if (!r->link->pause || ms > r->patience_ms || spent(r)) {
         (void)snprintf(text, sizeof text, "%.200s", err ? err->text : "");
         (void)err_set(err, OCOP_EBUSY, "%s (in %d s)", text, ms / 1000);
         return false;
@@ -723,16 +737,31 @@ static enum ocop_status tell_wiped(struct run *r, struct ocop_error *err)
     return st;
 }
 
+/* What was submitted while contents went up is to be sent before: the sync goes round again, and is
+ * told anew what the office wants. */
+static enum ocop_status wipe_waits(struct run *r, struct ocop_error *err)
+{
+    unsigned count[6];
+
+    r->wipe = r->connected = r->sum->complete = false;
+    r->more = true;
+    return count_left(r, count, err);
+}
+
 static enum ocop_status wipe(struct run *r, struct ocop_error *err)
 {
+    const struct wipe_order order = {r->wipe_reason, r->wipe_now};
     struct ocop_store *s = r->s;
+    bool waits = false;
     enum ocop_status st = OCOP_OK;
 
     (void)pthread_mutex_lock(&s->lock);
     if (r->wipe)
-        st = wipe_store(s, r->wipe_reason, err);
+        st = wipe_store(s, &order, &waits, err);
+    if (!st && waits)
+        st = wipe_waits(r, err);
     (void)pthread_mutex_unlock(&s->lock);
-    if (st)
+    if (st || waits)
         return st;
     st = tell_wiped(r, NULL);
     if (st)
@@ -769,11 +798,43 @@ static enum ocop_status files(struct run *r, const char *server, struct ocop_err
     return st;
 }
 
+static enum ocop_status round_trips(struct run *r, struct ocop_error *err)
+{
+    enum ocop_status st = OCOP_OK;
+
+    while (!st && r->more && !spent(r)) {
+        if (!r->connected)
+            st = r->link->connect(r->link, connect_ms(r->options), &r->s->cancel, err);
+        r->connected = true;
+        if (!st)
+            st = round_trip(r, err);
+        if (st == OCOP_EBUSY && come_back(r, err))
+            st = wait_busy(r, err);
+    }
+    return st;
+}
+
+/* Records, then contents, then the wipe that waited for both. */
+static enum ocop_status go_round(struct run *r, const char *server, struct ocop_error *err)
+{
+    enum ocop_status st = round_trips(r, err);
+
+    for (bool again = true; !st && again && !r->more && !r->wipe_now && !r->wiped;) {
+        st = files(r, server, err);
+        again = st == OCOP_EBUSY && come_back(r, err);
+        if (again)
+            st = wait_busy(r, err);
+    }
+    if (!st && r->wiped)
+        st = r->link->connect(r->link, connect_ms(r->options), &r->s->cancel, err);
+    if (!st && (r->wipe || r->wiped))
+        st = wipe(r, err);
+    return st;
+}
+
 /* Without the lock; `busy` is set. */
 static enum ocop_status exchange(struct run *r, const char *server, struct ocop_error *err)
 {
-    const int timeout = connect_ms(r->options);
-    unsigned most = r->options->max_round_trips;
     enum ocop_status st = tell(r, "connecting", err);
 
     (void)pthread_mutex_lock(&r->s->lock);
@@ -784,25 +845,9 @@ static enum ocop_status exchange(struct run *r, const char *server, struct ocop_
         return st;
     if (!st)
         st = client_link(r->s, server, &r->link, err);
-    for (r->more = !r->wiped; !st && r->more && (most == 0 || r->sum->round_trips < most);) {
-        if (!r->connected)
-            st = r->link->connect(r->link, timeout, &r->s->cancel, err);
-        r->connected = true;
-        if (!st)
-            st = round_trip(r, err);
-        if (st == OCOP_EBUSY && come_back(r, err))
-            st = wait_busy(r, err);
-    }
-    for (bool again = true; !st && again && !r->more && !r->wipe_now && !r->wiped;) {
-        st = files(r, server, err); /* a wipe that is not at once waits for them */
-        again = st == OCOP_EBUSY && come_back(r, err);
-        if (again)
-            st = wait_busy(r, err);
-    }
-    if (!st && r->wiped)
-        st = r->link->connect(r->link, timeout, &r->s->cancel, err);
-    if (!st && (r->wipe || r->wiped))
-        st = wipe(r, err);
+    r->more = !r->wiped;
+    for (bool again = true; !st && again; again = r->more && !spent(r))
+        st = go_round(r, server, err);
     client_unlink(r->s, r->link);
     return st;
 }

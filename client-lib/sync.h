@@ -35,10 +35,16 @@ OCOP_MUST_USE enum ocop_status client_server_key(struct ocop_store *s,
                                                  const Ocop__Sync__ChannelKey *c, struct arena *a,
                                                  struct ocop_error *err);
 
-/** Wipe the store, with the lock: the office ordered it. May be cut short: the next ocop_open ends
- * it (wipe.c). */
-OCOP_MUST_USE enum ocop_status wipe_store(struct ocop_store *s, const char *reason,
-                                          struct ocop_error *err);
+/* A wipe as the office ordered it. */
+struct wipe_order {
+    const char *reason;
+    bool now; /* nothing is waited for */
+};
+
+/** Wipe the store, with the lock. May be cut short: the next ocop_open ends it (wipe.c). *waits:
+ *  something is to be sent before, and nothing has changed. */
+OCOP_MUST_USE enum ocop_status wipe_store(struct ocop_store *s, const struct wipe_order *order,
+                                          bool *waits, struct ocop_error *err);
 /** What is left of one that was begun: the files, whose key is gone, and the rows. */
 OCOP_MUST_USE enum ocop_status wipe_finish(struct ocop_store *s, struct ocop_error *err);
 /** OCOP_EWIPED with what was said of it. */

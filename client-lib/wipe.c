@@ -26,23 +26,45 @@ enum ocop_status wipe_finish(struct ocop_store *s, struct ocop_error *err)
     return st ? st : store_wipe_finish(s, err);
 }
 
-enum ocop_status wipe_store(struct ocop_store *s, const char *reason, struct ocop_error *err)
+/* In the transaction that begins it: what was submitted until then is seen, and nothing is
+ * submitted after it. */
+static enum ocop_status begin(struct ocop_store *s, const struct wipe_order *order, bool *waits,
+                              struct ocop_error *err)
 {
     char text[OCOP_ERROR_TEXT_MAX];
     unsigned count[6], lost;
+    size_t unacked;
     enum ocop_status st = lost_count(s, count, &lost, err);
 
+    if (!st)
+        st = store_sealed_unacked_count(s, &s->me.replica, &unacked, err);
     if (st)
         return st;
+    *waits = !order->now && (count[OUTBOX_READY] > 0 || unacked > 0);
+    if (*waits)
+        return OCOP_OK;
     (void)snprintf(
         text, sizeof text,
         "wiped by the office: %.*s. Never sent: %u drafts, %u refused changes, %u others",
-        (int)text_cut(reason, 160), reason, count[OUTBOX_DRAFT], count[OUTBOX_REFUSED],
-        count[OUTBOX_READY] + count[OUTBOX_SEALED]);
-    st = store_wipe_begin(s, text, lost, err);
+        (int)text_cut(order->reason, 160), order->reason, count[OUTBOX_DRAFT],
+        count[OUTBOX_REFUSED], count[OUTBOX_READY] + count[OUTBOX_SEALED]);
+    return store_wipe_begin(s, text, lost, err);
+}
+
+enum ocop_status wipe_store(struct ocop_store *s, const struct wipe_order *order, bool *waits,
+                            struct ocop_error *err)
+{
+    enum ocop_status st = client_begin(s, err);
+
+    *waits = false;
+    if (st)
+        return st;
+    st = client_end(s, begin(s, order, waits, err), err);
+    if (st || *waits)
+        return st;
     device_codes_forget(s);
     device_scope_forget(s);
-    return st ? st : wipe_finish(s, err);
+    return wipe_finish(s, err);
 }
 
 enum ocop_status wipe_status(const struct ocop_store *s, struct ocop_error *err)

@@ -10,6 +10,7 @@
 #include "frame.h"
 #include "registry.h"
 #include "store_db.h"
+#include "sync.h"
 
 static void exec(struct ocop_store *s, const char *sql)
 {
@@ -127,14 +128,16 @@ int __wrap_crypto_sign_verify_detached(const unsigned char *signature, const uns
 
 /* --- a wipe ---------------------------------------------------------------------------------- */
 
-enum ocop_status __wrap_wipe_store(struct ocop_store *s, const char *reason,
-                                   struct ocop_error *err);
+enum ocop_status __wrap_wipe_store(struct ocop_store *s, const struct wipe_order *order,
+                                   bool *waits, struct ocop_error *err);
 
 /* It is no transaction, and takes the files of the scene with it. */
-enum ocop_status __wrap_wipe_store(struct ocop_store *s, const char *reason, struct ocop_error *err)
+enum ocop_status __wrap_wipe_store(struct ocop_store *s, const struct wipe_order *order,
+                                   bool *waits, struct ocop_error *err)
 {
     (void)s;
-    return err_set(err, OCOP_EWIPED, "wiped: %.200s", reason);
+    *waits = false;
+    return err_set(err, OCOP_EWIPED, "wiped: %.200s", order->reason);
 }
 
 /* --- transactions within the scene's ---------------------------------------------------------- */

@@ -706,6 +706,41 @@ static void a_wipe_at_once_waits_for_nothing(void **state)
     assert_false(on_disk(w, 1, secret_text));
 }
 
+static bool records_meanwhile(void *user, const struct ocop_sync_summary *sum, const char *doing)
+{
+    struct world *w = user;
+    if (strcmp(doing, "files") == 0 && sum->round_trips == 1)
+        world_inspect(w, 1, "fail");
+    return true;
+}
+
+/* Contents may go up for minutes, and the officer goes on working. */
+static void a_wipe_waits_for_what_is_submitted_while_contents_go_up(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    struct ocop_id record = world_inspect(w, 1, "pass"), id;
+    struct ocop_sync_options o = {.progress = records_meanwhile, .user = w, .max_round_trips = 3};
+    struct ocop_sync_summary sum;
+    struct ocop_store_status s;
+    struct ocop_attachment a = {
+        .bytes = "%PDF-1.4", .len = 8, .fd = -1, .role = "document", .name = "a.pdf"};
+    assert_int_equal(ocop_attach(w->stores[1], &record, &a, &id, &err), OCOP_OK);
+    judge(w, 1, DEVICE_WIPE);
+    assert_int_equal(ocop_sync(w->stores[1], &o, &sum, &err), OCOP_OK); /* the trips are made */
+    assert_int_equal(sum.files_sent, 1);
+    assert_int_equal(sum.left, 1);
+    assert_false(sum.complete);
+    assert_int_equal(ocop_store_status(w->stores[1], &s, NULL), OCOP_OK);
+    assert_false(s.wiped);
+    a.bytes = "%PDF-1.5";
+    assert_int_equal(ocop_attach(w->stores[1], &record, &a, &id, &err), OCOP_OK);
+    o.max_round_trips = 0;
+    assert_int_equal(ocop_sync(w->stores[1], &o, NULL, &err), OCOP_EWIPED);
+    assert_non_null(strstr(err.text, "0 others"));
+    assert_int_equal(world_count(w, "SELECT count(*) FROM inspection"), 3);
+}
+
 /* What cannot be taken now keeps the store whole. */
 static void a_wipe_that_cannot_get_its_work_through_does_not_begin(void **state)
 {
@@ -916,6 +951,7 @@ int main(void)
         T(a_certificate_is_good_only_for_its_device_and_unchanged),
         T(a_certificate_that_is_out_of_date_is_replaced),
         T(a_wipe_waits_for_what_was_not_sent_and_leaves_nothing),
+        T(a_wipe_waits_for_what_is_submitted_while_contents_go_up),
         T(a_wipe_at_once_waits_for_nothing),
         T(a_wipe_that_cannot_get_its_work_through_does_not_begin),
         T(a_wipe_that_was_cut_short_is_finished_when_the_store_is_opened),
