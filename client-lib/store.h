@@ -475,6 +475,9 @@ OCOP_MUST_USE enum ocop_status store_files_moving(struct ocop_store *s, bool dow
                                                   const struct id *of, struct arena *a,
                                                   struct file_row **out, size_t *count,
                                                   struct ocop_error *err);
+/** How many are to be sent. */
+OCOP_MUST_USE enum ocop_status store_files_to_send(struct ocop_store *s, uint64_t *count,
+                                                   struct ocop_error *err);
 /** Those that are here and at the registry, which travelled longest ago first. */
 OCOP_MUST_USE enum ocop_status store_files_spare(struct ocop_store *s, struct arena *a,
                                                  struct file_row **out, size_t *count,
@@ -492,6 +495,10 @@ OCOP_MUST_USE enum ocop_status store_file_removed(struct ocop_store *s, const st
 OCOP_MUST_USE enum ocop_status store_file_named(struct ocop_store *s,
                                                 const uint8_t hash[FILE_HASH_LEN], bool *out,
                                                 struct ocop_error *err);
+/** ... one of this device's officer? */
+OCOP_MUST_USE enum ocop_status store_file_own(struct ocop_store *s,
+                                              const uint8_t hash[FILE_HASH_LEN], bool *out,
+                                              struct ocop_error *err);
 /** Has the office removed all that name it? */
 OCOP_MUST_USE enum ocop_status store_file_gone(struct ocop_store *s,
                                                const uint8_t hash[FILE_HASH_LEN], bool *out,

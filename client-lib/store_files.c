@@ -141,6 +141,20 @@ enum ocop_status store_files_moving(struct ocop_store *s, bool down, const struc
     return get_files(s, st, a, out, count, err);
 }
 
+enum ocop_status store_files_to_send(struct ocop_store *s, uint64_t *count, struct ocop_error *err)
+{
+    sqlite3_stmt *st = NULL;
+    int64_t n = 0;
+    enum ocop_status status = store_ask(s, Q_FILES_TO_SEND_COUNT, &st, err);
+
+    *count = 0;
+    if (status)
+        return status;
+    status = one_number(s, st, &n, err);
+    *count = (uint64_t)n;
+    return status;
+}
+
 enum ocop_status store_files_doubt(struct ocop_store *s, struct ocop_error *err)
 {
     sqlite3_stmt *st = NULL;
@@ -182,6 +196,12 @@ enum ocop_status store_file_named(struct ocop_store *s, const uint8_t hash[FILE_
                                   bool *out, struct ocop_error *err)
 {
     return of_hash(s, Q_FILE_NAMED, hash, out, err);
+}
+
+enum ocop_status store_file_own(struct ocop_store *s, const uint8_t hash[FILE_HASH_LEN], bool *out,
+                                struct ocop_error *err)
+{
+    return of_hash(s, Q_FILE_OWN, hash, out, err);
 }
 
 enum ocop_status store_file_gone(struct ocop_store *s, const uint8_t hash[FILE_HASH_LEN], bool *out,

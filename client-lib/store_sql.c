@@ -36,6 +36,12 @@
 #define OF_RECORD_OR_ANY                                                                           \
     "(?1 IS NULL OR EXISTS (SELECT 1 FROM attachment AS t WHERE t.hash = f.hash "                  \
     "AND (t.record_id = ?1 OR t.id = ?1)))"
+/* A record of the registry's names it, or it is owed for one that left. */
+#define TO_SEND                                                                                    \
+    "here = 1 AND central = 0 AND (wanted > 0 OR EXISTS (SELECT 1 FROM attachment AS t "           \
+    "WHERE t.hash = f.hash AND t.removed_ms IS NULL AND (NOT EXISTS "                              \
+    "(SELECT 1 FROM outbox WHERE record = t.id) OR EXISTS (SELECT 1 FROM base "                    \
+    "WHERE record = t.id))))"
 
 static const char *const questions[Q_COUNT] = {
     [Q_DATA_VERSION] = "PRAGMA data_version",
@@ -155,12 +161,9 @@ static const char *const questions[Q_COUNT] = {
                    "sum = excluded.sum",
     [Q_FILE_DELETE] = "DELETE FROM file WHERE hash = ?1",
     [Q_FILES_HERE] = "SELECT " FILE_COLUMNS " FROM file WHERE here = 1 ORDER BY size, hash",
-    [Q_FILES_TO_SEND] =
-        "SELECT " FILE_COLUMNS " FROM file AS f WHERE here = 1 AND central = 0 "
-        "AND " OF_RECORD_OR_ANY " AND (wanted > 0 OR EXISTS (SELECT 1 FROM attachment AS t "
-        "WHERE t.hash = f.hash AND t.removed_ms IS NULL AND (NOT EXISTS "
-        "(SELECT 1 FROM outbox WHERE record = t.id) OR EXISTS (SELECT 1 FROM base "
-        "WHERE record = t.id)))) ORDER BY size, hash LIMIT ?2",
+    [Q_FILES_TO_SEND] = "SELECT " FILE_COLUMNS " FROM file AS f WHERE " TO_SEND
+                        " AND " OF_RECORD_OR_ANY " ORDER BY size, hash LIMIT ?2",
+    [Q_FILES_TO_SEND_COUNT] = "SELECT count(*) FROM file AS f WHERE " TO_SEND,
     [Q_FILES_TO_FETCH] = "SELECT " FILE_COLUMNS " FROM file AS f WHERE here = 0 AND wanted = 1 "
                          "AND " OF_RECORD_OR_ANY " ORDER BY size, hash LIMIT ?2",
     [Q_FILES_SPARE] = /* not while a name of it is to be sent: what has it there may be removed */
@@ -182,6 +185,8 @@ static const char *const questions[Q_COUNT] = {
                        "wanted, 0, tried_ms) WHERE central = 1 AND hash = (SELECT t.hash FROM "
                        "attachment AS t WHERE t.id = ?1)",
     [Q_FILE_NAMED] = "SELECT EXISTS (SELECT 1 FROM attachment WHERE hash = ?1)",
+    [Q_FILE_OWN] = "SELECT EXISTS (SELECT 1 FROM attachment WHERE hash = ?1 AND officer_id = "
+                   "(SELECT value FROM meta WHERE key = 'officer'))",
     [Q_FILE_GONE] = "SELECT coalesce(min(removed_ms IS NOT NULL), 0) FROM attachment "
                     "WHERE hash = ?1",
     [Q_FILES_OWED] = "SELECT count(*), coalesce(sum(size), 0) FROM file AS f WHERE here = 1 "

@@ -2,6 +2,7 @@
  * a reply is taken, never while waiting. Knows neither SQL nor what a reply means (reply.c). */
 #include "sync.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "device_keys.h"
@@ -50,6 +51,7 @@ struct run {
     char wipe_reason[OCOP_ERROR_TEXT_MAX];
     bool wipe;        /* ordered, and no change is to be waited for ... */
     bool wipe_now;    /* ... nor a file */
+    uint64_t settled; /* files that a wipe waits for in vain */
     bool wiped;       /* it was before; the server may not know yet */
     bool numbered;    /* the number of its first request is stored */
     bool show, shown; /* the certificate: in the next request; in one of this sync */
@@ -737,31 +739,39 @@ static enum ocop_status tell_wiped(struct run *r, struct ocop_error *err)
     return st;
 }
 
-/* What was submitted while contents went up is to be sent before: the sync goes round again, and is
- * told anew what the office wants. */
-static enum ocop_status wipe_waits(struct run *r, struct ocop_error *err)
+/* With the lock. What was submitted while contents went up makes the sync go round again, where it
+ * is told anew what the office wants. Contents had their chance: what the caller's policy or the
+ * registry did not let through now waits for another sync. */
+static enum ocop_status wipe_waits(struct run *r, const struct wipe_waits *for_what,
+                                   struct ocop_error *err)
 {
     unsigned count[6];
+    enum ocop_status st = count_left(r, count, err);
 
     r->wipe = r->connected = r->sum->complete = false;
-    r->more = true;
-    return count_left(r, count, err);
+    r->more = for_what->changes;
+    if (st || for_what->changes)
+        return st;
+    return err_set(err, OCOP_EBUSY,
+                   "the office wants this store wiped; before that %" PRIu64
+                   " files are to be sent, which could not go now: sync again where they may",
+                   for_what->files);
 }
 
 static enum ocop_status wipe(struct run *r, struct ocop_error *err)
 {
-    const struct wipe_order order = {r->wipe_reason, r->wipe_now};
+    const struct wipe_order order = {r->wipe_reason, r->wipe_now, r->settled};
+    struct wipe_waits waits = {.changes = false};
     struct ocop_store *s = r->s;
-    bool waits = false;
     enum ocop_status st = OCOP_OK;
 
     (void)pthread_mutex_lock(&s->lock);
     if (r->wipe)
         st = wipe_store(s, &order, &waits, err);
-    if (!st && waits)
-        st = wipe_waits(r, err);
+    if (!st && (waits.changes || waits.files))
+        st = wipe_waits(r, &waits, err);
     (void)pthread_mutex_unlock(&s->lock);
-    if (st || waits)
+    if (st || r->more)
         return st;
     st = tell_wiped(r, NULL);
     if (st)
@@ -781,10 +791,12 @@ static int connect_ms(const struct ocop_sync_options *o)
 static enum ocop_status files(struct run *r, const char *server, struct ocop_error *err)
 {
     const struct ocop_sync_options *o = r->options;
-    struct travel_options t = {server, r->link, o, r->sum, false};
+    struct travel_options t = {.server = server, .link = r->link, .sync = o, .sum = r->sum};
     enum ocop_status st = OCOP_OK;
 
     t.up_only = o->send_only || r->wipe;
+    t.settled = r->wipe ? &r->settled : NULL;
+    r->settled = 0;
     if (o->files == OCOP_FILES_NONE || (o->files == OCOP_FILES_UNMETERED && o->metered))
         return OCOP_OK;
     if (!r->connected && !travel_spent(&t)) {

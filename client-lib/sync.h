@@ -38,13 +38,20 @@ OCOP_MUST_USE enum ocop_status client_server_key(struct ocop_store *s,
 /* A wipe as the office ordered it. */
 struct wipe_order {
     const char *reason;
-    bool now; /* nothing is waited for */
+    bool now;         /* nothing is waited for */
+    uint64_t settled; /* contents that are not waited for: travel.h */
 };
 
-/** Wipe the store, with the lock. May be cut short: the next ocop_open ends it (wipe.c). *waits:
- *  something is to be sent before, and nothing has changed. */
+/* What is to be sent before. */
+struct wipe_waits {
+    bool changes;
+    uint64_t files;
+};
+
+/** Wipe the store, with the lock. May be cut short: the next ocop_open ends it (wipe.c). When
+ *  something is in *waits, nothing has changed. */
 OCOP_MUST_USE enum ocop_status wipe_store(struct ocop_store *s, const struct wipe_order *order,
-                                          bool *waits, struct ocop_error *err);
+                                          struct wipe_waits *waits, struct ocop_error *err);
 /** What is left of one that was begun: the files, whose key is gone, and the rows. */
 OCOP_MUST_USE enum ocop_status wipe_finish(struct ocop_store *s, struct ocop_error *err);
 /** OCOP_EWIPED with what was said of it. */

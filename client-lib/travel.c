@@ -28,6 +28,7 @@ struct moving {
     bool proved;   /* a proof was asked for */
     bool removed;  /* by the registry's office: it is not to be sent */
     bool unnamed;  /* the registry knows of nothing for which this device may send it */
+    bool spoilt;   /* this device cannot read it, and nothing else is the matter with its disk */
     bool answered; /* it was heard how much of it is there */
     unsigned begun;
     uint64_t most; /* bytes that were there, since it began */
@@ -267,6 +268,7 @@ static void give_up(struct moving *m)
 static void unreadable(struct travel *t, struct moving *m, enum ocop_status st)
 {
     env_log(t->s->env, ENV_WARN, "file_unreadable", "status=%s", err_name(st));
+    m->spoilt = st == OCOP_ENOTFOUND || content_fails_alone(&t->d, m->row.hash, st);
     give_up(m);
 }
 
@@ -413,12 +415,17 @@ static enum ocop_status make_request(struct travel *t, struct lane *l, bool *emp
 
 /* --- a reply --------------------------------------------------------------------------------- */
 
-static struct moving *find(struct travel *t, const ProtobufCBinaryData *hash)
+static struct moving *find(struct travel *t, struct span hash)
 {
-    for (size_t i = 0; hash->len == FILE_HASH_LEN && i < t->count; i++)
-        if (memcmp(t->v[i].row.hash, hash->data, FILE_HASH_LEN) == 0)
+    for (size_t i = 0; i < t->count; i++)
+        if (span_eq(span_of(t->v[i].row.hash, FILE_HASH_LEN), hash))
             return &t->v[i];
     return NULL;
+}
+
+static struct moving *find_told(struct travel *t, const ProtobufCBinaryData *hash)
+{
+    return find(t, span_of(hash->data, hash->len));
 }
 
 static bool any_gone(const struct moving *m)
@@ -554,13 +561,13 @@ static enum ocop_status take_files(struct travel *t, const Ocop__Sync__FilesRepl
     enum ocop_status st = OCOP_OK;
 
     for (size_t i = 0; !st && i < reply->n_chunks; i++) {
-        struct moving *m = find(t, &reply->chunks[i]->hash);
+        struct moving *m = find_told(t, &reply->chunks[i]->hash);
         if (m && m->down && m->phase == MOVING && reply->chunks[i]->index < m->chunks)
             st = take_chunk(t, m, reply->chunks[i], more, err);
     }
     for (size_t i = 0; !st && i < reply->n_states; i++) {
         const Ocop__Sync__FileState *f = reply->states[i];
-        struct moving *m = find(t, &f->hash);
+        struct moving *m = find_told(t, &f->hash);
         if (!m || m->phase == ENDED)
             continue;
         if (!m->down)
@@ -760,6 +767,42 @@ static void travel_close(struct travel *t)
     arena_fini(&t->scratch);
 }
 
+/* What the registry's office has removed, what cannot be read here, and what others attached and
+ * the registry does not want of this device: whoever waits for it to be sent waits in vain. `row`
+ * is as stored, `m` what came of it in this sync, if anything. */
+static enum ocop_status is_settled(struct travel *t, const struct file_row *row,
+                                   const struct moving *m, bool *out, struct ocop_error *err)
+{
+    bool own;
+    enum ocop_status st;
+
+    *out = m && (m->removed || m->spoilt);
+    if (!m || !m->unnamed || (row->wanted && !row->asked))
+        return OCOP_OK;
+    st = store_file_own(t->s, row->hash, &own, err);
+    *out = *out || !own;
+    return st;
+}
+
+static enum ocop_status count_settled(struct travel *t, struct ocop_error *err)
+{
+    struct file_row *up;
+    size_t count = 0;
+    enum ocop_status st = client_read(t->s, err);
+
+    *t->o->settled = 0;
+    if (st)
+        return st;
+    st = store_files_moving(t->s, false, NULL, &t->arena, &up, &count, err);
+    for (size_t i = 0; !st && i < count; i++) {
+        bool settled;
+        st = is_settled(t, &up[i], find(t, span_of(up[i].hash, FILE_HASH_LEN)), &settled, err);
+        *t->o->settled += !st && settled;
+    }
+    client_read_end(t->s);
+    return st;
+}
+
 enum ocop_status travel_files(struct ocop_store *s, const struct travel_options *o,
                               struct ocop_error *err)
 {
@@ -782,19 +825,15 @@ enum ocop_status travel_files(struct ocop_store *s, const struct travel_options 
         t.v[i].changed = t.v[i].changed || t.v[i].phase != ENDED;
     }
     noted = t.count ? note_changed(&t, st ? NULL : err) : OCOP_OK;
+    if (!st && !noted && o->settled)
+        noted = count_settled(&t, err);
     travel_close(&t);
     return st ? st : noted;
 }
 
 bool travel_waits(struct ocop_store *s)
 {
-    struct arena a;
-    struct file_row *up;
-    size_t count = 0;
+    uint64_t count;
 
-    arena_init(&a, MIB(1));
-    if (store_files_moving(s, false, NULL, &a, &up, &count, NULL) != OCOP_OK)
-        count = 1; /* who cannot be asked may have some */
-    arena_fini(&a);
-    return count > 0;
+    return store_files_to_send(s, &count, NULL) != OCOP_OK || count > 0; /* or may have some */
 }

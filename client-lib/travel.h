@@ -9,7 +9,8 @@ struct travel_options {
     struct link *link;  /* connected; stays the caller's */
     const struct ocop_sync_options *sync;
     struct ocop_sync_summary *sum;
-    bool up_only; /* nothing is fetched */
+    bool up_only;      /* nothing is fetched */
+    uint64_t *settled; /* may be NULL: of what is still to be sent, that which never can be */
 };
 
 /** Has this sync made all its round trips? Then nothing goes, and what was to go is counted. */

@@ -1,5 +1,6 @@
 /* A wipe ordered by the office: when, what is said of it, and the last word to the server. Knows no
  * SQL. */
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "files.h"
@@ -26,41 +27,54 @@ enum ocop_status wipe_finish(struct ocop_store *s, struct ocop_error *err)
     return st ? st : store_wipe_finish(s, err);
 }
 
+static enum ocop_status look(struct ocop_store *s, const struct wipe_order *order, unsigned ready,
+                             struct wipe_waits *waits, struct ocop_error *err)
+{
+    size_t unacked = 0;
+    uint64_t files = 0;
+    enum ocop_status st = store_sealed_unacked_count(s, &s->me.replica, &unacked, err);
+
+    if (!st)
+        st = store_files_to_send(s, &files, err);
+    waits->changes = ready > 0 || unacked > 0;
+    waits->files = files > order->settled ? files - order->settled : 0;
+    return st;
+}
+
 /* In the transaction that begins it: what was submitted until then is seen, and nothing is
  * submitted after it. */
-static enum ocop_status begin(struct ocop_store *s, const struct wipe_order *order, bool *waits,
-                              struct ocop_error *err)
+static enum ocop_status begin(struct ocop_store *s, const struct wipe_order *order,
+                              struct wipe_waits *waits, struct ocop_error *err)
 {
     char text[OCOP_ERROR_TEXT_MAX];
     unsigned count[6], lost;
-    size_t unacked;
+    uint64_t files = 0, bytes;
     enum ocop_status st = lost_count(s, count, &lost, err);
 
+    if (!st && !order->now)
+        st = look(s, order, count[OUTBOX_READY], waits, err);
     if (!st)
-        st = store_sealed_unacked_count(s, &s->me.replica, &unacked, err);
-    if (st)
+        st = store_files_owed(s, &files, &bytes, err);
+    if (st || waits->changes || waits->files)
         return st;
-    *waits = !order->now && (count[OUTBOX_READY] > 0 || unacked > 0);
-    if (*waits)
-        return OCOP_OK;
-    (void)snprintf(
-        text, sizeof text,
-        "wiped by the office: %.*s. Never sent: %u drafts, %u refused changes, %u others",
-        (int)text_cut(order->reason, 160), order->reason, count[OUTBOX_DRAFT],
-        count[OUTBOX_REFUSED], count[OUTBOX_READY] + count[OUTBOX_SEALED]);
+    (void)snprintf(text, sizeof text,
+                   "wiped by the office: %.*s. Never sent: %u drafts, %u refused changes, "
+                   "%u others, %" PRIu64 " files",
+                   (int)text_cut(order->reason, 160), order->reason, count[OUTBOX_DRAFT],
+                   count[OUTBOX_REFUSED], count[OUTBOX_READY] + count[OUTBOX_SEALED], files);
     return store_wipe_begin(s, text, lost, err);
 }
 
-enum ocop_status wipe_store(struct ocop_store *s, const struct wipe_order *order, bool *waits,
-                            struct ocop_error *err)
+enum ocop_status wipe_store(struct ocop_store *s, const struct wipe_order *order,
+                            struct wipe_waits *waits, struct ocop_error *err)
 {
     enum ocop_status st = client_begin(s, err);
 
-    *waits = false;
+    *waits = (struct wipe_waits){.changes = false};
     if (st)
         return st;
     st = client_end(s, begin(s, order, waits, err), err);
-    if (st || *waits)
+    if (st || waits->changes || waits->files)
         return st;
     device_codes_forget(s);
     device_scope_forget(s);

@@ -129,14 +129,14 @@ int __wrap_crypto_sign_verify_detached(const unsigned char *signature, const uns
 /* --- a wipe ---------------------------------------------------------------------------------- */
 
 enum ocop_status __wrap_wipe_store(struct ocop_store *s, const struct wipe_order *order,
-                                   bool *waits, struct ocop_error *err);
+                                   struct wipe_waits *waits, struct ocop_error *err);
 
 /* It is no transaction, and takes the files of the scene with it. */
 enum ocop_status __wrap_wipe_store(struct ocop_store *s, const struct wipe_order *order,
-                                   bool *waits, struct ocop_error *err)
+                                   struct wipe_waits *waits, struct ocop_error *err)
 {
     (void)s;
-    *waits = false;
+    *waits = (struct wipe_waits){.changes = false};
     return err_set(err, OCOP_EWIPED, "wiped: %.200s", order->reason);
 }
 

@@ -674,6 +674,24 @@ static void a_device_that_is_to_be_wiped_brings_its_contents_first(void **state)
     free(lost);
 }
 
+/* It could not go, and the store is all there is of it. */
+static void a_wipe_waits_for_a_registry_that_is_full(void **state)
+{
+    struct world *w = *state;
+    struct photo *p = photo(3 * CHUNK, 72);
+    struct ocop_error err = {0};
+    attach(w, 1, world_inspect(w, 1, "pass"), p);
+    world_state(w, 1, DEVICE_WIPE);
+    no_room = true;
+    assert_int_equal(ocop_sync(w->stores[1], NULL, NULL, &err), OCOP_EBUSY);
+    no_room = false;
+    assert_non_null(strstr(err.text, "1 files are to be sent"));
+    expect_here(w, 1, p);
+    assert_int_equal(ocop_sync(w->stores[1], NULL, NULL, &err), OCOP_EWIPED);
+    assert_true(at_centre(w, p));
+    free(p);
+}
+
 /* What the registry before it had said counts no more: each content is asked about again. */
 static void a_restored_registry_gets_what_it_lacks(void **state)
 {
@@ -833,6 +851,7 @@ int main(void)
         TEST(what_a_full_registry_does_not_take_waits_and_is_told_by_both),
         TEST(who_is_over_budget_or_revoked_sends_nothing_and_loses_nothing),
         TEST(a_device_that_is_to_be_wiped_brings_its_contents_first),
+        TEST(a_wipe_waits_for_a_registry_that_is_full),
         TEST(a_restored_registry_gets_what_it_lacks),
         TEST(what_was_not_sent_is_never_let_go),
         TEST(what_travelled_longest_ago_is_let_go_first),

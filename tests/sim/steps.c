@@ -417,7 +417,8 @@ static bool may_return(struct device *d, enum ocop_status st)
         return (s->faults & FAULT_NET) || (!d->enrolled && s->restores > 0);
     case OCOP_ELIMIT: /* a disk that is full of files */
         return s->files && (s->faults & FAULT_DISK);
-    case OCOP_EBUSY:
+    case OCOP_EBUSY: /* besides: it is to be wiped, and has contents that may not go now */
+        return d->revoked || (s->faults & (FAULT_CRASH | FAULT_DISK));
     case OCOP_EDB:
     case OCOP_EBROKEN:
     case OCOP_EIO:

@@ -647,8 +647,9 @@ public final class FieldStore implements AutoCloseable {
      * @throws OcopException with {@link OcopException#getSummary} of what was done: {@link
      *     Status#ENOTENROLLED}; {@link Status#ENET}, {@link Status#ETIMEOUT}; {@link
      *     Status#ECANCELLED} by {@link #cancel}, {@link #close} or the listener; {@link Status#EBUSY}
-     *     the server asks to come back after {@link SyncSummary#getRetryAfterMs}, or another sync of
-     *     this store is running; {@link Status#EAUTH} not our server; {@link Status#EREVOKED} nothing
+     *     the server asks to come back after {@link SyncSummary#getRetryAfterMs}, another sync of
+     *     this store is running, or it is to be wiped and contents are to be sent first that could not
+     *     go now; {@link Status#EAUTH} not our server; {@link Status#EREVOKED} nothing
      *     on the device was deleted; {@link Status#EWIPED}; {@link Status#ESUSPENDED} what is recorded
      *     waits; {@link Status#EVERSION} the server does not speak this version
      */

@@ -1,0 +1,155 @@
+/* A store that the office wants wiped: what is brought before, what keeps it waiting and what does
+ * not. What is left of it is in test_states. */
+#include "test.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "photos.h"
+
+static void expect_wiped(struct world *w, unsigned n, bool wiped)
+{
+    struct ocop_store_status s;
+    assert_int_equal(ocop_store_status(w->stores[n], &s, NULL), OCOP_OK);
+    assert_true(s.wiped == wiped);
+}
+
+/* --- what is brought before --------------------------------------------------------------------
+ */
+
+/* What this sync may not send is waited for, and said; the next that may send it brings it. */
+static void expect_brought(struct world *w, const struct ocop_sync_options *o)
+{
+    struct ocop_error err = {0};
+    struct ocop_sync_summary sum;
+    struct photo *p = photo(12 * CHUNK, 90);
+    attach(w, 1, world_inspect(w, 1, "pass"), p);
+    world_state(w, 1, DEVICE_WIPE);
+    assert_int_equal(ocop_sync(w->stores[1], o, &sum, &err), OCOP_EBUSY);
+    assert_non_null(strstr(err.text, "wants this store wiped; before that 1 files are to be sent"));
+    assert_false(sum.complete);
+    expect_wiped(w, 1, false);
+    expect_here(w, 1, p);
+    assert_int_equal(ocop_sync(w->stores[1], NULL, &sum, &err), OCOP_EWIPED);
+    assert_int_equal(sum.files_sent, 1);
+    assert_non_null(strstr(err.text, "0 others, 0 files"));
+    assert_true(at_centre(w, p));
+    free(p);
+}
+
+static void a_wipe_waits_while_no_files_may_go(void **state)
+{
+    expect_brought(*state, &(struct ocop_sync_options){.files = OCOP_FILES_NONE});
+}
+
+static void a_wipe_waits_while_the_network_is_metered(void **state)
+{
+    expect_brought(*state,
+                   &(struct ocop_sync_options){.files = OCOP_FILES_UNMETERED, .metered = true});
+}
+
+static void a_wipe_waits_while_only_small_files_may_go(void **state)
+{
+    expect_brought(*state, &(struct ocop_sync_options){.file_bytes_max = 1000});
+}
+
+static void a_wipe_waits_while_only_files_of_another_record_may_go(void **state)
+{
+    struct ocop_id other = world_inspect(*state, 1, "pass");
+    expect_brought(*state, &(struct ocop_sync_options){.files_of = &other});
+}
+
+static void a_wipe_waits_when_the_budget_is_spent(void **state)
+{
+    expect_brought(*state, &(struct ocop_sync_options){.files_bytes_max = CHUNK});
+}
+
+static void a_wipe_waits_when_the_round_trips_are_made(void **state)
+{
+    expect_brought(*state, &(struct ocop_sync_options){.max_round_trips = 1});
+}
+
+/* --- what is not waited for --------------------------------------------------------------------
+ */
+
+static void spoil(struct world *w, const struct photo *p, const char *how)
+{
+    char command[512], name[CONTENT_NAME_LEN + 1];
+    content_name(p->hash, name);
+    snprintf(command, sizeof command, "%s %s/1.ocop.blobs/%.2s/%s", how, w->dir, name, name);
+    assert_int_equal(system(command), 0);
+}
+
+static void a_wipe_does_not_wait_for_what_cannot_be_read(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    struct ocop_sync_summary sum;
+    struct photo *cut = photo(2 * CHUNK, 91), *gone = photo(CHUNK, 92), *good = photo(CHUNK, 93);
+    struct ocop_id record = world_inspect(w, 1, "pass");
+    attach(w, 1, record, cut);
+    attach(w, 1, record, gone);
+    attach(w, 1, record, good);
+    spoil(w, cut, "truncate -s 1000");
+    spoil(w, gone, "rm");
+    world_state(w, 1, DEVICE_WIPE);
+    const struct ocop_sync_options none = {.files = OCOP_FILES_NONE};
+    assert_int_equal(ocop_sync(w->stores[1], &none, &sum, &err), OCOP_EBUSY);
+    assert_int_equal(ocop_sync(w->stores[1], NULL, &sum, &err), OCOP_EWIPED);
+    assert_true(at_centre(w, good));
+    free(cut);
+    free(gone);
+    free(good);
+}
+
+static void a_wipe_waits_for_no_draft_and_says_how_much_is_lost(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    struct photo *p = photo(CHUNK, 94);
+    attach(w, 1, world_draft(w, 1), p);
+    world_state(w, 1, DEVICE_WIPE);
+    assert_int_equal(ocop_sync(w->stores[1], NULL, NULL, &err), OCOP_EWIPED);
+    assert_non_null(strstr(err.text, "Never sent: 2 drafts, 0 refused changes, 0 others, 1 files"));
+    free(p);
+}
+
+/* What was fetched is offered to a restored registry. Its record has left since, of which a device
+ * that is to be wiped hears no more: it is not taken. */
+static void a_wipe_does_not_wait_for_what_others_attached(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    struct photo *p = photo(CHUNK, 95);
+    attach(w, 0, world_inspect(w, 0, "pass"), p);
+    world_sync(w, 0);
+    world_sync(w, 1);
+    fetch(w, 1, p->id);
+    assert_int_equal(world_sync(w, 1).files_received, 1);
+    world_backup(w);
+    world_restore(w);
+    world_sync(w, 0);
+    sync(w, 1, &(struct ocop_sync_options){.files = OCOP_FILES_NONE});
+    world_move(w, KIND_INSPECTION, p->record, &w->other_commune);
+    world_state(w, 1, DEVICE_WIPE);
+    assert_int_equal(ocop_sync(w->stores[1], NULL, NULL, &err), OCOP_EWIPED);
+    free(p);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_world, world_teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(a_wipe_waits_while_no_files_may_go),
+        TEST(a_wipe_waits_while_the_network_is_metered),
+        TEST(a_wipe_waits_while_only_small_files_may_go),
+        TEST(a_wipe_waits_while_only_files_of_another_record_may_go),
+        TEST(a_wipe_waits_when_the_budget_is_spent),
+        TEST(a_wipe_waits_when_the_round_trips_are_made),
+        TEST(a_wipe_does_not_wait_for_what_cannot_be_read),
+        TEST(a_wipe_waits_for_no_draft_and_says_how_much_is_lost),
+        TEST(a_wipe_does_not_wait_for_what_others_attached),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
