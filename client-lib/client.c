@@ -262,7 +262,7 @@ static enum ocop_status open_store(const char *path, const struct ocop_options *
     st = store_open(s, path, o->must_exist, o->vfs, span_of(o->key, o->key ? o->key_len : 0), err);
     if (!st)
         st = store_identity(s, err);
-    if (!st && s->me.wiped == WIPED_BEGUN)
+    if (!st)
         st = wipe_finish(s, err);
     if (st) {
         s->link = NULL; /* not ours unless the store is */
@@ -374,6 +374,16 @@ static enum ocop_status same_registry(struct ocop_store *s, const struct invitat
     return err_set(err, OCOP_ESTATE,
                    "this store is enrolled in another registry, or the invitation is older than "
                    "the registry's root key; ask for a new one, or make a new store");
+}
+
+/* Of the officer before nothing may be here any more. */
+static enum ocop_status ready_to_enrol(struct ocop_store *s, struct ocop_error *err)
+{
+    enum ocop_status st = client_begin(s, err); /* what another process did is known then */
+
+    if (!st)
+        st = client_end(s, OCOP_OK, err);
+    return st ? st : wipe_finish(s, err);
 }
 
 /* Keys and replica id are made once and stored before anything is sent, so that repeating an
@@ -674,7 +684,9 @@ enum ocop_status ocop_enrol(struct ocop_store *s, const char *code, const char *
     buf_init(&answer, FRAME_BYTES_MAX);
     arena_init(&a, REPLY_INFLATED_MAX * 2);
     allocator = arena_allocator(&a);
-    st = make_keys(s, &in, err);
+    st = ready_to_enrol(s, err);
+    if (!st)
+        st = make_keys(s, &in, err);
     if (!st)
         st = enrol_request(s, &in, name, &n, &frame, err);
     if (st)

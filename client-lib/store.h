@@ -26,7 +26,7 @@ enum outbox_state {
 /* How far a wipe has come. */
 enum wiped {
     WIPED_NOT,
-    WIPED_BEGUN,  /* the keys are gone; the rest goes now, or when the store is opened next */
+    WIPED_BEGUN,  /* the keys are gone; the rest goes now, or before the store is used again */
     WIPED_UNTOLD, /* all is gone but what it takes to tell the server so */
     WIPED_TOLD
 };
@@ -214,8 +214,10 @@ OCOP_MUST_USE enum ocop_status store_identity(struct ocop_store *s, struct ocop_
 OCOP_MUST_USE enum ocop_status store_wipe_begin(struct ocop_store *s, const char *reason,
                                                 unsigned lost, struct ocop_error *err);
 /** All rows go, out of the file too as far as SQLite can. May be repeated. In a transaction of its
- *  own, as the next. */
-OCOP_MUST_USE enum ocop_status store_wipe_finish(struct ocop_store *s, struct ocop_error *err);
+ *  own, as the next two. */
+OCOP_MUST_USE enum ocop_status store_wipe_rows(struct ocop_store *s, struct ocop_error *err);
+/** Nothing is left but what it takes to tell the server so. */
+OCOP_MUST_USE enum ocop_status store_wipe_done(struct ocop_store *s, struct ocop_error *err);
 /** The server knows: what it took to tell it goes too. */
 OCOP_MUST_USE enum ocop_status store_wipe_told(struct ocop_store *s, struct ocop_error *err);
 /** As if nothing had been here: to enrol anew. Inside a transaction. */

@@ -49,20 +49,6 @@ static enum ocop_status rows_forget(struct ocop_store *s, struct ocop_error *err
     return st ? st : db_exec(db, sql_meta, err);
 }
 
-static enum ocop_status wiped_set(struct ocop_store *s, enum wiped to, const char *sql,
-                                  struct ocop_error *err)
-{
-    enum ocop_status st = client_begin(s, err);
-
-    if (st)
-        return st;
-    if (sql)
-        st = db_exec(s->db->sqlite, sql, err);
-    if (!st)
-        st = store_meta_set_int(s, "wiped", to, err);
-    return client_end(s, st ? st : store_identity(s, err), err);
-}
-
 enum ocop_status store_wipe_begin(struct ocop_store *s, const char *reason, unsigned lost,
                                   struct ocop_error *err)
 {
@@ -79,7 +65,7 @@ enum ocop_status store_wipe_begin(struct ocop_store *s, const char *reason, unsi
     return st ? st : store_identity(s, err);
 }
 
-enum ocop_status store_wipe_finish(struct ocop_store *s, struct ocop_error *err)
+enum ocop_status store_wipe_rows(struct ocop_store *s, struct ocop_error *err)
 {
     enum ocop_status st = db_exec(s->db->sqlite, sql_secure, err);
 
@@ -87,10 +73,23 @@ enum ocop_status store_wipe_finish(struct ocop_store *s, struct ocop_error *err)
         st = client_begin(s, err);
     if (st)
         return st;
+    if (s->me.wiped != WIPED_BEGUN) /* but ended, or enrolled anew, by another process */
+        return client_end(s, OCOP_OK, err);
     st = client_end(s, rows_forget(s, err), err);
     for (size_t i = 0; !st && i < sizeof sql_file / sizeof *sql_file; i++)
         st = db_exec(s->db->sqlite, sql_file[i], err);
-    return st ? st : wiped_set(s, WIPED_UNTOLD, NULL, err);
+    return st;
+}
+
+enum ocop_status store_wipe_done(struct ocop_store *s, struct ocop_error *err)
+{
+    enum ocop_status st = client_begin(s, err);
+
+    if (st)
+        return st;
+    if (s->me.wiped == WIPED_BEGUN)
+        st = store_meta_set_int(s, "wiped", WIPED_UNTOLD, err);
+    return client_end(s, st ? st : store_identity(s, err), err);
 }
 
 enum ocop_status store_wipe_told(struct ocop_store *s, struct ocop_error *err)
@@ -98,7 +97,13 @@ enum ocop_status store_wipe_told(struct ocop_store *s, struct ocop_error *err)
     enum ocop_status st = db_exec(s->db->sqlite, sql_secure, err);
 
     if (!st)
-        st = wiped_set(s, WIPED_TOLD, sql_last, err);
+        st = client_begin(s, err);
+    if (st)
+        return st;
+    st = db_exec(s->db->sqlite, sql_last, err);
+    if (!st)
+        st = store_meta_set_int(s, "wiped", WIPED_TOLD, err);
+    st = client_end(s, st ? st : store_identity(s, err), err);
     return st ? st : db_exec(s->db->sqlite, sql_file[1], err);
 }
 

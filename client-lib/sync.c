@@ -850,6 +850,8 @@ static enum ocop_status exchange(struct run *r, const char *server, struct ocop_
     enum ocop_status st = tell(r, "connecting", err);
 
     (void)pthread_mutex_lock(&r->s->lock);
+    if (!st)
+        st = wipe_finish(r->s, err); /* before the server is told that it is done */
     r->sum->complete =
         r->options->send_only && !r->wiped && nothing_to_push(r) && !travel_waits(r->s);
     (void)pthread_mutex_unlock(&r->s->lock);

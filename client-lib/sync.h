@@ -48,11 +48,13 @@ struct wipe_waits {
     uint64_t files;
 };
 
-/** Wipe the store, with the lock. May be cut short: the next ocop_open ends it (wipe.c). When
- *  something is in *waits, nothing has changed. */
+/** Wipe the store, with the lock. May be cut short: the next sync, enrolment or ocop_open ends it
+ *  (wipe.c). When something is in *waits, nothing has changed. */
 OCOP_MUST_USE enum ocop_status wipe_store(struct ocop_store *s, const struct wipe_order *order,
                                           struct wipe_waits *waits, struct ocop_error *err);
-/** What is left of one that was begun: the files, whose key is gone, and the rows. */
+/** What is left of one that was begun, if one was: the rows, and the files, whose key is gone. With
+ *  the lock, when it is known what is stored. As long as it fails the wipe counts as begun, and is
+ *  told to nobody. */
 OCOP_MUST_USE enum ocop_status wipe_finish(struct ocop_store *s, struct ocop_error *err);
 /** OCOP_EWIPED with what was said of it. */
 enum ocop_status wipe_status(const struct ocop_store *s, struct ocop_error *err);

@@ -20,11 +20,18 @@ static enum ocop_status lost_count(struct ocop_store *s, unsigned count[6], unsi
     return st;
 }
 
+/* The rows first: they can be read, and contents without their key cannot. */
 enum ocop_status wipe_finish(struct ocop_store *s, struct ocop_error *err)
 {
-    enum ocop_status st = files_clear(s, err);
+    enum ocop_status st;
 
-    return st ? st : store_wipe_finish(s, err);
+    if (s->me.wiped != WIPED_BEGUN)
+        return OCOP_OK;
+    st = store_wipe_rows(s, err);
+    if (st || s->me.wiped != WIPED_BEGUN) /* another process has come further meanwhile */
+        return st;
+    st = files_clear(s, err);
+    return st ? st : store_wipe_done(s, err);
 }
 
 static enum ocop_status look(struct ocop_store *s, const struct wipe_order *order, unsigned ready,

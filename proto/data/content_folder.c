@@ -236,9 +236,14 @@ enum ocop_status content_folder_clear(const struct content_dir *d, const char *n
 static enum ocop_status clear_folder(void *self, const char *path, const char *name,
                                      struct ocop_error *err)
 {
-    enum ocop_status st = content_each_name(path, clear_file, self, err);
+    enum ocop_status st;
 
-    (void)name;
+    (void)name; /* a file, or a link: what others, a gallery say, left beside the folders */
+    if (unlink(path) == 0 || errno == ENOENT)
+        return OCOP_OK;
+    if (errno != EISDIR && errno != EPERM)
+        return content_failed(err, "removing file", path);
+    st = content_each_name(path, clear_file, self, err);
     if (!st && rmdir(path) != 0 && errno != ENOENT)
         st = content_failed(err, "removing folder", path);
     return st;

@@ -634,14 +634,6 @@ static void a_certificate_that_is_out_of_date_is_replaced(void **state)
 
 static const char secret_text[] = "Khu rang cà phê sạch sẽ";
 
-/* Is the text in any file of the device's store? */
-static bool on_disk(struct world *w, unsigned n, const char *text)
-{
-    char command[256];
-    snprintf(command, sizeof command, "grep -qaF '%s' %s/%u.ocop*", text, w->dir, n);
-    return system(command) == 0;
-}
-
 static struct ocop_id inspect_with_notes(struct world *w, unsigned n)
 {
     char set[64];
@@ -671,7 +663,7 @@ static void a_wipe_waits_for_what_was_not_sent_and_leaves_nothing(void **state)
     assert_int_equal(ocop_new(w->stores[1], "inspection", &m, &err), OCOP_OK);
     assert_int_equal(ocop_save(w->stores[1], m, &err), OCOP_OK); /* a draft */
     ocop_free(m);
-    assert_true(on_disk(w, 1, secret_text));
+    assert_true(world_on_disk(w, 1, secret_text));
     judge(w, 1, DEVICE_WIPE);
     assert_int_equal(device_state_now(w, &replica), DEVICE_WIPE);
     assert_int_equal(ocop_sync(w->stores[1], NULL, NULL, &err), OCOP_EWIPED);
@@ -680,7 +672,7 @@ static void a_wipe_waits_for_what_was_not_sent_and_leaves_nothing(void **state)
     assert_string_equal(world_value(w, "inspection", unsent, "conclusion"), "\"pass\"");
     assert_int_equal(device_state_now(w, &replica), DEVICE_WIPED); /* it said so */
     assert_int_equal(world_count(w, "SELECT waiting FROM contact ORDER BY last_ms DESC"), 1);
-    assert_false(on_disk(w, 1, secret_text));
+    assert_false(world_on_disk(w, 1, secret_text));
     assert_int_equal(ocop_store_status(w->stores[1], &s, NULL), OCOP_OK);
     assert_true(s.wiped);
     assert_false(s.enrolled);
@@ -703,7 +695,7 @@ static void a_wipe_at_once_waits_for_nothing(void **state)
     assert_int_equal(device_state_now(w, &replica), DEVICE_WIPED);
     assert_int_equal(world_count(w, "SELECT count(*) FROM inspection"), 0);
     assert_true(world_count(w, "SELECT count(*) FROM quarantine") > 0);
-    assert_false(on_disk(w, 1, secret_text));
+    assert_false(world_on_disk(w, 1, secret_text));
 }
 
 static bool records_meanwhile(void *user, const struct ocop_sync_summary *sum, const char *doing)
@@ -752,7 +744,7 @@ static void a_wipe_that_cannot_get_its_work_through_does_not_begin(void **state)
     assert_int_equal(ocop_sync(w->stores[1], NULL, NULL, NULL), OCOP_ETIMEOUT);
     assert_int_equal(ocop_store_status(w->stores[1], &s, NULL), OCOP_OK);
     assert_false(s.wiped);
-    assert_true(on_disk(w, 1, secret_text));
+    assert_true(world_on_disk(w, 1, secret_text));
     w->links[1].drop_reply = 2; /* the second is the answer to its last word */
     assert_int_equal(ocop_sync(w->stores[1], NULL, NULL, NULL), OCOP_EWIPED);
     assert_int_equal(ocop_sync(w->stores[1], NULL, NULL, NULL), OCOP_EWIPED);
@@ -784,7 +776,7 @@ static void a_wipe_that_was_cut_short_is_finished_when_the_store_is_opened(void 
     world_relink(w, 1, &w->links[1].link);
     assert_int_equal(ocop_store_status(w->stores[1], &s, NULL), OCOP_OK);
     assert_true(s.wiped);
-    assert_false(on_disk(w, 1, secret_text));
+    assert_false(world_on_disk(w, 1, secret_text));
     assert_int_equal(ocop_sync(w->stores[1], NULL, NULL, NULL), OCOP_EWIPED);
     assert_int_equal(world_count(w, "SELECT count(*) FROM replica WHERE state = 'wiped'"), 1);
 }

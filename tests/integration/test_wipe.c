@@ -137,6 +137,93 @@ static void a_wipe_does_not_wait_for_what_others_attached(void **state)
     free(p);
 }
 
+/* --- what fails --------------------------------------------------------------------------------
+ */
+
+static const char secret_text[] = "Khu rang cà phê sạch sẽ";
+
+/* A submitted inspection with a photo and a text that is easily found. */
+static struct photo *work(struct world *w)
+{
+    struct photo *p = photo(CHUNK, 96);
+    struct ocop_id id = world_inspect(w, 1, "pass");
+    char set[64];
+    snprintf(set, sizeof set, "notes=%s", secret_text);
+    world_amend(w, 1, id, set);
+    attach(w, 1, id, p);
+    return p;
+}
+
+static int64_t told(struct world *w)
+{
+    return world_count(w, "SELECT count(*) FROM replica WHERE state = 'wiped'");
+}
+
+static void in_folder(struct world *w, const char *command, const char *name)
+{
+    char line[256];
+    snprintf(line, sizeof line, "%s %s/1.ocop.blobs/%s", command, w->dir, name);
+    assert_int_equal(system(line), 0);
+}
+
+static void a_wipe_takes_what_others_left_in_the_folder(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    struct photo *p = work(w);
+    in_folder(w, "touch", ".nomedia");
+    in_folder(w, "ln -s /", "link");
+    world_state(w, 1, DEVICE_WIPE);
+    assert_int_equal(ocop_sync(w->stores[1], NULL, NULL, &err), OCOP_EWIPED);
+    assert_int_equal(told(w), 1);
+    assert_false(world_on_disk(w, 1, secret_text));
+    assert_false(world_has_content(w, 1, p->hash));
+    free(p);
+}
+
+/* A folder where none can be is as good as a disk that fails. */
+static void a_wipe_that_fails_is_told_when_it_is_done(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    struct photo *p = work(w);
+    in_folder(w, "mkdir -p", "xx/yy");
+    world_state(w, 1, DEVICE_WIPE);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(ocop_sync(w->stores[1], NULL, NULL, &err), OCOP_EIO);
+        assert_non_null(strstr(err.text, "xx/yy"));
+        assert_int_equal(told(w), 0);
+        assert_false(world_on_disk(w, 1, secret_text)); /* of what can be read, nothing is left */
+    }
+    in_folder(w, "rmdir", "xx/yy");
+    assert_int_equal(ocop_sync(w->stores[1], NULL, NULL, &err), OCOP_EWIPED);
+    assert_int_equal(told(w), 1);
+    assert_false(world_has_content(w, 1, p->hash));
+    free(p);
+}
+
+static void enrolling_ends_a_wipe_that_failed_first(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    struct ocop_query q = {.kind = "inspection"};
+    struct ocop_list *list;
+    struct photo *p = work(w);
+    in_folder(w, "mkdir -p", "xx/yy");
+    world_state(w, 1, DEVICE_WIPE);
+    assert_int_equal(ocop_sync(w->stores[1], NULL, NULL, &err), OCOP_EIO);
+    const char *code = world_invitation(w, 0);
+    assert_int_equal(ocop_enrol(w->stores[1], code, NULL, &err), OCOP_EIO);
+    expect_wiped(w, 1, true);
+    in_folder(w, "rmdir", "xx/yy");
+    must(ocop_enrol(w->stores[1], code, NULL, &err), &err);
+    assert_false(world_has_content(w, 1, p->hash));
+    must(ocop_find(w->stores[1], &q, &list, &err), &err);
+    assert_int_equal(list->count, 0);
+    ocop_list_free(list);
+    free(p);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_world, world_teardown)
@@ -150,6 +237,9 @@ int main(void)
         TEST(a_wipe_does_not_wait_for_what_cannot_be_read),
         TEST(a_wipe_waits_for_no_draft_and_says_how_much_is_lost),
         TEST(a_wipe_does_not_wait_for_what_others_attached),
+        TEST(a_wipe_takes_what_others_left_in_the_folder),
+        TEST(a_wipe_that_fails_is_told_when_it_is_done),
+        TEST(enrolling_ends_a_wipe_that_failed_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

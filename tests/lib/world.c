@@ -332,12 +332,10 @@ static void officer_create(struct world *w, unsigned n)
     world_import(w, &c, 1);
 }
 
-void world_enrol(struct world *w, unsigned n)
+const char *world_invitation(struct world *w, unsigned n)
 {
     struct ocop_error err = {0};
     const char *code;
-    device_link(w, n);
-    officer_create(w, n);
     struct invitation_terms terms = {.officer = w->officers[n],
                                      .scope = &w->commune,
                                      .scope_count = 1,
@@ -346,6 +344,16 @@ void world_enrol(struct world *w, unsigned n)
     ok(registry_begin(w->registry, &err), &err);
     ok(invite_make(w->registry, &w->keys, &terms, &w->arena, &code, &err), &err);
     ok(registry_commit(w->registry, &err), &err);
+    return code;
+}
+
+void world_enrol(struct world *w, unsigned n)
+{
+    struct ocop_error err = {0};
+    const char *code;
+    device_link(w, n);
+    officer_create(w, n);
+    code = world_invitation(w, n);
     device_open(w, n);
     ok(ocop_enrol(w->stores[n], code, "test", &err), &err);
     world_sync(w, n);
@@ -448,6 +456,13 @@ bool world_has_content(struct world *w, unsigned n, const uint8_t hash[HASH_LEN]
     content_name(hash, name);
     snprintf(path, sizeof path, "%s/%u.ocop.blobs/%.2s/%s", w->dir, n, name, name);
     return access(path, F_OK) == 0;
+}
+
+bool world_on_disk(struct world *w, unsigned n, const char *text)
+{
+    char command[256];
+    snprintf(command, sizeof command, "grep -qsaF '%s' %s/%u.ocop*", text, w->dir, n);
+    return system(command) == 0;
 }
 
 void world_state(struct world *w, unsigned n, enum device_state state)

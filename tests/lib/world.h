@@ -97,6 +97,12 @@ void world_move(struct world *w, uint32_t kind, struct ocop_id id, const struct 
 /** Does the content of this hash lie in the folder of device n? */
 bool world_has_content(struct world *w, unsigned n, const uint8_t hash[HASH_LEN]);
 
+/** Is the text in any file of device n's store? */
+bool world_on_disk(struct world *w, unsigned n, const char *text);
+
+/** An invitation for officer `n`, to the first commune; in the arena. */
+const char *world_invitation(struct world *w, unsigned n);
+
 /** The office judges device n. */
 void world_state(struct world *w, unsigned n, enum device_state state);
 
