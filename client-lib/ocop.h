@@ -723,9 +723,10 @@ struct ocop_sync_options {
  *         OCOP_EWIPED the office had this store wiped: after what waited was sent, contents too,
  * unless it was to be at once; err says what was never sent. Contents that could not go now, by
  * these options or since the registry does not take them, keep it waiting: OCOP_EBUSY, and err says
- * so; sync again where they may go. OCOP_ESUSPENDED the office suspended it (what is
- * recorded waits, and goes when it may go on); OCOP_EVERSION the server does not speak this version
- * Blocks for the network. Call it on a thread of its own; one at a time.
+ * so; sync again where they may go. So does another program that reads the store: as long as it
+ * does the file holds its text. OCOP_ESUSPENDED the office suspended it (what is recorded waits,
+ * and goes when it may go on); OCOP_EVERSION the server does not speak this version Blocks for the
+ * network. Call it on a thread of its own; one at a time.
  */
 OCOP_API OCOP_MUST_USE enum ocop_status ocop_sync(struct ocop_store *store,
                                                   const struct ocop_sync_options *options,

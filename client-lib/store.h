@@ -214,7 +214,8 @@ OCOP_MUST_USE enum ocop_status store_identity(struct ocop_store *s, struct ocop_
 OCOP_MUST_USE enum ocop_status store_wipe_begin(struct ocop_store *s, const char *reason,
                                                 unsigned lost, struct ocop_error *err);
 /** All rows go, out of the file too as far as SQLite can. May be repeated. In a transaction of its
- *  own, as the next two. */
+ *  own, as the next two. OCOP_EBUSY: somebody reads the store, and the file still holds what was in
+ *  it. */
 OCOP_MUST_USE enum ocop_status store_wipe_rows(struct ocop_store *s, struct ocop_error *err);
 /** Nothing is left but what it takes to tell the server so. */
 OCOP_MUST_USE enum ocop_status store_wipe_done(struct ocop_store *s, struct ocop_error *err);

@@ -23,7 +23,8 @@ static const char sql_last[] = "DELETE FROM meta WHERE key NOT IN ('wiped', 'sta
 static const char sql_forget[] = "DELETE FROM meta";
 /* The file is written anew without what was in its free pages; then the journal is cut to nothing.
  */
-static const char *const sql_file[] = {"VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"};
+static const char sql_anew[] = "VACUUM";
+static const char sql_journal[] = "PRAGMA wal_checkpoint(TRUNCATE)";
 
 /* --------------------------------------------------------------------------------------------- */
 
@@ -47,6 +48,27 @@ static enum ocop_status rows_forget(struct ocop_store *s, struct ocop_error *err
     }
     (void)sqlite3_finalize(names);
     return st ? st : db_exec(db, sql_meta, err);
+}
+
+/* As long as another connection reads what was there before, the file and its journal keep it; that
+ * is no error to SQLite, which says so in a row. */
+static enum ocop_status journal_cut(struct ocop_store *s, struct ocop_error *err)
+{
+    sqlite3 *db = s->db->sqlite;
+    sqlite3_stmt *st = NULL;
+    bool row = false, busy;
+    enum ocop_status status;
+
+    if (sqlite3_prepare_v2(db, sql_journal, -1, &st, NULL) != SQLITE_OK)
+        return db_error(db, err, "cutting the journal");
+    status = step(s, st, &row, err);
+    busy = !status && row && sqlite3_column_int(st, 0) != 0;
+    (void)sqlite3_finalize(st);
+    if (!busy)
+        return status;
+    return err_set(err, OCOP_EBUSY,
+                   "another program is reading this store, which is to be wiped and holds its "
+                   "text until then; close that one, then sync again");
 }
 
 enum ocop_status store_wipe_begin(struct ocop_store *s, const char *reason, unsigned lost,
@@ -76,9 +98,9 @@ enum ocop_status store_wipe_rows(struct ocop_store *s, struct ocop_error *err)
     if (s->me.wiped != WIPED_BEGUN) /* but ended, or enrolled anew, by another process */
         return client_end(s, OCOP_OK, err);
     st = client_end(s, rows_forget(s, err), err);
-    for (size_t i = 0; !st && i < sizeof sql_file / sizeof *sql_file; i++)
-        st = db_exec(s->db->sqlite, sql_file[i], err);
-    return st;
+    if (!st)
+        st = db_exec(s->db->sqlite, sql_anew, err);
+    return st ? st : journal_cut(s, err);
 }
 
 enum ocop_status store_wipe_done(struct ocop_store *s, struct ocop_error *err)
@@ -104,7 +126,7 @@ enum ocop_status store_wipe_told(struct ocop_store *s, struct ocop_error *err)
     if (!st)
         st = store_meta_set_int(s, "wiped", WIPED_TOLD, err);
     st = client_end(s, st ? st : store_identity(s, err), err);
-    return st ? st : db_exec(s->db->sqlite, sql_file[1], err);
+    return st ? st : journal_cut(s, err);
 }
 
 enum ocop_status store_wipe_over(struct ocop_store *s, struct ocop_error *err)

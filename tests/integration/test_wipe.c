@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "photos.h"
+#include "store_db.h"
 
 static void expect_wiped(struct world *w, unsigned n, bool wiped)
 {
@@ -202,6 +203,34 @@ static void a_wipe_that_fails_is_told_when_it_is_done(void **state)
     free(p);
 }
 
+/* Another program of the device reads a long list meanwhile. */
+static void a_wipe_beside_a_reader_is_told_when_nothing_is_left(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    struct photo *p = work(w);
+    char path[128];
+    sqlite3 *db;
+    world_sync(w, 1);
+    snprintf(path, sizeof path, "%s/1.ocop", w->dir);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "BEGIN; SELECT count(*) FROM inspection", NULL, NULL, NULL),
+                     SQLITE_OK);
+    sqlite3_busy_timeout(w->stores[1]->db->sqlite, 10); /* it is in vain */
+    world_state(w, 1, DEVICE_WIPE);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(ocop_sync(w->stores[1], NULL, NULL, &err), OCOP_EBUSY);
+        assert_non_null(strstr(err.text, "another program is reading this store"));
+        assert_int_equal(told(w), 0);
+        expect_wiped(w, 1, true);
+    }
+    sqlite3_close(db);
+    assert_int_equal(ocop_sync(w->stores[1], NULL, NULL, &err), OCOP_EWIPED);
+    assert_int_equal(told(w), 1);
+    assert_false(world_on_disk(w, 1, secret_text));
+    free(p);
+}
+
 static void enrolling_ends_a_wipe_that_failed_first(void **state)
 {
     struct world *w = *state;
@@ -239,6 +268,7 @@ int main(void)
         TEST(a_wipe_does_not_wait_for_what_others_attached),
         TEST(a_wipe_takes_what_others_left_in_the_folder),
         TEST(a_wipe_that_fails_is_told_when_it_is_done),
+        TEST(a_wipe_beside_a_reader_is_told_when_nothing_is_left),
         TEST(enrolling_ends_a_wipe_that_failed_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
