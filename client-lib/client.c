@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "device_keys.h"
 #include "files.h"
 #include "frame.h"
 #include "invitation.h"
@@ -386,35 +387,18 @@ static enum ocop_status ready_to_enrol(struct ocop_store *s, struct ocop_error *
     return st ? st : wipe_finish(s, err);
 }
 
-/* Keys and replica id are made once and stored before anything is sent, so that repeating an
- * enrolment whose answer was lost is the same enrolment. */
+/* Made once and stored before anything is sent, so that repeating an enrolment whose answer was
+ * lost is the same enrolment. */
 static enum ocop_status make_keys(struct ocop_store *s, const struct invitation *in,
                                   struct ocop_error *err)
 {
-    struct identity *me = &s->me;
     enum ocop_status st = client_begin(s, err);
 
     if (st)
         return st;
-    if (me->wiped)
-        st = store_wipe_over(s, err);
-    if (!st && me->enrolled)
+    if (s->me.enrolled)
         st = same_registry(s, in, err);
-    if (st || !id_is_zero(&me->replica))
-        return client_end(s, st, err);
-    me->replica = id_next(&s->ids, s->env);
-    sign_key_new(&me->sign, s->env);
-    channel_key_new(&me->channel, s->env);
-    st = store_meta_set(s, "replica", id_span(&me->replica), err);
-    if (!st)
-        st = store_meta_set(s, "sign_public", span_of(me->sign.public_key, SIGN_PUBLIC_LEN), err);
-    if (!st)
-        st = store_meta_set(s, "sign_secret", span_of(me->sign.secret, SIGN_SECRET_LEN), err);
-    if (!st)
-        st = store_meta_set(s, "channel_secret", span_of(me->channel.secret, CHANNEL_KEY_LEN), err);
-    if (!st)
-        st = store_meta_set_int(s, "keys_made_ms", (uint64_t)env_now_ms(s->env), err);
-    return client_end(s, st, err);
+    return client_end(s, st ? st : device_keys_first(s, err), err);
 }
 
 /* What a device may see and write, as the server sent it: ids, one behind the other. */
@@ -519,13 +503,15 @@ static enum ocop_status enrol_request(struct ocop_store *s, const struct invitat
 {
     Ocop__Sync__Request request = OCOP__SYNC__REQUEST__INIT;
     Ocop__Sync__EnrolRequest enrol = OCOP__SYNC__ENROL_REQUEST__INIT;
-    struct id replica = s->me.replica;
+    const bool afresh = s->me.wiped != WIPED_NOT;
+    struct id replica = afresh ? s->me.next_replica : s->me.replica;
     uint8_t sign_public[SIGN_PUBLIC_LEN], token[INVITATION_TOKEN_MAX];
     char label[200];
     struct span message;
     uint8_t *packed;
 
-    memcpy(sign_public, s->me.sign.public_key, sizeof sign_public);
+    memcpy(sign_public, afresh ? s->me.next_sign.public_key : s->me.sign.public_key,
+           sizeof sign_public);
     memcpy(token, in->token, sizeof token);
     enrol.has_token = enrol.has_replica = enrol.has_sign_key = enrol.has_schema = 1;
     enrol.token = (ProtobufCBinaryData){in->token_len, token};
@@ -543,7 +529,8 @@ static enum ocop_status enrol_request(struct ocop_store *s, const struct invitat
     if (!packed)
         return err_nomem(err);
     message = span_of(packed, ocop__sync__request__pack(&request, packed));
-    return frame_seal_request(n, s->env, &s->me.channel, in->channel_key, message, frame, err);
+    return frame_seal_request(n, s->env, afresh ? &s->me.next_channel : &s->me.channel,
+                              in->channel_key, message, frame, err);
 }
 
 static enum ocop_status server_key_set(struct ocop_store *s, const uint8_t key[CHANNEL_KEY_LEN],
@@ -631,7 +618,10 @@ static enum ocop_status enrol_apply(struct ocop_store *s, const struct invitatio
     st = client_begin(s, err);
     if (st)
         return st;
-    st = store_meta_set(s, "server", span_str(in->address), err);
+    if (s->me.wiped) /* not before: its last word may still have to be said */
+        st = device_keys_afresh(s, err);
+    if (!st)
+        st = store_meta_set(s, "server", span_str(in->address), err);
     if (!st)
         st = enrol_root(s, in, reply->enrolment, err);
     if (!st && (!s->me.enrolled || in->channel_number > s->me.server_key_number))

@@ -28,6 +28,61 @@ static enum ocop_status next_set(struct ocop_store *s, const struct sign_key *si
     return st;
 }
 
+/* --- first ones ------------------------------------------------------------------------------ */
+
+static enum ocop_status first_set(struct ocop_store *s, const struct id *replica,
+                                  const struct sign_key *sign, const struct channel_key *channel,
+                                  struct ocop_error *err)
+{
+    enum ocop_status st = store_meta_set(s, "replica", id_span(replica), err);
+
+    if (!st)
+        st = key_set(s, "sign_public", sign->public_key, SIGN_PUBLIC_LEN, err);
+    if (!st)
+        st = key_set(s, "sign_secret", sign->secret, SIGN_SECRET_LEN, err);
+    if (!st)
+        st = key_set(s, "channel_secret", channel->secret, CHANNEL_KEY_LEN, err);
+    if (!st)
+        st = store_meta_set_int(s, "keys_made_ms", (uint64_t)env_now_ms(s->env), err);
+    return st;
+}
+
+enum ocop_status device_keys_first(struct ocop_store *s, struct ocop_error *err)
+{
+    struct identity *me = &s->me;
+    const bool next = me->wiped != WIPED_NOT;
+    struct id *replica = next ? &me->next_replica : &me->replica;
+    struct sign_key *sign = next ? &me->next_sign : &me->sign;
+    struct channel_key *channel = next ? &me->next_channel : &me->channel;
+    enum ocop_status st;
+
+    if (!id_is_zero(replica))
+        return OCOP_OK;
+    *replica = id_next(&s->ids, s->env);
+    sign_key_new(sign, s->env);
+    channel_key_new(channel, s->env);
+    if (!next)
+        return first_set(s, replica, sign, channel, err);
+    st = store_meta_set(s, "next_replica", id_span(replica), err);
+    return st ? st : next_set(s, sign, channel, false, err);
+}
+
+enum ocop_status device_keys_afresh(struct ocop_store *s, struct ocop_error *err)
+{
+    const struct id replica = s->me.next_replica;
+    struct sign_key sign = s->me.next_sign;
+    struct channel_key channel = s->me.next_channel;
+    enum ocop_status st = store_wipe_over(s, err);
+
+    if (!st)
+        st = first_set(s, &replica, &sign, &channel, err);
+    sign_key_wipe(&sign);
+    channel_key_wipe(&channel);
+    return st ? st : store_identity(s, err);
+}
+
+/* --- those that take their place ------------------------------------------------------------- */
+
 enum ocop_status device_keys_renew(struct ocop_store *s, struct ocop_error *err)
 {
     struct identity *me = &s->me;

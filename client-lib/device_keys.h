@@ -5,6 +5,12 @@
 #include "store.h"
 #include "sync.pb-c.h"
 
+/** Make the id and the keys by which this store is to be enrolled; those that wait already stay. Of
+ *  one that is wiped they are the next ones: its last word to the server needs those that it has.
+ */
+OCOP_MUST_USE enum ocop_status device_keys_first(struct ocop_store *s, struct ocop_error *err);
+/** It is enrolled by the next ones: as if nothing had been here before, they are its own. */
+OCOP_MUST_USE enum ocop_status device_keys_afresh(struct ocop_store *s, struct ocop_error *err);
 /** Make the keys that the registry is asked to take; those that wait already stay. */
 OCOP_MUST_USE enum ocop_status device_keys_renew(struct ocop_store *s, struct ocop_error *err);
 /** Into a request that is sealed by the next channel key: the next keys, signed by the present one.

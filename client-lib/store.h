@@ -52,7 +52,8 @@ struct identity {
     uint64_t root_number; /* of the root that is trusted */
     struct sign_key sign;
     struct channel_key channel;
-    bool rekeying; /* the next keys are made, and the registry may have them */
+    bool rekeying;          /* the next keys are made, and the registry may have them */
+    struct id next_replica; /* of a wiped store that is to be enrolled anew; zero: none yet */
     struct sign_key next_sign;
     struct channel_key next_channel;
     int64_t keys_made_ms;

@@ -40,6 +40,7 @@ static const struct {
     {"sign_public", MEMBER(sign.public_key), META_EXACT},
     {"sign_secret", MEMBER(sign.secret), META_EXACT},
     {"rekeying", MEMBER(rekeying), META_BOOL},
+    {"next_replica", MEMBER(next_replica), META_EXACT},
     {"next_sign_public", MEMBER(next_sign.public_key), META_EXACT},
     {"next_sign_secret", MEMBER(next_sign.secret), META_EXACT},
     {"keys_made_ms", MEMBER(keys_made_ms), META_INT},

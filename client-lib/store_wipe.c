@@ -6,20 +6,24 @@
 
 /* --- SQL ------------------------------------------------------------------------------------- */
 
-/* What the last word to the server needs, and what is said to the officer. */
+/* What is said to the officer, and by what he enrols anew. */
+#define KEPT_LAST                                                                                  \
+    "'wiped', 'state_reason', 'next_replica', 'next_sign_public', 'next_sign_secret', "            \
+    "'next_channel_secret'"
+/* What the last word to the server needs besides. */
 #define KEPT                                                                                       \
-    "'wiped', 'state_reason', 'wipe_lost', 'replica', 'channel_secret', 'server', 'server_key', "  \
-    "'server_key_number', 'root_key', 'root_number', 'exchange'"
+    KEPT_LAST ", 'wipe_lost', 'replica', 'channel_secret', 'server', 'server_key', "               \
+              "'server_key_number', 'root_key', 'root_number', 'exchange'"
 #define TABLES                                                                                     \
     "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%' "             \
     "AND name <> 'meta'"
 
 static const char sql_secure[] = "PRAGMA secure_delete = ON";
 static const char sql_keys[] = "DELETE FROM meta WHERE key IN ('sign_secret', 'certificate', "
-                               "'certificate_first', 'next_sign_secret', 'next_channel_secret', "
-                               "'rekeying', 'file_key')";
+                               "'certificate_first', 'next_sign_public', 'next_sign_secret', "
+                               "'next_channel_secret', 'rekeying', 'file_key')";
 static const char sql_meta[] = "DELETE FROM meta WHERE key NOT IN (" KEPT ")";
-static const char sql_last[] = "DELETE FROM meta WHERE key NOT IN ('wiped', 'state_reason')";
+static const char sql_last[] = "DELETE FROM meta WHERE key NOT IN (" KEPT_LAST ")";
 static const char sql_forget[] = "DELETE FROM meta";
 /* The file is written anew without what was in its free pages; then the journal is cut to nothing.
  */
@@ -131,7 +135,9 @@ enum ocop_status store_wipe_told(struct ocop_store *s, struct ocop_error *err)
 
 enum ocop_status store_wipe_over(struct ocop_store *s, struct ocop_error *err)
 {
-    enum ocop_status st = db_exec(s->db->sqlite, sql_forget, err);
+    enum ocop_status st = db_exec(s->db->sqlite, sql_secure, err);
 
+    if (!st)
+        st = db_exec(s->db->sqlite, sql_forget, err);
     return st ? st : store_identity(s, err);
 }

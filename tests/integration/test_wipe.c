@@ -253,6 +253,38 @@ static void enrolling_ends_a_wipe_that_failed_first(void **state)
     free(p);
 }
 
+/* --- enrolling anew ----------------------------------------------------------------------------
+ */
+
+/* The registry has not heard of the wipe yet, and there is no signal for the enrolment either. */
+static void a_failed_enrolment_changes_nothing_of_a_wiped_store(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    struct ocop_store_status s;
+    const struct id before = w->stores[1]->me.replica;
+    world_state(w, 1, DEVICE_WIPE);
+    w->links[1].drop_request = 2; /* its last word */
+    assert_int_equal(ocop_sync(w->stores[1], NULL, NULL, &err), OCOP_EWIPED);
+    assert_int_equal(told(w), 0);
+    const char *code = world_invitation(w, 0);
+    w->links[1].drop_request = 1;
+    assert_int_equal(ocop_enrol(w->stores[1], code, NULL, &err), OCOP_ETIMEOUT);
+    expect_wiped(w, 1, true);
+    w->links[1].drop_reply = 1; /* it is enrolled, and does not know */
+    assert_int_equal(ocop_enrol(w->stores[1], code, NULL, &err), OCOP_ETIMEOUT);
+    expect_wiped(w, 1, true);
+    assert_int_equal(ocop_sync(w->stores[1], NULL, NULL, &err), OCOP_EWIPED);
+    assert_int_equal(told(w), 1);
+    world_relink(w, 1, &w->links[1].link);
+    must(ocop_enrol(w->stores[1], code, NULL, &err), &err); /* the same enrolment */
+    must(ocop_store_status(w->stores[1], &s, &err), &err);
+    assert_true(s.enrolled && !s.wiped && !*s.state_text && s.keys_made_ms > 0);
+    assert_memory_not_equal(before.b, s.replica.b, ID_LEN);
+    world_inspect(w, 1, "pass");
+    assert_int_equal(world_sync(w, 1).pushed, 1);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_world, world_teardown)
@@ -270,6 +302,7 @@ int main(void)
         TEST(a_wipe_that_fails_is_told_when_it_is_done),
         TEST(a_wipe_beside_a_reader_is_told_when_nothing_is_left),
         TEST(enrolling_ends_a_wipe_that_failed_first),
+        TEST(a_failed_enrolment_changes_nothing_of_a_wiped_store),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
