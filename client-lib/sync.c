@@ -826,6 +826,21 @@ static enum ocop_status round_trips(struct run *r, struct ocop_error *err)
     return st;
 }
 
+/* Contents may have gone up for minutes, and the officer has gone on working. Whatever came of
+ * them, what the summary says is true when the sync ends. */
+static enum ocop_status count_again(struct run *r, enum ocop_status st, struct ocop_error *err)
+{
+    unsigned count[6];
+    enum ocop_status counted;
+
+    (void)pthread_mutex_lock(&r->s->lock);
+    counted = count_left(r, count, st ? NULL : err);
+    (void)pthread_mutex_unlock(&r->s->lock);
+    if (!counted && count[OUTBOX_READY] + count[OUTBOX_SEALED] > 0)
+        r->sum->complete = false;
+    return st ? st : counted;
+}
+
 /* Records, then contents, then the wipe that waited for both. */
 static enum ocop_status go_round(struct run *r, const char *server, struct ocop_error *err)
 {
@@ -837,6 +852,8 @@ static enum ocop_status go_round(struct run *r, const char *server, struct ocop_
         if (again)
             st = wait_busy(r, err);
     }
+    if (!r->more && !r->wiped)
+        st = count_again(r, st, err);
     if (!st && r->wiped)
         st = r->link->connect(r->link, connect_ms(r->options), &r->s->cancel, err);
     if (!st && (r->wipe || r->wiped))

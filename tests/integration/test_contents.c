@@ -196,7 +196,9 @@ static void who_attaches_what_he_is_fetching_proves_to_have_it(void **state)
     fetch(w, 0, p->id);
     lies.meanwhile = attach_now;
     lies.self = &now;
-    assert_int_equal(world_sync(w, 0).files_received, 1);
+    struct ocop_sync_summary sum = sync(w, 0, NULL);
+    assert_int_equal(sum.files_received, 1);
+    assert_int_equal(sum.left, 1); /* what was attached meanwhile */
     world_sync(w, 0);
     assert_int_equal(world_count(w, "SELECT count(*) FROM brought"), 2);
     assert_int_equal(state_of(w, 0, again->id, NULL), OCOP_FILE_STORED);

@@ -807,6 +807,36 @@ static void what_only_sends_sends_contents(void **state)
     free(other);
 }
 
+static bool records_meanwhile(void *user, const struct ocop_sync_summary *sum, const char *doing)
+{
+    if (strcmp(doing, "files") == 0 && sum->round_trips == 1)
+        world_inspect(user, 1, "pass");
+    return true;
+}
+
+static void what_is_submitted_while_contents_go_up_is_counted(void **state)
+{
+    struct world *w = *state;
+    struct ocop_sync_options o = {.progress = records_meanwhile, .user = w};
+    struct ocop_error err = {0};
+    struct ocop_sync_summary sum;
+    struct ocop_store_status s;
+    struct photo *p = photo(3 * CHUNK, 73);
+    for (unsigned lost = 0; lost < 2; lost++) {
+        attach(w, 1, world_inspect(w, 1, "pass"), p);
+        w->links[1].drop_request = lost ? 2 : 0; /* the summary of a failure is true as well */
+        p->bytes[CHUNK] ^= 1;                    /* another content each time */
+        assert_int_equal(ocop_sync(w->stores[1], &o, &sum, &err), lost ? OCOP_ETIMEOUT : OCOP_OK);
+        must(ocop_store_status(w->stores[1], &s, &err), &err);
+        assert_int_equal(s.waiting, 1);
+        assert_int_equal(sum.left, 1);
+        assert_false(sum.complete);
+        sum = world_sync(w, 1);
+        assert_true(sum.complete && sum.left == 0);
+    }
+    free(p);
+}
+
 /* One content that its device has lost holds up nothing behind it. */
 static void a_content_that_is_gone_blocks_no_other(void **state)
 {
@@ -856,6 +886,7 @@ int main(void)
         TEST(what_was_not_sent_is_never_let_go),
         TEST(what_travelled_longest_ago_is_let_go_first),
         TEST(what_only_sends_sends_contents),
+        TEST(what_is_submitted_while_contents_go_up_is_counted),
         TEST(a_content_that_is_gone_blocks_no_other),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
