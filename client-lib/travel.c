@@ -29,6 +29,7 @@ struct moving {
     bool removed;  /* by the registry's office: it is not to be sent */
     bool unnamed;  /* the registry knows of nothing for which this device may send it */
     bool spoilt;   /* this device cannot read it, and nothing else is the matter with its disk */
+    bool vanished; /* it was here, and is not any more */
     bool answered; /* it was heard how much of it is there */
     unsigned begun;
     uint64_t most; /* bytes that were there, since it began */
@@ -206,7 +207,13 @@ static enum ocop_status note(struct travel *t, struct moving *m, struct ocop_err
         row.central = !found;
         t->s->files_known = t->s->files_known && found; /* one more that nothing names */
     }
-    row.done = row.central ? row.size : bytes_there(m);
+    /* The registry may have it of somebody else; and it may come back, with a folder that was not
+     * copied at first. Until then it is asked for. */
+    if (m->vanished && !row.central && row.here) {
+        row.here = false;
+        row.wanted = true;
+    }
+    row.done = row.central ? row.size : m->vanished ? 0 : bytes_there(m);
     row.here = row.here || (m->down && m->row.here); /* one that goes up may be let go meanwhile */
     row.wanted = row.wanted && !row.central && !m->removed && !(m->down && row.here);
     if (!st && m->unnamed && row.asked)
@@ -264,11 +271,13 @@ static void give_up(struct moving *m)
     m->changed = true;
 }
 
-/* What its own device cannot read any more is found by ocop_check; it holds up nothing else. */
+/* What its own device cannot read any more holds up nothing else. What is damaged is found by
+ * ocop_check; what is gone is noted. */
 static void unreadable(struct travel *t, struct moving *m, enum ocop_status st)
 {
     env_log(t->s->env, ENV_WARN, "file_unreadable", "status=%s", err_name(st));
-    m->spoilt = st == OCOP_ENOTFOUND || content_fails_alone(&t->d, m->row.hash, st);
+    m->vanished = st == OCOP_ENOTFOUND;
+    m->spoilt = m->vanished || content_fails_alone(&t->d, m->row.hash, st);
     give_up(m);
 }
 

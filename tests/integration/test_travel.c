@@ -853,8 +853,41 @@ static void a_content_that_is_gone_blocks_no_other(void **state)
     assert_int_equal(sum.files_sent, 1);
     assert_int_equal(sum.files_left, 1);
     assert_true(at_centre(w, good));
+    assert_int_equal(state_of(w, 1, gone->id, NULL), OCOP_FILE_FETCHING); /* it may be there */
     free(gone);
     free(good);
+}
+
+/* The folder of contents was not copied with the store at first; and a photo comes back once its
+ * device knows that it is gone. */
+static void a_content_that_is_gone_is_shown_as_gone_and_may_come_back(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    struct ocop_file_list *list;
+    struct ocop_store_status s;
+    struct photo *p = photo(2 * CHUNK, 74);
+    char away[300], back[300];
+    snprintf(away, sizeof away, "mv %s/1.ocop.blobs %s/away", w->dir, w->dir);
+    snprintf(back, sizeof back, "rm -rf %s/1.ocop.blobs; mv %s/away %s/1.ocop.blobs", w->dir,
+             w->dir, w->dir);
+    attach(w, 1, world_inspect(w, 1, "pass"), p);
+    assert_int_equal(system(away), 0);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(world_sync(w, 1).files_left, 1);
+        must(ocop_files(w->stores[1], NULL, &list, &err), &err);
+        assert_false(list->files[0].here);
+        assert_int_equal(list->files[0].done, 0);
+        ocop_file_list_free(list);
+        must(ocop_store_status(w->stores[1], &s, &err), &err);
+        assert_int_equal(s.files_waiting, 0);
+    }
+    assert_int_equal(system(back), 0);
+    world_sync(w, 1);
+    expect_here(w, 1, p);
+    assert_int_equal(world_sync(w, 1).files_sent, 1);
+    assert_true(at_centre(w, p));
+    free(p);
 }
 
 int main(void)
@@ -888,6 +921,7 @@ int main(void)
         TEST(what_only_sends_sends_contents),
         TEST(what_is_submitted_while_contents_go_up_is_counted),
         TEST(a_content_that_is_gone_blocks_no_other),
+        TEST(a_content_that_is_gone_is_shown_as_gone_and_may_come_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
