@@ -717,16 +717,23 @@ struct ocop_sync_options {
  *
  * @param options may be NULL
  * @param summary filled on success and on failure: what was done
- * @return OCOP_OK; OCOP_ENOTENROLLED; OCOP_ENET, OCOP_ETIMEOUT, OCOP_ECANCELLED; OCOP_EBUSY the
- *         server asks to come back later, or another sync of this store is running; OCOP_EAUTH not
- *         our server; OCOP_EREVOKED this device was revoked (nothing on it was deleted);
- *         OCOP_EWIPED the office had this store wiped: after what waited was sent, contents too,
- * unless it was to be at once; err says what was never sent. Contents that could not go now, by
- * these options or since the registry does not take them, keep it waiting: OCOP_EBUSY, and err says
- * so; sync again where they may go. So does another program that reads the store: as long as it
- * does the file holds its text. OCOP_ESUSPENDED the office suspended it (what is recorded waits,
- * and goes when it may go on); OCOP_EVERSION the server does not speak this version Blocks for the
- * network. Call it on a thread of its own; one at a time.
+ * @return OCOP_OK
+ *         OCOP_ENOTENROLLED
+ *         OCOP_ENET, OCOP_ETIMEOUT, OCOP_ECANCELLED
+ *         OCOP_EBUSY      the server asks to come back later; another sync of this store runs; or
+ *                         it is to be wiped, and contents that could not go now (by these options,
+ *                         or since the registry does not take them) or another program that reads
+ *                         the store keep it waiting: sync again
+ *         OCOP_EAUTH      not our server
+ *         OCOP_EREVOKED   this device was revoked; nothing on it was deleted
+ *         OCOP_ESUSPENDED the office suspended it: what is recorded waits, and goes when it may
+ *         OCOP_EWIPED     the office had this store wiped: after what waited was sent, contents
+ *                         too, unless it was to be at once; err says what was never sent
+ *         OCOP_EIO        it was to be wiped, and not all could be removed: syncing or opening it
+ *                         again goes on with that
+ *         OCOP_EPROTO     the server's answer cannot be read
+ *         OCOP_EVERSION   the server does not speak this version
+ * Blocks for the network. Call it on a thread of its own; one at a time.
  */
 OCOP_API OCOP_MUST_USE enum ocop_status ocop_sync(struct ocop_store *store,
                                                   const struct ocop_sync_options *options,
