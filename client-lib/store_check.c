@@ -154,13 +154,16 @@ static int word_cmp(const void *one, const void *two)
 static enum ocop_status split(struct span text, struct arena *a, struct span **out, size_t *count,
                               struct ocop_error *err)
 {
+    struct span word;
     size_t n = 0, kept = 0, at = 0;
 
-    *out = arena_alloc(a, (text.len / 2 + 2) * sizeof **out);
+    while (store_word_next(text, &at, &word))
+        n++;
+    *out = arena_alloc(a, (n + 1) * sizeof **out);
     if (!*out)
         return err_nomem(err);
-    while (store_word_next(text, &at, &(*out)[n]))
-        n++;
+    for (at = n = 0; store_word_next(text, &at, &word); n++)
+        (*out)[n] = word;
     qsort(*out, n, sizeof **out, word_cmp);
     for (size_t i = 0; i < n; i++)
         if (i == 0 || !span_eq((*out)[i], (*out)[kept - 1]))
@@ -184,7 +187,7 @@ static enum ocop_status words_of(struct ocop_store *s, uint32_t kind, int64_t n,
         st = store_searched(s, kind, &up_to, err);
     if (st || n > up_to)
         return st;
-    buf_init(&text, MIB(1));
+    buf_init(&text, SEARCH_TEXT_MAX);
     store_search_text(kind_by_number(kind), f, &text);
     st = text.failed ? err_nomem(err) : split(buf_span(&text), a, &words, &count, err);
     for (size_t i = 0; !st && i < count; i++)

@@ -7,6 +7,7 @@
 #include "row.h"
 #include "store.h"
 #include "sum.h"
+#include "text.h"
 
 /* The state of a record, as enum ocop_record_state: what needs attention first. */
 #define STATE_OF(id)                                                                               \
@@ -17,7 +18,9 @@
     "WHEN EXISTS (SELECT 1 FROM outbox WHERE record = " id ") THEN 1 "                             \
     "WHEN EXISTS (SELECT 1 FROM own WHERE record = " id " AND merged = 1) THEN 4 ELSE 3 END"
 
-enum { QUESTIONS_MAX = 128, SEARCH_TEXT_MAX = 1 << 20 };
+enum { QUESTIONS_MAX = 128, SEARCH_TEXT_MAX = MIB(3), SEARCH_REFS_MAX = 256 };
+_Static_assert(FOLD_GROWTH_MAX *STATE_BYTES_MAX + SEARCH_REFS_MAX <= SEARCH_TEXT_MAX,
+               "a record that a page holds is found by all of its words");
 /* So many new rows of a kind may wait for the search index. */
 enum { SEARCH_WAITING_MAX = 64 };
 /* In table searched, for a row: the kind's words say nothing until they are made anew; in memory,

@@ -4,8 +4,6 @@
  * Knows no query but for its words. */
 #include "store_words.h"
 
-#include "text.h"
-
 /* --- SQL ------------------------------------------------------------------------------------- */
 
 #define MOVE                                                                                       \
@@ -44,6 +42,16 @@ bool store_word_next(struct span text, size_t *at, struct span *word)
     return word->len > 0;
 }
 
+/* With what waits here over it a record may have more than a page holds: it is found by the words
+ * that there is room for. One too large is no reason to save, find or take in nothing any more. */
+static void add_text(struct buf *out, struct span text)
+{
+    if (out->len + FOLD_GROWTH_MAX * text.len + SEARCH_REFS_MAX >= SEARCH_TEXT_MAX)
+        return;
+    buf_byte(out, ' ');
+    text_fold(out, text);
+}
+
 static void list_text(struct buf *out, const struct field_rule *list, struct span element)
 {
     struct field v;
@@ -52,8 +60,7 @@ static void list_text(struct buf *out, const struct field_rule *list, struct spa
         if (!(r->flags & FIELD_SEARCH) || !element_get(element, r->number, &v) ||
             v.type != VALUE_BYTES)
             continue;
-        buf_byte(out, ' ');
-        text_fold(out, v.bytes);
+        add_text(out, v.bytes);
     }
 }
 
@@ -97,8 +104,7 @@ void store_search_text(const struct kind *k, const struct fields *f, struct buf 
         if (rule_is_list(r) && v->type == VALUE_ELEMENT) {
             list_text(out, r, v->bytes);
         } else if ((r->flags & (FIELD_SEARCH | FIELD_LABEL)) && v->type == VALUE_BYTES) {
-            buf_byte(out, ' ');
-            text_fold(out, v->bytes);
+            add_text(out, v->bytes);
         } else {
             ref_text(out, r, v);
         }

@@ -24,6 +24,9 @@ bool text_equal(struct span a, struct span b);
 /** Append NFC, or NFD; the bytes as they are where they are no UTF-8. */
 void text_form(struct buf *out, struct span s, bool composed);
 
+/* Folded, a text has no more than so many times its bytes: U+FDFA, three of them, is four words. */
+enum { FOLD_GROWTH_MAX = 11 };
+
 /** Append the form that search compares: NFKD, case folded, marks stripped, d for đ, runs of
  *  space as one and none at the ends. Invalid bytes become spaces. */
 void text_fold(struct buf *out, struct span s);

@@ -561,6 +561,26 @@ static void every_character_folds_alike_composed_and_decomposed(void **state)
     buf_fini(&parts);
 }
 
+static void no_text_folds_to_more_than_is_made_room_for(void **state)
+{
+    (void)state;
+    size_t most = 0;
+    struct buf b;
+    buf_init(&b, 200);
+    for (int32_t c = 1; c < 0x110000; c++) {
+        uint8_t bytes[5] = {0};
+        if (!utf8proc_codepoint_valid(c))
+            continue;
+        struct span s = span_of(bytes, (size_t)utf8proc_encode_char(c, bytes));
+        buf_clear(&b);
+        text_fold(&b, s);
+        assert_true(b.len <= FOLD_GROWTH_MAX * s.len);
+        most = b.len > most ? b.len : most;
+    }
+    assert_int_equal(most, 3 * FOLD_GROWTH_MAX); /* U+FDFA */
+    buf_fini(&b);
+}
+
 static void folding_appends_and_long_text_is_whole(void **state)
 {
     (void)state;
@@ -861,6 +881,7 @@ int main(void)
         cmocka_unit_test(folding_strips_case_marks_and_the_bar_of_d),
         cmocka_unit_test(every_vietnamese_letter_folds_to_its_base),
         cmocka_unit_test(every_character_folds_alike_composed_and_decomposed),
+        cmocka_unit_test(no_text_folds_to_more_than_is_made_room_for),
         cmocka_unit_test(folding_appends_and_long_text_is_whole),
         cmocka_unit_test(names_typed_in_different_ways_have_one_key),
         cmocka_unit_test(a_date_is_a_day_that_exists),
