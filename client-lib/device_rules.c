@@ -1,5 +1,6 @@
 /* The rules as this device can ask them: its code lists, the roles of its officer, the records it
  * has. Knows no outbox and no network. */
+#include "packed.h"
 #include "record_api.h"
 #include "references.h"
 #include "rights.h"
@@ -139,6 +140,42 @@ enum ocop_status device_permit(struct ocop_store *s, const struct kind *k, const
     if (st || roles == ~0u)
         return st;
     return rules_permit(k, c, roles, own, err);
+}
+
+/* --- sizes ----------------------------------------------------------------------------------- */
+
+static size_t values_size(const struct fields *f)
+{
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < f->count; i++)
+        bytes += f->v[i].op == FIELD_SET ? f->v[i].bytes.len : 0;
+    return bytes;
+}
+
+/* Others may have added to the record too: the change is held against its own limit, and what
+ * becomes of the record against what the registry would refuse. That it is too large already, with
+ * what waits, says nothing against a change that adds nothing to it. */
+enum ocop_status device_size(const struct change *c, const struct fields *before,
+                             const struct fields *after, struct ocop_error *err)
+{
+    size_t says = 0;
+    const size_t had = values_size(before), has = values_size(after);
+
+    for (size_t i = 0; i < c->fields.count; i++)
+        says += c->fields.v[i].op == FIELD_SET ? packed_size(&c->fields.v[i]) : 0;
+    if (says > RECORD_BYTES_MAX)
+        return err_set(err, OCOP_ELIMIT,
+                       c->verb == VERB_CREATE
+                           ? "the record has %zu bytes, the limit is %zu; shorten it"
+                           : "the change has %zu bytes, the limit is %zu; make several",
+                       says, RECORD_BYTES_MAX);
+    if (c->verb == VERB_VOID)
+        return OCOP_OK;
+    if ((has > STATE_BYTES_MAX - STATE_SPARE && has > had) ||
+        (after->count > FIELDS_MAX - FIELDS_SPARE && after->count > before->count))
+        return err_set(err, OCOP_ELIMIT, "the record would become too large; shorten it");
+    return OCOP_OK;
 }
 
 /* --- references ------------------------------------------------------------------------------ */

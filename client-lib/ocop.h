@@ -185,6 +185,8 @@ OCOP_API struct ocop_id ocop_new_key(struct ocop_store *store);
  *
  * @param record any message of records.proto; fields are checked but none is required yet
  * @return OCOP_OK saved; OCOP_EINVAL, OCOP_ELIMIT a field breaks its rule, err names it;
+ *         OCOP_ELIMIT without a field: this says more than the 32 KiB that one change may have, or
+ *         the record would become larger than the registry keeps;
  *         OCOP_EPERM the officer's roles do not allow it, or its unit lies outside those of this
  *         device: err names both; OCOP_ESTATE the record is voided; OCOP_ENOTFOUND it has left
  *         this device since it was loaded
@@ -227,7 +229,8 @@ OCOP_API OCOP_MUST_USE enum ocop_status ocop_submit_draft(struct ocop_store *sto
  * it said, or ocop_resend or ocop_discard ends it.
  *
  * @param reason why; required
- * @return OCOP_OK (also when nothing differs: then nothing is stored); OCOP_EINVAL; OCOP_EPERM;
+ * @return OCOP_OK (also when nothing differs: then nothing is stored); OCOP_EINVAL, OCOP_ELIMIT as
+ *         ocop_save; OCOP_EPERM;
  *         OCOP_ENOTFOUND; OCOP_ESTATE not submitted yet, refused (submit it again), or voided
  */
 OCOP_API OCOP_MUST_USE enum ocop_status ocop_amend(struct ocop_store *store,

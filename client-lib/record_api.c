@@ -207,6 +207,8 @@ static enum ocop_status make_change(struct ocop_store *s, const struct record *r
         st = err_set(err, OCOP_ELIMIT, "one change of %zu fields, the limit is %d; make several",
                      out->fields.count, FIELDS_MAX);
     if (!st)
+        st = device_size(out, standing_is_new(b) ? &nothing : &b->f, &r->f, err);
+    if (!st)
         st = device_permit(s, r->k, out, maker ? maker->bytes : span_of(NULL, 0), err);
     if (!st)
         st = seal_try(s, out, err);
@@ -470,6 +472,8 @@ enum ocop_status record_api_submit(struct ocop_store *s, const ProtobufCMessage 
         return st;
     st = give_numbers(s, &r, err);
     c.fields = r.f; /* a creation is the whole record, numbers included */
+    if (!st)
+        st = device_size(&c, &b.f, &r.f, err);
     if (!st)
         st = standing_bases(s, &b, &c, err);
     if (!st)

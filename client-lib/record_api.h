@@ -111,6 +111,10 @@ OCOP_MUST_USE enum ocop_status device_rules(struct ocop_store *s, const struct r
 OCOP_MUST_USE enum ocop_status device_permit(struct ocop_store *s, const struct kind *k,
                                              const struct change *c, struct span maker,
                                              struct ocop_error *err);
+/** Is the change small enough for a set, and what it makes of the record for the registry? Else
+ *  OCOP_ELIMIT. */
+OCOP_MUST_USE enum ocop_status device_size(const struct change *c, const struct fields *before,
+                                           const struct fields *after, struct ocop_error *err);
 /** Does what the change refers to exist here? Not asked before the first sync. */
 OCOP_MUST_USE enum ocop_status device_references(struct ocop_store *s, const struct kind *k,
                                                  const struct change *c, struct ocop_error *err);

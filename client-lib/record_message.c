@@ -4,6 +4,11 @@
 
 #include "packed.h"
 
+/* What ocop_load gives is taken back: a record that several have made large, and over it what waits
+ * here. How much one change may say of it is asked when the change is made (device_size). */
+#define MESSAGE_BYTES_MAX MIB(1)
+_Static_assert(MESSAGE_BYTES_MAX >= 3 * STATE_BYTES_MAX, "what was loaded can be read again");
+
 /* --- messages and fields --------------------------------------------------------------------- */
 
 /* A message without what ocop_load left in it, which goes to *seen; both borrow from `m`. */
@@ -46,9 +51,9 @@ enum ocop_status record_read(const ProtobufCMessage *m, struct arena *a, struct 
     if (!m)
         return err_nomem(err);
     size = protobuf_c_message_get_packed_size(m);
-    if (size > RECORD_BYTES_MAX)
+    if (size > MESSAGE_BYTES_MAX)
         return err_set(err, OCOP_ELIMIT, "the record has %zu bytes, the limit is %zu; shorten it",
-                       size, RECORD_BYTES_MAX);
+                       size, MESSAGE_BYTES_MAX);
     packed = arena_alloc(a, size + 1);
     if (!packed)
         return err_nomem(err);
@@ -67,7 +72,7 @@ enum ocop_status record_packed(const struct record *r, struct buf *out, struct o
 {
     enum ocop_status st;
 
-    buf_init(out, MIB(1));
+    buf_init(out, 2 * MESSAGE_BYTES_MAX); /* the record, and what was seen of it */
     st = record_pack(&r->id, &r->f, out, err);
     if (r->seen.len) { /* its length stands before it already */
         buf_varint(out, (uint64_t)FIELD_SEEN << 3 | PACKED_BYTES);
@@ -118,8 +123,8 @@ enum ocop_status record_see(struct record *r, const struct seen *seen, struct ar
     const char *copy;
     enum ocop_status st;
 
-    buf_init(&state, MIB(1));
-    buf_init(&whole, MIB(1));
+    buf_init(&state, MESSAGE_BYTES_MAX);
+    buf_init(&whole, MESSAGE_BYTES_MAX);
     st = change_pack(&seen->state, &state, err);
     buf_varint(&whole, ID_LEN + state.len);
     buf_put(&whole, seen->lineage.b, ID_LEN);

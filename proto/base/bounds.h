@@ -11,7 +11,7 @@
 #define GIB(n) ((uint64_t)(n)*1024 * 1024 * 1024)
 
 /* A record. */
-#define RECORD_BYTES_MAX KIB(32) /* packed; refused at save */
+#define RECORD_BYTES_MAX KIB(32) /* of one change, packed; refused at save */
 #define LIST_ITEMS_MAX 1000      /* elements of one list */
 #define TEXT_BYTES_MAX KIB(8)    /* one text field, unless its rule says less */
 #define KEY_BYTES_MAX 64         /* an element's key */

@@ -115,12 +115,158 @@ static void a_record_under_what_waits_stops_nobody_either(void **state)
     assert_clean(w);
 }
 
+/* --- reading and writing --------------------------------------------------------------------- */
+
+static ProtobufCMessage *load(struct world *w, unsigned n, struct ocop_id id)
+{
+    struct ocop_error err = {0};
+    ProtobufCMessage *m = NULL;
+    if (ocop_load(w->stores[n], &id, &m, &err) != OCOP_OK)
+        fail_msg("load: %s", err.text);
+    return m;
+}
+
+static ProtobufCMessage *loaded_with_score(struct world *w, unsigned n, struct ocop_id id,
+                                           int score)
+{
+    ProtobufCMessage *m = load(w, n, id);
+    ((Ocop__Inspection *)m)->has_score = 1;
+    ((Ocop__Inspection *)m)->score = score;
+    return m;
+}
+
+static void a_record_that_several_have_added_to_can_be_amended(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    char *json = NULL;
+    struct ocop_id id = shared_inspection(w);
+    for (int i = 0; i < 6; i++)
+        for (unsigned n = 0; n < 2; n++)
+            assert_int_equal(add_finding(w, n, id, "Không có nhãn "), OCOP_OK);
+    sync_both(w);
+    ProtobufCMessage *m = loaded_with_score(w, 1, id, 77);
+    assert_true(protobuf_c_message_get_packed_size(m) > 2 * RECORD_BYTES_MAX);
+    assert_int_equal(ocop_to_json(m, false, &json, &err), OCOP_OK);
+    assert_non_null(strstr(json, "nhãn"));
+    ocop_text_free(json);
+    assert_int_equal(ocop_save(w->stores[1], m, &err), OCOP_OK);
+    ocop_free(m);
+    assert_int_equal(ocop_submit_draft(w->stores[1], &id, "chấm điểm", &err), OCOP_OK);
+    m = loaded_with_score(w, 1, id, 78);
+    assert_int_equal(ocop_amend(w->stores[1], m, "sửa điểm", &err), OCOP_OK);
+    ocop_free(m);
+    assert_int_equal(world_sync(w, 1).refused, 0);
+    assert_string_equal(world_value(w, "inspection", id, "score"), "78");
+    assert_clean(w);
+}
+
+/* Add until the device refuses more: texts that do not compress, so that it takes several sets. */
+static void grow(struct world *w, unsigned n, struct ocop_id id)
+{
+    uint32_t chance = n + 1;
+    char text[3999] = "";
+    do {
+        for (size_t i = 0; i + 1 < sizeof text; i++) {
+            chance = chance * UINT32_C(1664525) + UINT32_C(1013904223);
+            text[i] = (char)('!' + (chance >> 24) % 90);
+        }
+    } while (add_finding(w, n, id, text) == OCOP_OK);
+}
+
+static void the_largest_record_that_there_can_be(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    struct ocop_id id = shared_inspection(w);
+    ProtobufCMessage *m = loaded_with_score(w, 1, id, 76); /* its officer goes on with it later */
+    assert_int_equal(ocop_save(w->stores[1], m, &err), OCOP_OK);
+    ocop_free(m);
+    grow(w, 0, id);
+    world_sync(w, 0);
+    sync_both(w);
+    /* What is refused at once would be refused by the registry. */
+    assert_int_equal(add_finding(w, 1, id, "x"), OCOP_ELIMIT);
+    assert_true(world_count(w, "SELECT length(findings) FROM inspection") > 250000);
+    assert_int_equal(ocop_submit_draft(w->stores[1], &id, "chấm điểm", &err), OCOP_OK);
+    m = loaded_with_score(w, 1, id, 77);
+    assert_int_equal(ocop_amend(w->stores[1], m, "sửa điểm", &err), OCOP_OK);
+    ocop_free(m);
+    assert_int_equal(world_sync(w, 1).refused, 0);
+    assert_string_equal(world_value(w, "inspection", id, "score"), "77");
+    assert_clean(w);
+    assert_int_equal(ocop_void(w->stores[1], &id, "nhầm", &err), OCOP_OK);
+    assert_int_equal(world_sync(w, 1).refused, 0);
+}
+
+static void two_who_fill_a_record_at_once_can_both_go_on(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    struct ocop_id id = shared_inspection(w);
+    grow(w, 0, id);
+    grow(w, 1, id);
+    world_sync(w, 0);
+    w->links[1].drop_reply = 2; /* with the first it has what the other has made of it */
+    assert_int_equal(ocop_sync(w->stores[1], NULL, NULL, NULL), OCOP_ETIMEOUT);
+    ProtobufCMessage *m = loaded_with_score(w, 1, id, 77);
+    assert_true(protobuf_c_message_get_packed_size(m) >
+                3 * STATE_BYTES_MAX); /* and what was seen */
+    assert_int_equal(ocop_amend(w->stores[1], m, "sửa điểm", &err), OCOP_OK);
+    ocop_free(m);
+    struct ocop_sync_summary sum;
+    assert_int_equal(ocop_sync(w->stores[1], NULL, &sum, &err), OCOP_OK);
+    assert_true(sum.refused > 0);
+    assert_string_equal(world_value(w, "inspection", id, "score"), "77");
+    ocop_free(load(w, 1, id));
+    assert_clean(w);
+}
+
+/* The whole of a change has to fit a set, whatever the record has. */
+static void a_change_that_no_set_holds_is_refused_when_it_is_saved(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    struct ocop_id id = shared_inspection(w);
+    static char text[4000];
+    Ocop__Finding v[9], *p[9];
+    struct ocop_id keys[9];
+    memset(text, 'x', sizeof text - 1);
+    for (int i = 0; i < 9; i++) {
+        v[i] = (Ocop__Finding)OCOP__FINDING__INIT;
+        keys[i] = ocop_new_key(w->stores[1]);
+        v[i].has_key = 1;
+        v[i].key = (ProtobufCBinaryData){sizeof keys[i].b, keys[i].b};
+        v[i].description = text;
+        v[i].severity = (char *)(uintptr_t) "minor";
+        p[i] = &v[i];
+    }
+    ProtobufCMessage *m = load(w, 1, id);
+    Ocop__Inspection *i = (Ocop__Inspection *)m;
+    i->findings = p;
+    i->n_findings = 9;
+    assert_int_equal(ocop_save(w->stores[1], m, &err), OCOP_ELIMIT);
+    assert_non_null(strstr(err.text, "make several"));
+    assert_int_equal(ocop_amend(w->stores[1], m, "thêm", &err), OCOP_ELIMIT);
+    i->n_findings = 8;
+    assert_int_equal(ocop_amend(w->stores[1], m, "thêm", &err), OCOP_OK);
+    i->findings = NULL;
+    i->n_findings = 0;
+    ocop_free(m);
+    assert_int_equal(world_sync(w, 1).refused, 0);
+    assert_clean(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, world_setup_01, world_teardown)
         T(a_record_of_many_words_stops_nobody),
         T(a_record_under_what_waits_stops_nobody_either),
+        T(a_record_that_several_have_added_to_can_be_amended),
+        T(the_largest_record_that_there_can_be),
+        T(two_who_fill_a_record_at_once_can_both_go_on),
+        T(a_change_that_no_set_holds_is_refused_when_it_is_saved),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -204,9 +204,11 @@ public final class FieldStore implements AutoCloseable {
      *
      * @param record of any kind; fields are checked but none is required yet
      * @throws OcopException {@link Status#EINVAL}, {@link Status#ELIMIT} a field breaks its rule;
-     *     {@link Status#EPERM} the officer's roles do not allow it, or its unit lies outside those of
-     *     this device; {@link Status#ESTATE} the record is voided; {@link Status#ENOTFOUND} it has
-     *     left this device since it was loaded
+     *     {@link Status#ELIMIT} without a field: this says more than the 32 KiB that one change may
+     *     have, or the record would become larger than the registry keeps; {@link Status#EPERM} the
+     *     officer's roles do not allow it, or its unit lies outside those of this device; {@link
+     *     Status#ESTATE} the record is voided; {@link Status#ENOTFOUND} it has left this device since
+     *     it was loaded
      */
     public void save(@NonNull MessageLite record) throws OcopException {
         act(s -> Native.save(s, Kind.nameOf(record), record.toByteArray()));
@@ -245,8 +247,9 @@ public final class FieldStore implements AutoCloseable {
      *
      * @param record as loaded and edited
      * @param reason why
-     * @throws OcopException {@link Status#EINVAL}; {@link Status#EPERM}; {@link Status#ENOTFOUND};
-     *     {@link Status#ESTATE} not submitted yet, refused (submit it again), or voided
+     * @throws OcopException {@link Status#EINVAL}, {@link Status#ELIMIT} as {@link #save}; {@link
+     *     Status#EPERM}; {@link Status#ENOTFOUND}; {@link Status#ESTATE} not submitted yet, refused
+     *     (submit it again), or voided
      */
     public void amend(@NonNull MessageLite record, @NonNull String reason) throws OcopException {
         act(s -> Native.amend(s, Kind.nameOf(record), record.toByteArray(), text(reason)));
