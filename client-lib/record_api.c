@@ -316,6 +316,18 @@ static enum ocop_status take(struct ocop_store *s, const ProtobufCMessage *m,
     return st;
 }
 
+/* A refused creation may yet be taken: sent again, or by a registry that was restored. Its draft is
+ * an amendment, for a creation laid over it would say nothing of what it leaves out. */
+static enum ocop_status amend_refused(struct ocop_store *s, const struct record *r,
+                                      const struct standing *b, struct change *c,
+                                      struct ocop_error *err)
+{
+    enum ocop_status st = fields_diff(&b->f, &r->f, b->version, &s->arena, &c->fields, err);
+
+    c->verb = VERB_AMEND;
+    return st ? st : standing_bases(s, b, c, err);
+}
+
 enum ocop_status record_api_save(struct ocop_store *s, const ProtobufCMessage *m,
                                  struct ocop_error *err)
 {
@@ -326,6 +338,8 @@ enum ocop_status record_api_save(struct ocop_store *s, const ProtobufCMessage *m
 
     if (!st)
         st = make_change(s, &r, &b, standing_is_new(&b) ? VERB_CREATE : VERB_AMEND, NULL, &c, err);
+    if (!st && b.refused)
+        st = amend_refused(s, &r, &b, &c, err);
     if (!st && c.fields.count == 0 && !standing_is_new(&b) && !b.draft)
         return OCOP_OK;
     if (st)

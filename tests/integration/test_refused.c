@@ -221,6 +221,94 @@ static void what_was_attached_to_a_refused_record_goes_when_it_is_sent_again(voi
     assert_int_equal(world_count(w, "SELECT count(*) FROM attachment"), 1);
 }
 
+/* A draft over a refused creation that has notes: without them. */
+static void prepare_without_notes(struct world *w, struct ocop_id id)
+{
+    ProtobufCMessage *m = NULL;
+    struct ocop_error err = {0};
+    assert_true(shows(w, id, "riêng tư"));
+    assert_int_equal(ocop_load(w->stores[1], &id, &m, &err), OCOP_OK);
+    assert_int_equal(ocop_set_text(w->stores[1], &m, "notes=", &err), OCOP_OK);
+    assert_int_equal(ocop_save(w->stores[1], m, &err), OCOP_OK);
+    ocop_free(m);
+    assert_false(shows(w, id, "riêng tư"));
+    assert_clean(w);
+}
+
+static struct ocop_id inspect_with_notes(struct world *w)
+{
+    ProtobufCMessage *m = NULL;
+    struct ocop_error err = {0};
+    struct ocop_id id = world_draft(w, 1);
+    assert_int_equal(ocop_load(w->stores[1], &id, &m, &err), OCOP_OK);
+    assert_int_equal(ocop_set_text(w->stores[1], &m, "notes=riêng tư", &err), OCOP_OK);
+    assert_int_equal(ocop_submit(w->stores[1], m, &err), OCOP_OK);
+    ocop_free(m);
+    return id;
+}
+
+/* The creation has been taken after all: the draft still says the same. */
+static void submit_without_notes(struct world *w, struct ocop_id id)
+{
+    struct ocop_error err = {0};
+    assert_false(shows(w, id, "riêng tư"));
+    assert_clean(w);
+    assert_string_equal(world_value(w, "inspection", id, "notes"), "\"riêng tư\"");
+    assert_int_equal(ocop_submit_draft(w->stores[1], &id, "xóa ghi chú", &err), OCOP_OK);
+    world_sync(w, 1);
+    assert_string_equal(world_value(w, "inspection", id, "notes"), "null");
+    assert_clean(w);
+}
+
+static void a_draft_over_a_resent_record_keeps_what_it_cleared(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    struct ocop_id id = inspect_with_notes(w);
+    assert_int_equal(sync_refused(w).refused, 1);
+    prepare_without_notes(w, id);
+    assert_int_equal(ocop_resend(w->stores[1], &id, &err), OCOP_OK);
+    assert_false(shows(w, id, "riêng tư"));
+    world_sync(w, 1);
+    world_enrol(w, 0);
+    world_sync(w, 0);
+    world_amend(w, 0, id, "score=61");
+    world_sync(w, 0);
+    world_sync(w, 1);
+    assert_true(shows(w, id, "61"));
+    submit_without_notes(w, id);
+    assert_string_equal(world_value(w, "inspection", id, "score"), "61");
+}
+
+static void a_draft_over_a_record_that_a_restore_takes_keeps_what_it_cleared(void **state)
+{
+    struct world *w = *state;
+    world_sync(w, 1);
+    world_backup(w);
+    struct ocop_id id = inspect_with_notes(w);
+    assert_int_equal(sync_refused(w).refused, 1);
+    prepare_without_notes(w, id);
+    world_restore(w);
+    world_sync(w, 1);
+    world_sync(w, 1);
+    submit_without_notes(w, id);
+}
+
+/* Nothing of the record was sent again: the draft takes the place of all that was refused. */
+static void a_draft_over_a_refused_record_is_submitted_as_a_whole(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    struct ocop_id id = inspect_with_notes(w);
+    assert_int_equal(sync_refused(w).refused, 1);
+    prepare_without_notes(w, id);
+    assert_int_equal(ocop_submit_draft(w->stores[1], &id, NULL, &err), OCOP_OK);
+    world_sync(w, 1);
+    assert_string_equal(world_value(w, "inspection", id, "notes"), "null");
+    assert_int_equal(state_of(w, id), OCOP_ACCEPTED);
+    assert_clean(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -232,6 +320,9 @@ int main(void)
         T(a_creation_submitted_again_answers_its_refusal),
         T(a_change_sent_again_keeps_its_place),
         T(a_creation_that_is_given_up_takes_with_it_what_was_to_follow),
+        T(a_draft_over_a_resent_record_keeps_what_it_cleared),
+        T(a_draft_over_a_record_that_a_restore_takes_keeps_what_it_cleared),
+        T(a_draft_over_a_refused_record_is_submitted_as_a_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
