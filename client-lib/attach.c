@@ -523,12 +523,13 @@ enum ocop_status attach_drawn(struct ocop_store *s, const struct ocop_id *record
 
 /* --- attachments follow their record --------------------------------------------------------- */
 
+/* `unit`: of the record, where it is asked for and there. */
+typedef enum ocop_status attachment_fn(struct ocop_store *s, const struct attachment_row *row,
+                                       const struct field *unit, struct ocop_error *err);
+
 /* Those of a record that are drafts, or were refused. */
-static enum ocop_status each_of(struct ocop_store *s, const struct id *record,
-                                enum ocop_status (*fn)(struct ocop_store *s,
-                                                       const struct attachment_row *row,
-                                                       struct ocop_error *err),
-                                struct ocop_error *err)
+static enum ocop_status each_of(struct ocop_store *s, const struct id *record, attachment_fn *fn,
+                                const struct field *unit, struct ocop_error *err)
 {
     struct attachment_row *rows;
     size_t count;
@@ -536,30 +537,60 @@ static enum ocop_status each_of(struct ocop_store *s, const struct id *record,
         store_attachments(s, record, RECORD_FILES_MAX + 1, &s->arena, &rows, &count, err);
 
     for (size_t i = count; !st && i > 0; i--) /* oldest first */
-        st = fn(s, &rows[i - 1], err);
+        st = fn(s, &rows[i - 1], unit, err);
     return st;
 }
 
+/* It lies where its record lies, which may have got its unit, or another one, since it was
+ * attached. A draft of what was submitted before waits for its officer and a reason. */
 static enum ocop_status submit_one(struct ocop_store *s, const struct attachment_row *row,
-                                   struct ocop_error *err)
+                                   const struct field *unit, struct ocop_error *err)
 {
+    ProtobufCMessage *m = NULL;
+    struct record r;
+    struct standing b;
     struct ocop_id id;
+    uint64_t version;
+    enum ocop_status st = OCOP_OK;
 
+    if (!row->drafted)
+        return OCOP_OK;
     memcpy(id.b, row->id.b, ID_LEN);
-    return row->drafted ? record_api_submit_draft(s, &id, NULL, err) : OCOP_OK;
+    st = record_standing(s, &id, &r, &b, err);
+    if (st || !standing_is_new(&b))
+        return st;
+    st = store_record(s, r.k->number, &r.id, &s->arena, &r.f, &version, err);
+    if (!st && unit)
+        st = record_put(&r, unit, &s->arena, err);
+    if (!st)
+        st = record_write(&r, &m, err);
+    if (!st)
+        st = record_api_submit(s, m, err);
+    ocop_free(m);
+    return st;
 }
 
 enum ocop_status attach_submit(struct ocop_store *s, const struct id *record,
                                struct ocop_error *err)
 {
-    return each_of(s, record, submit_one, err);
+    struct record of;
+    struct standing b;
+    struct ocop_id id;
+    enum ocop_status st;
+
+    memcpy(id.b, record->b, ID_LEN);
+    st = record_standing(s, &id, &of, &b, err);
+    return st ? st
+              : each_of(s, record, submit_one, fields_find(&b.f, FIELD_UNIT, span_of(NULL, 0)),
+                        err);
 }
 
 static enum ocop_status discard_one(struct ocop_store *s, const struct attachment_row *row,
-                                    struct ocop_error *err)
+                                    const struct field *unit, struct ocop_error *err)
 {
     struct ocop_id id;
 
+    (void)unit;
     memcpy(id.b, row->id.b, ID_LEN);
     return row->drafted || row->state == OCOP_REFUSED ? record_api_discard(s, &id, err) : OCOP_OK;
 }
@@ -587,7 +618,7 @@ enum ocop_status attach_delete(struct ocop_store *s, const struct kind *k, const
     enum ocop_status st;
 
     if (k->number != KIND_ATTACHMENT) {
-        st = each_of(s, record, discard_one, err);
+        st = each_of(s, record, discard_one, NULL, err);
         return st ? st : store_record_delete(s, k->number, record, err);
     }
     st = store_attachment(s, record, &s->arena, &row, err);

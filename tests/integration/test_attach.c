@@ -337,6 +337,31 @@ static void an_attachment_of_a_draft_is_one_until_the_record_is_submitted(void *
     expect_content(w, id, bytes, sizeof bytes);
 }
 
+/* In the field the photo is often first, and the unit is chosen at the table. */
+static void an_attachment_gets_the_unit_that_its_record_has_when_it_is_submitted(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    uint8_t bytes[1000];
+    char unit[64], none[OCOP_ID_TEXT_LEN + 1];
+    struct ocop_attachment a = photo(bytes, sizeof bytes, 3);
+    ProtobufCMessage *m = NULL;
+    struct ocop_id record = world_draft(w, 1), commune;
+    memcpy(commune.b, w->commune.b, sizeof commune.b);
+    snprintf(unit, sizeof unit, "unit_id=%s", ocop_id_text(commune, none));
+    must(ocop_load(w->stores[1], &record, &m, &err), &err);
+    must(ocop_set_text(w->stores[1], &m, "unit_id=", &err), &err);
+    must(ocop_save(w->stores[1], m, &err), &err);
+    struct ocop_id id = attach(w, record, &a);
+    must(ocop_set_text(w->stores[1], &m, unit, &err), &err);
+    must(ocop_submit(w->stores[1], m, &err), &err);
+    ocop_free(m);
+    assert_int_equal(world_sync(w, 1).applied, 2);
+    const char *there = world_value(w, "attachment", id, "unit_id");
+    assert_string_equal(there, world_value(w, "inspection", record, "unit_id"));
+    assert_string_not_equal(there, "null");
+}
+
 /* --- signatures as they are written ---------------------------------------------------------- */
 
 static void a_signature_is_kept_as_it_was_written(void **state)
@@ -827,6 +852,7 @@ int main(void)
         TEST(a_part_of_a_file_is_attached_from_where_it_begins),
         TEST(what_a_function_gives_is_attached_and_what_it_fails_with_is_not),
         TEST(an_attachment_of_a_draft_is_one_until_the_record_is_submitted),
+        TEST(an_attachment_gets_the_unit_that_its_record_has_when_it_is_submitted),
         TEST(a_signature_is_kept_as_it_was_written),
         TEST(strokes_that_are_none_are_refused),
         TEST(what_is_wrong_with_a_file_is_named_and_nothing_is_kept),
