@@ -4,7 +4,7 @@
 #include "record_api.h"
 #include "references.h"
 #include "rights.h"
-#include "text.h"
+#include "sync.h"
 
 enum { FIELD_LIST_CODE = 10, FIELD_LIST_ITEMS = 12, FIELD_ROLES = 15 };
 enum { ITEM_FROM = 3, ITEM_TO = 4 };
@@ -104,11 +104,16 @@ enum ocop_status device_rules(struct ocop_store *s, const struct record *r, enum
 {
     struct rules_lookup lookup = {.code = code_known, .self = &s->codes};
     unsigned roles;
+    bool told;
     enum ocop_status st = device_roles(s, &roles, err);
 
     if (st)
         return st;
     lookup.reading = rights_reading(roles);
+    if (roles != ~0u)
+        st = reply_reading(s, &s->arena, &told, &lookup.reading, err);
+    if (st)
+        return st;
     return rules_check(r->k, &r->f, stage, &lookup, err);
 }
 
@@ -116,17 +121,17 @@ enum ocop_status device_rules(struct ocop_store *s, const struct record *r, enum
 
 enum ocop_status device_roles(struct ocop_store *s, unsigned *out, struct ocop_error *err)
 {
-    char today[11];
+    enum { ROLE = 1 };
     const struct codes *c = &s->codes;
+    struct field role;
     enum ocop_status st = codes_load(s, err);
 
     *out = ~0u;
     if (st || !c->officer)
         return st;
     *out = 0;
-    text_day_of(env_now_ms(s->env), today);
     for (size_t i = 0; i < c->roles.count; i++)
-        *out |= role_on(c->roles.v[i].bytes, today);
+        *out |= element_get(c->roles.v[i].bytes, ROLE, &role) ? role_by_name(role.bytes) : 0;
     return OCOP_OK;
 }
 

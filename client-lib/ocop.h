@@ -162,8 +162,9 @@ OCOP_API OCOP_MUST_USE enum ocop_status ocop_rekey_device(struct ocop_store *sto
  * stored yet.
  *
  * @param out a message of records.proto; free with ocop_free
- * @return OCOP_OK; OCOP_ENOTFOUND no such kind; OCOP_EPERM the officer's roles do not allow it;
- *         OCOP_ENOTENROLLED
+ * @return OCOP_OK; OCOP_ENOTFOUND no such kind; OCOP_EPERM the officer's roles do not allow it,
+ *         whatever days they are given for: whether one is in force the registry says when the
+ *         record arrives; OCOP_ENOTENROLLED
  */
 OCOP_API OCOP_MUST_USE enum ocop_status ocop_new(struct ocop_store *store, const char *kind,
                                                  ProtobufCMessage **out, struct ocop_error *err);

@@ -118,7 +118,8 @@ OCOP_MUST_USE enum ocop_status device_size(const struct change *c, const struct 
 /** Does what the change refers to exist here? Not asked before the first sync. */
 OCOP_MUST_USE enum ocop_status device_references(struct ocop_store *s, const struct kind *k,
                                                  const struct change *c, struct ocop_error *err);
-/** The officer's roles today; all of them while the officer's record is not here yet. */
+/** The officer's roles, of whatever days: which of them are in force only the registry can say, by
+ *  its own clock. All there are while the officer's record is not here yet. */
 OCOP_MUST_USE enum ocop_status device_roles(struct ocop_store *s, unsigned *out,
                                             struct ocop_error *err);
 /** Are the record's units, before and after a change, such as this device may write in? OCOP_EPERM

@@ -432,21 +432,33 @@ static unsigned reading_of(const Ocop__Sync__Cursor *c)
     return c->has_reading ? c->reading : READ_USUAL;
 }
 
+enum ocop_status reply_reading(struct ocop_store *s, struct arena *a, bool *told, unsigned *out,
+                               struct ocop_error *err)
+{
+    struct span packed;
+    Ocop__Sync__Cursor *c = NULL;
+    ProtobufCAllocator allocator = arena_allocator(a);
+    enum ocop_status st = store_meta(s, "cursor", a, &packed, err);
+
+    if (!st && packed.len)
+        c = ocop__sync__cursor__unpack(&allocator, packed.len, packed.p);
+    *told = c != NULL;
+    *out = READ_LISTS | (c ? reading_of(c) : 0);
+    return st;
+}
+
 /* Is all read again because the officer may read other things now? Then of the cases too those that
  * stand are told again. */
 static enum ocop_status take_reading(struct taking *t, struct ocop_error *err)
 {
-    struct span old;
-    Ocop__Sync__Cursor *had = NULL;
-    ProtobufCAllocator allocator = arena_allocator(t->arena);
+    unsigned reading;
+    bool told;
     enum ocop_status st;
 
     if (!t->reply->reread || !t->reply->cursor)
         return OCOP_OK;
-    st = store_meta(t->s, "cursor", t->arena, &old, err);
-    if (!st && old.len)
-        had = ocop__sync__cursor__unpack(&allocator, old.len, old.p);
-    return st || !had || reading_of(had) == reading_of(t->reply->cursor)
+    st = reply_reading(t->s, t->arena, &told, &reading, err);
+    return st || !told || reading == (READ_LISTS | reading_of(t->reply->cursor))
                ? st
                : store_cases_forget(t->s, err);
 }

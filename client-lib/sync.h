@@ -81,6 +81,11 @@ OCOP_MUST_USE enum ocop_status reply_apply(struct ocop_store *s, const Ocop__Syn
                                            struct arena *a, struct ocop_sync_summary *sum,
                                            struct reply_result *result, struct ocop_error *err);
 
+/** What the registry, when it was last asked, let the officer read (enum reading, rights.h). Where
+ *  all is about to be asked for anew, *told is false and *out what everybody may read (reply.c). */
+OCOP_MUST_USE enum ocop_status reply_reading(struct ocop_store *s, struct arena *a, bool *told,
+                                             unsigned *out, struct ocop_error *err);
+
 /** Take only what a reply says of this device's keys; where it says that all else is refused. In a
  *  transaction (reply.c). */
 OCOP_MUST_USE enum ocop_status reply_take_keys(struct ocop_store *s,

@@ -2,10 +2,12 @@
  * in what is sent. Roles and scopes change under devices that have work of their own. */
 #include "test.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "assign.h"
+#include "fixed_env.h"
 #include "process.h"
 #include "records.pb-c.h"
 #include "rights.h"
@@ -152,6 +154,66 @@ what_was_recorded_before_a_role_was_taken_is_refused_with_a_reason_and_stays(voi
     world_sync(w, 1);
     assert_true(has(w, 1, w->producer));
     assert_true(has(w, 1, id_of(id)));
+}
+
+/* Close device 1 and open it with a clock of 2016, before any role begins. */
+static void forget_the_year(struct world *w, struct fixed_env *env)
+{
+    struct ocop_error err = {0};
+    struct ocop_options o = {.must_exist = true, .link = &w->links[1].link, .env = &env->env};
+    char path[128];
+    fixed_env_init(env, 7);
+    env->now_ms = INT64_C(1451606400000);
+    ocop_close(w->stores[1]);
+    snprintf(path, sizeof path, "%s/1.ocop", w->dir);
+    assert_int_equal(ocop_open(path, &o, &w->stores[1], &err), OCOP_OK);
+}
+
+static void a_clock_ten_years_behind_keeps_nobody_from_recording(void **state)
+{
+    static struct fixed_env env;
+    struct world *w = *state;
+    roles(w, 1, "inspector:2020-01-01:");
+    world_sync(w, 1);
+    struct ocop_id id = world_inspect(w, 1, "pass");
+    forget_the_year(w, &env);
+    world_amend(w, 1, id, "score=90");
+    id = world_inspect(w, 1, "pass");
+    assert_int_equal(world_sync(w, 1).refused, 0);
+    world_amend(w, 1, id, "score=91");
+    assert_int_equal(world_sync(w, 1).refused, 0);
+    assert_string_equal(world_value(w, "inspection", id, "score"), "91");
+    ocop_close(w->stores[1]);
+    w->stores[1] = NULL; /* before the clock that it reads */
+}
+
+/* Whether it has ended is the registry's to say, by the day on which the work arrives. */
+static void a_role_that_ended_is_missed_when_the_work_arrives(void **state)
+{
+    struct world *w = *state;
+    roles(w, 1, "sampler,inspector:2020-01-01:2020-12-31");
+    world_sync(w, 1);
+    struct ocop_id id = world_inspect(w, 1, "pass");
+    struct ocop_record_status *status = NULL;
+    assert_int_equal(world_sync(w, 1).refused, 1);
+    assert_int_equal(ocop_record_status(w->stores[1], &id, &status, NULL), OCOP_OK);
+    assert_int_equal(status->state, OCOP_REFUSED);
+    assert_non_null(strstr(status->reason, "roles"));
+    ocop_record_status_free(status);
+}
+
+/* Nor is what the role let him read missed in what he may write. */
+static void who_was_an_inspector_once_works_in_a_laboratory(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    struct ocop_id id = sample(w, 0);
+    world_sync(w, 0);
+    roles(w, 1, "laboratory,inspector:2020-01-01:2020-12-31");
+    world_sync(w, 1);
+    if (hand_over(w, 1, id, &err) != OCOP_OK)
+        fail_msg("%s: %s", err.field, err.text);
+    assert_int_equal(world_sync(w, 1).refused, 0);
 }
 
 static void contacts_of_officers_go_to_central_staff_alone(void **state)
@@ -499,6 +561,9 @@ int main(void)
         T(a_laboratory_has_a_sample_without_whose_it_is),
         T(a_role_that_is_taken_is_missed_at_the_next_save),
         T(what_was_recorded_before_a_role_was_taken_is_refused_with_a_reason_and_stays),
+        T(a_clock_ten_years_behind_keeps_nobody_from_recording),
+        T(a_role_that_ended_is_missed_when_the_work_arrives),
+        T(who_was_an_inspector_once_works_in_a_laboratory),
         T(contacts_of_officers_go_to_central_staff_alone),
         T(a_kept_field_that_changes_is_not_sent),
         T(a_case_about_a_kept_field_is_not_told),
