@@ -570,8 +570,23 @@ static enum ocop_status submit_one(struct ocop_store *s, const struct attachment
     return st;
 }
 
-enum ocop_status attach_submit(struct ocop_store *s, const struct id *record,
-                               struct ocop_error *err)
+/* Nobody is there to be told. What a rule is against stays a draft, in sight: it is asked before
+ * anything is written. */
+static enum ocop_status follow_one(struct ocop_store *s, const struct attachment_row *row,
+                                   const struct field *unit, struct ocop_error *err)
+{
+    struct ocop_error why = {0};
+    enum ocop_status st = submit_one(s, row, unit, &why);
+
+    if (st == OCOP_EINVAL || st == OCOP_EPERM || st == OCOP_ELIMIT || st == OCOP_ESTATE)
+        return OCOP_OK;
+    if (st && err)
+        *err = why;
+    return st;
+}
+
+static enum ocop_status submit_each(struct ocop_store *s, const struct id *record,
+                                    attachment_fn *fn, struct ocop_error *err)
 {
     struct record of;
     struct standing b;
@@ -580,9 +595,20 @@ enum ocop_status attach_submit(struct ocop_store *s, const struct id *record,
 
     memcpy(id.b, record->b, ID_LEN);
     st = record_standing(s, &id, &of, &b, err);
-    return st ? st
-              : each_of(s, record, submit_one, fields_find(&b.f, FIELD_UNIT, span_of(NULL, 0)),
-                        err);
+    return st ? st : each_of(s, record, fn, fields_find(&b.f, FIELD_UNIT, span_of(NULL, 0)), err);
+}
+
+enum ocop_status attach_submit(struct ocop_store *s, const struct id *record,
+                               struct ocop_error *err)
+{
+    return submit_each(s, record, submit_one, err);
+}
+
+enum ocop_status attach_follow(struct ocop_store *s, const struct id *record,
+                               struct ocop_error *err)
+{
+    arena_reset(&s->arena);
+    return submit_each(s, record, follow_one, err);
 }
 
 static enum ocop_status discard_one(struct ocop_store *s, const struct attachment_row *row,

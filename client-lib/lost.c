@@ -61,19 +61,25 @@ static enum ocop_status put_back(struct taking *t, const struct change *c, int64
 {
     struct ocop_store *s = t->s;
     struct outbox_row row;
-    bool found;
+    bool found, refused;
     enum ocop_status st;
 
     arena_reset(&t->work);
     st = store_outbox_one(s, seq, index, &c->record, &t->work, &found, &row, err);
     if (st)
         return st;
+    refused = found && row.state == OUTBOX_REFUSED;
     if (!found || c->verb == VERB_CREATE)
         st = put_base(t, c, err);
     if (!st)
         st = found ? store_outbox_settled(s, row.n, OUTBOX_SEALED, "", "", err)
                    : store_outbox_put_back(s, c, seq, index, err);
-    return st ? st : show_again(t, c, err);
+    if (!st)
+        st = show_again(t, c, err);
+    /* What was attached while it stood refused was to go with it. */
+    return st || !refused || c->verb != VERB_CREATE || c->kind == KIND_ATTACHMENT
+               ? st
+               : attach_follow(s, &c->record, err);
 }
 
 /* The last changes first, since each is put before all others. */

@@ -63,6 +63,10 @@ OCOP_MUST_USE enum ocop_status attach_drawn(struct ocop_store *s, const struct o
 /** The record was submitted: so are the attachments that were drafts with it. */
 OCOP_MUST_USE enum ocop_status attach_submit(struct ocop_store *s, const struct id *record,
                                              struct ocop_error *err);
+/** The same in a sync, when a record that was refused is sent again by itself: those that may not
+ *  be submitted stay drafts. Uses the store's arena from its beginning. */
+OCOP_MUST_USE enum ocop_status attach_follow(struct ocop_store *s, const struct id *record,
+                                             struct ocop_error *err);
 /** Delete the row of a record that was a draft, or refused; with it go its attachments, and the
  *  contents that nothing names any more. */
 OCOP_MUST_USE enum ocop_status attach_delete(struct ocop_store *s, const struct kind *k,

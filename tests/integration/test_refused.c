@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "assign.h"
 #include "bounds.h"
 #include "records.pb-c.h"
 #include "world.h"
@@ -309,6 +310,51 @@ static void a_draft_over_a_refused_record_is_submitted_as_a_whole(void **state)
     assert_clean(w);
 }
 
+static void what_was_attached_to_a_refused_record_goes_with_it_after_a_restore(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    const struct ocop_attachment a = {.bytes = "\xff\xd8\xff.", .len = 4, .role = "photo"};
+    struct ocop_id photo;
+    world_sync(w, 1);
+    world_backup(w);
+    struct ocop_id id = world_inspect(w, 1, "pass");
+    assert_int_equal(sync_refused(w).refused, 1);
+    assert_int_equal(ocop_attach(w->stores[1], &id, &a, &photo, &err), OCOP_OK);
+    world_restore(w); /* to before the role was taken */
+    world_sync(w, 1);
+    world_sync(w, 1);
+    assert_int_equal(state_of(w, id), OCOP_ACCEPTED);
+    assert_int_equal(state_of(w, photo), OCOP_ACCEPTED);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM attachment"), 1);
+    assert_clean(w);
+}
+
+/* By then the device knows that this officer attaches nothing any more: that stops no sync. */
+static void what_may_not_be_attached_any_more_stays_a_draft_after_a_restore(void **state)
+{
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    const struct ocop_attachment a = {.bytes = "\xff\xd8\xff.", .len = 4, .role = "photo"};
+    struct ocop_id photo;
+    world_sync(w, 1);
+    world_backup(w);
+    struct ocop_id id = world_inspect(w, 1, "pass");
+    assert_int_equal(sync_refused(w).refused, 1);
+    assert_int_equal(ocop_attach(w->stores[1], &id, &a, &photo, &err), OCOP_OK);
+    assert_int_equal(
+        assign_roles(w->registry, &w->keys, &w->officers[1], "laboratory", "thử", &err), OCOP_OK);
+    world_sync(w, 1);
+    world_restore(w);
+    world_sync(w, 1);
+    world_sync(w, 1);
+    assert_int_equal(state_of(w, id), OCOP_ACCEPTED);
+    assert_int_equal(state_of(w, photo), OCOP_DRAFT);
+    assert_int_equal(ocop_submit_draft(w->stores[1], &photo, NULL, &err), OCOP_OK);
+    world_sync(w, 1);
+    assert_int_equal(state_of(w, photo), OCOP_ACCEPTED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -323,6 +369,8 @@ int main(void)
         T(a_draft_over_a_resent_record_keeps_what_it_cleared),
         T(a_draft_over_a_record_that_a_restore_takes_keeps_what_it_cleared),
         T(a_draft_over_a_refused_record_is_submitted_as_a_whole),
+        T(what_was_attached_to_a_refused_record_goes_with_it_after_a_restore),
+        T(what_may_not_be_attached_any_more_stays_a_draft_after_a_restore),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
