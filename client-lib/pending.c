@@ -14,6 +14,46 @@ enum ocop_status pending_change(const struct outbox_row *row, struct arena *a, s
     return st;
 }
 
+/* A record may have been changed hundreds of times since the last sync. One change after the other
+ * is laid over it in two places in turn, so that all take no more room than one. */
+struct layers {
+    struct arena place[2];
+    bool turn;
+};
+
+static void layers_init(struct layers *l)
+{
+    arena_init(&l->place[0], ARENA_SAVE_MAX);
+    arena_init(&l->place[1], ARENA_SAVE_MAX);
+    l->turn = false;
+}
+
+static enum ocop_status layers_put(struct layers *l, const struct fields *change, uint64_t version,
+                                   struct fields *out, struct ocop_error *err)
+{
+    struct arena *to = &l->place[l->turn];
+
+    arena_reset(to);
+    l->turn = !l->turn;
+    return fields_apply(out, change, version, false, to, out, err);
+}
+
+/* What came of it goes into the caller's arena. */
+static enum ocop_status layers_fini(struct layers *l, enum ocop_status st, struct arena *a,
+                                    struct fields *out, struct ocop_error *err)
+{
+    if (!st && out->count) {
+        out->v = (struct field *)(void *)arena_dup(a, out->v, out->count * sizeof *out->v);
+        if (!out->v)
+            st = err_nomem(err);
+    }
+    if (st || !out->count)
+        *out = (struct fields){NULL, 0};
+    arena_fini(&l->place[0]);
+    arena_fini(&l->place[1]);
+    return st;
+}
+
 /*   base:   registry's state        -- absent for a record that the registry does not have
  *     + submitted changes, in order -- refused ones left out, but for the creation itself,
  *                                      without which there would be nothing to look at
@@ -24,6 +64,7 @@ enum ocop_status pending_state(struct ocop_store *s, uint32_t kind, const struct
                                bool *there, struct fields *out, uint64_t *version,
                                struct ocop_error *err)
 {
+    struct layers layers;
     bool registered = false;
     enum ocop_status st = store_outbox_of(s, record, a, rows, err);
 
@@ -38,6 +79,7 @@ enum ocop_status pending_state(struct ocop_store *s, uint32_t kind, const struct
     }
     st = store_base(s, record, a, &registered, out, version, err);
     *there = registered;
+    layers_init(&layers);
     for (size_t i = 0; !st && i < rows->count; i++) {
         const struct outbox_row *row = &rows->v[i];
         struct change c;
@@ -48,10 +90,10 @@ enum ocop_status pending_state(struct ocop_store *s, uint32_t kind, const struct
             continue;
         if (c.verb == VERB_CREATE && !registered)
             out->count = 0; /* the whole record, whatever was refused or waits before it */
-        st = fields_apply(out, &c.fields, *version, false, a, out, err);
+        st = layers_put(&layers, &c.fields, *version, out, err);
         *there = true;
     }
-    return st;
+    return layers_fini(&layers, st, a, out, err);
 }
 
 enum ocop_status pending_show(struct ocop_store *s, uint32_t kind, const struct id *record,

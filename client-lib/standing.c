@@ -91,6 +91,7 @@ static void see_path(struct fields *f, size_t sorted, const struct field *v)
 static enum ocop_status see_pending(struct ocop_store *s, const struct standing *b,
                                     struct fields *out, struct ocop_error *err)
 {
+    size_t room = 0; /* kept from change to change: there may be hundreds */
     enum ocop_status st = OCOP_OK;
 
     *out = b->f;
@@ -99,18 +100,21 @@ static enum ocop_status see_pending(struct ocop_store *s, const struct standing 
     for (size_t i = 0; !st && i < b->rows.count; i++) {
         struct change c;
         size_t sorted = out->count;
-        struct field *room;
         if (b->rows.v[i].state == OUTBOX_REFUSED)
             continue;
         st = pending_change(&b->rows.v[i], &s->arena, &c, err);
         if (st)
             break;
-        room = arena_alloc(&s->arena, (sorted + c.fields.count + 1) * sizeof *room);
-        if (!room)
-            return err_nomem(err);
-        if (sorted)
-            memcpy(room, out->v, sorted * sizeof *room);
-        out->v = room;
+        if (sorted + c.fields.count > room) {
+            struct field *v;
+            room = 2 * (sorted + c.fields.count);
+            v = arena_alloc(&s->arena, room * sizeof *v);
+            if (!v)
+                return err_nomem(err);
+            if (sorted)
+                memcpy(v, out->v, sorted * sizeof *v);
+            out->v = v;
+        }
         for (size_t f = 0; f < c.fields.count; f++)
             see_path(out, sorted, &c.fields.v[f]);
         (void)fields_sort(out); /* a change has no path twice */

@@ -257,6 +257,44 @@ static void a_change_that_no_set_holds_is_refused_when_it_is_saved(void **state)
     assert_clean(w);
 }
 
+/* A record of two hundred findings is gone through a second time, far from any signal. */
+static void a_large_record_is_amended_hundreds_of_times_before_a_sync(void **state)
+{
+    enum { FINDINGS = 190, AMENDMENTS = 400 };
+    struct world *w = *state;
+    struct ocop_error err = {0};
+    ProtobufCMessage *m = NULL;
+    struct ocop_id id = world_draft(w, 1), keys[FINDINGS];
+    static Ocop__Finding v[FINDINGS], *p[FINDINGS];
+    for (int i = 0; i < FINDINGS; i++) {
+        v[i] = (Ocop__Finding)OCOP__FINDING__INIT;
+        keys[i] = ocop_new_key(w->stores[1]);
+        v[i].has_key = 1;
+        v[i].key = (ProtobufCBinaryData){sizeof keys[i].b, keys[i].b};
+        v[i].description = (char *)(uintptr_t) "Không có nhãn";
+        v[i].severity = (char *)(uintptr_t) "minor";
+        p[i] = &v[i];
+    }
+    m = load(w, 1, id);
+    Ocop__Inspection *i = (Ocop__Inspection *)m;
+    i->findings = p;
+    i->n_findings = FINDINGS;
+    assert_int_equal(ocop_submit(w->stores[1], m, &err), OCOP_OK);
+    i->findings = NULL;
+    i->n_findings = 0;
+    ocop_free(m);
+    for (int n = 0; n < AMENDMENTS; n++) {
+        m = loaded_with_score(w, 1, id, n % 100);
+        if (ocop_amend(w->stores[1], m, "sửa", &err) != OCOP_OK)
+            fail_msg("%d: %s", n, err.text);
+        ocop_free(m);
+    }
+    assert_int_equal(world_sync(w, 1).refused, 0);
+    assert_string_equal(world_value(w, "inspection", id, "score"), "99");
+    world_sync(w, 0);
+    assert_clean(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -267,6 +305,7 @@ int main(void)
         T(the_largest_record_that_there_can_be),
         T(two_who_fill_a_record_at_once_can_both_go_on),
         T(a_change_that_no_set_holds_is_refused_when_it_is_saved),
+        T(a_large_record_is_amended_hundreds_of_times_before_a_sync),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
