@@ -102,8 +102,9 @@ static enum ocop_status travel(struct scene *s, struct ocop_error *err)
 {
     static const struct ocop_sync_options all = {0};
     struct ocop_sync_summary sum = {0};
-    return travel_files(s->store, &(struct travel_options){"", s->store->link, &all, &sum, false},
-                        err);
+    const struct travel_options o = {
+        .server = "", .link = s->store->link, .sync = &all, .sum = &sum};
+    return travel_files(s->store, &o, err);
 }
 
 static void remove_place(void)
