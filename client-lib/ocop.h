@@ -94,7 +94,9 @@ struct ocop_options {
  *         OCOP_EDAMAGED not a store, or damaged; OCOP_EAUTH it is encrypted with another key than
  *         the one given, or none was given; OCOP_ESTATE a key was given and it is not encrypted:
  *         open it without, then ocop_rekey; OCOP_EINVAL ("key") too short or too long, or this
- *         libocop was not built to encrypt; the file is unchanged
+ *         libocop was not built to encrypt; the file is unchanged. Of a store of which a wipe was
+ *         cut short, which this ends: OCOP_EIO not all could be removed, OCOP_EBUSY another program
+ *         reads it; try again
  */
 OCOP_API OCOP_MUST_USE enum ocop_status ocop_open(const char *path,
                                                   const struct ocop_options *options,
@@ -135,7 +137,8 @@ OCOP_API void ocop_close(struct ocop_store *store);
  *         registry knows this device; OCOP_ESTATE expired, used by another device, of another
  *         registry or for another officer; on any failure the store is as it was;
  *         OCOP_ENET, OCOP_ETIMEOUT, OCOP_ECANCELLED; OCOP_EBUSY this store is being synced or
- *         enrolled, or the server has trouble of its own; OCOP_EREVOKED the registry has revoked
+ *         enrolled, or the server has trouble of its own; OCOP_EBUSY, OCOP_EIO a wipe that was cut
+ *         short cannot be ended, as ocop_open; OCOP_EREVOKED the registry has revoked
  *         these keys; OCOP_EPROTO the server's answer cannot be read; OCOP_EVERSION of a newer one
  */
 OCOP_API OCOP_MUST_USE enum ocop_status ocop_enrol(struct ocop_store *store, const char *code,

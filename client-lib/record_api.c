@@ -340,11 +340,11 @@ enum ocop_status record_api_save(struct ocop_store *s, const ProtobufCMessage *m
         st = make_change(s, &r, &b, standing_is_new(&b) ? VERB_CREATE : VERB_AMEND, NULL, &c, err);
     if (!st && b.refused)
         st = amend_refused(s, &r, &b, &c, err);
-    if (!st && c.fields.count == 0 && !standing_is_new(&b) && !b.draft)
+    if (!st && c.fields.count == 0 && b.there && !b.draft)
         return OCOP_OK;
     if (st)
         return st;
-    if (c.fields.count == 0 && !standing_is_new(&b)) {
+    if (c.fields.count == 0 && b.there) {
         st = drop_changes(s, r.k, &r.id, &b, OUTBOX_DRAFT, err);
     } else {
         st = store_change(s, &b, &c, OUTBOX_DRAFT, false, err);

@@ -482,6 +482,9 @@ OCOP_MUST_USE enum ocop_status store_files_moving(struct ocop_store *s, bool dow
 /** How many are to be sent. */
 OCOP_MUST_USE enum ocop_status store_files_to_send(struct ocop_store *s, uint64_t *count,
                                                    struct ocop_error *err);
+/** Those of this officer that the registry does not have, to be read here or not. */
+OCOP_MUST_USE enum ocop_status store_files_never_sent(struct ocop_store *s, uint64_t *count,
+                                                      struct ocop_error *err);
 /** Those that are here and at the registry, which travelled longest ago first. */
 OCOP_MUST_USE enum ocop_status store_files_spare(struct ocop_store *s, struct arena *a,
                                                  struct file_row **out, size_t *count,

@@ -141,11 +141,12 @@ enum ocop_status store_files_moving(struct ocop_store *s, bool down, const struc
     return get_files(s, st, a, out, count, err);
 }
 
-enum ocop_status store_files_to_send(struct ocop_store *s, uint64_t *count, struct ocop_error *err)
+static enum ocop_status count_of(struct ocop_store *s, enum question q, uint64_t *count,
+                                 struct ocop_error *err)
 {
     sqlite3_stmt *st = NULL;
     int64_t n = 0;
-    enum ocop_status status = store_ask(s, Q_FILES_TO_SEND_COUNT, &st, err);
+    enum ocop_status status = store_ask(s, q, &st, err);
 
     *count = 0;
     if (status)
@@ -153,6 +154,17 @@ enum ocop_status store_files_to_send(struct ocop_store *s, uint64_t *count, stru
     status = one_number(s, st, &n, err);
     *count = (uint64_t)n;
     return status;
+}
+
+enum ocop_status store_files_to_send(struct ocop_store *s, uint64_t *count, struct ocop_error *err)
+{
+    return count_of(s, Q_FILES_TO_SEND_COUNT, count, err);
+}
+
+enum ocop_status store_files_never_sent(struct ocop_store *s, uint64_t *count,
+                                        struct ocop_error *err)
+{
+    return count_of(s, Q_FILES_NEVER_SENT, count, err);
 }
 
 enum ocop_status store_files_doubt(struct ocop_store *s, struct ocop_error *err)

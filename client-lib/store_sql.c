@@ -192,6 +192,11 @@ static const char *const questions[Q_COUNT] = {
     [Q_FILES_OWED] = "SELECT count(*), coalesce(sum(size), 0) FROM file AS f WHERE here = 1 "
                      "AND central = 0 AND (wanted > 0 OR EXISTS (SELECT 1 FROM attachment AS t "
                      "WHERE t.hash = f.hash AND t.removed_ms IS NULL))",
+    /* Here or not: one that its device cannot read any more was never sent either. */
+    [Q_FILES_NEVER_SENT] =
+        "SELECT count(*) FROM file AS f WHERE central = 0 AND EXISTS (SELECT 1 "
+        "FROM attachment AS t WHERE t.hash = f.hash AND t.removed_ms IS NULL AND "
+        "t.officer_id = (SELECT value FROM meta WHERE key = 'officer'))",
     [Q_FILE_BYTES] = "SELECT (SELECT coalesce(sum(size), 0) FROM (SELECT DISTINCT hash, size FROM "
                      "attachment WHERE record_id = ?1 AND hash <> ?2 AND voided IS NOT 1)), "
                      "(SELECT coalesce(sum(size), 0) FROM file WHERE here = 1 AND hash <> ?2), "

@@ -72,6 +72,7 @@ enum question {
     Q_FILE_OWN,
     Q_FILE_GONE,
     Q_FILES_OWED,
+    Q_FILES_NEVER_SENT,
     Q_FILE_BYTES,
     Q_ATTACHMENTS,
     Q_ATTACHMENT_ONE,

@@ -72,7 +72,7 @@ static enum ocop_status journal_cut(struct ocop_store *s, struct ocop_error *err
         return status;
     return err_set(err, OCOP_EBUSY,
                    "another program is reading this store, which is to be wiped and holds its "
-                   "text until then; close that one, then sync again");
+                   "text until then; close that one, then try again");
 }
 
 enum ocop_status store_wipe_begin(struct ocop_store *s, const char *reason, unsigned lost,
@@ -130,7 +130,9 @@ enum ocop_status store_wipe_told(struct ocop_store *s, struct ocop_error *err)
     if (!st)
         st = store_meta_set_int(s, "wiped", WIPED_TOLD, err);
     st = client_end(s, st ? st : store_identity(s, err), err);
-    return st ? st : journal_cut(s, err);
+    if (!st) /* beside a reader the journal goes when the last of them closes the store */
+        (void)journal_cut(s, NULL);
+    return st;
 }
 
 enum ocop_status store_wipe_over(struct ocop_store *s, struct ocop_error *err)

@@ -55,13 +55,13 @@ static enum ocop_status begin(struct ocop_store *s, const struct wipe_order *ord
 {
     char text[OCOP_ERROR_TEXT_MAX];
     unsigned count[6], lost;
-    uint64_t files = 0, bytes;
+    uint64_t files = 0;
     enum ocop_status st = lost_count(s, count, &lost, err);
 
     if (!st && !order->now)
         st = look(s, order, count[OUTBOX_READY], waits, err);
     if (!st)
-        st = store_files_owed(s, &files, &bytes, err);
+        st = store_files_never_sent(s, &files, err);
     if (st || waits->changes || waits->files)
         return st;
     (void)snprintf(text, sizeof text,

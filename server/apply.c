@@ -253,10 +253,11 @@ enum ocop_status departure_note(struct apply *p, const struct id *anchor)
 }
 
 /* A record that was voided is one again, with all its keys. */
-static bool comes_back(const struct fields *applied)
+static bool comes_back(const struct fields *state, const struct fields *applied)
 {
+    const struct field *before = get(state, FIELD_VOIDED);
     const struct field *voided = fields_find(applied, FIELD_VOIDED, span_of(NULL, 0));
-    return voided && (voided->op == FIELD_CLEAR || voided->i == 0);
+    return before && before->i && voided && (voided->op == FIELD_CLEAR || voided->i == 0);
 }
 
 static enum ocop_status store_merged(struct apply *p, const struct fields *state,
@@ -279,7 +280,8 @@ static enum ocop_status store_merged(struct apply *p, const struct fields *state
     if (st == OCOP_OK)
         st = check_references(p, &merged->applied);
     if (st == OCOP_OK)
-        st = check_collisions(p, comes_back(&merged->applied) ? &merged->state : &merged->applied);
+        st = check_collisions(p, comes_back(state, &merged->applied) ? &merged->state
+                                                                     : &merged->applied);
     if (st == OCOP_OK)
         st = attached_follow(p, state, &merged->applied);
     note_kind(p);
@@ -351,11 +353,13 @@ static enum ocop_status finish_merge(struct apply *p, const struct fields *state
 static enum ocop_status merge_existing(struct apply *p, const struct fields *state,
                                        struct row_meta *meta)
 {
-    struct merge_out merged;
+    struct merge_out merged = {.conflict_count = 0};
     struct merge_in in = {p->kind, state, p->change, p->version, own_value, p};
     enum ocop_status st = merge_change(&in, p->a, &merged, p->err);
-    if (st == OCOP_OK && merged.conflict_count)
-        st = cases_room(p, merged.conflict_count);
+    const size_t cases = merged.conflict_count + collisions_most(p, &merged.applied);
+    if (st == OCOP_OK && cases &&
+        !p->change->case_id.len) /* who resolves one is not kept from it */
+        st = cases_room(p, cases);
     if (st == OCOP_OK && p->outcome == OUTCOME_APPLIED && merged.applied.count) {
         st = check_scope(p, &merged.state);
         if (st == OCOP_OK && p->outcome != OUTCOME_APPLIED)
@@ -504,7 +508,7 @@ static enum ocop_status effects_begin(struct registry *r, struct effects *fx,
                                       struct ocop_error *err)
 {
     bool row;
-    *fx = (struct effects){.beyond = false};
+    memset(fx, 0, sizeof *fx);
     arena_init(&fx->past_arena, ARENA_CHANGE_MAX);
     sqlite3_stmt *s = registry_stmt(r, SQL_APPLY_ANY, err);
     if (!s)
@@ -597,7 +601,7 @@ enum ocop_status apply_set(struct registry *r, const struct change_set *set, uin
         if (st == OCOP_OK && created && fx.waiting_any)
             st = waiting_apply(&p);
     }
-    if (st == OCOP_ENOMEM && one.full)
+    if (st == OCOP_ENOMEM && (one.full || fx.past_arena.full))
         st = err_set(err, OCOP_ELIMIT, "a change of the set needs too much memory");
     arena_fini(&one);
     arena_fini(&fx.past_arena);

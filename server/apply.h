@@ -5,7 +5,7 @@
 #include "changeset.h"
 #include "registry.h"
 
-enum { ANCESTORS_MAX = 16 };
+enum { ANCESTORS_MAX = 16, PAST_BUCKETS = 1024 };
 
 struct ancestor {
     struct id replica;
@@ -34,10 +34,12 @@ struct effects {
     bool beyond;       /* a record was altered that the set did not create */
     size_t followers;  /* attachments that moved with their records */
     struct id counted; /* a record whose open cases are known: */
+    uint32_t counted_kind;
     size_t open;
     size_t looked_at; /* open cases, each as often as a change made it necessary */
-    /* Many changes may contradict one field that has a long past: it is read once. */
-    struct past *past;
+    /* Many changes may contradict one field that has a long past: it is read once. By the hash of
+     * their paths; forgotten when they have become too many. */
+    struct past *past[PAST_BUCKETS];
     struct arena past_arena;
 };
 
@@ -169,6 +171,8 @@ OCOP_MUST_USE enum ocop_status cases_room(struct apply *p, size_t count);
  *  registry now holds what they asked for. */
 OCOP_MUST_USE enum ocop_status cases_settle(struct apply *p, const struct fields *state,
                                             bool resolves);
+/** How many cases of it these fields may open at most. */
+size_t collisions_most(const struct apply *p, const struct fields *applied);
 /** Two records with one natural key. Both stand; a person decides. */
 OCOP_MUST_USE enum ocop_status check_collisions(struct apply *p, const struct fields *applied);
 /** Keep what is replaced: a later case shows it as its base. */

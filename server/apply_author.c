@@ -2,7 +2,10 @@
  * that had waited. Knows nothing of what is then done with it. */
 #include "apply.h"
 
+#include "bounds.h"
 #include "registry_stmts.h"
+
+#define PAST_BYTES_ENOUGH MIB(8)
 
 enum ocop_status ancestors_load(struct apply *p)
 {
@@ -76,9 +79,19 @@ static bool is_past_of(const struct past *past, const struct apply *p, const str
            span_eq(past->key, path->key);
 }
 
+static struct past **past_bucket(struct apply *p, const struct field *path)
+{
+    uint32_t h = 2166136261u ^ path->number;
+    for (size_t i = 0; i < ID_LEN; i++)
+        h = (h ^ p->change->record.b[i]) * 16777619u;
+    for (size_t i = 0; i < path->key.len; i++)
+        h = (h ^ path->key.p[i]) * 16777619u;
+    return &p->fx->past[(h ^ h >> 15) % PAST_BUCKETS];
+}
+
 void past_forget(struct apply *p, const struct field *path)
 {
-    struct past **at = &p->fx->past;
+    struct past **at = past_bucket(p, path);
     while (*at)
         if (is_past_of(*at, p, path))
             *at = (*at)->next;
@@ -89,23 +102,28 @@ void past_forget(struct apply *p, const struct field *path)
 static struct past *past_new(struct apply *p, const struct field *path)
 {
     struct arena *a = &p->fx->past_arena;
+    struct past **bucket = past_bucket(p, path);
+    if (a->used > PAST_BYTES_ENOUGH) {
+        arena_reset(a);
+        memset(p->fx->past, 0, sizeof p->fx->past);
+    }
     struct past *past = arena_calloc(a, 1, sizeof *past);
     char *key =
         past ? arena_dup(a, path->key.p ? (const void *)path->key.p : "", path->key.len) : NULL;
     if (!key)
         return NULL;
-    *past = (struct past){.next = p->fx->past,
+    *past = (struct past){.next = *bucket,
                           .record = p->change->record,
                           .number = path->number,
                           .key = span_of(key, path->key.len),
                           .author = p->set_version,
                           .lowest = UINT64_MAX};
-    return p->fx->past = past;
+    return *bucket = past;
 }
 
 static struct past *past_of(struct apply *p, const struct field *path)
 {
-    for (struct past *past = p->fx->past; past; past = past->next)
+    for (struct past *past = *past_bucket(p, path); past; past = past->next)
         if (past->author == p->set_version && is_past_of(past, p, path))
             return past;
     return past_new(p, path);

@@ -161,7 +161,8 @@ enum ocop_status case_open(struct apply *p, enum case_cause cause, const struct 
     sqlite3_bind_int64(s, 15, p->index);
     sqlite3_bind_int64(s, 16, (sqlite3_int64)p->set_version);
     p->outcome = OUTCOME_CASE;
-    p->fx->open += id_eq(&p->fx->counted, &p->change->record);
+    p->fx->open +=
+        p->fx->counted_kind == p->change->kind && id_eq(&p->fx->counted, &p->change->record);
     return registry_done(p->r, s, "opening a case", p->err);
 }
 
@@ -174,7 +175,7 @@ static enum ocop_status case_close(struct apply *p, struct span id, const char *
     sqlite3_stmt *s = registry_stmt(p->r, SQL_CASE_CLOSE, p->err);
     if (!s)
         return OCOP_EDB;
-    p->fx->counted = (struct id){{0}};
+    p->fx->counted_kind = 0;
     bind_span(s, 1, id);
     sqlite3_bind_int64(s, 2, (sqlite3_int64)p->version);
     sqlite3_bind_text(s, 3, resolution, -1, SQLITE_STATIC);
@@ -197,6 +198,18 @@ enum ocop_status case_is_of(struct apply *p, bool *out)
     return st;
 }
 
+/* What a change that had waited costs is not its doing in whose set it wakes. */
+static void looked_at(struct apply *p, size_t cases)
+{
+    if (!p->woken)
+        p->fx->looked_at += cases;
+}
+
+static bool is_counted(const struct apply *p)
+{
+    return p->fx->counted_kind == p->change->kind && id_eq(&p->fx->counted, &p->change->record);
+}
+
 static enum ocop_status cases_count(struct apply *p)
 {
     bool row;
@@ -204,11 +217,13 @@ static enum ocop_status cases_count(struct apply *p)
     if (!s)
         return OCOP_EDB;
     bind_span(s, 1, id_span(&p->change->record));
+    sqlite3_bind_int64(s, 2, p->change->kind);
     enum ocop_status st = registry_row(p->r, s, "counting open cases", &row, p->err);
     if (st == OCOP_OK && row) {
         p->fx->counted = p->change->record;
+        p->fx->counted_kind = p->change->kind;
         p->fx->open = (size_t)sqlite3_column_int64(s, 0);
-        p->fx->looked_at += p->fx->open;
+        looked_at(p, p->fx->open);
     }
     sqlite3_reset(s);
     return st;
@@ -216,7 +231,7 @@ static enum ocop_status cases_count(struct apply *p)
 
 enum ocop_status cases_room(struct apply *p, size_t count)
 {
-    enum ocop_status st = id_eq(&p->fx->counted, &p->change->record) ? OCOP_OK : cases_count(p);
+    enum ocop_status st = is_counted(p) ? OCOP_OK : cases_count(p);
     return st == OCOP_OK && p->fx->open + count > CASES_OPEN_MAX
                ? apply_refuse(p, "",
                               "the record would have too many open cases; they must be "
@@ -272,10 +287,11 @@ static enum ocop_status open_cases(struct apply *p, const struct fields *state,
         return OCOP_EDB;
     arena_init(&scratch, ARENA_CHANGE_MAX);
     bind_span(s, 1, id_span(&p->change->record));
+    sqlite3_bind_int64(s, 2, p->change->kind);
     while ((st = registry_row(p->r, s, "reading open cases", &row, p->err)) == OCOP_OK && row) {
         struct open_case *c = arena_calloc(p->a, 1, sizeof *c);
         arena_reset(&scratch);
-        p->fx->looked_at++;
+        looked_at(p, 1);
         st = c ? open_case_read(p, s, state, &scratch, c) : err_nomem(p->err);
         if (st != OCOP_OK)
             break;
@@ -305,15 +321,28 @@ enum ocop_status cases_settle(struct apply *p, const struct fields *state, bool 
     return st == OCOP_OK && resolves ? case_close(p, p->change->case_id, resolution, other) : st;
 }
 
+static bool is_natural(const struct apply *p, const struct field *f)
+{
+    const struct field_rule *r = kind_field(p->kind, f->number);
+    return r && (r->flags & FIELD_NATURAL) && f->op == FIELD_SET && f->bytes.len > 0 &&
+           p->kind->number != KIND_UNIT; /* unit codes recur between periods */
+}
+
+size_t collisions_most(const struct apply *p, const struct fields *applied)
+{
+    size_t most = 0;
+    for (size_t i = 0; p->kind && i < applied->count; i++)
+        most += is_natural(p, &applied->v[i]) ? COLLISIONS_MAX : 0;
+    return most;
+}
+
 enum ocop_status check_collisions(struct apply *p, const struct fields *applied)
 {
     for (size_t i = 0; p->kind && i < applied->count; i++) {
         const struct field *f = &applied->v[i];
-        const struct field_rule *r = kind_field(p->kind, f->number);
         struct id other[COLLISIONS_MAX];
         size_t count = 0;
-        if (!r || !(r->flags & FIELD_NATURAL) || f->op != FIELD_SET || f->bytes.len == 0 ||
-            p->kind->number == KIND_UNIT) /* unit codes recur between periods */
+        if (!is_natural(p, f))
             continue;
         enum ocop_status st =
             row_same_key(p->r->rows, p->change->kind, f->number, f->bytes, &p->change->record,

@@ -386,7 +386,8 @@ enum ocop_status enrol_answer(struct registry *r, const struct server_keys *keys
         st = registry_replica(r, &invited.replica, &there, err);
     if (st == OCOP_OK && there.known && there.revoked)
         st = err_set(err, OCOP_EREVOKED, "this device was revoked");
-    if (st == OCOP_OK && there.known && memcmp(there.channel_key, channel_key, 32) != 0)
+    if (st == OCOP_OK && there.known &&
+        memcmp(there.channel_key, channel_key, CHANNEL_KEY_LEN) != 0)
         st = err_set(err, OCOP_EREVOKED, "this device has other keys by now");
     if (st == OCOP_OK && !there.known) /* or it was enrolled by a history that was lost */
         st = enrol_device(r, keys, in, hash, channel_key, &invited, a, &invited.replica, err);

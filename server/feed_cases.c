@@ -88,7 +88,7 @@ static enum ocop_status open_cases(struct feed *f, const struct id *record, stru
     if (st != OCOP_OK || !f->any_open)
         return st;
     st = pairs_find(f, &f->colliding, record, ids);
-    sqlite3_stmt *s = st == OCOP_OK ? registry_stmt(f->r, SQL_CASES_OPEN_OF, f->err) : NULL;
+    sqlite3_stmt *s = st == OCOP_OK ? registry_stmt(f->r, SQL_CASES_OPEN_ABOUT, f->err) : NULL;
     if (!s)
         return st == OCOP_OK ? OCOP_EDB : st;
     sqlite3_bind_blob(s, 1, record->b, ID_LEN, SQLITE_STATIC);

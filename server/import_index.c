@@ -206,6 +206,7 @@ enum ocop_status index_add(struct import_index *x, uint32_t kind, const struct i
     case KIND_CERTIFICATE:
         e.producer = id_of(f, 11);
         e.name = keep(x, name);
+        e.code = keep(x, text_of(f, 14)); /* the decision that it is by */
         return put(x, INDEX_CERTIFICATE_NO, index_natural_key(x, name), &e, err);
     case KIND_PRODUCER:
     case KIND_PRODUCT:

@@ -179,7 +179,7 @@ static enum ocop_status row_coded(struct importer *im, enum index_space space, s
             (void)candidate_add(&alike, e);
     }
     if (all.count > 1 && alike.count != 1)
-        return ambiguous(im, code, &all, "Resolve their case first", err);
+        return ambiguous(im, code, &all, "Resolve their case, or void one of them", err);
     *out = all.count == 0 ? NULL : all.count == 1 ? all.v[0] : alike.v[0];
     return OCOP_OK;
 }

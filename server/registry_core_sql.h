@@ -96,8 +96,9 @@
     X(SQL_CASE_CLOSE, "UPDATE cases SET closed_version = ?2, resolution = ?3"                      \
                       " WHERE id = ?1 AND closed_version IS NULL")                                 \
     X(SQL_CASES_OPEN_OF, "SELECT id, cause, field, element, mine_value, other FROM cases"          \
-                         " WHERE record = ?1 AND closed_version IS NULL")                          \
-    X(SQL_CASES_OPEN_COUNT, "SELECT count(*) FROM cases WHERE record = ?1"                         \
+                         " WHERE record = ?1 AND kind = ?2 AND closed_version IS NULL")            \
+    X(SQL_CASES_OPEN_ABOUT, "SELECT id FROM cases WHERE record = ?1 AND closed_version IS NULL")   \
+    X(SQL_CASES_OPEN_COUNT, "SELECT count(*) FROM cases WHERE record = ?1 AND kind = ?2"           \
                             " AND closed_version IS NULL")                                         \
     X(SQL_CASE_IS_OF, "SELECT 1 FROM cases WHERE id = ?1 AND record = ?2 AND kind = ?3")           \
     X(SQL_CASE_STATE, "SELECT record, mine, theirs, closed_version FROM cases WHERE id = ?1")      \

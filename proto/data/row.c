@@ -541,19 +541,21 @@ static enum ocop_status other_forms_add(struct rows *r, struct table *t, int at,
                                         const struct id *except, struct id *out, size_t max,
                                         size_t *count, struct ocop_error *err)
 {
-    struct buf form;
+    struct buf form[2];
     enum ocop_status status = OCOP_OK;
 
-    buf_init(&form, 4 * value.len + 64);
-    for (int composed = 0; status == OCOP_OK && composed < 2; composed++) {
-        buf_clear(&form);
-        text_form(&form, value, composed);
-        if (form.failed)
+    for (int composed = 0; composed < 2; composed++) {
+        buf_init(&form[composed], 4 * value.len + 64);
+        text_form(&form[composed], value, composed);
+        if (form[composed].failed)
             status = err_nomem(err);
-        else if (!span_eq(buf_span(&form), value))
-            status = keys_add(r, t, at, buf_span(&form), except, out, max, count, err);
     }
-    buf_fini(&form);
+    for (int i = 0; status == OCOP_OK && i < 2; i++)
+        if (!span_eq(buf_span(&form[i]), value) &&
+            !(i > 0 && span_eq(buf_span(&form[i]), buf_span(&form[0]))))
+            status = keys_add(r, t, at, buf_span(&form[i]), except, out, max, count, err);
+    buf_fini(&form[0]);
+    buf_fini(&form[1]);
     return status;
 }
 

@@ -76,6 +76,41 @@ static void cases_of_one_record_keep_nobody_from_it(void **state)
     assert_int_equal(contradict(w, &b, 1100, 1)->outcomes[0]->code, OUTCOME_CASE);
 }
 
+/* One record takes the key of four others, and of four more, and so on. */
+static void nor_do_collisions(void **state)
+{
+    enum { ROUNDS = 5, EACH = 60 };
+    struct world *w = *state;
+    struct hand h;
+    size_t refused = 0;
+    hand_enrol(w, &h, 1);
+    struct id id = {{0}};
+    for (int i = 0; i < 9; i++) {
+        id = id_next(&w->registry->ids, w->registry->env);
+        struct field v[] = {ref(2, &w->commune), ref(3, &h.officer), text(10, "HTX"),
+                            text(11, "cooperative"),
+                            text(12, i < 4   ? "A"
+                                     : i < 8 ? "B"
+                                             : "C")};
+        struct change c = hand_change(&h, KIND_PRODUCER, VERB_CREATE, id, v, 5);
+        (void)hand_push(w, &h, &c, 1);
+    }
+    for (int round = 0; round < ROUNDS; round++) {
+        struct change *c = hand_many(w, EACH, sizeof *c);
+        struct field *f = hand_many(w, EACH, sizeof *f);
+        for (unsigned i = 0; i < EACH; i++) {
+            f[i] = hand_text(12, i % 2 ? "A" : "B");
+            c[i] = hand_change(&h, KIND_PRODUCER, VERB_AMEND, id, &f[i], 1);
+        }
+        const Ocop__Sync__SyncReply *reply = hand_push(w, &h, c, EACH);
+        for (size_t i = 0; i < reply->n_outcomes; i++)
+            refused += reply->outcomes[i]->code == OUTCOME_REFUSED;
+    }
+    assert_true(refused > 0);
+    assert_true(world_count(w, "SELECT max(n) FROM (SELECT count(*) AS n FROM cases WHERE"
+                               " closed_version IS NULL GROUP BY record)") <= CASES_OPEN_MAX);
+}
+
 /* What is refused for the time it would take can be sent again. */
 static void one_set_makes_no_more_work_than_is_served(void **state)
 {
@@ -133,6 +168,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
     const struct CMUnitTest tests[] = {
         T(cases_of_one_record_keep_nobody_from_it),
+        T(nor_do_collisions),
         T(one_set_makes_no_more_work_than_is_served),
         T(a_record_of_many_amendments_can_be_shown),
     };

@@ -105,6 +105,27 @@ static void a_registrar_closes_no_case_of_a_producer(void **state)
     assert_int_equal(open_cases(w), 1);
 }
 
+/* An id names one record of each kind. */
+static void a_record_of_another_kind_by_the_same_id_closes_no_case(void **state)
+{
+    struct world *w = *state;
+    struct hand a, b;
+    hand_enrol(w, &a, 0);
+    hand_enrol(w, &b, 1);
+    struct field theirs = hand_text(22, "một"), mine = hand_text(22, "hai");
+    struct change c = hand_change(&a, KIND_PRODUCER, VERB_AMEND, w->producer, &theirs, 1);
+    assert_int_equal(hand_push(w, &a, &c, 1)->n_outcomes, 0);
+    c = hand_change(&b, KIND_PRODUCER, VERB_AMEND, w->producer, &mine, 1);
+    assert_int_equal(only(hand_push(w, &b, &c, 1))->code, OUTCOME_CASE);
+    struct field v[] = {ref(2, &w->commune), ref(3, &b.officer),     ref(10, &w->producer),
+                        text(14, "planned"), text(17, "2026-07-01"), text(26, "pass")};
+    c = hand_change(&b, KIND_INSPECTION, VERB_CREATE, w->producer, v, 6);
+    assert_int_equal(hand_push(w, &b, &c, 1)->n_outcomes, 0);
+    c = hand_change(&b, KIND_INSPECTION, VERB_AMEND, w->producer, &mine, 1);
+    assert_int_equal(hand_push(w, &b, &c, 1)->n_outcomes, 0);
+    assert_int_equal(open_cases(w), 1);
+}
+
 /* A kind of a later program: nobody here knows its rules, but its cases can be decided. */
 static void a_case_of_an_unknown_kind_is_resolved(void **state)
 {
@@ -346,6 +367,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(a_case_is_closed_by_a_change_of_its_own_record_alone),
         T(a_registrar_closes_no_case_of_a_producer),
+        T(a_record_of_another_kind_by_the_same_id_closes_no_case),
         T(a_case_of_an_unknown_kind_is_resolved),
         T(a_record_that_comes_back_brings_its_keys),
         T(one_key_in_two_normal_forms_is_a_collision),

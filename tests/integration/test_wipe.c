@@ -98,6 +98,7 @@ static void a_wipe_does_not_wait_for_what_cannot_be_read(void **state)
     const struct ocop_sync_options none = {.files = OCOP_FILES_NONE};
     assert_int_equal(ocop_sync(w->stores[1], &none, &sum, &err), OCOP_EBUSY);
     assert_int_equal(ocop_sync(w->stores[1], NULL, &sum, &err), OCOP_EWIPED);
+    assert_non_null(strstr(err.text, "0 others, 2 files"));
     assert_true(at_centre(w, good));
     free(cut);
     free(gone);
