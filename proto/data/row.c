@@ -541,21 +541,22 @@ static enum ocop_status other_forms_add(struct rows *r, struct table *t, int at,
                                         const struct id *except, struct id *out, size_t max,
                                         size_t *count, struct ocop_error *err)
 {
-    struct buf form[2];
+    struct buf apart, composed;
     enum ocop_status status = OCOP_OK;
 
-    for (int composed = 0; composed < 2; composed++) {
-        buf_init(&form[composed], 4 * value.len + 64);
-        text_form(&form[composed], value, composed);
-        if (form[composed].failed)
-            status = err_nomem(err);
-    }
-    for (int i = 0; status == OCOP_OK && i < 2; i++)
-        if (!span_eq(buf_span(&form[i]), value) &&
-            !(i > 0 && span_eq(buf_span(&form[i]), buf_span(&form[0]))))
-            status = keys_add(r, t, at, buf_span(&form[i]), except, out, max, count, err);
-    buf_fini(&form[0]);
-    buf_fini(&form[1]);
+    buf_init(&apart, 4 * value.len + 64);
+    buf_init(&composed, 4 * value.len + 64);
+    text_form(&apart, value, false);
+    text_form(&composed, value, true);
+    const struct span one = buf_span(&apart), two = buf_span(&composed);
+    if (!one.p || !two.p || apart.failed || composed.failed)
+        status = err_nomem(err);
+    if (status == OCOP_OK && !span_eq(one, value))
+        status = keys_add(r, t, at, one, except, out, max, count, err);
+    if (status == OCOP_OK && !span_eq(two, value) && !span_eq(two, one))
+        status = keys_add(r, t, at, two, except, out, max, count, err);
+    buf_fini(&apart);
+    buf_fini(&composed);
     return status;
 }
 
