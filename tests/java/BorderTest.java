@@ -26,8 +26,7 @@ public class BorderTest {
     private static final int WINDOWS = 10;
     /** Half of the least that malloc gives, in one call of the ten. */
     private static final long LEAK_BYTES_MAX = CALLS / WINDOWS / 10 * 16;
-    // What the counter does not see, a KiB a call; a machine that compiles beside it takes some itself.
-    private static final long RSS_KIB_MAX = 48 << 10;
+    private static final long RSS_KIB_MAX = 16 << 10;
 
     private FieldStore store;
     private Inspection made;
