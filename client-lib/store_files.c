@@ -141,17 +141,27 @@ enum ocop_status store_files_moving(struct ocop_store *s, bool down, const struc
     return get_files(s, st, a, out, count, err);
 }
 
+/* What a question says in one number; `hash`: of which content, NULL where it asks of none. */
+static enum ocop_status number_of(struct ocop_store *s, enum question q, const uint8_t *hash,
+                                  int64_t *out, struct ocop_error *err)
+{
+    sqlite3_stmt *st = NULL;
+    enum ocop_status status = store_ask(s, q, &st, err);
+
+    *out = 0;
+    if (status)
+        return status;
+    if (hash)
+        put_bytes(st, 1, span_of(hash, FILE_HASH_LEN));
+    return one_number(s, st, out, err);
+}
+
 static enum ocop_status count_of(struct ocop_store *s, enum question q, uint64_t *count,
                                  struct ocop_error *err)
 {
-    sqlite3_stmt *st = NULL;
-    int64_t n = 0;
-    enum ocop_status status = store_ask(s, q, &st, err);
+    int64_t n;
+    enum ocop_status status = number_of(s, q, NULL, &n, err);
 
-    *count = 0;
-    if (status)
-        return status;
-    status = one_number(s, st, &n, err);
     *count = (uint64_t)n;
     return status;
 }
@@ -191,15 +201,9 @@ static enum ocop_status of_hash(struct ocop_store *s, enum question q,
                                 const uint8_t hash[FILE_HASH_LEN], bool *out,
                                 struct ocop_error *err)
 {
-    sqlite3_stmt *st = NULL;
-    int64_t n = 0;
-    enum ocop_status status = store_ask(s, q, &st, err);
+    int64_t n;
+    enum ocop_status status = number_of(s, q, hash, &n, err);
 
-    *out = false;
-    if (status)
-        return status;
-    put_bytes(st, 1, span_of(hash, FILE_HASH_LEN));
-    status = one_number(s, st, &n, err);
     *out = n != 0;
     return status;
 }

@@ -9,6 +9,7 @@
 #include "cases.h"
 #include "evidence_make.h"
 #include "hand.h"
+#include "registry_stmts.h"
 #include "values.h"
 
 enum { NOTE_BYTES = 4000 };
@@ -40,6 +41,19 @@ static Ocop__Sync__SyncReply *contradict(struct world *w, struct hand *h, unsign
         memcpy(note, head, strlen(head));
         v[i] = hand_text(22, note);
         c[i] = hand_change(h, KIND_PRODUCER, VERB_AMEND, w->producer, &v[i], 1);
+    }
+    return hand_push(w, h, c, count);
+}
+
+/* One set of so many amendments of one field, with two values in turn. */
+static Ocop__Sync__SyncReply *alternate(struct world *w, struct hand *h, const struct id *record,
+                                        struct field one, struct field two, unsigned count)
+{
+    struct change *c = hand_many(w, count, sizeof *c);
+    struct field *v = hand_many(w, count, sizeof *v);
+    for (unsigned i = 0; i < count; i++) {
+        v[i] = i % 2 ? two : one;
+        c[i] = hand_change(h, KIND_PRODUCER, VERB_AMEND, *record, &v[i], 1);
     }
     return hand_push(w, h, c, count);
 }
@@ -96,13 +110,8 @@ static void nor_do_collisions(void **state)
         (void)hand_push(w, &h, &c, 1);
     }
     for (int round = 0; round < ROUNDS; round++) {
-        struct change *c = hand_many(w, EACH, sizeof *c);
-        struct field *f = hand_many(w, EACH, sizeof *f);
-        for (unsigned i = 0; i < EACH; i++) {
-            f[i] = hand_text(12, i % 2 ? "A" : "B");
-            c[i] = hand_change(&h, KIND_PRODUCER, VERB_AMEND, id, &f[i], 1);
-        }
-        const Ocop__Sync__SyncReply *reply = hand_push(w, &h, c, EACH);
+        const Ocop__Sync__SyncReply *reply =
+            alternate(w, &h, &id, hand_text(12, "B"), hand_text(12, "A"), EACH);
         for (size_t i = 0; i < reply->n_outcomes; i++)
             refused += reply->outcomes[i]->code == OUTCOME_REFUSED;
     }
@@ -120,18 +129,34 @@ static void one_set_makes_no_more_work_than_is_served(void **state)
     hand_enrol(w, &b, 1);
     note(w, &a);
     (void)contradict(w, &b, 0, 900);
-    const unsigned count = CASES_LOOKED_AT_MAX / 900 + 2;
-    struct change *c = hand_many(w, count, sizeof *c);
-    struct field *v = hand_many(w, count, sizeof *v);
-    for (unsigned i = 0; i < count; i++) {
-        v[i] = hand_text(16, i % 2 ? "0901" : "0902");
-        c[i] = hand_change(&a, KIND_PRODUCER, VERB_AMEND, w->producer, &v[i], 1);
-    }
-    const Ocop__Sync__SyncReply *reply = hand_push(w, &a, c, count);
+    const struct field one = hand_text(16, "0902"), two = hand_text(16, "0901");
+    const Ocop__Sync__SyncReply *reply =
+        alternate(w, &a, &w->producer, one, two, CASES_LOOKED_AT_MAX / 900 + 2);
     assert_true(reply->n_outcomes >= 1 && reply->n_outcomes < 5);
     assert_int_equal(reply->outcomes[0]->code, OUTCOME_REFUSED);
     assert_non_null(strstr(reply->outcomes[0]->text, "submit it again"));
-    assert_int_equal(hand_push(w, &a, c, 1)->n_outcomes, 0);
+    assert_int_equal(alternate(w, &a, &w->producer, one, two, 1)->n_outcomes, 0);
+}
+
+/* Each contradiction asks what its author had seen, far back; the answer is one for all of a set.
+ */
+static void the_past_of_a_field_is_read_once_for_a_set(void **state)
+{
+    enum { VERSIONS = 20, CONFLICTS = 100 };
+    struct world *w = *state;
+    struct hand a, b;
+    struct ocop_error err = {0};
+    hand_enrol(w, &a, 0);
+    hand_enrol(w, &b, 1);
+    const struct field one = hand_text(22, "một"), two = hand_text(22, "hai");
+    for (int i = 0; i < VERSIONS; i++)
+        (void)alternate(w, &a, &w->producer, i % 2 ? one : two, one, 1);
+    sqlite3_stmt *s = registry_stmt(w->registry, SQL_HISTORY_BETWEEN, &err);
+    assert_non_null(s);
+    (void)sqlite3_stmt_status(s, SQLITE_STMTSTATUS_RUN, 1);
+    (void)alternate(w, &b, &w->producer, hand_text(22, "ba"), hand_text(22, "bốn"), CONFLICTS);
+    assert_int_equal(world_count(w, "SELECT count(*) FROM cases"), CONFLICTS);
+    assert_int_equal(sqlite3_stmt_status(s, SQLITE_STMTSTATUS_RUN, 0), 1);
 }
 
 static void a_record_of_many_amendments_can_be_shown(void **state)
@@ -147,15 +172,9 @@ static void a_record_of_many_amendments_can_be_shown(void **state)
                         text(11, "cooperative")};
     struct change made = hand_change(&h, KIND_PRODUCER, VERB_CREATE, id, v, 4);
     assert_int_equal(hand_push(w, &h, &made, 1)->n_outcomes, 0);
-    for (unsigned s = 0; s < SETS; s++) {
-        struct change *c = hand_many(w, EACH, sizeof *c);
-        struct field *f = hand_many(w, EACH, sizeof *f);
-        for (unsigned i = 0; i < EACH; i++) {
-            f[i] = hand_text(22, i % 2 ? "a" : "b");
-            c[i] = hand_change(&h, KIND_PRODUCER, VERB_AMEND, id, &f[i], 1);
-        }
-        assert_int_equal(hand_push(w, &h, c, EACH)->n_outcomes, 0);
-    }
+    for (unsigned s = 0; s < SETS; s++)
+        assert_int_equal(
+            alternate(w, &h, &id, hand_text(22, "b"), hand_text(22, "a"), EACH)->n_outcomes, 0);
     FILE *out = tmpfile();
     assert_non_null(out);
     if (evidence_export(w->registry, &w->keys.root, &id, &carry, out, &err) != OCOP_OK)
@@ -167,9 +186,8 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
     const struct CMUnitTest tests[] = {
-        T(cases_of_one_record_keep_nobody_from_it),
-        T(nor_do_collisions),
-        T(one_set_makes_no_more_work_than_is_served),
+        T(cases_of_one_record_keep_nobody_from_it),   T(nor_do_collisions),
+        T(one_set_makes_no_more_work_than_is_served), T(the_past_of_a_field_is_read_once_for_a_set),
         T(a_record_of_many_amendments_can_be_shown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -418,7 +418,7 @@ static bool may_return(struct device *d, enum ocop_status st)
     case OCOP_ELIMIT: /* a disk that is full of files */
         return s->files && (s->faults & FAULT_DISK);
     case OCOP_EBUSY: /* besides: it is to be wiped, and has contents that may not go now */
-        return d->revoked || (s->faults & (FAULT_CRASH | FAULT_DISK));
+        return (d->revoked && s->files) || (s->faults & (FAULT_CRASH | FAULT_DISK));
     case OCOP_EDB:
     case OCOP_EBROKEN:
     case OCOP_EIO:
